@@ -1,0 +1,60 @@
+/*
+ * A growable byte buffer, and a span of bytes that somebody else owns.
+ *
+ * A buf owns its memory until buf_release(). The add functions do not fail one
+ * by one: when memory runs out the buffer remembers it, ignores what follows,
+ * and buf_check() reports it once, where the bytes are used. `p` is always
+ * followed by a NUL, so that it can be printed, but may hold NULs itself.
+ *
+ *	struct buf b = BUF_INIT;
+ *	buf_adds(&b, "x=");
+ *	buf_addf(&b, "%d", x);
+ *	if (buf_check(&b, e) < 0) …
+ *	buf_release(&b);
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct buf {
+	char *p;
+	size_t n;   /* bytes in use */
+	size_t cap; /* bytes owned */
+	bool oom;
+};
+
+struct span {
+	const char *p;
+	size_t n;
+};
+
+extern char buf_nothing[1];
+#define BUF_INIT { buf_nothing, 0, 0, false }
+
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_adds(struct buf *b, const char *s);
+void buf_addc(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Makes room for `n` more bytes; returns where they go, or NULL. */
+char *buf_room(struct buf *b, size_t n);
+/* Takes the first `n` bytes out. */
+void buf_drop(struct buf *b, size_t n);
+void buf_clear(struct buf *b);
+void buf_release(struct buf *b);
+/* 0, or -1 with "out of memory" in `e`. */
+int buf_check(const struct buf *b, struct err *e);
+
+static inline struct span buf_span(const struct buf *b)
+{
+	return (struct span){ b->p, b->n };
+}
+
+struct span span_str(const char *s);
+bool span_eq(struct span a, const char *s);
+bool span_ends(struct span a, const char *s);
+
+#endif

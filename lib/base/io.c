@@ -1,0 +1,59 @@
+#include "base/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+int io_write(int fd, const void *p, size_t n)
+{
+	struct iovec v = { .iov_base = (void *)p, .iov_len = n };
+
+	return io_writev(fd, &v, 1);
+}
+
+int io_writev(int fd, struct iovec *v, int n)
+{
+	while (n > 0) {
+		ssize_t done = writev(fd, v, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		while (n > 0 && (size_t)done >= v->iov_len) {
+			done -= (ssize_t)v->iov_len;
+			v++;
+			n--;
+		}
+		if (n > 0) {
+			v->iov_base = (char *)v->iov_base + done;
+			v->iov_len -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+int io_read_all(int fd, struct buf *b, size_t max)
+{
+	size_t had = b->n;
+
+	for (;;) {
+		char *to = buf_room(b, 65536);
+		ssize_t got;
+
+		if (!to) {
+			errno = ENOMEM;
+			return -1;
+		}
+		got = read(fd, to, 65536);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return (int)got;
+		b->n += (size_t)got;
+		b->p[b->n] = '\0';
+		if (b->n - had > max) {
+			errno = EFBIG;
+			return -1;
+		}
+	}
+}

@@ -1,0 +1,21 @@
+/*
+ * System calls with their short counts and EINTR dealt with. They return 0 (or
+ * a count), or -1 with errno set.
+ */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+
+int io_write(int fd, const void *p, size_t n);
+/* Writes all of `n` buffers; alters the array. */
+int io_writev(int fd, struct iovec *v, int n);
+/* Reads to the end of file, at most `max` bytes more; errno is EFBIG when there
+ * were more, ENOMEM when memory ran out. */
+int io_read_all(int fd, struct buf *b, size_t max);
+
+#endif

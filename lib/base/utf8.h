@@ -1,0 +1,32 @@
+/*
+ * UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above
+ * U+10FFFF.
+ */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define UTF8_REPLACEMENT "\xef\xbf\xbd"
+
+/*
+ * Decodes the character at `p`. Returns its length in bytes (1–4) and sets *cp;
+ * 0 when the `n` bytes are the beginning of a character that may still be
+ * completed; -1 when they are not UTF-8.
+ */
+int utf8_decode(const char *p, size_t n, uint32_t *cp);
+
+/* The offset of the first byte that is not UTF-8, or `n` when all are. */
+size_t utf8_valid(const char *p, size_t n);
+
+/* Adds `s` with each byte that is not UTF-8 replaced by U+FFFD. */
+void utf8_add_clean(struct buf *b, struct span s);
+
+/* The first `max` characters (not bytes) of `s`; *cut says whether there were more. */
+struct span utf8_head(struct span s, size_t max, bool *cut);
+
+#endif
