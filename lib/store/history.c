@@ -1,0 +1,314 @@
+#include "store/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "store/id.h"
+
+int history_map(const struct store *s, const char *id, struct jsonl *j, struct err *e)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
+	fd = s->fd < 0 ? -1 : openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && (s->fd < 0 || errno == ENOENT || errno == ENOTDIR))
+		return err_set(e, ERR_NOT_FOUND, "no session '%s'", id);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open '%s/%s'", s->dir, path);
+	r = jsonl_map(j, fd, e);
+	close(fd);
+	return r < 0 ? err_prefix(e, "'%s/%s'", s->dir, path) : 0;
+}
+
+static int turns_add(struct turns *t, size_t *cap, size_t offset, struct err *e)
+{
+	if (t->n == *cap) {
+		size_t more = *cap ? *cap * 2 : 64;
+		size_t *p = realloc(t->offsets, more * sizeof(*p));
+
+		if (!p)
+			return err_oom(e);
+		t->offsets = p;
+		*cap = more;
+	}
+	t->offsets[t->n++] = offset;
+	return 0;
+}
+
+void turns_release(struct turns *t)
+{
+	free(t->offsets);
+	*t = (struct turns){ NULL, 0 };
+}
+
+/* The reader's place on its way back through the file. */
+struct walk {
+	size_t at;
+	bool skipping;
+	struct span until;  /* the exchange, as its quoted id, that a rewind goes back to */
+	size_t rewind_at;   /* where that rewind is */
+};
+
+static bool is_valid(struct span line)
+{
+	struct err ignored = ERR_INIT;
+	struct record r;
+
+	if (record_parse(line, &r, &ignored) < 0)
+		return false;
+	record_release(&r);
+	return true;
+}
+
+/* True when the exchange in `line` belongs to the conversation. */
+static bool in_conversation(struct walk *w, struct span line)
+{
+	struct span id;
+
+	if (!w->skipping)
+		return true;
+	if (!json_scan_find(line, "id", &id) || id.n != w->until.n ||
+	    memcmp(id.p, w->until.p, id.n) != 0)
+		return false;
+	w->skipping = false;
+	return true;
+}
+
+/* Returns false when nothing before this rewind is in the conversation. */
+static bool meet_rewind(struct walk *w, struct span line)
+{
+	if (w->skipping || !is_valid(line) || !json_scan_find(line, "to", &w->until))
+		return true;
+	if (span_eq(w->until, "null"))
+		return false;
+	w->skipping = true;
+	w->rewind_at = w->at;
+	return true;
+}
+
+/* A rewind to an exchange that is nowhere (a damaged line) must not hide all that
+ * came before: it is passed over. */
+static bool retry_without_rewind(struct walk *w)
+{
+	if (!w->skipping)
+		return false;
+	w->skipping = false;
+	w->at = w->rewind_at;
+	return true;
+}
+
+static void reverse(struct turns *t)
+{
+	for (size_t i = 0; i < t->n / 2; i++) {
+		size_t o = t->offsets[i];
+
+		t->offsets[i] = t->offsets[t->n - 1 - i];
+		t->offsets[t->n - 1 - i] = o;
+	}
+}
+
+int history_turns(const struct jsonl *j, size_t limit, struct turns *t, struct err *e)
+{
+	struct walk w = { .at = j->n };
+	struct span line, type;
+	size_t cap = 0;
+
+	*t = (struct turns){ NULL, 0 };
+	do {
+		while ((!limit || t->n < limit) && jsonl_prev(j, &w.at, &line)) {
+			if (!json_scan_find(line, "type", &type))
+				continue;
+			if (span_eq(type, "\"rewind\"") && !meet_rewind(&w, line))
+				break;
+			/* Only a short list is worth checking twice: the caller parses it again. */
+			if (!span_eq(type, "\"exchange\"") || !in_conversation(&w, line) ||
+			    (limit && !is_valid(line)))
+				continue;
+			if (turns_add(t, &cap, w.at, e) < 0) {
+				turns_release(t);
+				return -1;
+			}
+		}
+	} while (retry_without_rewind(&w));
+	reverse(t);
+	return 0;
+}
+
+static void notice_damage(const struct store *s, const char *id, const struct jsonl *j,
+                          size_t offset, const char *why)
+{
+	store_notice(s, "%s/%s/" HISTORY_FILE ":%zu: skipped a damaged record: %s", s->dir, id,
+	             jsonl_line_number(j, offset), why);
+}
+
+bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
+                    struct record *r)
+{
+	struct err e = ERR_INIT;
+	struct span line;
+	size_t at = offset;
+
+	if (!jsonl_next(j, &at, &line))
+		return false;
+	if (record_parse(line, r, &e) == 0)
+		return true;
+	notice_damage(s, id, j, offset, e.msg);
+	return false;
+}
+
+static void copy_change(struct buf *to, struct span value)
+{
+	if (!value.p)
+		return;
+	buf_clear(to);
+	buf_add(to, value.p, value.n);
+}
+
+static void summarize_head(struct conversation *c)
+{
+	const struct session_head *h = &c->head.head;
+
+	c->summary.created_at = c->summary.updated_at = h->created_at;
+	c->summary.provider = h->provider;
+	c->summary.cwd = h->cwd;
+	copy_change(&c->model, h->model);
+	copy_change(&c->title, h->title);
+}
+
+static void count_usage(struct summary *s, const struct exchange *x)
+{
+	usage_add(&s->usage, &x->usage);
+	if (x->timestamp > s->updated_at)
+		s->updated_at = x->timestamp;
+}
+
+static void count_turn(struct summary *s, const struct exchange *x)
+{
+	if (!s->first_query.p)
+		s->first_query = x->query;
+	s->last_query = x->query;
+	s->exchange_count += x->status == STATUS_COMPLETE;
+}
+
+void summary_count(struct summary *s, const struct exchange *x, int64_t bytes)
+{
+	count_usage(s, x);
+	count_turn(s, x);
+	s->history_bytes = bytes;
+}
+
+/* Takes the record in, and with it its ownership when it is kept. */
+static void take(struct conversation *c, struct record *r, size_t offset, const struct turns *t,
+                 size_t *next)
+{
+	switch (r->type) {
+	case RECORD_SESSION:
+		if (c->head.json)
+			break;
+		c->head = *r;
+		r->json = NULL;
+		summarize_head(c);
+		break;
+	case RECORD_EXCHANGE:
+		count_usage(&c->summary, &r->exchange);
+		if (*next == t->n || t->offsets[*next] != offset) {
+			c->others++;
+			break;
+		}
+		count_turn(&c->summary, &r->exchange);
+		c->turns[c->n++] = *r;
+		r->json = NULL;
+		break;
+	case RECORD_CHANGE:
+		copy_change(&c->model, r->change.model);
+		copy_change(&c->title, r->change.title);
+		break;
+	case RECORD_REWIND:
+	case RECORD_OTHER:
+		break;
+	}
+}
+
+static void read_records(struct conversation *c, const struct store *s, const char *id,
+                         const struct jsonl *j, const struct turns *t)
+{
+	struct span line;
+	size_t at = 0, next = 0;
+
+	for (size_t start = 0; jsonl_next(j, &at, &line); start = at) {
+		struct err why = ERR_INIT;
+		struct record r;
+
+		if (record_parse(line, &r, &why) < 0)
+			notice_damage(s, id, j, start, why.msg);
+		else
+			take(c, &r, start, t, &next);
+		if (next < t->n && t->offsets[next] == start)
+			next++;
+		if (why.kind == ERR_NONE)
+			record_release(&r);
+	}
+}
+
+int conversation_load(struct conversation *c, const struct store *s, const char *id,
+                      const struct jsonl *j, struct err *e)
+{
+	struct turns t;
+
+	*c = (struct conversation)CONVERSATION_INIT;
+	c->summary.usage = (struct usage)USAGE_NONE;
+	c->summary.history_bytes = (int64_t)j->n;
+	if (history_turns(j, 0, &t, e) < 0)
+		return -1;
+	c->turns = calloc(t.n + 1, sizeof(*c->turns));
+	if (c->turns)
+		read_records(c, s, id, j, &t);
+	turns_release(&t);
+	if (!c->turns || c->model.oom || c->title.oom) {
+		conversation_release(c);
+		return err_oom(e);
+	}
+	if (!c->head.json) {
+		conversation_release(c);
+		return err_set(e, ERR_FAILED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
+		               id);
+	}
+	c->summary.model = buf_span(&c->model);
+	if (c->title.n)
+		c->summary.title = buf_span(&c->title);
+	return 0;
+}
+
+int conversation_add(struct conversation *c, const struct exchange *x, struct err *e)
+{
+	struct record *more = realloc(c->turns, (c->n + 1) * sizeof(*more));
+	struct buf line = BUF_INIT;
+	int r;
+
+	if (!more)
+		return err_oom(e);
+	c->turns = more;
+	record_add_exchange(&line, x); /* the record that is read back owns its strings */
+	r = buf_check(&line, e) < 0 ? -1 : record_parse(buf_span(&line), &c->turns[c->n], e);
+	buf_release(&line);
+	c->n += r == 0;
+	return r;
+}
+
+void conversation_release(struct conversation *c)
+{
+	if (c->head.json)
+		record_release(&c->head);
+	for (size_t i = 0; i < c->n; i++)
+		record_release(&c->turns[i]);
+	free(c->turns);
+	buf_release(&c->model);
+	buf_release(&c->title);
+	*c = (struct conversation)CONVERSATION_INIT;
+}

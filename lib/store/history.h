@@ -1,0 +1,71 @@
+/*
+ * A session's history.jsonl, read.
+ *
+ * The conversation is what a person sees: the exchanges without those that a
+ * `rewind` took out. Reading backwards makes a rewind simple: what lies between
+ * it and the exchange it names is passed over. That also finds the last few
+ * exchanges of a history of any size.
+ *
+ * A line that is no valid record is passed over with a notice.
+ */
+#ifndef STORE_HISTORY_H
+#define STORE_HISTORY_H
+
+#include "store/jsonl.h"
+#include "store/record.h"
+#include "store/store.h"
+
+#define HISTORY_FILE "history.jsonl"
+
+/* Maps a session's history for reading. ERR_NOT_FOUND when there is no such session. */
+int history_map(const struct store *s, const char *id, struct jsonl *j, struct err *e);
+
+/* What the index says of a session. The spans belong to whoever filled it in. */
+struct summary {
+	int64_t created_at, updated_at;
+	int64_t exchange_count; /* complete ones of the conversation */
+	struct span provider, model, cwd, title, first_query, last_query;
+	struct usage usage; /* of every exchange, those taken back too */
+	int64_t history_bytes;
+};
+
+/* Where the conversation's exchanges begin in the file, oldest first. */
+struct turns {
+	size_t *offsets; /* owned */
+	size_t n;
+};
+
+/* The last `limit` exchanges of the conversation, or all when `limit` is 0. */
+int history_turns(const struct jsonl *j, size_t limit, struct turns *t, struct err *e);
+void turns_release(struct turns *t);
+
+/* Reads the record at `offset`; says so and returns false when it is damaged. */
+bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
+                    struct record *r);
+
+/*
+ * A whole session in memory. The spans of `summary` point into it, and so stay
+ * good until conversation_release().
+ */
+struct conversation {
+	struct record head;
+	struct record *turns; /* exchanges, oldest first */
+	size_t n;
+	size_t others; /* exchanges of the file that are no longer in the conversation */
+	struct summary summary;
+	struct buf model, title; /* as later `change` records left them */
+};
+
+/* Fails when the first record, which says what the session is, is missing. */
+int conversation_load(struct conversation *c, const struct store *s, const char *id,
+                      const struct jsonl *j, struct err *e);
+void conversation_release(struct conversation *c);
+#define CONVERSATION_INIT { .model = BUF_INIT, .title = BUF_INIT }
+
+/* Adds a copy of `x`, in memory only. */
+int conversation_add(struct conversation *c, const struct exchange *x, struct err *e);
+
+/* Counts an exchange that was just appended; `bytes` is the file's new size. */
+void summary_count(struct summary *s, const struct exchange *x, int64_t bytes);
+
+#endif

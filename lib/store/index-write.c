@@ -1,0 +1,356 @@
+/* The index's writers: one record more, a compaction, all of it made anew. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "store/index.h"
+#include "store/lock.h"
+
+#define INDEX_TEMP ".index.tmp" /* no session's name: ids do not begin with a dot */
+#define QUERY_MAX 100           /* characters of a query that the index keeps */
+
+/* ---- one record ---- */
+
+static void add_text(struct buf *b, const char *key, struct span s)
+{
+	bool cut;
+	struct buf text = BUF_INIT;
+
+	buf_addf(b, ",\"%s\":", key);
+	if (!s.p) {
+		buf_adds(b, "null");
+		return;
+	}
+	s = utf8_head(s, QUERY_MAX, &cut);
+	buf_add(&text, s.p, s.n);
+	if (cut)
+		buf_adds(&text, "...");
+	json_add_str(b, buf_span(&text));
+	b->oom |= text.oom;
+	buf_release(&text);
+}
+
+static void add_str(struct buf *b, const char *key, struct span s)
+{
+	buf_addf(b, ",\"%s\":", key);
+	json_add_str(b, s);
+}
+
+void index_add_record_members(struct buf *b, const char *id, const struct summary *s)
+{
+	struct usage totals = s->usage;
+
+	totals.input = totals.input < 0 ? 0 : totals.input;
+	totals.output = totals.output < 0 ? 0 : totals.output;
+	totals.total = totals.total < 0 ? 0 : totals.total;
+	buf_addf(b, "\"id\":\"%s\",\"createdAt\":%" PRId64 ",\"updatedAt\":%" PRId64
+	         ",\"exchangeCount\":%" PRId64, id, s->created_at, s->updated_at, s->exchange_count);
+	add_str(b, "provider", s->provider);
+	add_str(b, "model", s->model);
+	add_str(b, "cwd", s->cwd);
+	add_text(b, "title", s->title);
+	add_text(b, "firstQuery", s->first_query);
+	add_text(b, "lastQuery", s->last_query);
+	buf_adds(b, ",\"usageTotals\":");
+	record_add_usage(b, &totals);
+	buf_addf(b, ",\"historyBytes\":%" PRId64 ",\"version\":1", s->history_bytes);
+}
+
+static void add_record(struct buf *b, const char *id, const struct summary *s)
+{
+	buf_addc(b, '{');
+	index_add_record_members(b, id, s);
+	buf_adds(b, "}\n");
+}
+
+/* ---- a new file: compaction and rebuilding ---- */
+
+/* The first line of a file says how large it was when it was made, which tells when
+ * the next compaction is worth it. */
+static void add_header(struct buf *b, size_t live, size_t bytes)
+{
+	buf_addf(b, "{\"live\":%zu,\"bytes\":%zu,\"version\":1}\n", live, bytes);
+}
+
+static int write_lines(int fd, const struct span *lines, size_t n)
+{
+	struct iovec v[256];
+	int k = 0;
+
+	while (n--) { /* read newest first; the file has the newest last */
+		v[k++] = (struct iovec){ (void *)lines[n].p, lines[n].n };
+		if (k == 256 || n == 0) {
+			if (io_writev(fd, v, k) < 0)
+				return -1;
+			k = 0;
+		}
+	}
+	return 0;
+}
+
+/* Puts a file with these lines, newest first, in the index's place. */
+static int replace(const struct store *s, const struct span *lines, size_t n, struct err *e)
+{
+	struct buf header = BUF_INIT;
+	size_t bytes = 0;
+	int fd, bad;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += lines[i].n;
+	add_header(&header, n, bytes);
+	unlinkat(s->fd, INDEX_TEMP, 0); /* what a crash left; the lock is ours */
+	fd = openat(s->fd, INDEX_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bad = fd < 0 || header.oom || io_write(fd, header.p, header.n) < 0 ||
+	      write_lines(fd, lines, n) < 0 || (n && fsync(fd) < 0) ||
+	      renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && fsync(s->fd) < 0);
+	if (bad) {
+		err_sys(e, errno, "cannot write '%s/" INDEX_FILE "'", s->dir);
+		unlinkat(s->fd, INDEX_TEMP, 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_release(&header);
+	return bad ? -1 : 0;
+}
+
+static int compact(const struct store *s, int fd, struct err *e)
+{
+	struct index_reader r;
+	struct span *lines = NULL, line;
+	size_t n = 0, cap = 0;
+	int result = -1;
+
+	if (index_open_fd(&r, fd, true, e) < 0)
+		return -1;
+	while (index_next(&r, &line)) {
+		if (n == cap) {
+			struct span *more = realloc(lines, (cap = cap ? cap * 2 : 1024) * sizeof(*lines));
+
+			if (!more) {
+				r.oom = true;
+				break;
+			}
+			lines = more;
+		}
+		lines[n++] = line;
+	}
+	result = r.oom ? err_oom(e) : replace(s, lines, n, e);
+	free(lines);
+	index_close(&r);
+	return result;
+}
+
+/* Worth it when the file has grown to twice what it was, so that the cost of each
+ * append stays constant on average; small files are left alone. */
+static int compact_when_due(const struct store *s, int fd, struct err *e)
+{
+	char header[128];
+	struct span value;
+	int64_t bytes = 0;
+	struct stat st;
+	ssize_t n = pread(fd, header, sizeof(header), 0);
+
+	if (n < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot read '%s/" INDEX_FILE "'", s->dir);
+	if (json_scan_find((struct span){ header, (size_t)n }, "bytes", &value))
+		json_scan_int(value, &bytes);
+	return st.st_size > 2 * bytes + 65536 ? compact(s, fd, e) : 0;
+}
+
+struct rebuilt {
+	struct buf text;
+	struct entry {
+		int64_t updated_at;
+		size_t start, n;
+	} *v;
+	size_t n, cap;
+};
+
+static int rebuild_one(const struct store *s, const char *id, struct rebuilt *all, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct conversation c;
+	struct jsonl j;
+	size_t start = all->text.n;
+
+	if (history_map(s, id, &j, &why) < 0)
+		return 0; /* a folder without a history is no session */
+	if (conversation_load(&c, s, id, &j, &why) < 0) {
+		store_notice(s, "%s", why.msg);
+		jsonl_unmap(&j);
+		return 0;
+	}
+	add_record(&all->text, id, &c.summary);
+	if (all->n == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 64;
+		struct entry *v = realloc(all->v, cap * sizeof(*v));
+
+		if (v) {
+			all->v = v;
+			all->cap = cap;
+		}
+	}
+	if (all->n < all->cap)
+		all->v[all->n++] =
+			(struct entry){ c.summary.updated_at, start, all->text.n - start };
+	else
+		all->text.oom = true;
+	conversation_release(&c);
+	jsonl_unmap(&j);
+	return buf_check(&all->text, e);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	int64_t x = ((const struct entry *)a)->updated_at, y = ((const struct entry *)b)->updated_at;
+
+	return (x < y) - (x > y);
+}
+
+static int replace_with(const struct store *s, struct rebuilt *all, struct err *e)
+{
+	struct span *lines = calloc(all->n + 1, sizeof(*lines));
+	int r;
+
+	if (!lines)
+		return err_oom(e);
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), newest_first);
+	for (size_t i = 0; i < all->n; i++)
+		lines[i] = (struct span){ all->text.p + all->v[i].start, all->v[i].n };
+	r = replace(s, lines, all->n, e);
+	free(lines);
+	return r;
+}
+
+/* Makes the index from the histories. The lock is held. */
+static int rebuild(const struct store *s, struct err *e)
+{
+	struct rebuilt all = { .text = BUF_INIT };
+	int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *f;
+	int r = 0;
+
+	if (!d) {
+		err_sys(e, errno, "cannot list '%s'", s->dir);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while (r == 0 && (f = readdir(d)) != NULL)
+		if (id_valid(f->d_name, strlen(f->d_name)))
+			r = rebuild_one(s, f->d_name, &all, e);
+	closedir(d);
+	if (r == 0)
+		r = replace_with(s, &all, e);
+	free(all.v);
+	buf_release(&all.text);
+	return r;
+}
+
+/* ---- the lock, and what is done under it ---- */
+
+static void say_waiting(void *ctx, pid_t holder)
+{
+	const struct store *s = ctx;
+
+	if (holder)
+		store_notice(s, "waiting for process %ld, which holds '%s/" INDEX_LOCK "'", (long)holder,
+		             s->dir);
+	else
+		store_notice(s, "waiting for another process, which holds '%s/" INDEX_LOCK "'", s->dir);
+}
+
+/* Returns a descriptor whose closing releases the lock. */
+static int take_lock(const struct store *s, struct err *e)
+{
+	struct lock_wait w = { .stop_fd = -1, .waiting = say_waiting, .ctx = (void *)s };
+	int fd = openat(s->fd, INDEX_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open '%s/" INDEX_LOCK "'", s->dir);
+	if (lock_take(fd, &w, e) < 0) {
+		close(fd);
+		return err_prefix(e, "'%s/" INDEX_LOCK "'", s->dir);
+	}
+	return fd;
+}
+
+/* Opens the index, and makes it first where it is missing. The lock is held. */
+static int open_or_rebuild(const struct store *s, int flags, struct err *e)
+{
+	int fd = index_open_file(s, flags);
+
+	if (fd < 0 && errno == ENOENT) {
+		if (rebuild(s, e) < 0)
+			return -1;
+		fd = index_open_file(s, flags);
+	}
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open '%s/" INDEX_FILE "'", s->dir);
+	return fd;
+}
+
+int index_make(const struct store *s, struct err *e)
+{
+	int lock = take_lock(s, e), fd;
+
+	if (lock < 0)
+		return -1;
+	fd = open_or_rebuild(s, O_RDONLY, e);
+	if (fd >= 0)
+		close(fd);
+	close(lock);
+	return fd < 0 ? -1 : 0;
+}
+
+static int append(const struct store *s, struct span record, struct err *e)
+{
+	int lock = take_lock(s, e), fd, r = -1;
+
+	if (lock < 0)
+		return -1;
+	fd = open_or_rebuild(s, O_RDWR | O_APPEND, e);
+	if (fd >= 0) {
+		r = jsonl_append(fd, record, false, e);
+		if (r < 0)
+			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+		else
+			r = compact_when_due(s, fd, e);
+		close(fd);
+	}
+	close(lock);
+	return r;
+}
+
+int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r;
+
+	add_record(&b, id, sum);
+	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
+	buf_release(&b);
+	return r;
+}
+
+int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r;
+
+	buf_addf(&b, "{\"id\":\"%s\",\"deletedAt\":%" PRId64 ",\"version\":1}\n", id, now);
+	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
+	buf_release(&b);
+	return r;
+}

@@ -1,0 +1,74 @@
+/*
+ * index.jsonl: a cache of what the histories say, for listing.
+ *
+ * A session's last line wins; the order of those last lines is the order of
+ * activity. Reading needs no lock: lines are only added, and a compaction renames
+ * a new file into place. Writers hold index.lock for the moment that it takes.
+ * When the file is missing, it is made again from the histories.
+ */
+#ifndef STORE_INDEX_H
+#define STORE_INDEX_H
+
+#include <stdint.h>
+
+#include "store/history.h"
+#include "store/id.h"
+#include "store/jsonl.h"
+#include "store/store.h"
+
+#define INDEX_FILE "index.jsonl"
+#define INDEX_LOCK "index.lock"
+
+/* ---- reading ---- */
+
+/* The live records, newest first. Lines are taken in batches, so that the hash
+ * table's cache misses overlap. */
+#define INDEX_BATCH 128
+struct index_reader {
+	struct jsonl file;
+	size_t at;          /* everything before this offset is still to be read */
+	struct span prefix; /* only ids that begin so; set it before the first record */
+	uint64_t *seen;     /* open hash table of the ids met so far */
+	size_t cap, used;
+	struct index_line {
+		struct span line, id;
+		uint64_t hash;
+	} batch[INDEX_BATCH];
+	size_t filled, next;
+	bool oom;
+};
+
+/* Opens the index, and first makes it when it is missing. `all` says that most of
+ * it will be read. */
+int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e);
+/* The same for a file that is open already. */
+int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e);
+/* The next live record, with its newline. False at the end, or when r->oom. */
+bool index_next(struct index_reader *r, struct span *line);
+void index_close(struct index_reader *r);
+
+/* A record's values as they stand in the JSON text. */
+struct index_record {
+	struct span id; /* without quotes */
+	int64_t created_at, updated_at, exchange_count;
+	struct span provider, model, cwd, title, first_query, last_query;
+};
+/* False when the record is damaged. */
+bool index_record(struct span line, struct index_record *r);
+
+/* Opens the file. ENOENT also when it is empty: it is to be made then, as when a
+ * person deleted it, or in a new store. */
+int index_open_file(const struct store *s, int flags);
+
+/* ---- writing ---- */
+
+/* Makes the index from the histories, unless another process just did. */
+int index_make(const struct store *s, struct err *e);
+
+/* A record without its braces, for a line that has more. */
+void index_add_record_members(struct buf *b, const char *id, const struct summary *s);
+
+int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e);
+int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e);
+
+#endif

@@ -1,0 +1,108 @@
+#include "store/jsonl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+int jsonl_map(struct jsonl *j, int fd, struct err *e)
+{
+	struct stat st;
+	const char *last;
+	void *p;
+
+	*j = (struct jsonl){ "", 0, 0 };
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine file");
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_FAILED, "not a regular file");
+	if (st.st_size == 0)
+		return 0;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return err_sys(e, errno, "cannot map file");
+	j->p = p;
+	j->mapped = (size_t)st.st_size;
+	last = memrchr(j->p, '\n', j->mapped);
+	j->n = last ? (size_t)(last - j->p) + 1 : 0;
+	return 0;
+}
+
+void jsonl_unmap(struct jsonl *j)
+{
+	if (j->mapped)
+		munmap((void *)j->p, j->mapped);
+	*j = (struct jsonl){ "", 0, 0 };
+}
+
+bool jsonl_next(const struct jsonl *j, size_t *at, struct span *line)
+{
+	const char *start = j->p + *at, *end;
+
+	if (*at >= j->n)
+		return false;
+	end = memchr(start, '\n', j->n - *at);
+	*line = (struct span){ start, (size_t)(end - start) };
+	*at += line->n + 1;
+	return true;
+}
+
+bool jsonl_prev(const struct jsonl *j, size_t *at, struct span *line)
+{
+	const char *before;
+	size_t start;
+
+	if (*at == 0)
+		return false;
+	before = memrchr(j->p, '\n', *at - 1);
+	start = before ? (size_t)(before - j->p) + 1 : 0;
+	*line = (struct span){ j->p + start, *at - 1 - start };
+	*at = start;
+	return true;
+}
+
+size_t jsonl_line_number(const struct jsonl *j, size_t offset)
+{
+	const char *p = j->p, *end = j->p + offset;
+	size_t n = 1;
+
+	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		n++;
+		p++;
+	}
+	return n;
+}
+
+static int ends_torn(int fd)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_size == 0)
+		return 0;
+	if (pread(fd, &last, 1, st.st_size - 1) != 1)
+		return -1;
+	return last != '\n';
+}
+
+int jsonl_append(int fd, struct span record, bool sync, struct err *e)
+{
+	int torn = ends_torn(fd);
+	struct iovec v[2] = {
+		{ .iov_base = (char[]){ '\n' }, .iov_len = 1 },
+		{ .iov_base = (void *)record.p, .iov_len = record.n },
+	};
+
+	if (torn < 0)
+		return err_sys(e, errno, "cannot read its end");
+	if (io_writev(fd, torn ? v : v + 1, torn ? 2 : 1) < 0)
+		return err_sys(e, errno, "cannot write");
+	if (sync && fdatasync(fd) < 0)
+		return err_sys(e, errno, "cannot be sure that it is on the disk");
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * JSON Lines files: read by mapping, from either end; written by appending.
+ *
+ * A reader sees whole lines only: what follows the last newline is a record that
+ * is being written, or was torn by a crash, and is left out. These files only
+ * grow (a compaction makes a new one), so a mapping stays good.
+ *
+ *	struct jsonl j;
+ *	size_t at = 0;
+ *	if (jsonl_map(&j, fd, e) < 0) …
+ *	while (jsonl_next(&j, &at, &line)) …	— or at = j.n; jsonl_prev(…)
+ *	jsonl_unmap(&j);
+ */
+#ifndef STORE_JSONL_H
+#define STORE_JSONL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+struct jsonl {
+	const char *p;
+	size_t n;      /* bytes up to and with the last newline */
+	size_t mapped; /* bytes of the whole file */
+};
+
+int jsonl_map(struct jsonl *j, int fd, struct err *e);
+void jsonl_unmap(struct jsonl *j);
+
+/* The line at offset *at, without its newline; moves *at behind it. */
+bool jsonl_next(const struct jsonl *j, size_t *at, struct span *line);
+/* The line that ends before offset *at; moves *at to its beginning. */
+bool jsonl_prev(const struct jsonl *j, size_t *at, struct span *line);
+/* The number, from 1, of the line at `offset`. Reads all that is before it. */
+size_t jsonl_line_number(const struct jsonl *j, size_t offset);
+
+/*
+ * Appends `record` (which ends with a newline) to `fd`, opened O_RDWR|O_APPEND by
+ * a caller who holds the file's lock. A torn tail is first ended with a newline
+ * of its own, so that it damages nothing else. With `sync` the record is on the
+ * disk when this returns 0. After an error nothing may be taken as stored, and
+ * the call is not to be repeated as if it could be: what a failed fdatasync(2)
+ * dropped stays dropped.
+ */
+int jsonl_append(int fd, struct span record, bool sync, struct err *e);
+
+#endif

@@ -1,0 +1,79 @@
+#include "store/lock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/clock.h"
+
+#define QUIET_MS 300 /* most holders are gone before a person would notice */
+
+/* The holder in a line of /proc/locks that is about file `want`, else 0:
+ * "12: FLOCK  ADVISORY  WRITE 4711 fe:00:131073 0 EOF"; "->" marks a waiter. */
+static pid_t holder_in(const char *line, const char *want)
+{
+	const char *at = strstr(line, "WRITE ");
+	char *end;
+	long pid;
+
+	if (!at || !strstr(line, "FLOCK") || strstr(line, "->"))
+		return 0;
+	pid = strtol(at + 6, &end, 10);
+	return *end == ' ' && strncmp(end + 1, want, strlen(want)) == 0 ? (pid_t)pid : 0;
+}
+
+pid_t lock_holder(int fd)
+{
+	char line[256], want[64];
+	struct stat st;
+	FILE *f;
+	pid_t found = 0;
+
+	if (fstat(fd, &st) < 0 || !(f = fopen("/proc/locks", "re")))
+		return 0; /* only Linux has that file */
+	snprintf(want, sizeof(want), "%02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
+	         (unsigned long long)st.st_ino);
+	while (!found && fgets(line, sizeof(line), f))
+		found = holder_in(line, want);
+	fclose(f);
+	return found;
+}
+
+/* Sleeps `ms`; true when the user wants to stop. */
+static bool pause_or_stop(int stop_fd, int ms)
+{
+	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) > 0;
+}
+
+int lock_take(int fd, const struct lock_wait *w, struct err *e)
+{
+	int64_t start = clock_steady_ms();
+	bool told = false;
+
+	for (int step = 1;; step = step < 8 ? step + 1 : step) {
+		/* Once told, a wait that nothing needs to break can be left to the kernel. */
+		int how = LOCK_EX | (told && w->stop_fd < 0 ? 0 : LOCK_NB);
+
+		if (flock(fd, how) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "cannot lock");
+		if (w->no_wait)
+			return err_set(e, ERR_BUSY, "busy");
+		if (!told && clock_steady_ms() - start >= QUIET_MS) {
+			told = true;
+			if (w->waiting)
+				w->waiting(w->ctx, lock_holder(fd));
+		}
+		if (pause_or_stop(w->stop_fd, step))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+	}
+}

@@ -1,0 +1,28 @@
+/*
+ * Advisory locks: flock(2), because such a lock belongs to the open file and not
+ * to the process, and so is not lost when some other descriptor is closed. A lock
+ * ends with its descriptor, so also with a process that is killed.
+ */
+#ifndef STORE_LOCK_H
+#define STORE_LOCK_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct lock_wait {
+	bool no_wait; /* fail with ERR_BUSY when somebody holds it */
+	int stop_fd;  /* becomes readable when the user wants to stop waiting; or -1 */
+	/* Called once when the wait has become noticeable. `holder` is 0 when unknown. */
+	void (*waiting)(void *ctx, pid_t holder);
+	void *ctx;
+};
+
+/* Takes the exclusive lock on `fd`. ERR_BUSY, ERR_INTERRUPTED or ERR_FAILED. */
+int lock_take(int fd, const struct lock_wait *w, struct err *e);
+
+/* The process that holds a lock on this file, 0 when that cannot be told. */
+pid_t lock_holder(int fd);
+
+#endif

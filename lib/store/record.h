@@ -1,0 +1,87 @@
+/*
+ * The records of history.jsonl, as mc-session(5) defines them.
+ *
+ * record_parse() checks a line and fills in the member of the union that its type
+ * names; the spans stay good until record_release(). To write a record, fill in
+ * the same structures with spans of your own. An absent string has p == NULL.
+ */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include <json-c/json_object.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define RECORD_VERSION 1
+
+enum record_type {
+	RECORD_SESSION,
+	RECORD_EXCHANGE,
+	RECORD_CHANGE,
+	RECORD_REWIND,
+	RECORD_OTHER, /* valid JSON of a type that this version does not use */
+};
+
+enum status { STATUS_COMPLETE, STATUS_ERROR, STATUS_INTERRUPTED };
+const char *status_name(enum status s);
+
+struct usage {
+	int64_t input, output, total; /* tokens; -1 where unknown */
+	int64_t reasoning, cached;
+};
+#define USAGE_NONE { -1, -1, -1, -1, -1 }
+bool usage_known(const struct usage *u);
+/* Adds what is known of `u` to `sum`. */
+void usage_add(struct usage *sum, const struct usage *u);
+
+struct session_head {
+	int64_t created_at;
+	struct span id, cwd, provider, model, title, system;
+	struct json_object *metadata; /* NULL when there is none */
+};
+
+struct exchange {
+	struct span id;
+	int64_t timestamp;
+	struct span query, answer, model;
+	enum status status;
+	int64_t duration; /* ms; -1 when unknown */
+	struct usage usage;
+	struct span finish_reason, error, reasoning;
+};
+
+struct change {
+	int64_t timestamp;
+	struct span model, title;
+};
+
+struct record {
+	enum record_type type;
+	union {
+		struct session_head head;
+		struct exchange exchange;
+		struct change change;
+		struct span rewind_to; /* p == NULL: to before the first exchange */
+	};
+	struct json_object *json; /* owns what the spans point to */
+};
+
+/* Fails with a sentence's end that says what is wrong with the line. */
+int record_parse(struct span line, struct record *r, struct err *e);
+void record_release(struct record *r);
+
+/* One line each, with its newline. */
+void record_add_head(struct buf *b, const struct session_head *h);
+void record_add_exchange(struct buf *b, const struct exchange *x);
+void record_add_change(struct buf *b, const struct change *c);
+
+/* The members of an exchange without the braces, for a line that has more. */
+void record_add_exchange_members(struct buf *b, const struct exchange *x);
+/* {"inputTokens":…} or null. */
+void record_add_usage(struct buf *b, const struct usage *u);
+/* `,"key":"value"`, or nothing when the string is absent. */
+void record_add_optional(struct buf *b, const char *key, struct span value);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * One session: creating, locking, appending, removing.
+ *
+ * Whoever writes a session holds the lock on its history.jsonl from reading to
+ * appending:
+ *
+ *	session_lock(&x, &store, id, &wait, &e)    recovers a turn that was cut short
+ *	conversation_load(&c, …, session_map(…))
+ *	spool_begin(&x.spool, …)                   the prompt is on the disk
+ *	spool_add(…)                               so is each piece, before it is shown
+ *	session_append(&x, &c, &exchange, &e)      the exchange is; the spool goes
+ *	session_unlock(&x)
+ */
+#ifndef STORE_SESSION_H
+#define STORE_SESSION_H
+
+#include "store/history.h"
+#include "store/id.h"
+#include "store/lock.h"
+#include "store/store.h"
+
+struct session {
+	const struct store *store;
+	char id[ID_SIZE];
+	int dir; /* the session's folder */
+	int fd;  /* history.jsonl, locked, O_RDWR|O_APPEND */
+};
+
+/*
+ * Creates the session that `head` describes, complete at once: a reader finds all
+ * of it or nothing. With an empty head->id an id is chosen. The id goes to `id`.
+ * ERR_EXISTS when there is one of that name.
+ */
+int session_create(const struct store *s, struct session_head *head, char id[ID_SIZE],
+                   struct err *e);
+
+/* The full id for what a user typed: an id, or the beginning of just one.
+ * ERR_NOT_FOUND, or ERR_USAGE when ambiguous (the error names the candidates). */
+int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], struct err *e);
+
+/* The most recently active one; ERR_NOT_FOUND when there is none. */
+int session_latest(const struct store *s, char id[ID_SIZE], struct err *e);
+
+bool session_exists(const struct store *s, const char *id);
+
+/*
+ * Opens and locks. A turn that a crash cut short is stored as an interrupted
+ * exchange first. ERR_NOT_FOUND when the session is not there (any more).
+ */
+int session_lock(struct session *x, const struct store *s, const char *id,
+                 const struct lock_wait *wait, struct err *e);
+void session_unlock(struct session *x);
+
+/* The locked session's conversation. */
+int session_load(struct session *x, struct conversation *c, struct err *e);
+
+/* The exchange, and a `change` record when `change` is not NULL, in one append;
+ * then its index record. ERR_UNSTORED when the history could not take it. */
+int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
+                   const struct change *change, struct err *e);
+
+/* Stores a turn that a crash cut short, when nobody is at work on the session. */
+int session_recover(const struct store *s, const char *id, struct err *e);
+
+/* Removes a session that the caller has locked: it unlocks it too. */
+int session_remove(struct session *x, struct err *e);
+
+#endif

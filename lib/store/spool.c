@@ -1,0 +1,118 @@
+#include "store/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+static void add_head(struct buf *b, const struct exchange *x)
+{
+	buf_addf(b, "{\"type\":\"exchange\",\"id\":");
+	json_add_str(b, x->id);
+	buf_addf(b, ",\"timestamp\":%" PRId64, x->timestamp);
+	record_add_optional(b, "query", x->query);
+	record_add_optional(b, "model", x->model);
+	buf_adds(b, "}\n");
+}
+
+int spool_begin(int dir, const struct exchange *x, struct err *e)
+{
+	struct buf head = BUF_INIT;
+	int fd;
+
+	add_head(&head, x);
+	if (buf_check(&head, e) < 0) {
+		buf_release(&head);
+		return -1;
+	}
+	fd = openat(dir, SPOOL_FILE, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	            0600);
+	if (fd < 0) {
+		err_sys(e, errno, "cannot create '" SPOOL_FILE "'");
+	} else if (io_write(fd, head.p, head.n) < 0 || fdatasync(fd) < 0) {
+		err_sys(e, errno, "cannot store the prompt");
+		close(fd);
+		spool_remove(dir); /* nothing was sent or shown */
+		fd = -1;
+	}
+	buf_release(&head);
+	return fd;
+}
+
+int spool_add(int fd, struct span piece, struct err *e)
+{
+	if (io_write(fd, piece.p, piece.n) < 0)
+		return err_sys(e, errno, "cannot store the reply as it arrives");
+	return 0;
+}
+
+void spool_remove(int dir)
+{
+	unlinkat(dir, SPOOL_FILE, 0);
+}
+
+static int parse_head(struct span line, struct spool *sp, struct exchange *x, struct err *e)
+{
+	if (json_parse_object(line, &sp->head, e) < 0)
+		return -1;
+	x->id = json_member_str(sp->head, "id");
+	x->query = json_member_str(sp->head, "query");
+	x->model = json_member_str(sp->head, "model");
+	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0)
+		return err_set(e, ERR_FAILED, "its first line is no exchange");
+	return 0;
+}
+
+/* The head's bytes after which the answer starts; the file may have been cut
+ * within the head, and then nothing had been sent. */
+static int parse_spool(struct spool *sp, struct exchange *x, struct err *e)
+{
+	const char *end = memchr(sp->bytes.p, '\n', sp->bytes.n);
+	struct span answer;
+
+	if (!end)
+		return err_set(e, ERR_FAILED, "its first line breaks off");
+	if (parse_head((struct span){ sp->bytes.p, (size_t)(end - sp->bytes.p) }, sp, x, e) < 0)
+		return -1;
+	answer.p = end + 1;
+	answer.n = sp->bytes.n - (size_t)(answer.p - sp->bytes.p);
+	utf8_add_clean(&sp->answer, answer);
+	if (buf_check(&sp->answer, e) < 0)
+		return -1;
+	x->answer = buf_span(&sp->answer);
+	return 1;
+}
+
+int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e)
+{
+	int fd, r;
+
+	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL };
+	memset(x, 0, sizeof(*x));
+	x->status = STATUS_INTERRUPTED;
+	x->duration = -1;
+	x->usage = (struct usage)USAGE_NONE;
+	fd = openat(dir, SPOOL_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open '" SPOOL_FILE "'");
+	r = io_read_all(fd, &sp->bytes, SIZE_MAX / 8);
+	if (r < 0)
+		err_sys(e, errno, "cannot read '" SPOOL_FILE "'");
+	close(fd);
+	return r < 0 ? -1 : parse_spool(sp, x, e);
+}
+
+void spool_release(struct spool *sp)
+{
+	buf_release(&sp->bytes);
+	buf_release(&sp->answer);
+	json_object_put(sp->head);
+	sp->head = NULL;
+}

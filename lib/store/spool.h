@@ -1,0 +1,33 @@
+/*
+ * turn.partial: the turn that is running, on the disk while it runs.
+ *
+ * Its first line is the exchange's head (id, timestamp, query, model); the reply's
+ * bytes follow as they came. The file belongs to whoever holds the session's lock;
+ * found by another holder, it is what a crash left.
+ */
+#ifndef STORE_SPOOL_H
+#define STORE_SPOOL_H
+
+#include "store/record.h"
+
+#define SPOOL_FILE "turn.partial"
+
+/* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it.
+ * Returns a descriptor, or -1. */
+int spool_begin(int dir, const struct exchange *x, struct err *e);
+int spool_add(int fd, struct span piece, struct err *e);
+/* The exchange is in the history: the spool is no longer needed. */
+void spool_remove(int dir);
+
+/*
+ * Reads what a crash left. 1: *x is an interrupted exchange, whose spans stay good
+ * until spool_release(). 0: there is nothing. -1: it cannot be read.
+ */
+struct spool {
+	struct buf bytes, answer;
+	struct json_object *head;
+};
+int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e);
+void spool_release(struct spool *sp);
+
+#endif

@@ -1,0 +1,88 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* mkdir -p, mode 0700 for each directory made. */
+static int make_dirs(const char *dir, struct err *e)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(dir);
+
+	if (n >= sizeof(path))
+		return err_sys(e, ENAMETOOLONG, "cannot create '%s'", dir);
+	memcpy(path, dir, n + 1);
+	for (char *p = path + 1;; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return err_sys(e, errno, "cannot create '%s'", path);
+		*p = c;
+		if (c == '\0')
+			return 0;
+	}
+}
+
+static int open_error(const char *dir, struct err *e)
+{
+	int why = errno;
+	struct stat st;
+
+	if (why == ENOENT && lstat(dir, &st) == 0 && S_ISLNK(st.st_mode))
+		return err_set(e, ERR_FAILED, "sessions directory '%s' is a link to nothing", dir);
+	if (why == ENOTDIR)
+		return err_set(e, ERR_FAILED,
+		               "sessions directory '%s' is not a directory; choose another with "
+		               "MC_SESSIONS_DIR", dir);
+	return err_sys(e, why, "cannot open sessions directory '%s'", dir);
+}
+
+static int open_dir(const char *dir)
+{
+	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int store_open(struct store *s, const char *dir, bool create, struct err *e)
+{
+	struct stat st;
+
+	s->dir = dir;
+	s->fd = open_dir(dir);
+	if (s->fd < 0 && errno == ENOENT && (lstat(dir, &st) < 0 && errno == ENOENT)) {
+		if (!create)
+			return 0;
+		if (make_dirs(dir, e) < 0)
+			return -1;
+		s->fd = open_dir(dir);
+	}
+	return s->fd < 0 ? open_error(dir, e) : 0;
+}
+
+void store_close(struct store *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
+void store_notice(const struct store *s, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (!s->notice)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	s->notice(text);
+}

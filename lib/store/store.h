@@ -1,0 +1,26 @@
+/*
+ * The sessions directory. mc-session(5) is the contract for what is in it.
+ *
+ * A struct store owns its descriptor until store_close(). `notice` is told what a
+ * person should know and what is no failure (a damaged record that was skipped,
+ * who holds a lock); one sentence, no newline; may be NULL.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct store {
+	const char *dir; /* the caller's */
+	int fd;          /* -1: the directory does not exist, so there are no sessions */
+	void (*notice)(const char *sentence);
+};
+
+/* Opens the directory; with `create` makes it, mode 0700, and its parents. */
+int store_open(struct store *s, const char *dir, bool create, struct err *e);
+void store_close(struct store *s);
+void store_notice(const struct store *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif
