@@ -1,0 +1,138 @@
+#include "tty/neutral.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+static bool is_bidi_control(uint32_t c)
+{
+	return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x2069);
+}
+
+static void put(struct buf *out, const char *p, int len, uint32_t c)
+{
+	if (c < 0x20 && c != '\n' && c != '\t')
+		buf_addf(out, "^%c", (int)c + '@');
+	else if (c == 0x7f)
+		buf_adds(out, "^?");
+	else if ((c >= 0x80 && c < 0xa0) || is_bidi_control(c))
+		buf_addf(out, "<U+%04X>", (unsigned)c);
+	else
+		buf_add(out, p, (size_t)len);
+}
+
+static size_t plain_run(struct span in)
+{
+	size_t i = 0;
+
+	while (i < in.n && in.p[i] >= 0x20 && in.p[i] < 0x7f)
+		i++;
+	return i;
+}
+
+static void flush_cr(struct neutral *n, struct buf *out, bool line_feed_follows)
+{
+	if (n->cr && !line_feed_follows)
+		buf_adds(out, "^M");
+	n->cr = false;
+}
+
+/* One character at the front of `in`: how many bytes were used, 0 when it is not
+ * all there. */
+static size_t step(struct neutral *n, struct buf *out, struct span in)
+{
+	uint32_t c;
+	int len = utf8_decode(in.p, in.n, &c);
+
+	if (len == 0)
+		return 0;
+	flush_cr(n, out, len == 1 && c == '\n');
+	if (len < 0)
+		buf_adds(out, UTF8_REPLACEMENT);
+	else if (c == '\r')
+		n->cr = true;
+	else
+		put(out, in.p, len, c);
+	return len < 0 ? 1 : (size_t)len;
+}
+
+/* Completes the character whose beginning the last chunk brought. */
+static void use_held(struct neutral *n, struct buf *out, struct span *in)
+{
+	while (n->n && in->n) {
+		size_t had = n->n, used;
+
+		n->held[n->n++] = *in->p;
+		used = step(n, out, (struct span){ n->held, n->n });
+		if (used == 0) {
+			in->p++;
+			in->n--;
+		} else if (used > had) {
+			in->p++;
+			in->n--;
+			n->n = 0;
+		} else {
+			/* What was held is no character; the new byte is looked at again. */
+			n->n = had - used;
+			memmove(n->held, n->held + used, n->n);
+		}
+	}
+}
+
+void neutral_feed(struct neutral *n, struct buf *out, struct span in)
+{
+	use_held(n, out, &in);
+	while (in.n) {
+		size_t used = plain_run(in);
+
+		if (used) {
+			flush_cr(n, out, false);
+			buf_add(out, in.p, used);
+		} else if ((used = step(n, out, in)) == 0) {
+			memcpy(n->held, in.p, in.n);
+			n->n = in.n;
+			return;
+		}
+		in.p += used;
+		in.n -= used;
+	}
+}
+
+void neutral_end(struct neutral *n, struct buf *out)
+{
+	flush_cr(n, out, false);
+	if (n->n)
+		buf_adds(out, UTF8_REPLACEMENT);
+	n->n = 0;
+}
+
+void neutral_add(struct buf *out, struct span in)
+{
+	struct neutral n = NEUTRAL_INIT;
+
+	neutral_feed(&n, out, in);
+	neutral_end(&n, out);
+}
+
+void neutral_add_line(struct buf *out, struct span in)
+{
+	size_t start = out->n, to;
+	bool space = true; /* none at the beginning */
+
+	neutral_add(out, in);
+	for (size_t i = to = start; i < out->n; i++) {
+		bool white = out->p[i] == '\n' || out->p[i] == '\t' || out->p[i] == ' ';
+
+		if (!white)
+			out->p[to++] = out->p[i];
+		else if (!space)
+			out->p[to++] = ' ';
+		space = white;
+	}
+	if (to > start && out->p[to - 1] == ' ')
+		to--;
+	out->n = to;
+	if (out->cap)
+		out->p[to] = '\0';
+}

@@ -1,0 +1,17 @@
+/*
+ * SIGINT, SIGTERM and SIGHUP as something to wait for: a descriptor that becomes
+ * readable. What is running then stops by itself and stores what it has. (A signal
+ * can only be handled process-wide, so this is the one module with state.)
+ */
+#ifndef TTY_STOP_H
+#define TTY_STOP_H
+
+#include "base/err.h"
+
+/* Starts handling the signals. The descriptor, or -1. */
+int stop_begin(struct err *e);
+/* The last signal since stop_clear(), 0 when there was none. */
+int stop_signal(void);
+void stop_clear(void);
+
+#endif

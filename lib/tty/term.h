@@ -1,0 +1,17 @@
+/* The terminal: is there one, how wide is it, how wide is a text on it. */
+#ifndef TTY_TERM_H
+#define TTY_TERM_H
+
+#include "base/buf.h"
+
+/* Columns of the window that `fd` shows: what the terminal says, else COLUMNS, else 80. */
+size_t term_columns(int fd);
+
+/* Adds `text` (UTF-8, one line), cut to `columns` with "…" where it is longer, and
+ * filled up with spaces when `pad`. Wide characters count as two columns. */
+void term_add_fit(struct buf *b, struct span text, size_t columns, bool pad);
+
+/* How many columns `text` takes. */
+size_t term_width(struct span text);
+
+#endif
