@@ -1,0 +1,101 @@
+#include "net/sse.h"
+
+#include <string.h>
+
+static int dispatch(struct sse *s, struct err *e)
+{
+	int r = 0;
+
+	if (s->have_data)
+		r = buf_check(&s->data, e) < 0 ? -1 : s->event(s->ctx, buf_span(&s->data), e);
+	buf_clear(&s->data);
+	s->have_data = false;
+	return r;
+}
+
+static int take_line(struct sse *s, struct span line, struct err *e)
+{
+	if (!s->begun && line.n >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0)
+		line = (struct span){ line.p + 3, line.n - 3 };
+	s->begun = true;
+	if (line.n == 0)
+		return dispatch(s, e);
+	if (line.n < 4 || memcmp(line.p, "data", 4) != 0 || (line.n > 4 && line.p[4] != ':'))
+		return 0;
+	line = line.n > 4 ? (struct span){ line.p + 5, line.n - 5 } : (struct span){ "", 0 };
+	if (line.n && line.p[0] == ' ')
+		line = (struct span){ line.p + 1, line.n - 1 };
+	if (s->have_data)
+		buf_addc(&s->data, '\n');
+	s->have_data = true;
+	buf_add(&s->data, line.p, line.n);
+	if (s->data.n > SSE_EVENT_MAX)
+		return err_set(e, ERR_NETWORK, "the server sent an event of more than %u MB",
+		               SSE_EVENT_MAX >> 20);
+	return 0;
+}
+
+static size_t to_line_end(struct span chunk)
+{
+	size_t i = 0;
+
+	while (i < chunk.n && chunk.p[i] != '\n' && chunk.p[i] != '\r')
+		i++;
+	return i;
+}
+
+/* The line's end is at chunk.p[n]. */
+static int end_line(struct sse *s, struct span chunk, size_t n, struct err *e)
+{
+	struct span line = { chunk.p, n };
+	int r;
+
+	if (s->line.n) {
+		buf_add(&s->line, chunk.p, n);
+		line = buf_span(&s->line);
+	}
+	r = buf_check(&s->line, e) < 0 ? -1 : take_line(s, line, e);
+	buf_clear(&s->line);
+	s->skip_lf = chunk.p[n] == '\r';
+	return r;
+}
+
+int sse_feed(struct sse *s, struct span chunk, struct err *e)
+{
+	while (chunk.n) {
+		size_t n;
+
+		if (s->skip_lf && chunk.p[0] == '\n') {
+			s->skip_lf = false;
+			chunk = (struct span){ chunk.p + 1, chunk.n - 1 };
+			continue;
+		}
+		s->skip_lf = false;
+		n = to_line_end(chunk);
+		if (s->line.n + n > SSE_EVENT_MAX)
+			return err_set(e, ERR_NETWORK, "the server sent a line of more than %u MB",
+			               SSE_EVENT_MAX >> 20);
+		if (n == chunk.n) {
+			buf_add(&s->line, chunk.p, n);
+			return buf_check(&s->line, e);
+		}
+		if (end_line(s, chunk, n, e) < 0)
+			return -1;
+		chunk = (struct span){ chunk.p + n + 1, chunk.n - n - 1 };
+	}
+	return 0;
+}
+
+int sse_end(struct sse *s, struct err *e)
+{
+	if (s->line.n && take_line(s, buf_span(&s->line), e) < 0)
+		return -1;
+	buf_clear(&s->line);
+	return dispatch(s, e);
+}
+
+void sse_release(struct sse *s)
+{
+	buf_release(&s->line);
+	buf_release(&s->data);
+}

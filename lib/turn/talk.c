@@ -1,0 +1,181 @@
+#include "turn/talk.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "net/sse.h"
+#include "store/spool.h"
+
+struct flow {
+	struct talk *how;
+	struct reply *reply;
+	int spool_fd;
+	size_t passed_on; /* bytes of reply->text that were spooled and shown */
+	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
+	bool any_event;
+	struct sse sse;
+	struct buf whole;
+};
+
+/* What was added to the text goes out as one piece. */
+static void pass_on(struct flow *f)
+{
+	struct span piece = { f->reply->text.p + f->passed_on, f->reply->text.n - f->passed_on };
+	struct err ignored = ERR_INIT;
+
+	if (!piece.n)
+		return;
+	if (f->spool_fd >= 0 && spool_add(f->spool_fd, piece, &ignored) < 0)
+		f->spool_fd = -1; /* the exchange itself may still fit; that failure is reported */
+	f->how->show(f->how->ctx, piece);
+	f->passed_on = f->reply->text.n;
+}
+
+static int on_event(void *ctx, struct span data, struct err *e)
+{
+	struct flow *f = ctx;
+
+	f->any_event = true;
+	return f->how->provider->event(f->reply, data, e);
+}
+
+/* A server that does not stream sends one JSON object, whatever it calls it; no
+ * line of an event stream begins with a brace. */
+static void tell_form(struct flow *f, struct span piece)
+{
+	for (size_t i = 0; i < piece.n && f->form == FORM_UNKNOWN; i++)
+		if (!memchr(" \t\r\n", piece.p[i], 4))
+			f->form = piece.p[i] == '{' ? FORM_WHOLE : FORM_EVENTS;
+}
+
+static int on_piece(void *ctx, struct span piece, struct err *e)
+{
+	struct flow *f = ctx;
+	int r;
+
+	if (f->form == FORM_UNKNOWN)
+		tell_form(f, piece);
+	if (f->form == FORM_WHOLE) {
+		buf_add(&f->whole, piece.p, piece.n);
+		if (f->whole.n > SSE_EVENT_MAX)
+			return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB",
+			               SSE_EVENT_MAX >> 20);
+		return buf_check(&f->whole, e);
+	}
+	r = sse_feed(&f->sse, piece, e);
+	pass_on(f);
+	return r;
+}
+
+static int finish(struct flow *f, const char *url, struct err *e)
+{
+	int r;
+
+	if (f->form == FORM_WHOLE)
+		r = f->how->provider->whole(f->reply, buf_span(&f->whole), e);
+	else
+		r = sse_end(&f->sse, e);
+	pass_on(f);
+	if (r < 0)
+		return -1;
+	if (f->form != FORM_WHOLE && !f->any_event)
+		return err_set(e, ERR_NETWORK, "the answer from '%s' is no chat completion; is the base URL "
+		               "right?", url);
+	return f->how->provider->end(f->reply, e);
+}
+
+static const char *advice(long status)
+{
+	switch (status) {
+	case 401:
+	case 403: return "; is the API key right?";
+	case 404: return "; are the base URL and the model's name right?";
+	case 429: return "; wait a little and try again";
+	default:  return "";
+	}
+}
+
+/* An answer of another status than 2xx. */
+static int refuse(const struct provider *p, const char *url, const struct http_response *rs,
+                  struct err *e)
+{
+	struct buf message = BUF_INIT;
+
+	p->problem(buf_span(&rs->body), &message);
+	if (message.n)
+		err_set(e, ERR_NETWORK, "the server answered %ld: %s%s", rs->status, message.p,
+		        advice(rs->status));
+	else
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(rs->status));
+	buf_release(&message);
+	return -1;
+}
+
+static int post(struct flow *f, const char *url, struct span body, struct err *e)
+{
+	struct http_request rq = {
+		.url = url,
+		.body = body,
+		.bearer = f->how->api_key,
+		.idle_timeout = f->how->idle_timeout,
+		.stop_fd = f->how->stop_fd,
+		.piece = on_piece,
+		.ctx = f,
+	};
+	struct http_response rs;
+	int r = http_post(f->how->http, &rq, &rs, e);
+
+	if (r == 0 && (rs.status < 200 || rs.status > 299))
+		r = refuse(f->how->provider, url, &rs, e);
+	else if (r == 0)
+		r = finish(f, url, e);
+	buf_release(&rs.body);
+	return r;
+}
+
+static int ask_server(struct flow *f, const struct chat_request *rq, struct err *e)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	int r = f->how->provider->request(rq, &url, &body, e);
+
+	if (r == 0 && !f->how->http && !(f->how->http = http_open(e)))
+		r = -1;
+	if (r == 0)
+		r = post(f, url.p, buf_span(&body), e);
+	buf_release(&url);
+	buf_release(&body);
+	return r;
+}
+
+static bool stopped(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static int ask_local(struct flow *f, const struct chat_request *rq, struct err *e)
+{
+	int more;
+
+	do {
+		if (stopped(f->how->stop_fd))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		more = f->how->provider->local(rq, f->reply, e);
+		pass_on(f);
+	} while (more > 0);
+	return more;
+}
+
+int talk_run(struct talk *how, const struct chat_request *rq, struct reply *r, int spool_fd,
+             struct err *e)
+{
+	struct flow f = { .how = how, .reply = r, .spool_fd = spool_fd, .whole = BUF_INIT };
+	int result;
+
+	f.sse = (struct sse)SSE_INIT(on_event, &f);
+	result = how->provider->local ? ask_local(&f, rq, e) : ask_server(&f, rq, e);
+	sse_release(&f.sse);
+	buf_release(&f.whole);
+	return result;
+}

@@ -1,0 +1,172 @@
+#include "turn/turn.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "store/spool.h"
+#include "turn/talk.h"
+
+void turn_release(struct turn *t)
+{
+	reply_release(&t->reply);
+	buf_release(&t->answer);
+	buf_release(&t->error);
+	buf_release(&t->model_used);
+}
+
+static int begin(struct turn *t, struct span model, struct err *e)
+{
+	struct exchange *x = &t->exchange;
+
+	buf_add(&t->model_used, model.p, model.n);
+	if (buf_check(&t->model_used, e) < 0)
+		return -1;
+	memset(x, 0, sizeof(*x));
+	x->timestamp = clock_now_ms();
+	if (uuid7_generate(t->id, x->timestamp, e) < 0)
+		return -1;
+	x->id = span_str(t->id);
+	x->query = t->prompt;
+	x->model = buf_span(&t->model_used);
+	x->duration = -1;
+	x->usage = (struct usage)USAGE_NONE;
+	return 0;
+}
+
+/* What the reply and the error, if any, make of the exchange. */
+static void conclude(struct turn *t, int64_t started, int failed, const struct err *e)
+{
+	struct exchange *x = &t->exchange;
+
+	utf8_add_clean(&t->answer, buf_span(&t->reply.text));
+	x->answer = buf_span(&t->answer);
+	x->duration = clock_steady_ms() - started;
+	x->usage = t->reply.usage;
+	if (t->reply.finish_reason.n)
+		x->finish_reason = buf_span(&t->reply.finish_reason);
+	if (t->reply.reasoning.n)
+		x->reasoning = buf_span(&t->reply.reasoning);
+	x->status = !failed ? STATUS_COMPLETE
+	            : e->kind == ERR_INTERRUPTED ? STATUS_INTERRUPTED : STATUS_ERROR;
+	if (x->status == STATUS_ERROR) {
+		utf8_add_clean(&t->error, span_str(e->msg));
+		x->error = buf_span(&t->error);
+	}
+}
+
+/* Reasons and reasoning come from the server as they like. */
+static void clean_utf8(struct buf *b)
+{
+	struct buf clean = BUF_INIT;
+
+	if (utf8_valid(b->p, b->n) == b->n)
+		return;
+	utf8_add_clean(&clean, buf_span(b));
+	buf_release(b);
+	*b = clean;
+}
+
+static int ask(struct turn *t, struct talk *how, const struct chat_request *rq, int spool_fd,
+               struct err *e)
+{
+	int64_t started = clock_steady_ms();
+	int r = talk_run(how, rq, &t->reply, spool_fd, e);
+
+	clean_utf8(&t->reply.finish_reason);
+	clean_utf8(&t->reply.reasoning);
+	conclude(t, started, r < 0, e);
+	return r;
+}
+
+static struct chat_request make_request(const struct turn *t, const struct talk *how,
+                                        const struct conversation *c)
+{
+	return (struct chat_request){
+		.base_url = how->base_url,
+		.model = t->model_used.p,
+		.system = t->system,
+		.turns = c->turns,
+		.nturns = c->n,
+		.prompt = t->prompt,
+		.stream = how->stream,
+	};
+}
+
+/* The first of the two errors is the one to report: the other is told as a notice. */
+static int store_exchange(struct turn *t, struct session *x, struct conversation *c, int failed,
+                          const struct change *change, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (buf_check(&t->answer, &why) == 0 && buf_check(&t->error, &why) == 0 &&
+	    session_append(x, &c->summary, &t->exchange, change, &why) == 0)
+		return failed;
+	why.kind = ERR_UNSTORED;
+	if (!failed)
+		*e = why;
+	else
+		store_notice(x->store, "%s", why.msg);
+	return -1;
+}
+
+static int run_locked(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
+                      struct err *e)
+{
+	struct span model = t->model ? span_str(t->model) : c->summary.model;
+	struct change change = { 0 };
+	struct chat_request rq;
+	int spool_fd, failed;
+
+	if (begin(t, model, e) < 0)
+		return -1;
+	change.timestamp = t->exchange.timestamp;
+	if (!span_eq(c->summary.model, t->model_used.p))
+		change.model = buf_span(&t->model_used);
+	if (t->title && !(c->summary.title.p && span_eq(c->summary.title, t->title)))
+		change.title = span_str(t->title);
+	spool_fd = spool_begin(x->dir, &t->exchange, e);
+	if (spool_fd < 0)
+		return -1;
+	t->system = c->head.head.system;
+	rq = make_request(t, how, c);
+	failed = ask(t, how, &rq, spool_fd, e);
+	close(spool_fd);
+	return store_exchange(t, x, c, failed, change.model.p || change.title.p ? &change : NULL, e);
+}
+
+int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
+             struct err *e)
+{
+	struct conversation c;
+	struct session x;
+	int r;
+
+	t->exchange = (struct exchange){ 0 };
+	if (session_lock(&x, s, id, &t->wait, e) < 0)
+		return -1;
+	r = session_load(&x, &c, e);
+	if (r == 0) {
+		r = run_locked(t, how, &x, &c, e);
+		conversation_release(&c);
+	}
+	session_unlock(&x);
+	return r;
+}
+
+int turn_run_unsaved(struct turn *t, struct talk *how, struct conversation *c, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct chat_request rq;
+	int r;
+
+	t->exchange = (struct exchange){ 0 };
+	if (begin(t, span_str(t->model), e) < 0)
+		return -1;
+	rq = make_request(t, how, c);
+	r = ask(t, how, &rq, -1, e);
+	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
+		r = -1;
+	return r;
+}
