@@ -1,0 +1,151 @@
+# mcbox: one binary, a link for each tool. See CONTRIBUTING.md.
+#
+#	make                      ./mcbox and ./mc-… beside it
+#	make check lint bench     the tests, the static checks, the measurements
+#	make install PREFIX=…     also DESTDIR=…
+#
+# Switches: SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
+#           CURL=link links libcurl instead of loading it when needed.
+
+VERSION = 0.1.0
+PREFIX  = /usr/local
+DESTDIR =
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wold-style-definition -Wvla -Wwrite-strings
+STD      = -std=c11
+PKG_CONFIG ?= pkg-config
+
+ifdef SANITIZE
+BUILD    = build/sanitize
+OUT      = $(BUILD)
+SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
+else
+BUILD    = build
+OUT      = .
+endif
+
+DEPS     = json-c
+ifeq ($(CURL),link)
+DEPS    += libcurl
+DEFINES  = -DCURL_LINKED
+endif
+
+ALL_CPPFLAGS = -D_GNU_SOURCE $(DEFINES) -DMCBOX_VERSION='"$(VERSION)"' -Ilib -Icmd \
+               -include base/banned.h $(shell $(PKG_CONFIG) --cflags $(DEPS)) $(CPPFLAGS)
+ALL_CFLAGS   = $(STD) $(WARN) $(SAN) $(CFLAGS)
+ALL_LDFLAGS  = $(SAN) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+LIBS         = $(shell $(PKG_CONFIG) --libs $(DEPS)) $(LDLIBS)
+
+# A file of cmd/ with a descriptor at its foot is a tool; the rest is the frame.
+TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c)
+TOOLS    := $(patsubst cmd/%.c,mc-%,$(TOOL_SRC))
+CMD_SRC  := $(wildcard cmd/*.c)
+LIB_SRC  := $(wildcard lib/*/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/applets.o
+UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
+BATS     := $(wildcard tests/*.bats)
+MAN1     := $(wildcard man/*.1)
+MAN5     := $(wildcard man/*.5)
+SCHEMAS  := $(wildcard man/*.schema.json)
+COMPLETIONS := completions/mcbox.bash completions/_mcbox completions/mcbox.fish
+
+all: $(OUT)/mcbox $(TOOLS:%=$(OUT)/%)
+
+$(OUT)/mcbox: $(CMD_OBJ) $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(TOOLS:%=$(OUT)/%): | $(OUT)/mcbox
+	ln -sf mcbox $@
+
+# The table of tools, from the names of their files. Written anew only when it changes.
+$(BUILD)/applets.c: FORCE
+	@mkdir -p $(@D)
+	@{ echo '/* Generated. */'; echo '#include "applet.h"'; \
+	   for f in $(TOOL_SRC); do n=$$(basename $$f .c | tr - _); \
+	     echo "extern const struct applet applet_$$n;"; done; \
+	   echo 'const struct applet *const applets[] = {'; \
+	   for f in $(TOOL_SRC); do n=$$(basename $$f .c | tr - _); \
+	     printf '\t&applet_%s,\n' $$n; done; \
+	   printf '\tNULL,\n};\n'; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/applets.o: $(BUILD)/applets.c
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# ---- completions: from the descriptors, and committed ----
+
+$(BUILD)/completions/generate: $(BUILD)/completions/generate.o $(filter-out %/cmd/mcbox.o,$(CMD_OBJ)) $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+completions: $(BUILD)/completions/generate
+	$< bash > completions/mcbox.bash
+	$< zsh > completions/_mcbox
+	$< fish > completions/mcbox.fish
+
+# ---- tests ----
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+check: all $(UNIT) $(BUILD)/completions/generate
+	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check tests/run $(UNIT) $(BATS)
+
+lint:
+	CC='$(CC)' tests/lint '$(ALL_CPPFLAGS)' '$(STD) $(WARN)'
+
+bench: all
+	CC='$(CC)' tests/bench/run $(BUILD)/bench
+
+# ---- installing ----
+
+bindir   = $(DESTDIR)$(PREFIX)/bin
+datadir  = $(DESTDIR)$(PREFIX)/share
+installed = $(bindir)/mcbox $(TOOLS:%=$(bindir)/%) \
+            $(MAN1:man/%=$(datadir)/man/man1/%) $(MAN5:man/%=$(datadir)/man/man5/%) \
+            $(SCHEMAS:man/%=$(datadir)/mcbox/%) \
+            $(datadir)/bash-completion/completions/mcbox \
+            $(TOOLS:%=$(datadir)/bash-completion/completions/%) \
+            $(datadir)/zsh/site-functions/_mcbox \
+            $(datadir)/fish/vendor_completions.d/mcbox.fish \
+            $(TOOLS:%=$(datadir)/fish/vendor_completions.d/%.fish)
+
+install: all
+	install -d $(bindir) $(datadir)/man/man1 $(datadir)/man/man5 $(datadir)/mcbox \
+		$(datadir)/bash-completion/completions $(datadir)/zsh/site-functions \
+		$(datadir)/fish/vendor_completions.d
+	install -m 755 $(OUT)/mcbox $(bindir)/mcbox
+	install -m 644 $(MAN1) $(datadir)/man/man1
+	install -m 644 $(MAN5) $(datadir)/man/man5
+	install -m 644 $(SCHEMAS) $(datadir)/mcbox
+	install -m 644 completions/mcbox.bash $(datadir)/bash-completion/completions/mcbox
+	install -m 644 completions/_mcbox $(datadir)/zsh/site-functions/_mcbox
+	install -m 644 completions/mcbox.fish $(datadir)/fish/vendor_completions.d/mcbox.fish
+	for t in $(TOOLS); do \
+		ln -sf mcbox $(bindir)/$$t; \
+		ln -sf mcbox $(datadir)/bash-completion/completions/$$t; \
+		ln -sf mcbox.fish $(datadir)/fish/vendor_completions.d/$$t.fish; \
+	done
+
+uninstall:
+	rm -f $(installed)
+	-rmdir $(datadir)/mcbox
+
+clean:
+	rm -rf build mcbox $(TOOLS)
+
+FORCE:
+.PHONY: all check lint bench completions install uninstall clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d

@@ -1,0 +1,261 @@
+/* mc-session-cat: prints conversations. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "applet.h"
+#include "base/clock.h"
+#include "store/index.h"
+#include "store/session.h"
+#include "tool.h"
+#include "tty/neutral.h"
+
+enum { O_JSON = OPT_LONG, O_STATUS };
+
+static const struct opt opts[] = {
+	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
+	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
+	{ O_STATUS, "status", NULL, ARG_NONE, "print what the session is, not what it holds" },
+	{ 0 },
+};
+
+struct request {
+	long last; /* 0: all */
+	bool json, status;
+};
+
+static int read_options(const struct cli *c, struct request *rq, struct err *e)
+{
+	for (size_t i = 0; i < c->nopts; i++)
+		switch (c->opts[i].id) {
+		case 'n':
+			if (cli_number(c->opts[i].val, "--last", 1, LONG_MAX, &rq->last, e) < 0)
+				return -1;
+			break;
+		case O_JSON: rq->json = true; break;
+		case O_STATUS: rq->status = true; break;
+		}
+	if (rq->last && rq->status)
+		return err_set(e, ERR_USAGE, "--last and --status exclude each other");
+	if (!c->noperands)
+		return err_set(e, ERR_USAGE, "which session? Give one or more ids");
+	return 0;
+}
+
+/* ---- the conversation ---- */
+
+/* The stored bytes of every valid record, of a type that we do not know too. */
+static bool print_records(const struct store *s, const char *id, const struct jsonl *j)
+{
+	bool whole = true;
+	struct span line;
+	size_t at = 0;
+
+	for (size_t start = 0; jsonl_next(j, &at, &line); start = at) {
+		struct record r;
+
+		if (!history_record(s, id, j, start, &r)) {
+			whole = false;
+			continue;
+		}
+		record_release(&r);
+		fwrite(line.p, 1, line.n + 1, stdout);
+	}
+	return whole;
+}
+
+static void print_turn(const struct jsonl *j, size_t offset, const struct record *r, bool json,
+                       bool first)
+{
+	struct span line;
+
+	if (json) {
+		jsonl_next(j, &offset, &line);
+		fwrite(line.p, 1, line.n + 1, stdout);
+		return;
+	}
+	if (!first)
+		fputc('\n', stdout);
+	print_exchange(stdout, &r->exchange, 0, at_terminal());
+}
+
+static int print_turns(const struct request *rq, const struct store *s, const char *id,
+                       const struct jsonl *j, bool *any, struct err *e)
+{
+	struct turns t;
+	bool whole = true;
+
+	if (history_turns(j, (size_t)rq->last, &t, e) < 0)
+		return fail(e);
+	for (size_t i = 0; i < t.n && !ferror(stdout); i++) {
+		struct record r;
+
+		if (!history_record(s, id, j, t.offsets[i], &r)) {
+			whole = false;
+			continue;
+		}
+		print_turn(j, t.offsets[i], &r, rq->json, !*any);
+		*any = true;
+		record_release(&r);
+	}
+	turns_release(&t);
+	return whole ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* ---- the status ---- */
+
+/* A turn is running when there is a spool: one that a crash left was just stored. */
+static bool running(const struct store *s, const char *id, pid_t *holder)
+{
+	char path[ID_SIZE + 32];
+	int fd;
+
+	*holder = 0;
+	snprintf(path, sizeof(path), "%s/turn.partial", id);
+	if (faccessat(s->fd, path, F_OK, 0) < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
+	fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		*holder = lock_holder(fd);
+		close(fd);
+	}
+	return true;
+}
+
+static void field(const char *name, struct span value)
+{
+	struct buf b = BUF_INIT;
+
+	if (!value.p)
+		return;
+	if (at_terminal())
+		neutral_add_line(&b, value);
+	else
+		for (size_t i = 0; i < value.n; i++)
+			buf_addc(&b, value.p[i] == '\n' || value.p[i] == '\r' ? ' ' : value.p[i]);
+	printf("%-10s %s\n", name, b.p);
+	buf_release(&b);
+}
+
+static void print_status_text(const char *id, const struct conversation *c, bool busy, pid_t holder)
+{
+	const struct summary *m = &c->summary;
+	char when[CLOCK_TEXT];
+
+	field("id", span_str(id));
+	if (busy && holder)
+		printf("%-10s running (process %ld)\n", "state", (long)holder);
+	else
+		printf("%-10s %s\n", "state", busy ? "running" : "idle");
+	field("title", m->title);
+	field("provider", m->provider);
+	field("model", m->model);
+	field("cwd", m->cwd);
+	clock_utc(when, m->created_at);
+	field("created", span_str(when));
+	clock_utc(when, m->updated_at);
+	field("active", span_str(when));
+	printf("%-10s %" PRId64 " complete, %zu in all\n", "exchanges", m->exchange_count, c->n);
+	if (c->n)
+		field("last", span_str(status_name(c->turns[c->n - 1].exchange.status)));
+	if (usage_known(&m->usage))
+		printf("%-10s %" PRId64 " in, %" PRId64 " out\n", "tokens",
+		       m->usage.input > 0 ? m->usage.input : 0, m->usage.output > 0 ? m->usage.output : 0);
+	printf("%-10s %" PRId64 "\n", "bytes", m->history_bytes);
+}
+
+/* The index record, made from the history just now, with the state in front. */
+static void print_status_json(const char *id, const struct conversation *c, bool busy, pid_t holder)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "{\"state\":\"%s\",\"pid\":", busy ? "running" : "idle");
+	if (holder)
+		buf_addf(&b, "%ld,", (long)holder);
+	else
+		buf_adds(&b, "null,");
+	index_add_record_members(&b, id, &c->summary);
+	buf_adds(&b, "}\n");
+	fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+}
+
+static int print_status(const struct request *rq, const struct store *s, const char *id,
+                        const struct jsonl *j, struct err *e)
+{
+	struct conversation c;
+	pid_t holder;
+	bool busy;
+
+	if (conversation_load(&c, s, id, j, e) < 0)
+		return fail(e);
+	busy = running(s, id, &holder);
+	if (rq->json)
+		print_status_json(id, &c, busy, holder);
+	else
+		print_status_text(id, &c, busy, holder);
+	conversation_release(&c);
+	return EXIT_DONE;
+}
+
+/* ---- one session after the other ---- */
+
+static int print_session(const struct request *rq, const struct store *s, const char *given,
+                         bool *any)
+{
+	struct err e = ERR_INIT, ignored = ERR_INIT;
+	char id[ID_SIZE];
+	struct jsonl j;
+	int status;
+
+	if (session_resolve(s, given, id, &e) < 0)
+		return fail_session(s, &e);
+	/* What a crash left is shown too. Where that cannot be stored, the rest is. */
+	if (session_recover(s, id, &ignored) < 0)
+		say(ignored.msg);
+	if (history_map(s, id, &j, &e) < 0)
+		return fail_session(s, &e);
+	if (rq->status)
+		status = print_status(rq, s, id, &j, &e);
+	else if (rq->json && !rq->last)
+		status = print_records(s, id, &j) ? EXIT_DONE : EXIT_FAILED;
+	else
+		status = print_turns(rq, s, id, &j, any, &e);
+	jsonl_unmap(&j);
+	return status;
+}
+
+static int run(const struct cli *c)
+{
+	struct request rq = { 0 };
+	struct err e = ERR_INIT;
+	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1 } };
+	int status = EXIT_DONE;
+	bool any = false;
+
+	if (read_options(c, &rq, &e) < 0)
+		return fail(&e);
+	if (tool_open(&t, false, &e) < 0)
+		status = fail(&e);
+	for (size_t i = 0; i < c->noperands && e.kind == ERR_NONE; i++) {
+		int one = print_session(&rq, &t.store, c->operands[i], &any);
+
+		if (status == EXIT_DONE)
+			status = one;
+	}
+	tool_close(&t);
+	return status;
+}
+
+const struct applet applet_session_cat = {
+	.name = "mc-session-cat",
+	.summary = "print a conversation",
+	.operands = "ID…",
+	.operand = ARG_SESSION,
+	.opts = opts,
+	.run = run,
+};

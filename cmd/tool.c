@@ -1,0 +1,223 @@
+#include "tool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "provider/provider.h"
+#include "store/index.h"
+#include "tty/neutral.h"
+#include "tty/term.h"
+
+#define DEFAULT_PROVIDER "openai-compatible"
+
+const char *tool_name = "mcbox";
+
+void say(const char *sentence)
+{
+	struct buf b = BUF_INIT;
+
+	if (isatty(STDERR_FILENO))
+		neutral_add(&b, span_str(sentence));
+	else
+		buf_adds(&b, sentence);
+	fprintf(stderr, "%s: %s\n", tool_name, b.p);
+	buf_release(&b);
+}
+
+static int status_of(enum err_kind kind)
+{
+	switch (kind) {
+	case ERR_NONE:        return EXIT_DONE;
+	case ERR_USAGE:       return EXIT_USAGE;
+	case ERR_NETWORK:     return EXIT_PROVIDER;
+	case ERR_UNSTORED:    return EXIT_UNSTORED;
+	case ERR_BUSY:        return EXIT_BUSY;
+	case ERR_INTERRUPTED: return EXIT_INTERRUPTED;
+	default:              return EXIT_FAILED;
+	}
+}
+
+int fail(const struct err *e)
+{
+	say(e->msg);
+	return status_of(e->kind);
+}
+
+int output_failed(int why)
+{
+	struct err e = ERR_INIT;
+
+	if (why == EPIPE)
+		return EXIT_FAILED;
+	err_sys(&e, why, "cannot write the output");
+	return fail(&e);
+}
+
+int tool_open(struct tool *t, bool create, struct err *e)
+{
+	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .notice = say } };
+	if (config_load(&t->config, e) < 0)
+		return -1;
+	return store_open(&t->store, t->config.sessions_dir, create, e);
+}
+
+void tool_close(struct tool *t)
+{
+	store_close(&t->store);
+	config_release(&t->config);
+}
+
+bool at_terminal(void)
+{
+	return isatty(STDOUT_FILENO);
+}
+
+bool with_person(void)
+{
+	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+}
+
+static void print_recent(struct span line)
+{
+	struct index_record r;
+	struct buf raw = BUF_INIT, preview = BUF_INIT, fitted = BUF_INIT;
+	char when[CLOCK_TEXT];
+
+	if (!index_record(line, &r))
+		return;
+	json_scan_add_str(&raw, span_eq(r.title, "null") ? r.last_query : r.title);
+	neutral_add_line(&preview, buf_span(&raw));
+	term_add_fit(&fitted, buf_span(&preview), 50, false);
+	clock_local(when, r.updated_at);
+	fprintf(stderr, "  %.*s  %s  %s\n", (int)r.id.n, r.id.p, when, fitted.p);
+	buf_release(&raw);
+	buf_release(&preview);
+	buf_release(&fitted);
+}
+
+int fail_session(const struct store *s, const struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct index_reader r;
+	struct span line;
+	int status = fail(e);
+
+	if (e->kind != ERR_NOT_FOUND || index_open(&r, s, false, &ignored) < 0)
+		return status;
+	for (int i = 0; i < 5 && index_next(&r, &line); i++) {
+		if (i == 0)
+			fprintf(stderr, "Recent sessions:\n");
+		print_recent(line);
+	}
+	index_close(&r);
+	return status;
+}
+
+/* ---- a new session ---- */
+
+static int take_text(struct span *to, const char *what, const char *text, struct err *e)
+{
+	if (!text)
+		return 0;
+	*to = span_str(text);
+	if (utf8_valid(to->p, to->n) < to->n)
+		return err_set(e, ERR_USAGE, "the %s is not valid UTF-8", what);
+	return 0;
+}
+
+static int find_cwd(const char *given, struct buf *cwd, struct err *e)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!realpath(given ? given : ".", path))
+		return given ? err_sys(e, errno, "cannot use directory '%s'", given)
+		             : (buf_adds(cwd, "?"), 0); /* it was deleted; no reason to fail */
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_sys(e, ENOTDIR, "cannot use directory '%s'", given);
+	utf8_add_clean(cwd, span_str(path));
+	return buf_check(cwd, e);
+}
+
+static const char *first_of(const char *a, const char *b, const char *c)
+{
+	return a ? a : b ? b : c;
+}
+
+int describe_session(struct session_head *head, const struct session_choice *choice,
+                     const struct config *config, struct buf *cwd, struct err *e)
+{
+	const char *name = first_of(choice->provider, config->provider, DEFAULT_PROVIDER);
+	const struct provider *p = provider_find(name, e);
+	const char *model;
+
+	if (!p)
+		return -1;
+	/* The settings' model is meant for the settings' provider. */
+	model = !config->provider || strcmp(config->provider, name) == 0 ? config->model : NULL;
+	head->provider = span_str(p->name);
+	if (take_text(&head->model, "model", first_of(choice->model, model, first_of(p->model, "", "")),
+	              e) < 0 ||
+	    take_text(&head->system, "system prompt", first_of(choice->system, config->system, NULL),
+	              e) < 0 ||
+	    take_text(&head->title, "title", choice->title, e) < 0 ||
+	    find_cwd(choice->cwd, cwd, e) < 0)
+		return -1;
+	head->cwd = buf_span(cwd);
+	return 0;
+}
+
+/* ---- an exchange as text ---- */
+
+static void print_line(FILE *f, const char *prefix, struct span line, bool harmless)
+{
+	struct buf b = BUF_INIT;
+
+	if (harmless) {
+		neutral_add(&b, line);
+		line = buf_span(&b);
+	}
+	fputs(prefix, f);
+	fwrite(line.p, 1, line.n, f);
+	fputc('\n', f);
+	buf_release(&b);
+}
+
+static void print_lines(FILE *f, const char *prefix, struct span text, size_t max_lines,
+                        bool harmless)
+{
+	for (size_t n = 1; text.n; n++) {
+		const char *end = memchr(text.p, '\n', text.n);
+		size_t len = end ? (size_t)(end - text.p) : text.n;
+
+		if (max_lines && n > max_lines) {
+			print_line(f, prefix, span_str("…"), harmless);
+			break;
+		}
+		print_line(f, prefix, (struct span){ text.p, len }, harmless);
+		len += end != NULL;
+		text = (struct span){ text.p + len, text.n - len };
+	}
+}
+
+void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
+{
+	struct buf mark = BUF_INIT;
+
+	print_lines(f, "> ", x->query, max_lines, harmless);
+	fputc('\n', f);
+	print_lines(f, "", x->answer, max_lines, harmless);
+	if (x->status == STATUS_INTERRUPTED)
+		buf_adds(&mark, "[interrupted]");
+	else if (x->status == STATUS_ERROR)
+		buf_addf(&mark, "[error: %.*s]", (int)x->error.n, x->error.p ? x->error.p : "");
+	print_lines(f, "", buf_span(&mark), 0, harmless);
+	buf_release(&mark);
+}

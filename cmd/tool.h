@@ -1,0 +1,64 @@
+/* What every tool does in the same way: settings, errors, exit statuses, output. */
+#ifndef CMD_TOOL_H
+#define CMD_TOOL_H
+
+#include <stdio.h>
+
+#include "base/config.h"
+#include "store/history.h"
+#include "store/store.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,       /* no such session, cannot write, … */
+	EXIT_USAGE = 2,        /* the command line */
+	EXIT_PROVIDER = 3,     /* the provider or the network */
+	EXIT_UNSTORED = 74,    /* the reply arrived but could not be stored (sysexits' EX_IOERR) */
+	EXIT_BUSY = 75,        /* another process holds the session (EX_TEMPFAIL) */
+	EXIT_INTERRUPTED = 130 /* as a shell reports SIGINT */
+};
+
+/* The name the tool goes by, for its messages. */
+extern const char *tool_name;
+
+/* Says what is wrong, on stderr, and returns the exit status that fits. */
+int fail(const struct err *e);
+/* "mc-x: …" on stderr, made harmless when that is a terminal. */
+void say(const char *sentence);
+/* A write to stdout failed with errno `why`. A closed pipe needs no words. */
+int output_failed(int why);
+
+/* The settings and the sessions directory. */
+struct tool {
+	struct config config;
+	struct store store;
+};
+/* With `create` the directory is made where it is missing. */
+int tool_open(struct tool *t, bool create, struct err *e);
+void tool_close(struct tool *t);
+
+/* fail(); for a session that is not there also the ones that a person may mean. */
+int fail_session(const struct store *s, const struct err *e);
+
+/* What the command line says of a new session; NULL where it says nothing. */
+struct session_choice {
+	const char *provider, *model, *system, *title, *cwd;
+};
+/* Fills in what a new session is, with the settings and defaults where the command
+ * line is silent; the id is left alone. The spans point to `choice`, `config`, `cwd`
+ * and constants. The model may stay empty: mc-chat asks for one when it needs it. */
+int describe_session(struct session_head *head, const struct session_choice *choice,
+                     const struct config *config, struct buf *cwd, struct err *e);
+
+/* Whether stdout is a terminal; both stdout and stderr are. */
+bool at_terminal(void);
+bool with_person(void);
+
+/*
+ * An exchange as text: the query quoted with "> ", the answer, and a mark when it
+ * is not complete. At most `max_lines` of each (0: all). With `harmless` it is for
+ * a terminal.
+ */
+void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless);
+
+#endif
