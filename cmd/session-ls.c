@@ -34,16 +34,11 @@ struct filter {
 	long max; /* 0: all */
 	bool quiet, json;
 	struct buf cwd, provider, model; /* as JSON strings, to compare without decoding */
-	bool by_text;
 	int64_t since, before;
+	unsigned fields; /* what of a record it takes to decide */
 };
 
-#define FILTER_INIT { 0, false, false, BUF_INIT, BUF_INIT, BUF_INIT, false, INT64_MIN, INT64_MAX }
-
-static bool by_record(const struct filter *f)
-{
-	return f->by_text || f->since != INT64_MIN || f->before != INT64_MAX;
-}
+#define FILTER_INIT { 0, false, false, BUF_INIT, BUF_INIT, BUF_INIT, INT64_MIN, INT64_MAX, 0 }
 
 static bool same(const struct buf *want, struct span value)
 {
@@ -58,18 +53,24 @@ static bool passes(const struct filter *f, const struct index_record *r)
 
 /* ---- the command line ---- */
 
-static void want(struct filter *f, struct buf *to, const char *value)
+static void want(struct buf *to, const char *value)
 {
 	buf_clear(to);
 	json_add_str(to, span_str(value));
-	f->by_text = true;
 }
 
-static void want_dir(struct filter *f, const char *dir)
+static void want_dir(struct buf *to, const char *dir)
 {
 	char path[PATH_MAX];
 
-	want(f, &f->cwd, realpath(dir, path) ? path : dir); /* it may be gone since */
+	want(to, realpath(dir, path) ? path : dir); /* it may be gone since */
+}
+
+static unsigned needed(const struct filter *f)
+{
+	return (f->since != INT64_MIN || f->before != INT64_MAX ? INDEX_UPDATED : 0u) |
+	       (f->provider.n ? INDEX_PROVIDER : 0u) | (f->model.n ? INDEX_MODEL : 0u) |
+	       (f->cwd.n ? INDEX_CWD : 0u);
 }
 
 static int read_options(const struct cli *c, struct filter *f, struct err *e)
@@ -84,13 +85,14 @@ static int read_options(const struct cli *c, struct filter *f, struct err *e)
 		case 'n': r = cli_number(val, "--max", 1, LONG_MAX, &f->max, e); break;
 		case 'q': f->quiet = true; break;
 		case O_JSON: f->json = true; break;
-		case O_CWD: want_dir(f, val); break;
-		case O_PROVIDER: want(f, &f->provider, val); break;
-		case O_MODEL: want(f, &f->model, val); break;
+		case O_CWD: want_dir(&f->cwd, val); break;
+		case O_PROVIDER: want(&f->provider, val); break;
+		case O_MODEL: want(&f->model, val); break;
 		case O_SINCE: r = clock_parse(val, now, &f->since, e); break;
 		case O_BEFORE: r = clock_parse(val, now, &f->before, e); break;
 		}
 	}
+	f->fields = needed(f);
 	if (r == 0 && f->quiet && f->json)
 		r = err_set(e, ERR_USAGE, "--quiet and --json exclude each other");
 	return r;
@@ -232,7 +234,7 @@ static int list_raw(struct index_reader *r, const struct filter *f)
 	struct span line;
 
 	for (long n = 0; (!f->max || n < f->max) && index_next(r, &line);) {
-		if (by_record(f) && !(index_record(line, &rec) && passes(f, &rec)))
+		if (f->fields && !(index_record(line, f->fields, &rec) && passes(f, &rec)))
 			continue;
 		if (put_raw(&b, f->quiet, line) < 0)
 			return output_failed(errno);
@@ -247,7 +249,7 @@ static int list_tabs(struct index_reader *r, const struct filter *f)
 	struct span line;
 
 	for (long n = 0; (!f->max || n < f->max) && index_next(r, &line);)
-		if (index_record(line, &rec) && passes(f, &rec)) {
+		if (index_record(line, INDEX_ALL, &rec) && passes(f, &rec)) {
 			print_tabs(&rec);
 			n++;
 		}
@@ -267,7 +269,7 @@ static int list_table(struct index_reader *r, const struct filter *f)
 
 	do {
 		for (n = 0; n < PAGE && (!f->max || shown < f->max) && index_next(r, &line);)
-			if (index_record(line, &page[n]) && passes(f, &page[n])) {
+			if (index_record(line, INDEX_ALL, &page[n]) && passes(f, &page[n])) {
 				width = !c.id && page[n].id.n > width ? page[n].id.n : width;
 				n++;
 				shown++;

@@ -90,7 +90,7 @@ static void print_recent(struct span line)
 	struct buf raw = BUF_INIT, preview = BUF_INIT, fitted = BUF_INIT;
 	char when[CLOCK_TEXT];
 
-	if (!index_record(line, &r))
+	if (!index_record(line, INDEX_ALL, &r))
 		return;
 	json_scan_add_str(&raw, span_eq(r.title, "null") ? r.last_query : r.title);
 	neutral_add_line(&preview, buf_span(&raw));

@@ -100,20 +100,3 @@ int buf_check(const struct buf *b, struct err *e)
 {
 	return b->oom ? err_oom(e) : 0;
 }
-
-struct span span_str(const char *s)
-{
-	return (struct span){ s, strlen(s) };
-}
-
-bool span_eq(struct span a, const char *s)
-{
-	return strlen(s) == a.n && memcmp(a.p, s, a.n) == 0;
-}
-
-bool span_ends(struct span a, const char *s)
-{
-	size_t n = strlen(s);
-
-	return a.n >= n && memcmp(a.p + a.n - n, s, n) == 0;
-}

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -53,8 +54,20 @@ static inline struct span buf_span(const struct buf *b)
 	return (struct span){ b->p, b->n };
 }
 
-struct span span_str(const char *s);
-bool span_eq(struct span a, const char *s);
-bool span_ends(struct span a, const char *s);
+static inline struct span span_str(const char *s)
+{
+	return (struct span){ s, strlen(s) };
+}
+
+/* Inline, because `s` is nearly always a literal, and records are read by the million. */
+static inline bool span_eq(struct span a, const char *s)
+{
+	return a.n == strlen(s) && memcmp(a.p, s, a.n) == 0;
+}
+
+static inline bool span_ends(struct span a, const char *s)
+{
+	return a.n >= strlen(s) && memcmp(a.p + a.n - strlen(s), s, strlen(s)) == 0;
+}
 
 #endif

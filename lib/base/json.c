@@ -220,31 +220,45 @@ struct json_scan json_scan(struct span object)
 	return (struct json_scan){ p < end && *p == '{' ? p + 1 : end, end };
 }
 
-int json_scan_next(struct json_scan *s, struct span *key, struct span *value)
+/* `p` is where a value begins. Takes it and the comma behind it. */
+static int take_value(struct json_scan *s, const char *p, struct span *value)
 {
-	const char *end = s->end;
-	const char *p = skip_space(s->p, end), *q;
+	const char *q = value_end(p, s->end);
 
-	if (p < end && *p == '}')
-		return 0;
-	if (p == end || *p != '"' || !(q = string_end(p + 1, end)))
-		return -1;
-	*key = (struct span){ p + 1, (size_t)(q - p - 1) };
-	p = skip_space(q + 1, end);
-	if (p == end || *p != ':')
-		return -1;
-	p = skip_space(p + 1, end);
-	q = value_end(p, end);
 	if (!q || q == p)
 		return -1;
 	*value = (struct span){ p, (size_t)(q - p) };
-	p = skip_space(q, end);
-	if (p < end && *p == ',')
+	p = skip_space(q, s->end);
+	if (p < s->end && *p == ',')
 		p++;
-	else if (p == end || *p != '}')
+	else if (p == s->end || *p != '}')
 		return -1;
 	s->p = p;
 	return 1;
+}
+
+int json_scan_next(struct json_scan *s, struct span *key, struct span *value)
+{
+	const char *p = skip_space(s->p, s->end), *q;
+
+	if (p < s->end && *p == '}')
+		return 0;
+	if (p == s->end || *p != '"' || !(q = string_end(p + 1, s->end)))
+		return -1;
+	*key = (struct span){ p + 1, (size_t)(q - p - 1) };
+	p = skip_space(q + 1, s->end);
+	if (p == s->end || *p != ':')
+		return -1;
+	return take_value(s, skip_space(p + 1, s->end), value);
+}
+
+bool json_scan_expect(struct json_scan *s, struct span key, struct span *value)
+{
+	const char *p = s->p;
+
+	return (size_t)(s->end - p) > key.n + 3 && p[0] == '"' && p[key.n + 1] == '"' &&
+	       p[key.n + 2] == ':' && memcmp(p + 1, key.p, key.n) == 0 &&
+	       take_value(s, p + key.n + 3, value) > 0;
 }
 
 bool json_scan_find(struct span object, const char *key, struct span *value)

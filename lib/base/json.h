@@ -59,6 +59,9 @@ struct json_scan {
 };
 struct json_scan json_scan(struct span object);
 int json_scan_next(struct json_scan *s, struct span *key, struct span *value);
+/* The next member if it has just this key, which is cheaper to see than to find out;
+ * else false, and nothing has moved. */
+bool json_scan_expect(struct json_scan *s, struct span key, struct span *value);
 /* The value of one key; false when it is not there. */
 bool json_scan_find(struct span object, const char *key, struct span *value);
 /* A scanned value as a number; false when it is none. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -55,23 +56,57 @@ static bool is_tombstone(const struct index_line *l)
 	       memcmp(after, mark, sizeof(mark) - 1) == 0;
 }
 
-/* A slot holds 16 bits of the hash and the 48-bit offset, plus one, of the line. */
-static uint64_t slot_of(uint64_t hash, size_t offset)
+/*
+ * A slot of the table stands for an id. One of eight characters, as we choose them,
+ * is kept as it is, and compared without another look at the file; its top bit is
+ * clear, since it is ASCII. Of any other the slot has the top bit, 15 bits of the
+ * hash, and the offset of its line, plus one.
+ */
+#define SLOT_IS_OFFSET (UINT64_C(1) << 63)
+#define SLOT_OFFSET_MASK (UINT64_MAX >> 16)
+
+static uint64_t slot_of(const struct index_reader *r, const struct index_line *l)
 {
-	return (hash & ~(UINT64_MAX >> 16)) | (offset + 1);
+	uint64_t id;
+
+	if (l->id.n == sizeof(id)) {
+		memcpy(&id, l->id.p, sizeof(id));
+		return id & ~SLOT_IS_OFFSET;
+	}
+	return SLOT_IS_OFFSET | (l->hash & ~SLOT_OFFSET_MASK) |
+	       ((uint64_t)(l->line.p - r->file.p) + 1);
 }
 
-static size_t slot_offset(uint64_t slot)
+static const char *slot_line(const struct index_reader *r, uint64_t slot)
 {
-	return (size_t)(slot & (UINT64_MAX >> 16)) - 1;
+	return r->file.p + (slot & SLOT_OFFSET_MASK) - 1;
 }
 
-static bool same_id(const struct index_reader *r, uint64_t slot, const struct index_line *l)
+static bool same_id(const struct index_reader *r, uint64_t slot, uint64_t own,
+                    const struct index_line *l)
 {
-	const char *other = r->file.p + slot_offset(slot) + sizeof(line_start) - 1;
-
+	if (!(own & SLOT_IS_OFFSET))
+		return slot == own;
 	/* The other line holds its id and more, so this does not run past its end. */
-	return slot >> 48 == l->hash >> 48 && memcmp(other, l->id.p, l->id.n + 1) == 0;
+	return ((slot ^ own) & ~SLOT_OFFSET_MASK) == 0 &&
+	       memcmp(slot_line(r, slot) + sizeof(line_start) - 1, l->id.p, l->id.n + 1) == 0;
+}
+
+static uint64_t slot_hash(const struct index_reader *r, uint64_t slot)
+{
+	struct span id = { (const char *)&slot, sizeof(slot) };
+
+	if (slot & SLOT_IS_OFFSET) {
+		id.p = slot_line(r, slot) + sizeof(line_start) - 1;
+		id.n = (size_t)((const char *)memchr(id.p, '"', ID_SIZE) - id.p);
+	}
+	return hash_id(id);
+}
+
+/* Larger tables cost more in pages to clear than they save in probes. */
+static bool is_full(size_t used, size_t cap)
+{
+	return used > cap / 10 * 7;
 }
 
 static void *table_alloc(size_t cap)
@@ -102,16 +137,11 @@ static bool table_grow(struct index_reader *r)
 	if (!table)
 		return false;
 	for (size_t i = 0; i < r->cap; i++) {
-		struct span line, id = { "", 0 };
-		size_t at, k;
+		size_t k;
 
 		if (!r->seen[i])
 			continue;
-		at = slot_offset(r->seen[i]);
-		jsonl_next(&r->file, &at, &line);
-		line.n++;
-		split(line, &id);
-		for (k = hash_id(id) & mask; table[k]; k = (k + 1) & mask)
+		for (k = slot_hash(r, r->seen[i]) & mask; table[k]; k = (k + 1) & mask)
 			;
 		table[k] = r->seen[i];
 	}
@@ -124,19 +154,32 @@ static bool table_grow(struct index_reader *r)
 /* True when this is the first, and so the newest, line of its id. */
 static bool first_of_id(struct index_reader *r, const struct index_line *l)
 {
+	uint64_t own = slot_of(r, l);
 	size_t mask, k;
 
-	if (r->used * 2 > r->cap && !table_grow(r)) {
+	if (is_full(r->used, r->cap) && !table_grow(r)) {
 		r->oom = true;
 		return false;
 	}
 	mask = r->cap - 1;
 	for (k = l->hash & mask; r->seen[k]; k = (k + 1) & mask)
-		if (same_id(r, r->seen[k], l))
+		if (same_id(r, r->seen[k], own, l))
 			return false;
-	r->seen[k] = slot_of(l->hash, (size_t)(l->line.p - r->file.p));
+	r->seen[k] = own;
 	r->used++;
 	return true;
+}
+
+#if defined(__GNUC__)
+#define PREFETCH(p) __builtin_prefetch(p)
+#else
+#define PREFETCH(p) ((void)(p))
+#endif
+
+static bool has_prefix(const struct index_reader *r, struct span id)
+{
+	return !r->prefix.n ||
+	       (id.n >= r->prefix.n && memcmp(id.p, r->prefix.p, r->prefix.n) == 0);
 }
 
 static void fill(struct index_reader *r)
@@ -147,13 +190,10 @@ static void fill(struct index_reader *r)
 	while (l < r->batch + INDEX_BATCH && jsonl_prev(&r->file, &r->at, &line)) {
 		line.n++;
 		l->line = line;
-		if (!split(line, &l->id) || l->id.n < r->prefix.n ||
-		    memcmp(l->id.p, r->prefix.p, r->prefix.n) != 0)
+		if (!split(line, &l->id) || !has_prefix(r, l->id))
 			continue;
 		l->hash = hash_id(l->id);
-#if defined(__GNUC__)
-		__builtin_prefetch(&r->seen[l->hash & (r->cap - 1)], 1);
-#endif
+		PREFETCH(&r->seen[l->hash & (r->cap - 1)]);
 		l++;
 	}
 	r->filled = (size_t)(l - r->batch);
@@ -182,14 +222,14 @@ bool index_next(struct index_reader *r, struct span *line)
 
 int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e)
 {
-	const size_t typical = 300; /* bytes of a record; a wrong guess only costs time */
+	const size_t typical = 400; /* bytes of a record; a wrong guess only costs time */
 
 	memset(r, 0, sizeof(*r));
 	r->prefix.p = "";
 	if (jsonl_map(&r->file, fd, e) < 0)
 		return -1;
 	r->at = r->file.n;
-	for (r->cap = 1024; all && r->cap < r->file.n / typical * 2; r->cap *= 2)
+	for (r->cap = 1024; all && is_full(r->file.n / typical, r->cap); r->cap *= 2)
 		;
 	r->seen = table_alloc(r->cap);
 	if (!r->seen) {
@@ -206,36 +246,81 @@ void index_close(struct index_reader *r)
 	memset(r, 0, sizeof(*r));
 }
 
-bool index_record(struct span line, struct index_record *r)
+/* The fields in the order in which records have them: the next is nearly always the
+ * one that is expected. */
+static const struct field {
+	struct span name;
+	bool number;
+	size_t offset;
+} fields[] = {
+#define FIELD(name, number, member)                                                                \
+	{ { name, sizeof(name) - 1 }, number, offsetof(struct index_record, member) }
+	FIELD("createdAt", true, created_at),
+	FIELD("updatedAt", true, updated_at),
+	FIELD("exchangeCount", true, exchange_count),
+	FIELD("provider", false, provider),
+	FIELD("model", false, model),
+	FIELD("cwd", false, cwd),
+	FIELD("title", false, title),
+	FIELD("firstQuery", false, first_query),
+	FIELD("lastQuery", false, last_query),
+#undef FIELD
+};
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* The next member. *i is the expected field's number, and becomes that of the field
+ * it is, FIELDS when it is none of these. */
+static bool next_field(struct json_scan *s, size_t *i, struct span *value)
+{
+	struct span key;
+
+	if (*i < FIELDS && json_scan_expect(s, fields[*i].name, value))
+		return true;
+	if (json_scan_next(s, &key, value) <= 0)
+		return false;
+	for (*i = 0; *i < FIELDS; (*i)++)
+		if (key.n == fields[*i].name.n && memcmp(key.p, fields[*i].name.p, key.n) == 0)
+			break;
+	return true;
+}
+
+static bool take_field(struct index_record *r, const struct field *f, struct span value)
+{
+	void *to = (char *)r + f->offset;
+
+	if (f->number)
+		return json_scan_int(value, to);
+	memcpy(to, &value, sizeof(value));
+	return value.p[0] == '"' || span_eq(value, "null");
+}
+
+bool index_record(struct span line, unsigned wanted, struct index_record *r)
 {
 	struct json_scan s = json_scan(line);
 	struct span key, value;
-	int got;
+	unsigned found = 0;
+	size_t expected = 0;
 
 	memset(r, 0, sizeof(*r));
-	while ((got = json_scan_next(&s, &key, &value)) > 0) {
-		if (span_eq(key, "id"))
-			r->id = (struct span){ value.p + 1, value.n - 2 };
-		else if (span_eq(key, "createdAt"))
-			json_scan_int(value, &r->created_at);
-		else if (span_eq(key, "updatedAt"))
-			json_scan_int(value, &r->updated_at);
-		else if (span_eq(key, "exchangeCount"))
-			json_scan_int(value, &r->exchange_count);
-		else if (span_eq(key, "provider"))
-			r->provider = value;
-		else if (span_eq(key, "model"))
-			r->model = value;
-		else if (span_eq(key, "cwd"))
-			r->cwd = value;
-		else if (span_eq(key, "title"))
-			r->title = value;
-		else if (span_eq(key, "firstQuery"))
-			r->first_query = value;
-		else if (span_eq(key, "lastQuery"))
-			r->last_query = value;
+	if (json_scan_next(&s, &key, &value) <= 0 || !span_eq(key, "id") || value.n < 2)
+		return false;
+	r->id = (struct span){ value.p + 1, value.n - 2 };
+	if (!id_valid(r->id.p, r->id.n))
+		return false;
+	while (found != wanted) {
+		size_t i = expected;
+
+		if (!next_field(&s, &i, &value))
+			return false;
+		expected = i + 1;
+		if (i == FIELDS || !(wanted & 1u << i))
+			continue;
+		if (!take_field(r, &fields[i], value))
+			return false;
+		found |= 1u << i;
 	}
-	return got == 0 && id_valid(r->id.p, r->id.n);
+	return true;
 }
 
 /* Opens the index, which is missing or empty when a person deleted it, or when

@@ -49,12 +49,27 @@ void index_close(struct index_reader *r);
 
 /* A record's values as they stand in the JSON text. */
 struct index_record {
-	struct span id; /* without quotes */
+	struct span id; /* this one without its quotes */
 	int64_t created_at, updated_at, exchange_count;
 	struct span provider, model, cwd, title, first_query, last_query;
 };
-/* False when the record is damaged. */
-bool index_record(struct span line, struct index_record *r);
+
+enum index_field {
+	INDEX_CREATED = 1 << 0,
+	INDEX_UPDATED = 1 << 1,
+	INDEX_COUNT = 1 << 2,
+	INDEX_PROVIDER = 1 << 3,
+	INDEX_MODEL = 1 << 4,
+	INDEX_CWD = 1 << 5,
+	INDEX_TITLE = 1 << 6,
+	INDEX_FIRST_QUERY = 1 << 7,
+	INDEX_LAST_QUERY = 1 << 8,
+	INDEX_ALL = (1 << 9) - 1,
+};
+
+/* Reads `line`, and of it no more than the `wanted` fields take. False when the
+ * record is damaged as far as it was read, or one of them is missing. */
+bool index_record(struct span line, unsigned wanted, struct index_record *r);
 
 /* Opens the file. ENOENT also when it is empty: it is to be made then, as when a
  * person deleted it, or in a new store. */

@@ -30,7 +30,7 @@ static void copy_id(char id[ID_SIZE], struct span line)
 	struct index_record r;
 
 	id[0] = '\0';
-	if (index_record(line, &r))
+	if (index_record(line, 0, &r))
 		snprintf(id, ID_SIZE, "%.*s", (int)r.id.n, r.id.p);
 }
 
