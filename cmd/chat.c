@@ -31,7 +31,7 @@ static const struct opt opts[] = {
 	{ O_NO_WAIT, "no-wait", NULL, ARG_NONE, "fail when the session is busy" },
 	{ O_NO_STREAM, "no-stream", NULL, ARG_NONE, "ask for the reply in one piece" },
 	{ O_NO_STDIN, "no-stdin", NULL, ARG_NONE, "leave standard input alone" },
-	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word (default: 600)" },
+	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
 	{ 0 },
 };
 
@@ -170,27 +170,25 @@ static void end_reply(struct chat *chat)
 
 static void print_record(struct chat *chat, const struct turn *t)
 {
-	struct buf b = BUF_INIT;
+	struct buf b = BUF_INIT, harmless = BUF_INIT;
 
 	buf_addc(&b, '{');
 	if (!chat->no_save)
 		buf_addf(&b, "\"session\":\"%s\",", chat->id);
 	record_add_exchange_members(&b, &t->exchange);
 	buf_adds(&b, "}\n");
-	put(chat, buf_span(&b));
+	if (chat->terminal)
+		neutral_add_json(&harmless, buf_span(&b));
+	put(chat, chat->terminal ? buf_span(&harmless) : buf_span(&b));
 	buf_release(&b);
+	buf_release(&harmless);
 }
 
 static void say_waiting(void *ctx, pid_t holder)
 {
 	const struct chat *chat = ctx;
 
-	if (holder)
-		store_notice(&chat->tool.store, "waiting for process %ld, which is using session '%s'",
-		             (long)holder, chat->id);
-	else
-		store_notice(&chat->tool.store,
-		             "waiting for another process, which is using session '%s'", chat->id);
+	say_in_use(chat->id, holder);
 }
 
 /* ---- which session ---- */
@@ -246,6 +244,8 @@ static int resume(struct chat *chat, struct err *e)
 		return -1;
 	chat->exists = true;
 	chat->head = *head;
+	chat->head.model = chat->so_far.summary.model; /* as they are now, should it have to be */
+	chat->head.title = chat->so_far.summary.title; /* created again */
 	return choose_model(chat, chat->so_far.summary.model, e);
 }
 
@@ -264,10 +264,10 @@ static int start(struct chat *chat, struct err *e)
 		return -1;
 	if (chat->choice.model)
 		chat->head.model = span_str(chat->choice.model);
-	if (chat->session)
-		return id_check(chat->session, e) < 0 ? -1 : (snprintf(chat->id, ID_SIZE, "%s",
-		                                                       chat->session), 0);
-	return id_generate(chat->id, e);
+	if (!chat->session)
+		return id_generate(chat->id, e);
+	snprintf(chat->id, ID_SIZE, "%s", chat->session);
+	return 0;
 }
 
 /* 1: an existing one, its id in chat->id. 0: a new one is to be made. */
@@ -278,6 +278,11 @@ static int find_session(struct chat *chat, struct err *e)
 
 	if (!chat->session && !chat->last)
 		return 0;
+	if (chat->session && chat->create && id_check(chat->session, e) == 0 &&
+	    !session_exists(s, chat->session))
+		return 0; /* what is to be created is named in full, not by a beginning */
+	if (e->kind != ERR_NONE)
+		return -1;
 	r = chat->last ? session_latest(s, chat->id, e) : session_resolve(s, chat->session, chat->id, e);
 	if (r == 0)
 		return 1;
@@ -333,12 +338,11 @@ static int create(struct chat *chat, struct err *e)
 	return 0;
 }
 
-/* Removed by another process between two turns. What is said next is not lost. */
+/* The session was removed by another process. What is said is not lost. */
 static int create_again(struct chat *chat, struct err *e)
 {
 	char old[ID_SIZE];
 
-	err_clear(e);
 	memcpy(old, chat->id, sizeof(old));
 	chat->head.created_at = clock_now_ms();
 	if (id_generate(chat->id, e) < 0 || create(chat, e) < 0)
@@ -351,13 +355,21 @@ static int create_again(struct chat *chat, struct err *e)
 static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 {
 	const struct store *s = &chat->tool.store;
+	struct err lost = ERR_INIT;
 	int r;
 
 	if (!chat->exists && create(chat, e) < 0)
 		return -1;
 	r = turn_run(t, &chat->how, s, chat->id, e);
-	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->exchange.id.n)
+	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->exchange.id.n) {
+		err_clear(e);
 		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &chat->how, s, chat->id, e);
+	}
+	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, s, chat->id, &lost) < 0)) {
+		lost.kind = ERR_UNSTORED;
+		*e = lost;
+		r = -1;
+	}
 	return r;
 }
 
@@ -374,7 +386,6 @@ static int run_turn(struct chat *chat, struct span prompt)
 	struct buf model = BUF_INIT;
 	int r;
 
-	stop_clear();
 	chat->neutral = (struct neutral)NEUTRAL_INIT;
 	if (chat->no_save) {
 		struct span stored = chat->exists ? chat->so_far.summary.model : chat->head.model;
@@ -498,7 +509,7 @@ static int converse(struct chat *chat)
 	}
 	buf_release(&line);
 	line_release(&in);
-	return after_signal(status);
+	return stop_signal() && stop_signal() != SIGINT ? 128 + stop_signal() : status;
 }
 
 static int hold_conversation(struct chat *chat)

@@ -62,7 +62,7 @@ static bool print_records(const struct store *s, const char *id, const struct js
 			continue;
 		}
 		record_release(&r);
-		fwrite(line.p, 1, line.n + 1, stdout);
+		print_json((struct span){ line.p, line.n + 1 });
 	}
 	return whole;
 }
@@ -74,7 +74,7 @@ static void print_turn(const struct jsonl *j, size_t offset, const struct record
 
 	if (json) {
 		jsonl_next(j, &offset, &line);
-		fwrite(line.p, 1, line.n + 1, stdout);
+		print_json((struct span){ line.p, line.n + 1 });
 		return;
 	}
 	if (!first)
@@ -82,21 +82,32 @@ static void print_turn(const struct jsonl *j, size_t offset, const struct record
 	print_exchange(stdout, &r->exchange, 0, at_terminal());
 }
 
+/* The last exchanges are found without it, but it may be of a version that we do not
+ * know. */
+static bool head_is_whole(const struct store *s, const char *id, const struct jsonl *j)
+{
+	struct record r;
+	bool whole = history_record(s, id, j, 0, &r);
+
+	if (whole)
+		record_release(&r);
+	return whole;
+}
+
 static int print_turns(const struct request *rq, const struct store *s, const char *id,
                        const struct jsonl *j, bool *any, struct err *e)
 {
 	struct turns t;
-	bool whole = true;
+	bool whole;
 
-	if (history_turns(j, (size_t)rq->last, &t, e) < 0)
+	if (history_turns(s, id, j, (size_t)rq->last, &t, e) < 0)
 		return fail(e);
+	whole = t.damaged == 0 && head_is_whole(s, id, j);
 	for (size_t i = 0; i < t.n && !ferror(stdout); i++) {
 		struct record r;
 
-		if (!history_record(s, id, j, t.offsets[i], &r)) {
-			whole = false;
+		if (!history_record(s, id, j, t.offsets[i], &r))
 			continue;
-		}
 		print_turn(j, t.offsets[i], &r, rq->json, !*any);
 		*any = true;
 		record_release(&r);
@@ -107,23 +118,19 @@ static int print_turns(const struct request *rq, const struct store *s, const ch
 
 /* ---- the status ---- */
 
-/* A turn is running when there is a spool: one that a crash left was just stored. */
-static bool running(const struct store *s, const char *id, pid_t *holder)
+/* The process that runs a turn; 0 or -1 when it cannot be told. */
+static pid_t find_holder(const struct store *s, const char *id)
 {
-	char path[ID_SIZE + 32];
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	pid_t holder;
 	int fd;
 
-	*holder = 0;
-	snprintf(path, sizeof(path), "%s/turn.partial", id);
-	if (faccessat(s->fd, path, F_OK, 0) < 0)
-		return false;
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
 	fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0) {
-		*holder = lock_holder(fd);
+	holder = lock_holder(fd);
+	if (fd >= 0)
 		close(fd);
-	}
-	return true;
+	return holder;
 }
 
 static void field(const char *name, struct span value)
@@ -147,10 +154,10 @@ static void print_status_text(const char *id, const struct conversation *c, bool
 	char when[CLOCK_TEXT];
 
 	field("id", span_str(id));
-	if (busy && holder)
+	if (holder > 0)
 		printf("%-10s running (process %ld)\n", "state", (long)holder);
 	else
-		printf("%-10s %s\n", "state", busy ? "running" : "idle");
+		field("state", span_str(busy ? "running" : "idle"));
 	field("title", m->title);
 	field("provider", m->provider);
 	field("model", m->model);
@@ -174,26 +181,25 @@ static void print_status_json(const char *id, const struct conversation *c, bool
 	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "{\"state\":\"%s\",\"pid\":", busy ? "running" : "idle");
-	if (holder)
+	if (holder > 0)
 		buf_addf(&b, "%ld,", (long)holder);
 	else
 		buf_adds(&b, "null,");
 	index_add_record_members(&b, id, &c->summary);
 	buf_adds(&b, "}\n");
-	fwrite(b.p, 1, b.n, stdout);
+	print_json(buf_span(&b));
 	buf_release(&b);
 }
 
 static int print_status(const struct request *rq, const struct store *s, const char *id,
-                        const struct jsonl *j, struct err *e)
+                        const struct jsonl *j, bool busy, struct err *e)
 {
 	struct conversation c;
 	pid_t holder;
-	bool busy;
 
 	if (conversation_load(&c, s, id, j, e) < 0)
 		return fail(e);
-	busy = running(s, id, &holder);
+	holder = busy ? find_holder(s, id) : 0;
 	if (rq->json)
 		print_status_json(id, &c, busy, holder);
 	else
@@ -210,17 +216,18 @@ static int print_session(const struct request *rq, const struct store *s, const 
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	char id[ID_SIZE];
 	struct jsonl j;
-	int status;
+	int status, busy;
 
 	if (session_resolve(s, given, id, &e) < 0)
 		return fail_session(s, &e);
 	/* What a crash left is shown too. Where that cannot be stored, the rest is. */
-	if (session_recover(s, id, &ignored) < 0)
+	busy = session_recover(s, id, &ignored);
+	if (busy < 0)
 		say(ignored.msg);
 	if (history_map(s, id, &j, &e) < 0)
 		return fail_session(s, &e);
 	if (rq->status)
-		status = print_status(rq, s, id, &j, &e);
+		status = print_status(rq, s, id, &j, busy > 0, &e);
 	else if (rq->json && !rq->last)
 		status = print_records(s, id, &j) ? EXIT_DONE : EXIT_FAILED;
 	else

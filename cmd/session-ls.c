@@ -133,7 +133,7 @@ static int put_raw(struct batch *b, bool quiet, struct span line)
 }
 
 struct columns {
-	size_t id, model, preview; /* widths on a terminal */
+	size_t window, id, model, preview; /* widths on a terminal */
 };
 
 static void decoded(struct buf *to, struct span json, bool harmless)
@@ -153,7 +153,7 @@ static void decoded(struct buf *to, struct span json, bool harmless)
 
 static struct span title_or_query(const struct index_record *r)
 {
-	return r->title.n && !span_eq(r->title, "null") ? r->title : r->first_query;
+	return r->title.n > 2 && r->title.p[0] == '"' ? r->title : r->first_query;
 }
 
 static void print_tabs(const struct index_record *r)
@@ -179,6 +179,17 @@ static void add_cell(struct buf *row, struct span text, size_t width)
 	buf_adds(row, "  ");
 }
 
+/* In a narrow window a line loses its end. */
+static void print_fitted(const struct columns *c, const struct buf *row)
+{
+	struct buf b = BUF_INIT;
+
+	term_add_fit(&b, buf_span(row), c->window, false);
+	buf_addc(&b, '\n');
+	fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+}
+
 static void print_row(const struct columns *c, const struct index_record *r)
 {
 	char created[CLOCK_TEXT], updated[CLOCK_TEXT];
@@ -189,23 +200,22 @@ static void print_row(const struct columns *c, const struct index_record *r)
 	decoded(&model, r->model, true);
 	decoded(&preview, title_or_query(r), true);
 	add_cell(&b, r->id, c->id);
-	buf_addf(&b, "%-16s  %-16s  %5" PRId64 "  ", created, updated, r->exchange_count);
+	buf_addf(&b, "%-16s  %-16s  %9" PRId64 "  ", created, updated, r->exchange_count);
 	add_cell(&b, buf_span(&model), c->model);
 	term_add_fit(&b, buf_span(&preview), c->preview, false);
-	buf_addc(&b, '\n');
-	fwrite(b.p, 1, b.n, stdout);
+	print_fitted(c, &b);
 	buf_release(&b);
 	buf_release(&model);
 	buf_release(&preview);
 }
 
 /* The two dates and the count take a fixed width, with two spaces between columns;
- * what they leave is shared out. A narrow window loses the end of the line. */
+ * what they leave is shared out. */
 static struct columns lay_out(size_t id)
 {
-	const size_t fixed = 16 + 2 + 16 + 2 + 5 + 2 + 2 + 2;
+	const size_t fixed = 16 + 2 + 16 + 2 + 9 + 2 + 2 + 2;
 	size_t window = term_columns(STDOUT_FILENO), rest;
-	struct columns c = { .id = id };
+	struct columns c = { .window = window, .id = id };
 
 	rest = window > fixed + id ? window - fixed - id : 0;
 	c.model = rest / 3 < 20 ? rest / 3 : 20;
@@ -218,10 +228,10 @@ static void print_header(const struct columns *c)
 	struct buf b = BUF_INIT;
 
 	add_cell(&b, span_str("ID"), c->id);
-	buf_addf(&b, "%-16s  %-16s  %5s  ", "CREATED", "LAST ACTIVE", "TURNS");
+	buf_addf(&b, "%-16s  %-16s  %9s  ", "CREATED", "LAST ACTIVE", "EXCHANGES");
 	add_cell(&b, span_str("MODEL"), c->model);
 	term_add_fit(&b, span_str("TITLE OR FIRST PROMPT"), c->preview, false);
-	printf("%s\n", b.p);
+	print_fitted(c, &b);
 	buf_release(&b);
 }
 
@@ -231,12 +241,15 @@ static int list_raw(struct index_reader *r, const struct filter *f)
 {
 	struct index_record rec;
 	struct batch b = { .n = 0 };
+	bool terminal = at_terminal();
 	struct span line;
 
 	for (long n = 0; (!f->max || n < f->max) && index_next(r, &line);) {
 		if (f->fields && !(index_record(line, f->fields, &rec) && passes(f, &rec)))
 			continue;
-		if (put_raw(&b, f->quiet, line) < 0)
+		if (f->json && terminal)
+			print_json(line);
+		else if (put_raw(&b, f->quiet, line) < 0)
 			return output_failed(errno);
 		n++;
 	}

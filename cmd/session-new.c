@@ -82,7 +82,7 @@ static int print_created(const struct request *rq, const struct session_head *he
 		buf_addf(&b, "%.*s\n", (int)head->id.n, head->id.p);
 	if (buf_check(&b, &e) < 0)
 		return fail(&e);
-	fwrite(b.p, 1, b.n, stdout);
+	print_json(buf_span(&b));
 	buf_release(&b);
 	return EXIT_DONE;
 }

@@ -31,15 +31,7 @@ static void remember(struct job *j, int status)
 
 static void say_waiting(void *ctx, pid_t holder)
 {
-	char text[160];
-
-	if (holder)
-		snprintf(text, sizeof(text), "waiting for process %ld, which is using session '%s'",
-		         (long)holder, (const char *)ctx);
-	else
-		snprintf(text, sizeof(text), "waiting for another process, which is using session '%s'",
-		         (const char *)ctx);
-	say(text);
+	say_in_use(ctx, holder);
 }
 
 static bool yes(void)
@@ -99,7 +91,7 @@ static int remove_session(const struct store *s, const char *id, struct err *e)
 	struct lock_wait wait = { .stop_fd = -1, .waiting = say_waiting, .ctx = (void *)id };
 	struct session x;
 
-	if (session_lock(&x, s, id, &wait, e) == 0)
+	if (session_hold(&x, s, id, &wait, e) == 0)
 		return session_remove(&x, e);
 	return e->kind == ERR_NOT_FOUND ? forget(s, id, e) : -1;
 }

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "provider/provider.h"
 #include "store/index.h"
+#include "store/session.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
 
@@ -29,6 +30,35 @@ void say(const char *sentence)
 		buf_adds(&b, sentence);
 	fprintf(stderr, "%s: %s\n", tool_name, b.p);
 	buf_release(&b);
+}
+
+void say_in_use(const char *id, pid_t holder)
+{
+	char text[160];
+
+	if (holder > 0)
+		snprintf(text, sizeof(text), "waiting for process %ld, which is using session '%s'",
+		         (long)holder, id);
+	else
+		snprintf(text, sizeof(text), "waiting for another process, which is using session '%s'", id);
+	say(text);
+}
+
+/* A damaged record is met again at each turn of a conversation: once is enough. */
+static void say_once(const char *sentence)
+{
+	static uint64_t said[64];
+	static size_t n;
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (const char *p = sentence; *p; p++)
+		h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
+	for (size_t i = 0; i < n; i++)
+		if (said[i] == h)
+			return;
+	if (n < sizeof(said) / sizeof(said[0]))
+		said[n++] = h;
+	say(sentence);
 }
 
 static int status_of(enum err_kind kind)
@@ -62,7 +92,7 @@ int output_failed(int why)
 
 int tool_open(struct tool *t, bool create, struct err *e)
 {
-	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .notice = say } };
+	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .notice = say_once } };
 	if (config_load(&t->config, e) < 0)
 		return -1;
 	return store_open(&t->store, t->config.sessions_dir, create, e);
@@ -84,22 +114,29 @@ bool with_person(void)
 	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 }
 
-static void print_recent(struct span line)
+/* Returns how many were printed: not one that somebody deleted by hand. */
+static int print_recent(const struct store *s, struct span line, bool first)
 {
 	struct index_record r;
 	struct buf raw = BUF_INIT, preview = BUF_INIT, fitted = BUF_INIT;
-	char when[CLOCK_TEXT];
+	char when[CLOCK_TEXT], id[ID_SIZE];
 
 	if (!index_record(line, INDEX_ALL, &r))
-		return;
+		return 0;
+	snprintf(id, sizeof(id), "%.*s", (int)r.id.n, r.id.p);
+	if (!session_exists(s, id))
+		return 0;
+	if (first)
+		fprintf(stderr, "Recent sessions:\n");
 	json_scan_add_str(&raw, span_eq(r.title, "null") ? r.last_query : r.title);
 	neutral_add_line(&preview, buf_span(&raw));
 	term_add_fit(&fitted, buf_span(&preview), 50, false);
 	clock_local(when, r.updated_at);
-	fprintf(stderr, "  %.*s  %s  %s\n", (int)r.id.n, r.id.p, when, fitted.p);
+	fprintf(stderr, "  %s  %s  %s\n", id, when, fitted.p);
 	buf_release(&raw);
 	buf_release(&preview);
 	buf_release(&fitted);
+	return 1;
 }
 
 int fail_session(const struct store *s, const struct err *e)
@@ -107,15 +144,12 @@ int fail_session(const struct store *s, const struct err *e)
 	struct err ignored = ERR_INIT;
 	struct index_reader r;
 	struct span line;
-	int status = fail(e);
+	int status = fail(e), shown = 0;
 
 	if (e->kind != ERR_NOT_FOUND || index_open(&r, s, false, &ignored) < 0)
 		return status;
-	for (int i = 0; i < 5 && index_next(&r, &line); i++) {
-		if (i == 0)
-			fprintf(stderr, "Recent sessions:\n");
-		print_recent(line);
-	}
+	while (shown < 5 && index_next(&r, &line))
+		shown += print_recent(s, line, shown == 0);
 	index_close(&r);
 	return status;
 }
@@ -124,7 +158,7 @@ int fail_session(const struct store *s, const struct err *e)
 
 static int take_text(struct span *to, const char *what, const char *text, struct err *e)
 {
-	if (!text)
+	if (!text || !*text)
 		return 0;
 	*to = span_str(text);
 	if (utf8_valid(to->p, to->n) < to->n)
@@ -156,12 +190,13 @@ int describe_session(struct session_head *head, const struct session_choice *cho
 {
 	const char *name = first_of(choice->provider, config->provider, DEFAULT_PROVIDER);
 	const struct provider *p = provider_find(name, e);
-	const char *model;
+	const char *model = config->model;
 
 	if (!p)
 		return -1;
-	/* The settings' model is meant for the settings' provider. */
-	model = !config->provider || strcmp(config->provider, name) == 0 ? config->model : NULL;
+	/* The model of the file is meant for the provider of the file. */
+	if (config->model_of_file && strcmp(first_of(config->provider, DEFAULT_PROVIDER, NULL), name) != 0)
+		model = NULL;
 	head->provider = span_str(p->name);
 	if (take_text(&head->model, "model", first_of(choice->model, model, first_of(p->model, "", "")),
 	              e) < 0 ||
@@ -172,6 +207,20 @@ int describe_session(struct session_head *head, const struct session_choice *cho
 		return -1;
 	head->cwd = buf_span(cwd);
 	return 0;
+}
+
+/* ---- output ---- */
+
+void print_json(struct span lines)
+{
+	struct buf b = BUF_INIT;
+
+	if (at_terminal()) {
+		neutral_add_json(&b, lines);
+		lines = buf_span(&b);
+	}
+	fwrite(lines.p, 1, lines.n, stdout);
+	buf_release(&b);
 }
 
 /* ---- an exchange as text ---- */

@@ -25,6 +25,8 @@ extern const char *tool_name;
 int fail(const struct err *e);
 /* "mc-x: …" on stderr, made harmless when that is a terminal. */
 void say(const char *sentence);
+/* That this waits for process `holder` (0 or -1: unknown), which uses session `id`. */
+void say_in_use(const char *id, pid_t holder);
 /* A write to stdout failed with errno `why`. A closed pipe needs no words. */
 int output_failed(int why);
 
@@ -53,6 +55,9 @@ int describe_session(struct session_head *head, const struct session_choice *cho
 /* Whether stdout is a terminal; both stdout and stderr are. */
 bool at_terminal(void);
 bool with_person(void);
+
+/* JSON lines to stdout: exact, or escaped where a terminal would obey them. */
+void print_json(struct span lines);
 
 /*
  * An exchange as text: the query quoted with "> ", the answer, and a mark when it

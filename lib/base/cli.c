@@ -1,6 +1,7 @@
 #include "base/cli.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,11 +52,12 @@ static const struct opt *find_long(const struct opt **all, size_t n, const char 
 {
 	const struct opt *found = NULL;
 
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(all[i]->name, word, len) == 0 && all[i]->name[len] == '\0')
+			return all[i];
 	for (size_t i = 0; i < n; i++) {
 		if (strncmp(all[i]->name, word, len) != 0)
 			continue;
-		if (all[i]->name[len] == '\0')
-			return all[i];
 		if (found) {
 			err_set(e, ERR_USAGE, "option '--%.*s' may be '--%s' or '--%s'", (int)len, word,
 			        found->name, all[i]->name);
@@ -189,7 +191,7 @@ static size_t distance(const char *a, const char *b)
 	size_t row[3][64], na = strlen(a), nb = strlen(b);
 
 	if (na > 63 || nb > 63)
-		return 64;
+		return SIZE_MAX;
 	for (size_t j = 0; j <= nb; j++)
 		row[0][j] = j;
 	for (size_t i = 1; i <= na; i++) {

@@ -184,6 +184,7 @@ static int apply_env(struct config *c, struct err *e)
 {
 	const char *url = env("MC_BASE_URL");
 
+	c->model_of_file = c->model && !env("MC_MODEL");
 	if (set(&c->sessions_dir, env("MC_SESSIONS_DIR"), e) < 0 ||
 	    set(&c->provider, env("MC_PROVIDER"), e) < 0 || set(&c->model, env("MC_MODEL"), e) < 0 ||
 	    set(&c->base_url, url ? url : env("OPENAI_COMPATIBLE_BASE_URL"), e) < 0 ||
@@ -192,9 +193,39 @@ static int apply_env(struct config *c, struct err *e)
 	return 0;
 }
 
+/* Anything but visible ASCII in a header could be taken for another header. What an
+ * editor or a copy left at the end is not meant. */
+static int check_key(char *key, struct err *e)
+{
+	size_t n = key ? strlen(key) : 0;
+
+	while (n && strchr(" \t\r\n", key[n - 1]))
+		key[--n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (key[i] <= 0x20 || key[i] >= 0x7f)
+			return err_set(e, ERR_USAGE,
+			               "the API key in OPENAI_COMPATIBLE_API_KEY has a character that no key "
+			               "has (its %zuth)", i + 1);
+	return 0;
+}
+
+static int check_url(const char *url, struct err *e)
+{
+	const char *host = !url ? NULL
+	                   : strncmp(url, "http://", 7) == 0 ? url + 7
+	                   : strncmp(url, "https://", 8) == 0 ? url + 8 : "";
+
+	if (host && (!*host || *host == '/'))
+		return err_set(e, ERR_USAGE,
+		               "base URL '%s' must be http:// or https:// and a host, as in "
+		               "http://localhost:11434/v1", url);
+	return 0;
+}
+
 int config_load(struct config *c, struct err *e)
 {
-	if (read_file(c, e) < 0 || apply_env(c, e) < 0)
+	if (read_file(c, e) < 0 || apply_env(c, e) < 0 || check_key(c->api_key, e) < 0 ||
+	    check_url(c->base_url, e) < 0)
 		return -1;
 	if (!c->sessions_dir &&
 	    xdg_path(&c->sessions_dir, "XDG_DATA_HOME", ".local/share", "mcbox/sessions", e) < 0)

@@ -8,6 +8,8 @@
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct config {
@@ -18,10 +20,11 @@ struct config {
 	char *base_url;
 	char *system;
 	char *api_key;
+	bool model_of_file; /* the file chose the model, not the environment */
 	long timeout; /* seconds without a byte from the server */
 };
 
-#define CONFIG_INIT { NULL, NULL, NULL, NULL, NULL, NULL, NULL, 600 }
+#define CONFIG_INIT { NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, 600 }
 #define CONFIG_TIMEOUT_MAX 86400
 
 int config_load(struct config *c, struct err *e);

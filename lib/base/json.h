@@ -21,10 +21,13 @@
 int json_parse_object(struct span text, struct json_object **out, struct err *e);
 
 /*
- * The same for what a server sends. Strings may hold bytes that are not UTF-8:
- * some servers split a character between two events.
+ * The same for what a server sends: any value, and strings may hold bytes that are not
+ * UTF-8, since some servers split a character between two events.
  */
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e);
+
+/* Whether `text` is JSON, whole and by the letter, without parsing it into anything. */
+bool json_is_whole(struct span text);
 
 /*
  * A member's value. 1: there, and *out is set. 0: missing or null, *out as it
@@ -62,7 +65,8 @@ int json_scan_next(struct json_scan *s, struct span *key, struct span *value);
 /* The next member if it has just this key, which is cheaper to see than to find out;
  * else false, and nothing has moved. */
 bool json_scan_expect(struct json_scan *s, struct span key, struct span *value);
-/* The value of one key; false when it is not there. */
+/* The value of one key, the first where there are several; false, and *value anything,
+ * when it is not there. */
 bool json_scan_find(struct span object, const char *key, struct span *value);
 /* A scanned value as a number; false when it is none. */
 bool json_scan_int(struct span value, int64_t *out);

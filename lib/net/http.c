@@ -9,6 +9,7 @@
 
 #define BODY_MAX 65536
 #define CONNECT_TIMEOUT_S 30L
+#define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
 struct http {
 	struct curl curl;
@@ -25,6 +26,7 @@ struct transfer {
 	struct curl_slist *headers;
 	int64_t last_activity; /* steady clock, ms */
 	curl_off_t moved;      /* bytes, both ways */
+	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -57,6 +59,15 @@ void http_close(struct http *h)
 	free(h);
 }
 
+static size_t take_piece(struct transfer *t, struct span piece)
+{
+	int r = t->enough_since ? 1 : t->rq->piece(t->rq->ctx, piece, t->e);
+
+	if (r > 0 && !t->enough_since)
+		t->enough_since = clock_steady_ms();
+	return r < 0 ? 0 : piece.n;
+}
+
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
 	struct transfer *t = ctx;
@@ -65,7 +76,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	if (!t->rs->status)
 		t->h->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->rs->status);
 	if (t->rs->status >= 200 && t->rs->status < 300)
-		return t->rq->piece(t->rq->ctx, (struct span){ p, bytes }, t->e) < 0 ? 0 : bytes;
+		return take_piece(t, (struct span){ p, bytes });
 	room = BODY_MAX - t->rs->body.n;
 	buf_add(&t->rs->body, p, bytes < room ? bytes : room);
 	return bytes;
@@ -157,6 +168,8 @@ static int fail(struct transfer *t, CURLcode result)
 
 	if (t->e->kind != ERR_NONE) /* `piece` has said why */
 		return -1;
+	if (t->enough_since)
+		return 0;
 	if (t->rs->status)
 		return err_set(t->e, ERR_NETWORK, "the connection broke before the reply was complete: %s",
 		               why);
@@ -169,7 +182,9 @@ static int fail(struct transfer *t, CURLcode result)
 /* How long poll may sleep: to the end of the idle time; -1 when that has come. */
 static int64_t time_left(const struct transfer *t)
 {
-	int64_t left = t->last_activity + t->rq->idle_timeout * 1000 - clock_steady_ms();
+	int64_t end = t->enough_since ? t->enough_since + LAST_WORDS_MS
+	                              : t->last_activity + t->rq->idle_timeout * 1000;
+	int64_t left = end - clock_steady_ms();
 
 	return left > 0 ? left : -1;
 }
@@ -190,6 +205,8 @@ static int run(struct transfer *t)
 		if (ended(t, &result))
 			return result == CURLE_OK ? 0 : fail(t, result);
 		left = time_left(t);
+		if (left < 0 && t->enough_since)
+			return 0;
 		if (left < 0)
 			return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld seconds",
 			               t->rq->idle_timeout);

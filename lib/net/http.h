@@ -17,7 +17,8 @@ struct http_request {
 	const char *bearer; /* the API key, or NULL */
 	long idle_timeout;  /* seconds without a byte in either direction */
 	int stop_fd;        /* becomes readable when the user wants to stop; or -1 */
-	/* Takes a piece of the body of a 2xx answer; -1 ends the transfer. */
+	/* Takes a piece of the body of a 2xx answer. 1: that was all that is wanted, and
+	 * the rest may be missing or late. -1 ends the transfer. */
 	int (*piece)(void *ctx, struct span piece, struct err *e);
 	void *ctx;
 };

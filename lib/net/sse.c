@@ -13,6 +13,19 @@ static int dispatch(struct sse *s, struct err *e)
 	return r;
 }
 
+/* Cuts "name:" and a space off the line, if it begins so. */
+static bool take_field(struct span *line, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (line->n < n || memcmp(line->p, name, n) != 0 || (line->n > n && line->p[n] != ':'))
+		return false;
+	n += line->n > n;
+	n += line->n > n && line->p[n] == ' ';
+	*line = (struct span){ line->p + n, line->n - n };
+	return true;
+}
+
 static int take_line(struct sse *s, struct span line, struct err *e)
 {
 	if (!s->begun && line.n >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0)
@@ -20,11 +33,8 @@ static int take_line(struct sse *s, struct span line, struct err *e)
 	s->begun = true;
 	if (line.n == 0)
 		return dispatch(s, e);
-	if (line.n < 4 || memcmp(line.p, "data", 4) != 0 || (line.n > 4 && line.p[4] != ':'))
+	if (!take_field(&line, "data") && !take_field(&line, "error"))
 		return 0;
-	line = line.n > 4 ? (struct span){ line.p + 5, line.n - 5 } : (struct span){ "", 0 };
-	if (line.n && line.p[0] == ' ')
-		line = (struct span){ line.p + 1, line.n - 1 };
 	if (s->have_data)
 		buf_addc(&s->data, '\n');
 	s->have_data = true;

@@ -2,7 +2,8 @@
  * Server-sent events (WHATWG HTML, "Server-sent events", 9.2): fed with bytes as
  * they come, it reports each event's data. Lines end with LF, CRLF or CR; a chunk
  * may end anywhere. Event names, ids and retry times are not used by the streams
- * that we read, and are passed over with the comments.
+ * that we read, and are passed over with the comments. Beyond the specification, a
+ * field called `error` counts as data: llama.cpp's server reports so.
  */
 #ifndef NET_SSE_H
 #define NET_SSE_H

@@ -15,19 +15,14 @@
 
 /* ---- our records to a request ---- */
 
-static int add_url(const char *base, struct buf *url, struct err *e)
+static void add_url(const char *base, struct buf *url)
 {
 	size_t n = strlen(base);
 
-	if (strncmp(base, "http://", 7) != 0 && strncmp(base, "https://", 8) != 0)
-		return err_set(e, ERR_USAGE,
-		               "base URL '%s' must begin with http:// or https://, as in "
-		               "http://localhost:11434/v1", base);
 	while (n && base[n - 1] == '/')
 		n--;
 	buf_add(url, base, n);
 	buf_adds(url, "/chat/completions");
-	return buf_check(url, e);
 }
 
 static void add_message(struct buf *b, const char *role, struct span content)
@@ -40,12 +35,11 @@ static void add_message(struct buf *b, const char *role, struct span content)
 static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
                         struct err *e)
 {
-	if (add_url(rq->base_url ? rq->base_url : DEFAULT_URL, url, e) < 0)
-		return -1;
+	add_url(rq->base_url ? rq->base_url : DEFAULT_URL, url);
 	buf_adds(body, "{\"model\":");
 	json_add_str(body, span_str(rq->model));
 	buf_adds(body, ",\"messages\":[");
-	if (buf_check(body, e) < 0)
+	if (buf_check(url, e) < 0 || buf_check(body, e) < 0)
 		return -1;
 	if (rq->system.p)
 		add_message(body, "system", rq->system);
@@ -95,22 +89,28 @@ static void take_usage(struct reply *r, struct json_object *o)
 	r->usage.cached = count(json_member(u, "prompt_tokens_details"), "cached_tokens");
 }
 
-/* {"error":{"message":…}} by most; "error" is a string at Ollama; FastAPI servers
- * say "detail". */
-static bool add_problem(struct json_object *o, struct buf *message)
+static struct json_object *first_or_self(struct json_object *o)
 {
-	struct json_object *error = json_member(o, "error");
-	size_t before = message->n;
+	return json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, 0) : o;
+}
 
-	if (json_object_is_type(error, json_type_object))
-		add_member(message, error, "message");
-	else
-		add_member(message, o, "error");
-	if (message->n == before)
+/* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama;
+ * FastAPI servers say "detail", which may be a list of {"msg":…}. */
+static void add_problem(struct json_object *o, struct buf *message)
+{
+	struct json_object *error, *detail;
+
+	o = first_or_self(o);
+	error = json_member(o, "error");
+	detail = first_or_self(json_member(o, "detail"));
+	add_member(message, json_object_is_type(error, json_type_object) ? error : o,
+	           json_object_is_type(error, json_type_object) ? "message" : "error");
+	if (!message->n)
 		add_member(message, o, "detail");
-	if (message->n == before)
+	if (!message->n)
+		add_member(message, detail, "msg");
+	if (!message->n)
 		add_member(message, o, "message");
-	return error != NULL || message->n > before;
 }
 
 static void problem(struct span body, struct buf *message)
@@ -128,12 +128,24 @@ static int check_problem(struct json_object *o, struct err *e)
 {
 	struct buf message = BUF_INIT;
 
-	if (!json_member(o, "error"))
+	/* llama.cpp's error events are the bare error. */
+	if (!json_member(o, "error") && (json_member(o, "choices") || !json_member(o, "message")))
 		return 0;
 	add_problem(o, &message);
 	err_set(e, ERR_NETWORK, "the server reports: %s", message.n ? message.p : "an error");
 	buf_release(&message);
 	return -1;
+}
+
+/* A string, or a list of parts of which some are text. */
+static void add_content(struct buf *b, struct json_object *content)
+{
+	if (json_object_is_type(content, json_type_string))
+		buf_add(b, json_object_get_string(content), (size_t)json_object_get_string_len(content));
+	if (!json_object_is_type(content, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(content); i++)
+		add_member(b, json_object_array_get_idx(content, i), "text");
 }
 
 /* A delta or a message. Reasoning is "reasoning_content" at DeepSeek, llama.cpp and
@@ -147,7 +159,8 @@ static void take_choice(struct reply *r, struct json_object *o, const char *part
 		return;
 	first = json_object_array_get_idx(choices, 0);
 	text = json_member(first, part);
-	add_member(&r->text, text, "content");
+	add_content(&r->text, json_member(text, "content"));
+	add_member(&r->text, text, "refusal");
 	if (json_member_str(text, "reasoning_content").n)
 		add_member(&r->reasoning, text, "reasoning_content");
 	else
@@ -168,7 +181,9 @@ static int take(struct reply *r, struct span json, const char *part, struct err 
 		e->kind = e->kind == ERR_FAILED ? ERR_NETWORK : e->kind;
 		return err_prefix(e, "the server sent a malformed event");
 	}
-	bad = check_problem(o, e);
+	bad = json_object_is_type(o, json_type_object)
+	              ? check_problem(o, e)
+	              : err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
 	if (!bad) {
 		take_choice(r, o, part);
 		take_usage(r, o);
@@ -182,6 +197,8 @@ static int take(struct reply *r, struct span json, const char *part, struct err 
 
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
+	if (!data.n) /* a keep-alive of some servers */
+		return 0;
 	if (span_eq(data, "[DONE]")) {
 		r->done = true;
 		return 0;
@@ -193,6 +210,8 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 {
 	if (take(r, body, "message", e) < 0)
 		return -1;
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
+		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
 	r->done = true;
 	return 0;
 }

@@ -20,9 +20,10 @@ const struct provider *provider_find(const char *name, struct err *e)
 	struct buf list = BUF_INIT;
 	size_t n = 0;
 
-	for (const struct provider *const *p = providers; *p && n < MAX_PROVIDERS; p++) {
+	for (const struct provider *const *p = providers; *p; p++)
 		if (strcmp((*p)->name, name) == 0)
 			return *p;
+	for (const struct provider *const *p = providers; *p && n < MAX_PROVIDERS; p++) {
 		names[n++] = (*p)->name;
 		buf_addf(&list, "%s%s", list.n ? ", " : "", (*p)->name);
 	}

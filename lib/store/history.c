@@ -44,7 +44,29 @@ static int turns_add(struct turns *t, size_t *cap, size_t offset, struct err *e)
 void turns_release(struct turns *t)
 {
 	free(t->offsets);
-	*t = (struct turns){ NULL, 0 };
+	*t = (struct turns){ NULL, 0, 0 };
+}
+
+static void notice_damage(const struct store *s, const char *id, const struct jsonl *j,
+                          size_t offset, const char *why)
+{
+	store_notice(s, "%s/%s/" HISTORY_FILE ":%zu: skipped a damaged record: %s", s->dir, id,
+	             jsonl_line_number(j, offset), why);
+}
+
+bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
+                    struct record *r)
+{
+	struct err e = ERR_INIT;
+	struct span line;
+	size_t at = offset;
+
+	if (!jsonl_next(j, &at, &line))
+		return false;
+	if (record_parse(line, r, &e) == 0)
+		return true;
+	notice_damage(s, id, j, offset, e.msg);
+	return false;
 }
 
 /* The reader's place on its way back through the file. */
@@ -74,7 +96,7 @@ static bool in_conversation(struct walk *w, struct span line)
 	if (!w->skipping)
 		return true;
 	if (!json_scan_find(line, "id", &id) || id.n != w->until.n ||
-	    memcmp(id.p, w->until.p, id.n) != 0)
+	    memcmp(id.p, w->until.p, id.n) != 0 || !json_is_whole(line))
 		return false;
 	w->skipping = false;
 	return true;
@@ -113,24 +135,46 @@ static void reverse(struct turns *t)
 	}
 }
 
-int history_turns(const struct jsonl *j, size_t limit, struct turns *t, struct err *e)
+/* 1: an exchange of the conversation. 0: something else. -1: nothing before counts. */
+static int look(struct walk *w, struct span line)
+{
+	struct span type;
+
+	if (!json_scan_find(line, "type", &type))
+		return 0;
+	if (span_eq(type, "\"rewind\""))
+		return meet_rewind(w, line) ? 0 : -1;
+	return span_eq(type, "\"exchange\"") && in_conversation(w, line);
+}
+
+static bool is_damaged(const struct store *s, const char *id, const struct jsonl *j, size_t offset)
+{
+	struct record r;
+
+	if (!s)
+		return false;
+	if (!history_record(s, id, j, offset, &r))
+		return true;
+	record_release(&r);
+	return false;
+}
+
+int history_turns(const struct store *s, const char *id, const struct jsonl *j, size_t limit,
+                  struct turns *t, struct err *e)
 {
 	struct walk w = { .at = j->n };
-	struct span line, type;
+	struct span line;
 	size_t cap = 0;
+	int found = 0;
 
-	*t = (struct turns){ NULL, 0 };
+	*t = (struct turns){ NULL, 0, 0 };
 	do {
-		while ((!limit || t->n < limit) && jsonl_prev(j, &w.at, &line)) {
-			if (!json_scan_find(line, "type", &type))
-				continue;
-			if (span_eq(type, "\"rewind\"") && !meet_rewind(&w, line))
-				break;
-			/* Only a short list is worth checking twice: the caller parses it again. */
-			if (!span_eq(type, "\"exchange\"") || !in_conversation(&w, line) ||
-			    (limit && !is_valid(line)))
-				continue;
-			if (turns_add(t, &cap, w.at, e) < 0) {
+		while (found >= 0 && (!limit || t->n < limit) && jsonl_prev(j, &w.at, &line)) {
+			bool damaged = is_damaged(s, id, j, w.at);
+
+			t->damaged += damaged;
+			found = look(&w, line); /* a damaged exchange may still be what a rewind names */
+			if (found > 0 && !damaged && turns_add(t, &cap, w.at, e) < 0) {
 				turns_release(t);
 				return -1;
 			}
@@ -138,28 +182,6 @@ int history_turns(const struct jsonl *j, size_t limit, struct turns *t, struct e
 	} while (retry_without_rewind(&w));
 	reverse(t);
 	return 0;
-}
-
-static void notice_damage(const struct store *s, const char *id, const struct jsonl *j,
-                          size_t offset, const char *why)
-{
-	store_notice(s, "%s/%s/" HISTORY_FILE ":%zu: skipped a damaged record: %s", s->dir, id,
-	             jsonl_line_number(j, offset), why);
-}
-
-bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
-                    struct record *r)
-{
-	struct err e = ERR_INIT;
-	struct span line;
-	size_t at = offset;
-
-	if (!jsonl_next(j, &at, &line))
-		return false;
-	if (record_parse(line, r, &e) == 0)
-		return true;
-	notice_damage(s, id, j, offset, e.msg);
-	return false;
 }
 
 static void copy_change(struct buf *to, struct span value)
@@ -183,9 +205,11 @@ static void summarize_head(struct conversation *c)
 
 static void count_usage(struct summary *s, const struct exchange *x)
 {
+	int64_t end = x->timestamp + (x->duration > 0 ? x->duration : 0);
+
 	usage_add(&s->usage, &x->usage);
-	if (x->timestamp > s->updated_at)
-		s->updated_at = x->timestamp;
+	if (end > s->updated_at)
+		s->updated_at = end;
 }
 
 static void count_turn(struct summary *s, const struct exchange *x)
@@ -264,7 +288,7 @@ int conversation_load(struct conversation *c, const struct store *s, const char 
 	*c = (struct conversation)CONVERSATION_INIT;
 	c->summary.usage = (struct usage)USAGE_NONE;
 	c->summary.history_bytes = (int64_t)j->n;
-	if (history_turns(j, 0, &t, e) < 0)
+	if (history_turns(NULL, id, j, 0, &t, e) < 0)
 		return -1;
 	c->turns = calloc(t.n + 1, sizeof(*c->turns));
 	if (c->turns)

@@ -33,10 +33,16 @@ struct summary {
 struct turns {
 	size_t *offsets; /* owned */
 	size_t n;
+	size_t damaged; /* lines that were met and are no valid records */
 };
 
-/* The last `limit` exchanges of the conversation, or all when `limit` is 0. */
-int history_turns(const struct jsonl *j, size_t limit, struct turns *t, struct err *e);
+/*
+ * The last `limit` exchanges of the conversation, or all when `limit` is 0. Every
+ * line that is met on the way back is checked, and a damaged one told; not with `s`
+ * NULL, for a caller who reads them all anyway.
+ */
+int history_turns(const struct store *s, const char *id, const struct jsonl *j, size_t limit,
+                  struct turns *t, struct err *e);
 void turns_release(struct turns *t);
 
 /* Reads the record at `offset`; says so and returns false when it is damaged. */

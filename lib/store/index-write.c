@@ -264,7 +264,7 @@ static void say_waiting(void *ctx, pid_t holder)
 {
 	const struct store *s = ctx;
 
-	if (holder)
+	if (holder > 0)
 		store_notice(s, "waiting for process %ld, which holds '%s/" INDEX_LOCK "'", (long)holder,
 		             s->dir);
 	else

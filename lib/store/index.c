@@ -44,7 +44,7 @@ static bool split(struct span line, struct span *id)
 	if (!quote)
 		return false;
 	*id = (struct span){ line.p + start, (size_t)(quote - line.p) - start };
-	return true;
+	return id_valid(id->p, id->n);
 }
 
 static bool is_tombstone(const struct index_line *l)
@@ -85,11 +85,14 @@ static const char *slot_line(const struct index_reader *r, uint64_t slot)
 static bool same_id(const struct index_reader *r, uint64_t slot, uint64_t own,
                     const struct index_line *l)
 {
-	if (!(own & SLOT_IS_OFFSET))
+	const char *other;
+
+	if (!(own & SLOT_IS_OFFSET) || !(slot & SLOT_IS_OFFSET))
 		return slot == own;
-	/* The other line holds its id and more, so this does not run past its end. */
+	other = slot_line(r, slot) + sizeof(line_start) - 1;
 	return ((slot ^ own) & ~SLOT_OFFSET_MASK) == 0 &&
-	       memcmp(slot_line(r, slot) + sizeof(line_start) - 1, l->id.p, l->id.n + 1) == 0;
+	       (size_t)(r->file.p + r->file.n - other) > l->id.n &&
+	       memcmp(other, l->id.p, l->id.n + 1) == 0;
 }
 
 static uint64_t slot_hash(const struct index_reader *r, uint64_t slot)
@@ -306,8 +309,6 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r)
 	if (json_scan_next(&s, &key, &value) <= 0 || !span_eq(key, "id") || value.n < 2)
 		return false;
 	r->id = (struct span){ value.p + 1, value.n - 2 };
-	if (!id_valid(r->id.p, r->id.n))
-		return false;
 	while (found != wanted) {
 		size_t i = expected;
 

@@ -43,7 +43,8 @@ struct index_reader {
 int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e);
 /* The same for a file that is open already. */
 int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e);
-/* The next live record, with its newline. False at the end, or when r->oom. */
+/* The next live record, with its newline; its id is valid. False at the end, or when
+ * r->oom. */
 bool index_next(struct index_reader *r, struct span *line);
 void index_close(struct index_reader *r);
 
@@ -68,7 +69,8 @@ enum index_field {
 };
 
 /* Reads `line`, and of it no more than the `wanted` fields take. False when the
- * record is damaged as far as it was read, or one of them is missing. */
+ * record is damaged as far as it was read, or one of them is missing. `line` comes from
+ * index_next(). */
 bool index_record(struct span line, unsigned wanted, struct index_record *r);
 
 /* Opens the file. ENOENT also when it is empty: it is to be made then, as when a

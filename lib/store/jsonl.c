@@ -107,6 +107,17 @@ static int ends_torn(int fd)
 	return last != '\n';
 }
 
+int jsonl_heal(int fd, struct err *e)
+{
+	int torn = ends_torn(fd);
+
+	if (torn < 0)
+		return err_sys(e, errno, "cannot read its end");
+	if (torn && io_write(fd, "\n", 1) < 0)
+		return err_sys(e, errno, "cannot write");
+	return 0;
+}
+
 int jsonl_append(int fd, struct span record, bool sync, struct err *e)
 {
 	int torn = ends_torn(fd);

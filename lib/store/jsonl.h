@@ -37,12 +37,14 @@ size_t jsonl_line_number(const struct jsonl *j, size_t offset);
 
 /*
  * Appends `record` (which ends with a newline) to `fd`, opened O_RDWR|O_APPEND by
- * a caller who holds the file's lock. A torn tail is first ended with a newline
- * of its own, so that it damages nothing else. With `sync` the record is on the
+ * a caller who holds the file's lock. A torn tail is first ended with a newline of its
+ * own (jsonl_heal() does only that), so that it damages nothing else, and counts if
+ * the newline was all that it lacked. With `sync` the record is on the
  * disk when this returns 0. After an error nothing may be taken as stored, and
  * the call is not to be repeated as if it could be: what a failed fdatasync(2)
  * dropped stays dropped.
  */
+int jsonl_heal(int fd, struct err *e);
 int jsonl_append(int fd, struct span record, bool sync, struct err *e);
 
 #endif

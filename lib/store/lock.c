@@ -36,7 +36,7 @@ pid_t lock_holder(int fd)
 	pid_t found = 0;
 
 	if (fstat(fd, &st) < 0 || !(f = fopen("/proc/locks", "re")))
-		return 0; /* only Linux has that file */
+		return -1; /* only Linux has that file */
 	snprintf(want, sizeof(want), "%02x:%02x:%llu ", major(st.st_dev), minor(st.st_dev),
 	         (unsigned long long)st.st_ino);
 	while (!found && fgets(line, sizeof(line), f))

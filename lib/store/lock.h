@@ -14,7 +14,7 @@
 struct lock_wait {
 	bool no_wait; /* fail with ERR_BUSY when somebody holds it */
 	int stop_fd;  /* becomes readable when the user wants to stop waiting; or -1 */
-	/* Called once when the wait has become noticeable. `holder` is 0 when unknown. */
+	/* Called once when the wait has become noticeable. `holder` is not positive when unknown. */
 	void (*waiting)(void *ctx, pid_t holder);
 	void *ctx;
 };
@@ -22,7 +22,8 @@ struct lock_wait {
 /* Takes the exclusive lock on `fd`. ERR_BUSY, ERR_INTERRUPTED or ERR_FAILED. */
 int lock_take(int fd, const struct lock_wait *w, struct err *e);
 
-/* The process that holds a lock on this file, 0 when that cannot be told. */
+/* The process that holds a lock on this file; 0 when nobody does; -1 when that cannot
+ * be told, as on systems without /proc/locks. */
 pid_t lock_holder(int fd);
 
 #endif

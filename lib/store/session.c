@@ -39,35 +39,33 @@ static int not_found(const char *id, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "no session '%s'", id);
 }
 
-static int ambiguous(const char *given, struct index_reader *r, const char *first,
-                     const char *second, struct err *e)
-{
-	char names[512], id[ID_SIZE];
-	struct span line;
-	size_t n = (size_t)snprintf(names, sizeof(names), "%s, %s", first, second);
-
-	for (int i = 0; i < 4 && index_next(r, &line); i++) {
-		copy_id(id, line);
-		n += (size_t)snprintf(names + n, sizeof(names) - n, ", %s", i == 3 ? "…" : id);
-	}
-	return err_set(e, ERR_USAGE, "session id '%s' is ambiguous: %s", given, names);
-}
-
+/* Takes the only one that `given` begins, or the one that it is in full: the list may
+ * name a session that is no longer there. */
 static int resolve_prefix(const char *given, struct index_reader *r, char id[ID_SIZE],
                           struct err *e)
 {
-	char second[ID_SIZE];
+	char one[ID_SIZE], names[512] = "";
 	struct span line;
+	size_t found = 0, n = 0;
 
 	r->prefix = span_str(given);
-	if (!index_next(r, &line))
-		return r->oom ? err_oom(e) : not_found(given, e);
-	copy_id(id, line);
-	if (index_next(r, &line)) {
-		copy_id(second, line);
-		return ambiguous(given, r, id, second, e);
+	while (index_next(r, &line)) {
+		copy_id(one, line);
+		if (strcmp(one, given) == 0) {
+			memcpy(id, one, ID_SIZE);
+			return 0;
+		}
+		if (found++ == 0)
+			memcpy(id, one, ID_SIZE);
+		if (found <= 6)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+			                      found == 6 ? "…" : one);
 	}
-	return r->oom ? err_oom(e) : 0;
+	if (r->oom)
+		return err_oom(e);
+	if (found > 1)
+		return err_set(e, ERR_USAGE, "session id '%s' is ambiguous: %s", given, names);
+	return found ? 0 : not_found(given, e);
 }
 
 int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], struct err *e)
@@ -119,16 +117,19 @@ static void update_index(const struct store *s, const char *id, const struct sum
 
 /* ---- creating ---- */
 
+/* Returns the file's descriptor, which holds its lock: nobody can use or remove the
+ * session before it is in the index, and be undone there by this. */
 static int write_head(int dir, struct span record, struct err *e)
 {
+	const struct lock_wait wait = { .stop_fd = -1 };
 	int fd = openat(dir, HISTORY_FILE, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_FILE "'");
-	r = jsonl_append(fd, record, true, e);
+	if (lock_take(fd, &wait, e) == 0 && jsonl_append(fd, record, true, e) == 0)
+		return fd;
 	close(fd);
-	return r;
+	return -1;
 }
 
 /* A folder that nobody knows yet, and that rename(2) makes a session. */
@@ -143,19 +144,19 @@ static void discard(const struct store *s, const char *temp)
 
 static int build(const struct store *s, const char *temp, struct span record, struct err *e)
 {
-	int dir, r;
+	int dir, fd;
 
 	if (mkdirat(s->fd, temp, 0700) < 0)
 		return err_sys(e, errno, "cannot create a session in '%s'", s->dir);
 	dir = openat(s->fd, temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	r = dir < 0 ? err_sys(e, errno, "cannot open the new session") : write_head(dir, record, e);
+	fd = dir < 0 ? err_sys(e, errno, "cannot open the new session") : write_head(dir, record, e);
 	if (dir >= 0)
 		close(dir);
-	if (r < 0) {
+	if (fd < 0) {
 		discard(s, temp);
 		err_prefix(e, "cannot create a session in '%s'", s->dir);
 	}
-	return r;
+	return fd;
 }
 
 /* rename(2) takes the place of an empty folder only, so of no session. */
@@ -182,15 +183,18 @@ static int create_as(const struct store *s, const struct session_head *head, con
 	};
 	char temp[ID_SIZE + 32];
 	struct buf record = BUF_INIT;
-	int r = -1;
+	int fd = -1, r = -1;
 
 	record_add_head(&record, head);
 	sum.history_bytes = (int64_t)record.n;
 	snprintf(temp, sizeof(temp), ".new-%s-%ld", id, (long)getpid());
-	if (buf_check(&record, e) == 0 && build(s, temp, buf_span(&record), e) == 0 &&
-	    publish(s, temp, id, e) == 0) {
-		update_index(s, id, &sum);
-		r = 0;
+	if (buf_check(&record, e) == 0)
+		fd = build(s, temp, buf_span(&record), e);
+	if (fd >= 0) {
+		r = publish(s, temp, id, e);
+		if (r == 0)
+			update_index(s, id, &sum);
+		close(fd);
 	}
 	buf_release(&record);
 	return r;
@@ -326,16 +330,33 @@ static int recover(struct session *x, struct err *e)
 	return r;
 }
 
-static int lock_open(struct session *x, const struct lock_wait *wait, struct err *e)
+static int lock_failed(struct session *x, struct err *e)
 {
+	pid_t holder = lock_holder(x->fd);
+
+	if (e->kind == ERR_BUSY) {
+		err_clear(e);
+		if (holder > 0)
+			err_set(e, ERR_BUSY, "session '%s' is in use by process %ld", x->id, (long)holder);
+		else
+			err_set(e, ERR_BUSY, "session '%s' is in use by another process", x->id);
+	} else {
+		err_prefix(e, "session '%s'", x->id);
+	}
+	session_unlock(x);
+	return -1;
+}
+
+int session_hold(struct session *x, const struct store *s, const char *id,
+                 const struct lock_wait *wait, struct err *e)
+{
+	x->store = s;
+	snprintf(x->id, sizeof(x->id), "%s", id);
 	for (;;) {
 		if (open_session(x, e) < 0)
 			return -1;
-		if (lock_take(x->fd, wait, e) < 0) {
-			err_prefix(e, "session '%s'", x->id);
-			session_unlock(x);
-			return -1;
-		}
+		if (lock_take(x->fd, wait, e) < 0)
+			return lock_failed(x, e);
 		if (still_there(x))
 			return 0;
 		session_unlock(x);
@@ -345,12 +366,11 @@ static int lock_open(struct session *x, const struct lock_wait *wait, struct err
 int session_lock(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e)
 {
-	x->store = s;
-	snprintf(x->id, sizeof(x->id), "%s", id);
-	if (lock_open(x, wait, e) < 0)
+	if (session_hold(x, s, id, wait, e) < 0)
 		return -1;
-	if (recover(x, e) == 0)
-		return 0;
+	if (jsonl_heal(x->fd, e) == 0)
+		return recover(x, e) == 0 ? 0 : (session_unlock(x), -1);
+	err_prefix(e, "session '%s'", x->id);
 	session_unlock(x);
 	return -1;
 }
@@ -375,7 +395,7 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 	if (s->fd < 0 || fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (session_lock(&x, s, id, &now, e) < 0)
-		return e->kind == ERR_BUSY ? (err_clear(e), 0) : -1;
+		return e->kind == ERR_BUSY ? (err_clear(e), 1) : -1;
 	session_unlock(&x);
 	return 0;
 }
@@ -429,6 +449,8 @@ int session_append(struct session *x, struct summary *sum, const struct exchange
 {
 	struct stat st = { 0 };
 
+	if (!still_there(x))
+		return err_set(e, ERR_GONE, "session '%s' was removed", x->id);
 	if (append_history(x, sum, exchange, change, e) < 0)
 		return -1;
 	spool_remove(x->dir);
@@ -483,14 +505,21 @@ static int remove_files(const struct store *s, const char *name, struct err *e)
 int session_remove(struct session *x, struct err *e)
 {
 	const struct store *s = x->store;
+	struct err full = ERR_INIT;
 	char name[ID_SIZE + 64];
-	int r;
+	bool told;
+	int r = 0;
 
 	snprintf(name, sizeof(name), ".removed-%s-%ld-%lld", x->id, (long)getpid(),
 	         (long long)clock_now_ms());
-	r = index_append_tombstone(s, x->id, clock_now_ms(), e);
-	if (r == 0 && renameat(s->fd, x->id, s->fd, name) < 0)
+	/* On a full disk there is no room to say that something goes, until it is gone. */
+	told = index_append_tombstone(s, x->id, clock_now_ms(), &full) == 0;
+	if (renameat(s->fd, x->id, s->fd, name) < 0)
 		r = err_sys(e, errno, "cannot remove session '%s'", x->id);
 	session_unlock(x);
-	return r < 0 ? -1 : remove_files(s, name, e);
+	if (r == 0)
+		r = remove_files(s, name, e);
+	if (r == 0 && !told)
+		r = index_append_tombstone(s, x->id, clock_now_ms(), e);
+	return r;
 }

@@ -44,10 +44,13 @@ int session_latest(const struct store *s, char id[ID_SIZE], struct err *e);
 bool session_exists(const struct store *s, const char *id);
 
 /*
- * Opens and locks. A turn that a crash cut short is stored as an interrupted
- * exchange first. ERR_NOT_FOUND when the session is not there (any more).
+ * Opens and locks, to read and append. A turn that a crash cut short is stored as an
+ * interrupted exchange first. ERR_NOT_FOUND when the session is not there (any more).
  */
 int session_lock(struct session *x, const struct store *s, const char *id,
+                 const struct lock_wait *wait, struct err *e);
+/* Opens and locks only, to remove the session. */
+int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
 void session_unlock(struct session *x);
 
@@ -55,11 +58,12 @@ void session_unlock(struct session *x);
 int session_load(struct session *x, struct conversation *c, struct err *e);
 
 /* The exchange, and a `change` record when `change` is not NULL, in one append;
- * then its index record. ERR_UNSTORED when the history could not take it. */
+ * then its index record. ERR_UNSTORED when the history could not take it, ERR_GONE
+ * when somebody deleted the session in spite of the lock: nothing was written. */
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e);
 
-/* Stores a turn that a crash cut short, when nobody is at work on the session. */
+/* Stores a turn that a crash cut short. 1: nothing of that kind, a turn is running. */
 int session_recover(const struct store *s, const char *id, struct err *e);
 
 /* Removes a session that the caller has locked: it unlocks it too. */

@@ -115,6 +115,23 @@ void neutral_add(struct buf *out, struct span in)
 	neutral_end(&n, out);
 }
 
+void neutral_add_json(struct buf *out, struct span in)
+{
+	while (in.n) {
+		uint32_t c = 0;
+		int len = utf8_decode(in.p, in.n, &c);
+
+		if (len <= 0)
+			buf_adds(out, UTF8_REPLACEMENT);
+		else if ((c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) || is_bidi_control(c))
+			buf_addf(out, "\\u%04x", (unsigned)c);
+		else
+			buf_add(out, in.p, (size_t)len);
+		in.p += len > 0 ? len : 1;
+		in.n -= len > 0 ? (size_t)len : 1;
+	}
+}
+
 void neutral_add_line(struct buf *out, struct span in)
 {
 	size_t start = out->n, to;

@@ -31,6 +31,8 @@ void neutral_end(struct neutral *n, struct buf *out);
 
 /* A whole text at once. */
 void neutral_add(struct buf *out, struct span in);
+/* JSON text: the same characters become \u escapes, so that it still means the same. */
+void neutral_add_json(struct buf *out, struct span in);
 /* The same for one line of a table or preview: white space becomes single spaces. */
 void neutral_add_line(struct buf *out, struct span in);
 

@@ -3,8 +3,12 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/utf8.h"
 #include "net/sse.h"
 #include "store/spool.h"
+
+#define MESSAGE_MAX 200 /* characters of a server's own words */
 
 struct flow {
 	struct talk *how;
@@ -13,6 +17,7 @@ struct flow {
 	size_t passed_on; /* bytes of reply->text that were spooled and shown */
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
+	bool refused; /* by the adapter: not a fault of the connection */
 	struct sse sse;
 	struct buf whole;
 };
@@ -36,7 +41,10 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	struct flow *f = ctx;
 
 	f->any_event = true;
-	return f->how->provider->event(f->reply, data, e);
+	if (f->how->provider->event(f->reply, data, e) == 0)
+		return 0;
+	f->refused = true;
+	return -1;
 }
 
 /* A server that does not stream sends one JSON object, whatever it calls it; no
@@ -64,7 +72,7 @@ static int on_piece(void *ctx, struct span piece, struct err *e)
 	}
 	r = sse_feed(&f->sse, piece, e);
 	pass_on(f);
-	return r;
+	return r < 0 ? -1 : f->reply->done;
 }
 
 static int finish(struct flow *f, const char *url, struct err *e)
@@ -95,20 +103,65 @@ static const char *advice(long status)
 	}
 }
 
+/* The text between a page's title tags. */
+static struct span page_title(struct span page)
+{
+	static const char tag[] = "<title>";
+	const char *start = strcasestr(page.p, tag), *end;
+
+	start = start ? start + strlen(tag) : NULL;
+	end = start ? strchr(start, '<') : NULL;
+	return end ? (struct span){ start, (size_t)(end - start) } : (struct span){ "", 0 };
+}
+
+/* What a body says that is not JSON: a proxy's page its title, plain text itself. */
+static void add_plain(struct buf *message, struct span body)
+{
+	struct span text = body;
+
+	while (text.n && memchr(" \t\r\n", text.p[0], 4))
+		text = (struct span){ text.p + 1, text.n - 1 };
+	if (text.n && text.p[0] == '<')
+		text = page_title(text);
+	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
+		text.n = 0; /* JSON in which the adapter found no words */
+	while (text.n && memchr(" \t\r\n", text.p[text.n - 1], 4))
+		text.n--;
+	utf8_add_clean(message, text);
+}
+
 /* An answer of another status than 2xx. */
 static int refuse(const struct provider *p, const char *url, const struct http_response *rs,
                   struct err *e)
 {
 	struct buf message = BUF_INIT;
+	struct span said;
+	bool cut;
 
 	p->problem(buf_span(&rs->body), &message);
-	if (message.n)
-		err_set(e, ERR_NETWORK, "the server answered %ld: %s%s", rs->status, message.p,
-		        advice(rs->status));
+	if (!message.n)
+		add_plain(&message, buf_span(&rs->body));
+	said = utf8_head(buf_span(&message), MESSAGE_MAX, &cut);
+	if (said.n)
+		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
+		        cut ? "…" : "", advice(rs->status));
 	else
 		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(rs->status));
 	buf_release(&message);
 	return -1;
+}
+
+/* A connection that breaks or falls silent when the reply has said that it is finished
+ * takes nothing away from it. */
+static bool was_over(struct flow *f, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	if (e->kind != ERR_NETWORK || f->refused || f->form != FORM_EVENTS ||
+	    f->how->provider->end(f->reply, &ignored) < 0)
+		return false;
+	err_clear(e);
+	return true;
 }
 
 static int post(struct flow *f, const char *url, struct span body, struct err *e)
@@ -129,6 +182,8 @@ static int post(struct flow *f, const char *url, struct span body, struct err *e
 		r = refuse(f->how->provider, url, &rs, e);
 	else if (r == 0)
 		r = finish(f, url, e);
+	else if (was_over(f, e))
+		r = 0;
 	buf_release(&rs.body);
 	return r;
 }

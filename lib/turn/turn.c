@@ -68,12 +68,21 @@ static void clean_utf8(struct buf *b)
 	*b = clean;
 }
 
+/* A server may quote the key that it refuses. */
+static void redact(char *text, const char *key)
+{
+	for (char *p = text; *key && (p = strstr(p, key)) != NULL; p += strlen(key))
+		memset(p, '*', strlen(key));
+}
+
 static int ask(struct turn *t, struct talk *how, const struct chat_request *rq, int spool_fd,
                struct err *e)
 {
 	int64_t started = clock_steady_ms();
 	int r = talk_run(how, rq, &t->reply, spool_fd, e);
 
+	if (r < 0 && how->api_key)
+		redact(e->msg, how->api_key);
 	clean_utf8(&t->reply.finish_reason);
 	clean_utf8(&t->reply.reasoning);
 	conclude(t, started, r < 0, e);
@@ -103,6 +112,10 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 	if (buf_check(&t->answer, &why) == 0 && buf_check(&t->error, &why) == 0 &&
 	    session_append(x, &c->summary, &t->exchange, change, &why) == 0)
 		return failed;
+	if (why.kind == ERR_GONE) {
+		t->homeless = true;
+		return failed;
+	}
 	why.kind = ERR_UNSTORED;
 	if (!failed)
 		*e = why;
@@ -124,11 +137,13 @@ static int run_locked(struct turn *t, struct talk *how, struct session *x, struc
 	change.timestamp = t->exchange.timestamp;
 	if (!span_eq(c->summary.model, t->model_used.p))
 		change.model = buf_span(&t->model_used);
-	if (t->title && !(c->summary.title.p && span_eq(c->summary.title, t->title)))
+	if (t->title && !span_eq(buf_span(&c->title), t->title))
 		change.title = span_str(t->title);
 	spool_fd = spool_begin(x->dir, &t->exchange, e);
-	if (spool_fd < 0)
+	if (spool_fd < 0) {
+		t->exchange = (struct exchange){ 0 }; /* nothing was sent */
 		return -1;
+	}
 	t->system = c->head.head.system;
 	rq = make_request(t, how, c);
 	failed = ask(t, how, &rq, spool_fd, e);
@@ -149,6 +164,24 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 	r = session_load(&x, &c, e);
 	if (r == 0) {
 		r = run_locked(t, how, &x, &c, e);
+		conversation_release(&c);
+	}
+	session_unlock(&x);
+	return r;
+}
+
+int turn_store(const struct turn *t, const struct store *s, const char *id, struct err *e)
+{
+	const struct lock_wait wait = { .stop_fd = -1 };
+	struct conversation c;
+	struct session x;
+	int r;
+
+	if (session_lock(&x, s, id, &wait, e) < 0)
+		return -1;
+	r = session_load(&x, &c, e);
+	if (r == 0) {
+		r = session_append(&x, &c.summary, &t->exchange, NULL, e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);

@@ -42,6 +42,7 @@ struct turn {
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf answer, error, model_used;
+	bool homeless; /* the session was removed under the turn, which is not stored */
 };
 
 /* `exchange.id.n` tells whether the turn began; release it in any case. */
@@ -55,6 +56,9 @@ void turn_release(struct turn *t);
  */
 int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
              struct err *e);
+
+/* Stores a homeless turn's exchange in session `id`, which should be a new one. */
+int turn_store(const struct turn *t, const struct store *s, const char *id, struct err *e);
 
 /*
  * The same without storing anything. `c` is the conversation so far, which may be
