@@ -100,8 +100,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 check: all $(UNIT) $(BUILD)/completions/generate
 	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check tests/run $(UNIT) $(BATS)
 
+lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
+lint: export LINT_WARN = $(STD) $(WARN)
 lint:
-	CC='$(CC)' tests/lint '$(ALL_CPPFLAGS)' '$(STD) $(WARN)'
+	tests/lint
 
 bench: all
 	CC='$(CC)' tests/bench/run $(BUILD)/bench

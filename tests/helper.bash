@@ -1,0 +1,199 @@
+# shellcheck shell=bash
+#
+# What every test file loads: "load helper". A test gets an environment of its
+# own, in an empty directory, and leaves no process behind. A file that needs
+# its own setup or teardown defines them after the load, and calls in them what
+# is called here.
+
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+
+setup() { fresh; }
+
+teardown() {
+	server_stop
+	term_stop
+}
+
+# Nothing of the user's settings reaches a test, and it reads no input but what
+# it gives itself.
+fresh() {
+	local name
+	while read -r name; do
+		case $name in
+		MC_* | OPENAI_COMPATIBLE_* | XDG_* | *_proxy | *_PROXY | LC_*) unset "$name" ;;
+		NO_COLOR | COLUMNS | LINES | INPUTRC | TMUX | TMUX_*) unset "$name" ;;
+		esac
+	done < <(compgen -e)
+	export PATH=${MCBOX_BIN_DIR:-$ROOT}:$PATH
+	export HOME=$BATS_TEST_TMPDIR/home
+	export MC_SESSIONS_DIR=$BATS_TEST_TMPDIR/sessions
+	export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm-256color
+	mkdir -p "$HOME"
+	cd "$BATS_TEST_TMPDIR" || return
+	exec </dev/null
+}
+
+# history ID: where the conversation of a session is.
+history() { printf '%s\n' "$MC_SESSIONS_DIR/$1/history.jsonl"; }
+
+# Running a command, and what came of it
+
+# run_split CMD...: sets status, out and err. $(...) drops the newlines at the
+# end; the exact bytes are in the files out and err of BATS_TEST_TMPDIR.
+run_split() {
+	status=0
+	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	out=$(<"$BATS_TEST_TMPDIR/out")
+	err=$(<"$BATS_TEST_TMPDIR/err")
+}
+
+assert_status() { [[ $status == "$1" ]] || differs 'exit status' "$1"; }
+assert_out() { [[ $out == "$1" ]] || differs 'standard output' "$1"; }
+assert_out_has() { [[ $out == *"$1"* ]] || differs 'standard output with' "$1"; }
+refute_out_has() { [[ $out != *"$1"* ]] || differs 'standard output without' "$1"; }
+assert_err_has() { [[ $err == *"$1"* ]] || differs 'standard error with' "$1"; }
+assert_out_empty() { [[ ! -s $BATS_TEST_TMPDIR/out ]] || differs 'standard output' ''; }
+assert_err_empty() { [[ ! -s $BATS_TEST_TMPDIR/err ]] || differs 'standard error' ''; }
+
+# differs WHAT EXPECTED: shows that and what was seen, and fails.
+differs() {
+	echo "expected $1:"
+	show "$2"
+	echo "seen: exit status $status, standard output:"
+	show "$out"
+	echo 'standard error:'
+	show "$err"
+	return 1
+}
+
+# Control characters are quoted: they would be invisible, or act on the terminal.
+show() {
+	if [[ ${1//[$'\t\n']/} == *[^[:print:]]* ]]; then
+		printf '  %q\n' "$1"
+	else
+		printf '%s\n' "$1" | sed 's/^/  /'
+	fi
+}
+
+# Waiting
+
+# poll SECONDS CMD...: runs CMD until it succeeds; fails when the time is up.
+poll() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS <= deadline)) || return 1
+		sleep 0.02
+	done
+}
+
+# wait_for FILE [SECONDS]: until the file exists.
+wait_for() {
+	poll "${2:-30}" test -e "$1" && return
+	echo "'$1' did not appear in ${2:-30} s"
+	return 1
+}
+
+# The scripted server (tests/server.py)
+
+# server_start [SCRIPT]: starts one that answers as this JSON says, in place of
+# the one before. Names of files in it are relative to the current directory.
+# Sets SERVER_PORT and SERVER_LOG (the requests, one JSON object a line).
+server_start() {
+	local dir=$BATS_TEST_TMPDIR script=-
+	server_stop
+	if (($# > 0)); then
+		script=$dir/server.json
+		printf '%s\n' "$1" >"$script"
+	fi
+	SERVER_LOG=$dir/server.jsonl
+	rm -f "$SERVER_LOG" "$dir/server.port"
+	mkfifo "$dir/server.port"
+	# bats waits until descriptor 3 is closed by all.
+	"${PYTHON:-/usr/bin/python3}" "$ROOT/tests/server.py" --parent $$ "$script" "$SERVER_LOG" \
+		>"$dir/server.port" 2>"$dir/server.err" 3>&- &
+	SERVER_PID=$!
+	if ! read -r SERVER_PORT <"$dir/server.port"; then
+		echo 'the server did not start:'
+		cat "$dir/server.err"
+		return 1
+	fi
+	export MC_BASE_URL=http://127.0.0.1:$SERVER_PORT/v1
+	export MC_PROVIDER=openai-compatible MC_MODEL=test-model
+}
+
+server_stop() {
+	[[ ${SERVER_PID-} ]] || return 0
+	kill "$SERVER_PID" || true
+	wait "$SERVER_PID" || true
+	SERVER_PID=
+	cat "$BATS_TEST_TMPDIR/server.err" # seen when the test fails
+}
+
+# A real terminal (tmux)
+
+# term_start [-x COLUMNS] [-y ROWS] CMD...: runs CMD in a terminal of its own,
+# 80x24 unless told, that stays when CMD has ended.
+term_start() {
+	local columns=80 rows=24 opt OPTIND=1
+	while getopts x:y: opt; do
+		case $opt in
+		x) columns=$OPTARG ;;
+		y) rows=$OPTARG ;;
+		*) return 2 ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	term_stop
+	TERM_SOCKET=mcbox-test-$$
+	rm -f "$BATS_TEST_TMPDIR/term.status"
+	# Not by remain-on-exit: tmux 3.3 may miss the last output of a command that
+	# ends, and its status too. So the terminal is kept open, and the shell that
+	# does this outlives a C-c.
+	# shellcheck disable=SC2016
+	on_term set -g status off \; new-session -d -x "$columns" -y "$rows" \
+		env "TERM=$TERM" sh -c 'trap : INT QUIT; "$@"; echo $? >"$0"; exec tail -f /dev/null' \
+		"$BATS_TEST_TMPDIR/term.status" "${@/%;/\\;}"
+}
+
+# tmux ends a command at a word that ends in ";": callers escape those.
+on_term() { tmux -f /dev/null -L "$TERM_SOCKET" "$@" 3>&-; }
+
+# term_keys KEY...: in tmux's names: term_keys Up C-c Enter
+term_keys() { on_term send-keys "${@/%;/\\;}"; }
+
+# term_type TEXT: the characters as they are, without Enter.
+term_type() { on_term send-keys -l -- "${1/%;/\\;}"; }
+
+# term_screen: prints what the terminal shows, without the blanks that end a line.
+term_screen() { on_term capture-pane -p; }
+
+# term_wait REGEX [SECONDS]: until a line on the screen matches (grep -E).
+term_wait() {
+	poll "${2:-30}" term_shows "$1" && return
+	echo "no line matched '$1' in ${2:-30} s; the screen:"
+	show "$(term_screen)"
+	return 1
+}
+
+term_shows() { term_screen | grep -Eq -e "$1"; }
+
+# term_status: waits until CMD has ended and prints its exit status (128 + N
+# when signal N ended it).
+term_status() {
+	if ! poll 30 test -s "$BATS_TEST_TMPDIR/term.status"; then
+		echo 'the command did not end in 30 s; the screen:' >&2
+		show "$(term_screen)" >&2
+		return 1
+	fi
+	cat "$BATS_TEST_TMPDIR/term.status"
+}
+
+term_stop() {
+	local socket
+	[[ ${TERM_SOCKET-} ]] || return 0
+	socket=$(on_term display-message -p '#{socket_path}') || true
+	on_term kill-server || true
+	rm -f "$socket" # tmux leaves it
+	TERM_SOCKET=
+}

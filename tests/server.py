@@ -1,0 +1,297 @@
+#!/usr/bin/python3
+"""A scripted HTTP/1.1 server for tests.
+
+usage: server.py [--parent PID] SCRIPT.json|- LOG.jsonl
+
+Listens on a free port of 127.0.0.1, prints the port on a line of its own and
+serves until its standard input ends (or, with --parent, until that process is
+gone), so that a test that dies leaves no server behind.
+
+SCRIPT is {"responses": [R, ...]}: the k-th POST gets the k-th response, and
+the last one repeats.  Or {"routes": {"/prefix": [R, ...]}}: the longest prefix
+of the path decides, each route counts for itself, and "responses", when given
+too, are for all other paths.  R holds, all of it optional:
+
+  status, reason   200 OK
+  headers          added to, or put in place of, Content-Type: text/event-stream
+  keepalive        true: a chunked body, and the connection stays; otherwise
+                   the body ends with the connection
+  steps            what to do, in this order:
+
+  {"send": "text"}          the text as it is
+  {"send_base64": "..."}    the bytes as they are
+  {"event": {...}}          one server-sent event with this JSON
+  {"text": "piece"}         a Chat Completions chunk with a piece of the answer
+  {"reasoning": "piece"}    likewise, as delta.reasoning_content
+  {"finish": "stop"}        the chunk with the finish_reason
+  {"usage": {...}}          the chunk with the usage and no choices
+  {"done": true}            data: [DONE]
+  {"echo": true}            the last user message, as pieces of one word
+  {"touch": "FILE"}         create the file: the test can see how far we are
+  {"wait": "FILE"}          until the file exists; a reset after 60 s
+  {"repeat": N, "steps": [...]}
+  {"hang": true}            send nothing until the client leaves, then go on
+  {"reset": true}           drop the connection with a TCP reset
+
+The status line and headers leave with the first byte of the body ({"send": ""}
+will do) or at the end, so that a wait, hang or reset may also come before them.
+
+A request is logged before its response starts, as a line of JSON with method,
+path, headers (names in lower case) and body (a string when it is not JSON).
+GET is not scripted: .../models answers an empty list.
+"""
+
+import argparse
+import base64
+import collections
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import socketserver
+import struct
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+
+POLL = 0.01  # seconds
+WAIT_LIMIT = 60  # seconds
+
+HELLO = {"responses": [{"steps": [
+    {"text": "Hello"}, {"text": " from"}, {"text": " the"}, {"text": " server."},
+    {"finish": "stop"},
+    {"usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}},
+    {"done": True},
+]}]}
+MODELS = {"headers": {"Content-Type": "application/json"},
+          "steps": [{"send": '{"object":"list","data":[]}'}]}
+NOT_FOUND = {"status": 404, "headers": {"Content-Type": "application/json"},
+             "steps": [{"send": '{"error":{"message":"no route in the script"}}'}]}
+
+
+class Script:
+    """Hands out the responses, and logs the requests in the same order."""
+
+    def __init__(self, script, log):
+        self.routes = dict(script.get("routes", {}))
+        if "responses" in script:
+            self.routes[""] = script["responses"]
+        self.used = collections.Counter()
+        self.log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.lock = threading.Lock()
+
+    def answer(self, request):
+        with self.lock:
+            os.write(self.log, json.dumps(request).encode() + b"\n")
+            if request["method"] == "GET":
+                return MODELS if request["path"].endswith("/models") else NOT_FOUND
+            matches = [p for p in self.routes if request["path"].startswith(p)]
+            if not matches:
+                return NOT_FOUND
+            prefix = max(matches, key=len)
+            responses = self.routes[prefix]
+            self.used[prefix] += 1
+            return responses[min(self.used[prefix], len(responses)) - 1]
+
+
+class Reset(Exception):
+    """The script wants the connection dropped."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(411)
+            return
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            self.body = json.loads(raw.decode())
+        except ValueError:
+            self.body = raw.decode(errors="surrogateescape")
+        self.response = self.server.script.answer({
+            "method": self.command,
+            "path": self.path,
+            "headers": {name.lower(): ", ".join(self.headers.get_all(name))
+                        for name in self.headers},
+            "body": self.body,
+        })
+        self.header_sent = False
+        self.play(self.response.get("steps", []))
+        self.send(b"")
+        if self.response.get("keepalive"):
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.close_connection = True
+
+    do_GET = do_POST
+
+    def send(self, data):
+        chunked = self.response.get("keepalive")
+        if not self.header_sent:
+            self.header_sent = True
+            headers = {"Content-Type": "text/event-stream"}
+            headers |= {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
+            headers |= self.response.get("headers", {})
+            self.send_response_only(self.response.get("status", 200),
+                                    self.response.get("reason"))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+        if data:  # an empty chunk would end the body
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+
+    def send_chunk(self, choices, **more):
+        model = self.body.get("model") if isinstance(self.body, dict) else None
+        self.step_event({"id": "chatcmpl-test", "object": "chat.completion.chunk",
+                         "created": 1700000000, "model": model, "choices": choices, **more})
+
+    def send_delta(self, delta, finish=None):
+        self.send_chunk([{"index": 0, "delta": delta, "finish_reason": finish}])
+
+    def play(self, steps):
+        for step in steps:
+            if "repeat" in step:
+                for _ in range(step["repeat"]):
+                    self.play(step["steps"])
+            else:
+                (name, value), = step.items()
+                getattr(self, "step_" + name)(value)
+
+    def step_send(self, text):
+        self.send(text.encode())
+
+    def step_send_base64(self, text):
+        self.send(base64.b64decode(text, validate=True))
+
+    def step_event(self, event):
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        self.send(f"data: {text}\n\n".encode())
+
+    def step_text(self, piece):
+        self.send_delta({"content": piece})
+
+    def step_reasoning(self, piece):
+        self.send_delta({"reasoning_content": piece})
+
+    def step_finish(self, reason):
+        self.send_delta({}, reason)
+
+    def step_usage(self, usage):
+        self.send_chunk([], usage=usage)
+
+    def step_done(self, _):
+        self.send(b"data: [DONE]\n\n")
+
+    def step_echo(self, _):
+        content = [m["content"] for m in self.body["messages"] if m["role"] == "user"][-1]
+        if isinstance(content, list):
+            content = "".join(part.get("text", "") for part in content)
+        for piece in re.findall(r"\s*\S+|\s+", content):
+            self.step_text(piece)
+
+    def step_touch(self, name):
+        pathlib.Path(name).touch()
+
+    def step_wait(self, name):
+        deadline = time.monotonic() + WAIT_LIMIT
+        while not os.path.exists(name):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {WAIT_LIMIT} s for '{name}'")
+            time.sleep(POLL)
+
+    def step_hang(self, _):
+        try:
+            while self.connection.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    def step_reset(self, _):
+        raise Reset
+
+
+class Server(socketserver.ThreadingTCPServer):
+    # Unlike HTTPServer, this does not ask the resolver for the host's name.
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        error = sys.exc_info()[1]
+        if isinstance(error, ConnectionError):  # the client left
+            return
+        if not isinstance(error, Reset):
+            super().handle_error(request, client_address)
+        # Closed here, because socketserver would send a FIN first, which
+        # looks like the proper end of the body.
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(request.detach())
+
+
+# A misspelt key must fail the test at once, not pass for a short answer.
+
+def check_response(response):
+    unknown = response.keys() - {"status", "reason", "headers", "keepalive", "steps"}
+    if unknown:
+        sys.exit(f"server.py: bad key in a response: {min(unknown)}")
+    check_steps(response.get("steps", []))
+
+
+def check_steps(steps):
+    for step in steps:
+        names = step.keys() - ({"steps"} if "repeat" in step else set())
+        if names != {"repeat"} and (len(names) != 1 or not hasattr(Handler, "step_" + min(names))):
+            sys.exit(f"server.py: bad step: {json.dumps(step)}")
+        check_steps(step.get("steps", []))
+
+
+def load(name):
+    if name == "-":
+        return HELLO
+    with open(name, encoding="utf-8") as file:
+        script = json.load(file)
+    if not script or script.keys() - {"routes", "responses"}:
+        sys.exit('server.py: the script needs "responses", "routes" or both')
+    for responses in [*script.get("routes", {}).values(), script.get("responses", [])]:
+        for response in responses:
+            check_response(response)
+    return script
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(usage="server.py [--parent PID] SCRIPT.json|- LOG.jsonl")
+    parser.add_argument("--parent", type=int)
+    parser.add_argument("script")
+    parser.add_argument("log")
+    args = parser.parse_args()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    server = Server(("127.0.0.1", 0), Handler)
+    server.script = Script(load(args.script), args.log)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+
+    if args.parent:
+        while alive(args.parent):
+            time.sleep(0.1)
+    else:
+        while os.read(0, 4096):
+            pass
+
+
+if __name__ == "__main__":
+    main()

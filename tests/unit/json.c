@@ -1,0 +1,552 @@
+#include "base/json.h"
+
+#include <json-c/json_object_iterator.h>
+
+#include "base/utf8.h"
+#include "data.h"
+#include "tap.h"
+
+static bool parses(struct span text, struct err *e)
+{
+	struct json_object *o;
+	struct span copy = exact(text);
+	bool good = json_parse_object(copy, &o, e) == 0;
+
+	drop(copy);
+	if (good)
+		json_object_put(o);
+	return good;
+}
+
+static void test_accept(void)
+{
+	static const char *const good[] = {
+		"{}", " {\t\"a\" :\r\n1 } \n", "{\"a\":[1,-2.5e3,\"x\",null,true,false,{}]}",
+		"{\"\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\"}", "{\"a\":\"é漢😀\"}",
+		"{\"a\":1,\"a\":2}", "{\"a\":9223372036854775807,\"b\":-9223372036854775808}",
+	};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct err e = ERR_INIT;
+
+		ok(parses(span_str(good[i]), &e), "accepted, case %zu", i);
+		if (e.kind)
+			tap_note("%s", e.msg);
+	}
+}
+
+static void test_refuse(void)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{ "", "" }, { " ", "" }, { "{", "breaks off" }, { "{\"a\":\"x", "breaks off" },
+		{ "[]", "no JSON object" }, { "1 ", "no JSON object" }, { "null", "" },
+		{ "\"x\"", "no JSON object" }, { "{}{}", "" }, { "{} x", "" }, { "{},", "" }, { "}", "" },
+		{ "{\"a\":1,}", "" }, { "{,}", "" }, { "{\"a\":[1,]}", "" }, { "{\"a\":[1 2]}", "" },
+		{ "{\"a\" 1}", "" }, { "{\"a\":}", "" }, { "{a:1}", "" }, { "{'a':1}", "" },
+		{ "{\"a\":'x'}", "" }, { "{\"a\":tru}", "" }, { "{\"a\":True}", "" },
+		{ "{/**/}", "" }, { "{} // x", "" }, { "{\"a\":0x1}", "" }, { "{\"a\":1.}", "" },
+		{ "{\"a\":.5}", "" }, { "{\"a\":+1}", "" }, { "{\"a\":-}", "" }, { "{\"a\":1e}", "" },
+		{ "{\"a\":\"\\x\"}", "" }, { "{\"a\":\"\\u12g4\"}", "" }, { "{\"a\":\"\xff\"}", "" },
+		{ "{\"a\":\"\xed\xa0\x80\"}", "" }, { "{\"a\":\"\xc0\x80\"}", "" }, { "{\"\xff\":1}", "" },
+		/* RFC 8259 has none of these either */
+		{ "{\"a\":NaN}", "" }, { "{\"a\":Infinity}", "" }, { "{\"a\":-Infinity}", "" },
+		{ "{\"a\":01}", "" }, { "{\"a\":\"x\ny\"}", "" }, { "{\"a\":\"x\ty\"}", "" },
+		{ "\xef\xbb\xbf{}", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err e = ERR_INIT;
+
+		if (ok(!parses(span_str(bad[i].text), &e), "refused, case %zu", i))
+			is_err(&e, ERR_FAILED, bad[i].why, "with a reason");
+		else
+			tap_quote("text", span_str(bad[i].text));
+	}
+}
+
+static void test_nul_bytes(void)
+{
+	struct err e = ERR_INIT;
+
+	ok(!parses((struct span){ "{}\0", 3 }, &e), "a NUL behind the object");
+	err_clear(&e);
+	ok(!parses((struct span){ "{}\0{}", 5 }, &e), "a NUL and an object behind it");
+	err_clear(&e);
+	ok(!parses((struct span){ "\0{}", 3 }, &e), "a NUL before it");
+	err_clear(&e);
+	ok(!parses((struct span){ "{\"a\":\"x\0y\"}", 11 }, &e), "a NUL in a string");
+	err_clear(&e);
+	ok(!parses((struct span){ "{\"a\":\0 1}", 9 }, &e), "a NUL between");
+}
+
+static void test_depth(void)
+{
+	struct err e = ERR_INIT;
+	struct buf b = BUF_INIT;
+
+	for (int depth = JSON_DEPTH - 1; depth <= JSON_DEPTH + 1; depth++) {
+		buf_clear(&b);
+		err_clear(&e);
+		for (int i = 1; i < depth; i++)
+			buf_adds(&b, "{\"a\":");
+		buf_adds(&b, "{}");
+		for (int i = 1; i < depth; i++)
+			buf_adds(&b, "}");
+		is_int(parses(buf_span(&b), &e), depth < JSON_DEPTH + 1, "nested %d deep", depth);
+	}
+	buf_release(&b);
+}
+
+static void test_lenient(void)
+{
+	struct err e = ERR_INIT;
+	struct json_object *o;
+
+	is_int(json_parse_lenient(span_str("{\"a\":\"x\xf0\x9f\"}"), &o, &e), 0,
+	       "half a character is taken from a server");
+	is_span(json_member_str(o, "a"), "x\xf0\x9f", "as it came");
+	json_object_put(o);
+	is_int(json_parse_lenient(span_str("{\"a\":1,}"), &o, &e), -1, "other strictness stays");
+	ok(!o, "and there is no object then");
+	err_clear(&e);
+	is_int(json_parse_lenient((struct span){ "", 0 }, &o, &e), -1, "nothing is no object");
+}
+
+static void test_members(void)
+{
+	struct span s = span_str("before");
+	struct err e = ERR_INIT;
+	struct json_object *o, *inner = NULL;
+	int64_t n = 77;
+
+	json_parse_object(span_str("{\"s\":\"x\\u0000y\",\"i\":5,\"f\":1.5,\"o\":{\"k\":1},\"z\":null,"
+	                           "\"big\":9223372036854775807,\"b\":true}"), &o, &e);
+	is_int(json_get_str(o, "s", &s, &e), 1, "a string");
+	is_bytes(s, "x\0y", 3, "with its NUL");
+	is_int(json_get_str(o, "z", &s, &e), 0, "null is like missing");
+	is_int(json_get_str(o, "none", &s, &e), 0, "missing");
+	is_bytes(s, "x\0y", 3, "and leaves the value alone");
+	is_int(json_get_int(o, "i", &n, &e), 1, "a number");
+	is_int(n, 5, "its value");
+	is_int(json_get_int(o, "big", &n, &e), 1, "a large number");
+	is_int(n, INT64_MAX, "its value");
+	is_int(json_get_int(o, "none", &n, &e), 0, "no number");
+	is_int(json_get_obj(o, "o", &inner, &e), 1, "an object");
+	ok(json_member(inner, "k") != NULL, "with its member");
+	is_int(json_get_str(o, "i", &s, &e), -1, "a number is no string");
+	is_err(&e, ERR_FAILED, "'i' must be a string", "says so");
+	err_clear(&e);
+	is_int(json_get_int(o, "f", &n, &e), -1, "a fraction is no whole number");
+	is_err(&e, ERR_FAILED, "'f' must be a whole number", "says so");
+	err_clear(&e);
+	is_int(json_get_int(o, "b", &n, &e), -1, "nor is true");
+	err_clear(&e);
+	is_int(json_get_obj(o, "s", &inner, &e), -1, "a string is no object");
+	is_err(&e, ERR_FAILED, "'s' must be an object", "says so");
+	ok(!json_member(NULL, "x") && !json_member(json_member(o, "i"), "x"),
+	   "what is no object has no members");
+	is_span(json_member_str(o, "i"), "", "no string: nothing");
+	json_object_put(o);
+}
+
+/* ---- the writer ---- */
+
+static void test_writer(void)
+{
+	struct buf b = BUF_INIT;
+	int bad = 0;
+
+	for (uint32_t c = 0; c < 0x180; c++) {
+		struct err e = ERR_INIT;
+		struct json_object *o;
+		char text[8] = "<";
+		size_t n = 1;
+
+		if (c < 0x80) {
+			text[n++] = (char)c;
+		} else {
+			text[n++] = (char)(0xc0 | c >> 6);
+			text[n++] = (char)(0x80 | (c & 0x3f));
+		}
+		text[n++] = '>';
+		buf_clear(&b);
+		buf_adds(&b, "{\"k\":");
+		json_add_str(&b, (struct span){ text, n });
+		buf_adds(&b, "}");
+		for (size_t i = 0; i < b.n; i++)
+			bad += (unsigned char)b.p[i] < 0x20;
+		if (json_parse_object(buf_span(&b), &o, &e) < 0) {
+			bad++;
+			tap_note("U+%04X: %s", (unsigned)c, e.msg);
+			continue;
+		}
+		if (json_member_str(o, "k").n != n || memcmp(json_member_str(o, "k").p, text, n) != 0) {
+			bad++;
+			tap_note("U+%04X came back different", (unsigned)c);
+		}
+		json_object_put(o);
+	}
+	is_int(bad, 0, "each character comes back through json-c, no control stays raw");
+	buf_clear(&b);
+	json_add_str(&b, (struct span){ "\"\\/\b\f\n\r\t\v\0\x7fé", 13 });
+	is_buf(&b, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u000b\\u0000\x7fé\"", "the short forms");
+	buf_clear(&b);
+	json_add_str(&b, (struct span){ NULL, 0 });
+	is_buf(&b, "\"\"", "nothing");
+	buf_release(&b);
+}
+
+static void test_value(void)
+{
+	static const char text[] = "{\"a\":[1,2.5,null],\"b\":\"x/\\n\\u0001\",\"c\":{}}";
+	struct err e = ERR_INIT;
+	struct json_object *o;
+	struct buf b = BUF_INIT;
+
+	json_parse_object(span_str(text), &o, &e);
+	json_add_value(&b, o);
+	is_buf(&b, text, "a value on one line, slashes as they were");
+	json_object_put(o);
+	buf_clear(&b);
+	json_add_value(&b, NULL);
+	is_buf(&b, "null", "json-c's NULL is null");
+	buf_release(&b);
+}
+
+/* ---- the scanner ---- */
+
+static void test_scan(void)
+{
+	static const char text[] = " { \"a\" : 1 ,\"b\":\"x,}\\\"]\", \"c\":[1,{\"d\":\"]}\"}],\"e\":{\"a\":9},"
+		"\"f\":null,\"g\":-5}\n";
+	static const char *const want[][2] = {
+		{ "a", "1" }, { "b", "\"x,}\\\"]\"" }, { "c", "[1,{\"d\":\"]}\"}]" }, { "e", "{\"a\":9}" },
+		{ "f", "null" }, { "g", "-5" },
+	};
+	struct json_scan s = json_scan(span_str(text));
+	struct span key, value;
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		is_int(json_scan_next(&s, &key, &value), 1, "a member");
+		is_span(key, want[i][0], "its key");
+		is_span(value, want[i][1], "its value as it stands");
+	}
+	is_int(json_scan_next(&s, &key, &value), 0, "the end");
+	is_int(json_scan_next(&s, &key, &value), 0, "still the end");
+	ok(json_scan_find(span_str(text), "e", &value), "one key is found");
+	is_span(value, "{\"a\":9}", "its value");
+	ok(!json_scan_find(span_str(text), "d", &value), "a nested one is not");
+	ok(!json_scan_find(span_str("[1]"), "a", &value), "nor any in an array");
+	ok(json_scan_find(span_str("{\"k\":\"a\\\\\"}"), "k", &value), "an escaped backslash at the end");
+	is_span(value, "\"a\\\\\"", "does not escape the quote");
+	ok(!json_scan_find(span_str("{\"k\":\"a\\\"}"), "k", &value), "one backslash does");
+}
+
+static void test_scan_expect(void)
+{
+	static const char text[] = "{\"ab\":1,\"c\":\"x\", \"d\":2}";
+	const struct span ab = span_str("ab"), a = span_str("a"), c = span_str("c"), d = span_str("d");
+	struct json_scan s = json_scan(span_str(text));
+	struct span value = { "", 0 }, key;
+	int wrong = 0;
+
+	ok(!json_scan_expect(&s, a, &value) && !json_scan_expect(&s, c, &value), "not what comes next");
+	ok(json_scan_expect(&s, ab, &value), "what comes next");
+	is_span(value, "1", "its value");
+	ok(json_scan_expect(&s, c, &value), "the next");
+	is_span(value, "\"x\"", "its value");
+	ok(!json_scan_expect(&s, d, &value), "not behind a space");
+	is_int(json_scan_next(&s, &key, &value), 1, "but the other way");
+	is_span(value, "2", "the same place");
+	for (size_t n = 0; n < sizeof(text); n++) {
+		struct span copy = exact((struct span){ text, n });
+
+		s = json_scan(copy);
+		while (json_scan_expect(&s, ab, &value) || json_scan_expect(&s, c, &value))
+			wrong += value.p + value.n >= copy.p + copy.n;
+		drop(copy);
+	}
+	is_int(wrong, 0, "cut at each byte, it stays inside");
+}
+
+/* White space between tokens may be any of four characters. */
+static void test_scan_white_space(void)
+{
+	static const char *const spaces[] = { " ", "\t", "\r", "\n", " \t\r\n " };
+
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		static const char *const tokens[] = { "{", "\"a\"", ":", "12", ",", "\"b\"", ":", "null", "}" };
+		struct span a = { "", 0 }, v = { "", 0 };
+		struct buf b = BUF_INIT;
+
+		for (size_t k = 0; k < sizeof(tokens) / sizeof(tokens[0]); k++)
+			buf_addf(&b, "%s%s", spaces[i], tokens[k]);
+		buf_adds(&b, spaces[i]);
+		json_scan_find(buf_span(&b), "a", &a);
+		is_span(a, "12", "a number before white space %zu", i);
+		json_scan_find(buf_span(&b), "b", &v);
+		is_span(v, "null", "null before white space %zu", i);
+		buf_release(&b);
+	}
+}
+
+static void test_scan_int(void)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		int64_t want;
+	} cases[] = {
+		{ "0", true, 0 }, { "-0", true, 0 }, { "42", true, 42 }, { "-42", true, -42 },
+		{ "999999999999999999", true, INT64_C(999999999999999999) },
+		{ "-999999999999999999", true, INT64_C(-999999999999999999) },
+		{ "9999999999999999999", false, 0 }, { "", false, 0 }, { "-", false, 0 }, { "1.5", false, 0 },
+		{ "1e3", false, 0 }, { "\"1\"", false, 0 }, { "null", false, 0 }, { " 1", false, 0 },
+		{ "--1", false, 0 }, { "+1", false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span s = exact(span_str(cases[i].text));
+		int64_t n = 0;
+
+		is_int(json_scan_int(s, &n), cases[i].good, "a number? '%s'", cases[i].text);
+		is_int(n, cases[i].want, "its value");
+		drop(s);
+	}
+}
+
+static void test_scan_str(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "\"\"", "" }, { "\"abc\"", "abc" }, { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
+		{ "\"\\u0041\\u00e9\\u6f22\"", "Aé漢" }, { "\"\\ud83d\\ude00\"", "😀" },
+		{ "\"\\uD83D\\uDE00\"", "😀" }, { "\"\\ud83dx\"", UTF8_REPLACEMENT "x" },
+		{ "\"\\ude00\\ud83d\"", UTF8_REPLACEMENT UTF8_REPLACEMENT },
+		{ "\"\\ud83d\\u0041\"", UTF8_REPLACEMENT "A" },
+		{ "\"\\ud83d\\ud83d\\ude00\"", UTF8_REPLACEMENT "😀" },
+		{ "null", "" }, { "12", "" }, { "", "" }, { "\"", "" }, { "[\"a\"]", "" },
+		/* no JSON: all that counts is that nothing breaks */
+		{ "\"\\u12\"", UTF8_REPLACEMENT "12" }, { "\"a\\\"", "a" }, { "\"\\q\"", "q" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span s = exact(span_str(cases[i].text));
+		struct buf b = BUF_INIT;
+
+		json_scan_add_str(&b, s);
+		is_buf(&b, cases[i].want, "characters of case %zu", i);
+		drop(s);
+		buf_release(&b);
+	}
+}
+
+static void random_string(struct buf *b, uint64_t *seed)
+{
+	static const char *const parts[] = { "a", "bc", " ", "\\\"", "\\\\", "\\n", "\\u00e9", "\\u0001",
+		                             "\\ud83d\\ude00", "é", "😀", "{", "}", "[", "]", ",", ":",
+		                             "\\/", "\\t", "version" };
+
+	buf_addc(b, '"');
+	for (size_t n = rnd_below(seed, 6); n; n--)
+		buf_adds(b, parts[rnd_below(seed, sizeof(parts) / sizeof(parts[0]))]);
+	buf_addc(b, '"');
+}
+
+static void random_space(struct buf *b, uint64_t *seed)
+{
+	if (rnd_below(seed, 6) == 0)
+		buf_addc(b, ' ');
+}
+
+static void random_value(struct buf *b, uint64_t *seed, int depth);
+
+static void random_object(struct buf *b, uint64_t *seed, int depth)
+{
+	size_t n = rnd_below(seed, 5);
+
+	buf_addc(b, '{');
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(b, "%s", i ? "," : "");
+		random_space(b, seed);
+		buf_addf(b, "\"k%zu\"", i);
+		random_space(b, seed);
+		buf_addc(b, ':');
+		random_space(b, seed);
+		random_value(b, seed, depth);
+		random_space(b, seed);
+	}
+	buf_addc(b, '}');
+}
+
+static void random_value(struct buf *b, uint64_t *seed, int depth)
+{
+	static const char *const literals[] = { "null", "true", "false", "1.5e3", "-0.25" };
+	size_t kind = rnd_below(seed, depth ? 6 : 4);
+
+	if (kind < 2) {
+		random_string(b, seed);
+	} else if (kind == 2) {
+		buf_addf(b, "%" PRId64, (int64_t)rnd(seed) >> (8 + rnd_below(seed, 50)));
+	} else if (kind == 3) {
+		buf_adds(b, literals[rnd_below(seed, 5)]);
+	} else if (kind == 4) {
+		random_object(b, seed, depth - 1);
+	} else {
+		buf_addc(b, '[');
+		for (size_t i = 0, n = rnd_below(seed, 4); i < n; i++) {
+			buf_adds(b, i ? ", " : "");
+			random_value(b, seed, depth - 1);
+		}
+		buf_addc(b, ']');
+	}
+}
+
+/* The scanned value against json-c's. */
+static bool same_value(struct span value, struct json_object *v)
+{
+	struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct json_object *o = NULL;
+	int64_t n = 0;
+	bool same;
+
+	if (json_object_is_type(v, json_type_string)) {
+		json_scan_add_str(&b, value);
+		same = b.n == (size_t)json_object_get_string_len(v) &&
+		       memcmp(b.p, json_object_get_string(v), b.n) == 0;
+	} else if (json_object_is_type(v, json_type_int)) {
+		same = json_scan_int(value, &n) && n == json_object_get_int64(v);
+	} else {
+		buf_adds(&b, "{\"v\":");
+		buf_add(&b, value.p, value.n);
+		buf_adds(&b, "}");
+		same = json_parse_object(buf_span(&b), &o, &e) == 0 &&
+		       json_object_equal(json_member(o, "v"), v) && !json_scan_int(value, &n);
+		json_object_put(o);
+	}
+	buf_release(&b);
+	return same;
+}
+
+static bool scans_like_json_c(struct span text, struct json_object *o)
+{
+	struct json_scan s = json_scan(text);
+	struct json_object_iterator at = json_object_iter_begin(o), end = json_object_iter_end(o);
+	struct span key, value;
+	int got;
+
+	while ((got = json_scan_next(&s, &key, &value)) > 0) {
+		if (json_object_iter_equal(&at, &end) || !span_eq(key, json_object_iter_peek_name(&at)) ||
+		    !same_value(value, json_object_iter_peek_value(&at)))
+			return false;
+		json_object_iter_next(&at);
+	}
+	return got == 0 && json_object_iter_equal(&at, &end);
+}
+
+/* The object cut at each byte: every read stays inside, and a cut one is no object. */
+static int scan_cut(struct span text)
+{
+	int bad = 0;
+
+	for (size_t n = 0; n < text.n; n++) {
+		struct span copy = exact((struct span){ text.p, n }), key, value;
+		struct json_scan s = json_scan(copy);
+		struct buf b = BUF_INIT;
+		int got;
+
+		while ((got = json_scan_next(&s, &key, &value)) > 0)
+			json_scan_add_str(&b, value);
+		bad += got == 0;
+		buf_release(&b);
+		drop(copy);
+	}
+	return bad;
+}
+
+static void test_random_objects(void)
+{
+	uint64_t seed = 5;
+	int different = 0, cut_taken = 0;
+	size_t members = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		struct buf b = BUF_INIT;
+		struct err e = ERR_INIT;
+		struct json_object *o;
+		struct span copy;
+
+		random_object(&b, &seed, 3);
+		copy = exact(buf_span(&b));
+		if (json_parse_object(copy, &o, &e) < 0 || !scans_like_json_c(copy, o)) {
+			if (!different++)
+				tap_quote(e.kind ? e.msg : "differs", copy);
+		}
+		members += o ? (size_t)json_object_object_length(o) : 0;
+		if (i % 10 == 0)
+			cut_taken += scan_cut(copy);
+		json_object_put(o);
+		drop(copy);
+		buf_release(&b);
+	}
+	is_int(different, 0, "2000 random objects are scanned as json-c reads them");
+	ok(members > 2000, "with members in them (%zu)", members);
+	is_int(cut_taken, 0, "none that is cut, at any byte, passes for a whole one");
+}
+
+/* Objects with a byte changed, put in or left out: no read outside, and an end. */
+static void test_damaged_objects(void)
+{
+	static const char bytes[] = "{}[]\",:\\u0 \n1n\xff";
+	uint64_t seed = 6;
+	int whole = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		struct span key, value, copy;
+		struct buf b = BUF_INIT, out = BUF_INIT;
+		struct json_scan s;
+		int64_t n;
+		int got, rounds = 0;
+
+		random_object(&b, &seed, 2);
+		for (size_t k = rnd_below(&seed, 3) + 1; k; k--)
+			b.p[rnd_below(&seed, b.n)] = bytes[rnd_below(&seed, sizeof(bytes) - 1)];
+		copy = exact(buf_span(&b));
+		s = json_scan(copy);
+		while ((got = json_scan_next(&s, &key, &value)) > 0 && rounds++ < 1000) {
+			json_scan_add_str(&out, value);
+			json_scan_int(value, &n);
+		}
+		whole += got == 0;
+		if (rounds > 1000)
+			tap_quote("no end", copy);
+		drop(copy);
+		buf_release(&b);
+		buf_release(&out);
+	}
+	ok(whole > 100 && whole < 20000, "20000 damaged objects do no harm (%d pass)", whole);
+}
+
+int main(void)
+{
+	test_accept();
+	test_refuse();
+	test_nul_bytes();
+	test_depth();
+	test_lenient();
+	test_members();
+	test_writer();
+	test_value();
+	test_scan();
+	test_scan_expect();
+	test_scan_white_space();
+	test_scan_int();
+	test_scan_str();
+	test_random_objects();
+	test_damaged_objects();
+	return tap_end();
+}

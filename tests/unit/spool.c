@@ -1,0 +1,184 @@
+#include "store/spool.h"
+
+#include "base/utf8.h"
+#include "data.h"
+#include "tap.h"
+#include "temp.h"
+
+static int dir;
+
+static struct exchange prompt(const char *query)
+{
+	return (struct exchange){ .id = span_str("u1"), .timestamp = 1234, .query = span_str(query),
+		                  .model = span_str("m/1") };
+}
+
+static void test_life(void)
+{
+	struct exchange x = prompt("a\n\"q\" é"), back;
+	struct err e = ERR_INIT;
+	struct spool sp;
+	struct stat st;
+	int fd;
+
+	is_int(spool_read(&sp, dir, &back, &e), 0, "there is none");
+	spool_release(&sp);
+	umask(0);
+	fd = spool_begin(dir, &x, &e);
+	ok(fd >= 0, "begun");
+	stat(SPOOL_FILE, &st);
+	is_int(st.st_mode & 0777, 0600, "readable by its owner only");
+	is_int(spool_read(&sp, dir, &back, &e), 1, "read before the reply came");
+	is_span(back.id, "u1", "id");
+	is_int(back.timestamp, 1234, "timestamp");
+	is_span(back.query, "a\n\"q\" é", "query");
+	is_span(back.model, "m/1", "model");
+	is_span(back.answer, "", "no answer");
+	is_int(back.status, STATUS_INTERRUPTED, "interrupted");
+	is_int(back.duration, -1, "of unknown duration");
+	ok(!usage_known(&back.usage), "and usage");
+	spool_release(&sp);
+	is_int(spool_add(fd, span_str("Hel"), &e), 0, "a piece");
+	is_int(spool_add(fd, span_str(""), &e), 0, "an empty piece");
+	is_int(spool_add(fd, ((struct span){ "lo\n\n\0x", 6 }), &e), 0, "another");
+	is_int(spool_read(&sp, dir, &back, &e), 1, "read again");
+	is_bytes(back.answer, "Hello\n\n\0x", 9, "the answer as far as it came");
+	spool_release(&sp);
+	close(fd);
+	is_int(spool_begin(dir, &x, &e), -1, "a spool that is there is not overwritten");
+	is_err(&e, ERR_FAILED, "turn.partial", "says so");
+	spool_remove(dir);
+	ok(access(SPOOL_FILE, F_OK) != 0, "removed");
+	spool_remove(dir);
+}
+
+static void is_damaged(const char *text, const char *why)
+{
+	struct err e = ERR_INIT;
+	struct exchange x;
+	struct spool sp;
+
+	temp_write(SPOOL_FILE, span_str(text));
+	is_int(spool_read(&sp, dir, &x, &e), -1, "cannot be read: '%.20s'", text);
+	is_err(&e, ERR_FAILED, why, "says why");
+	spool_release(&sp);
+}
+
+static void test_damage(void)
+{
+	is_damaged("", "its first line breaks off");
+	is_damaged("{\"type\":\"exchange\",\"id\":\"u\",\"timest", "its first line breaks off");
+	is_damaged("\nanswer", "");
+	is_damaged("{}\nanswer", "its first line is no exchange");
+	is_damaged("{\"id\":\"u\"}\nanswer", "its first line is no exchange");
+	is_damaged("{\"timestamp\":1}\nanswer", "its first line is no exchange");
+	is_damaged("{\"id\":\"u\",\"timestamp\":\"x\"}\n", "'timestamp' must be a whole number");
+	is_damaged("[]\n", "");
+	is_damaged("{\"id\":\"u\",\"timestamp\":1,\n", "");
+	unlink(SPOOL_FILE);
+}
+
+static void test_not_a_file(void)
+{
+	struct err e = ERR_INIT;
+	struct exchange x;
+	struct spool sp;
+
+	mkdir(SPOOL_FILE, 0700);
+	is_int(spool_read(&sp, dir, &x, &e), -1, "a folder of that name");
+	spool_release(&sp);
+	rmdir(SPOOL_FILE);
+	err_clear(&e);
+	if (symlink("elsewhere", SPOOL_FILE) == 0) {
+		temp_write("elsewhere", span_str("{\"id\":\"u\",\"timestamp\":1}\n"));
+		is_int(spool_read(&sp, dir, &x, &e), -1, "a link is not followed");
+		spool_release(&sp);
+		unlink(SPOOL_FILE);
+	}
+}
+
+/* A crash cuts the file anywhere. */
+static void test_cut_anywhere(void)
+{
+	static const char answer[] = "Grüße 漢字 😀!";
+	struct exchange x = prompt("q"), back;
+	struct buf whole = BUF_INIT;
+	struct err e = ERR_INIT;
+	size_t head;
+	int bad = 0;
+	int fd = spool_begin(dir, &x, &e);
+
+	temp_read(SPOOL_FILE, &whole);
+	head = whole.n;
+	spool_add(fd, span_str(answer), &e);
+	close(fd);
+	buf_adds(&whole, answer);
+	for (size_t n = 0; n <= whole.n; n++) {
+		struct buf want = BUF_INIT;
+		struct spool sp;
+		int got;
+
+		temp_write(SPOOL_FILE, (struct span){ whole.p, n });
+		err_clear(&e);
+		got = spool_read(&sp, dir, &back, &e);
+		bad += got != (n < head ? -1 : 1);
+		if (got > 0) {
+			utf8_add_clean(&want, (struct span){ whole.p + head, n - head });
+			bad += want.n != back.answer.n || memcmp(want.p, back.answer.p, want.n) != 0;
+		}
+		spool_release(&sp);
+		buf_release(&want);
+	}
+	is_int(bad, 0, "cut at each byte, it gives what is there, or says that it cannot");
+	spool_remove(dir);
+	buf_release(&whole);
+}
+
+/* A large reply, in pieces of any size. */
+static void test_large(void)
+{
+	struct exchange x = prompt("q"), back;
+	struct buf want = BUF_INIT;
+	struct err e = ERR_INIT;
+	uint64_t seed = 12;
+	struct spool sp;
+	int fd = spool_begin(dir, &x, &e), failed = 0;
+
+	while (want.n < 300000) {
+		size_t from = want.n, n = 1 + rnd_below(&seed, 5000);
+
+		for (size_t i = 0; i < n; i++)
+			buf_addc(&want, (char)(' ' + rnd_below(&seed, 90)));
+		failed += spool_add(fd, (struct span){ want.p + from, n }, &e) < 0;
+	}
+	close(fd);
+	is_int(failed, 0, "many pieces");
+	is_int(spool_read(&sp, dir, &back, &e), 1, "are read");
+	is_same(back.answer, buf_span(&want), "whole");
+	spool_release(&sp);
+	buf_release(&want);
+	spool_remove(dir);
+}
+
+static void test_full(void)
+{
+	struct err e = ERR_INIT;
+	int fd = open("/dev/full", O_WRONLY);
+
+	is_int(spool_add(fd, span_str("x"), &e), -1, "a full disk");
+	is_err(&e, ERR_FAILED, "cannot store the reply as it arrives: No space left", "says so");
+	close(fd);
+}
+
+int main(void)
+{
+	temp_enter();
+	dir = open(".", O_RDONLY | O_DIRECTORY);
+	test_life();
+	test_damage();
+	test_not_a_file();
+	test_cut_anywhere();
+	test_large();
+	test_full();
+	return tap_end();
+}
