@@ -1,0 +1,316 @@
+# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell; run_split and end_chat set status, out and err
+# mc-chat with the provider that needs no network: the prompt, where the reply goes,
+# and several at once.
+
+load helper
+load wire
+
+setup() {
+	fresh
+	export MC_PROVIDER=echo
+}
+
+# The prompt
+
+@test "operands, joined by spaces, are the prompt" {
+	run_split mc-chat hello 'big  wide' world
+	assert_status 0
+	assert_out 'hello big  wide world'
+	assert_err_empty
+}
+
+@test "standard input is the prompt when there are no operands" {
+	run_split mc-chat < <(printf 'from\na pipe\n')
+	assert_status 0
+	assert_out $'from\na pipe'
+}
+
+@test "standard input follows the operands after an empty line" {
+	run_split mc-chat -n -s s review this < <(printf 'a diff\n')
+	assert_status 0
+	assert_out $'review this\n\na diff'
+	same 'stored prompt' $'review this\n\na diff' "$(exchange s .query)"
+}
+
+@test "--no-stdin leaves standard input to the loop that reads it" {
+	while read -r word; do
+		mc-chat --no-stdin "got $word"
+	done < <(printf '%s\n' one two three) >out
+	same 'one reply a line' $'got one\ngot two\ngot three' "$(<out)"
+}
+
+@test "a closed standard input is an empty one" {
+	run_split mc-chat hello <&-
+	assert_status 0
+	assert_out hello
+	run_split mc-chat <&-
+	assert_status 2
+	assert_err_has 'the prompt is empty'
+}
+
+@test "what follows -- is the prompt, whatever it looks like" {
+	run_split mc-chat -- --json -x
+	assert_status 0
+	assert_out '--json -x'
+}
+
+@test "an empty or blank prompt is refused, and no session is made" {
+	for prompt in '' ' ' $'\n\t \n'; do
+		run_split mc-chat "$prompt"
+		assert_status 2
+		assert_err_has 'the prompt is empty'
+		assert_out_empty
+		run_split mc-chat < <(printf %s "$prompt")
+		assert_status 2
+	done
+	run_split mc-chat --no-stdin
+	assert_status 2
+	same 'number of sessions' 0 "$(sessions)"
+}
+
+@test "a prompt that is not UTF-8 is refused, with the place of the first bad byte" {
+	run_split mc-chat $'caf\xe9 noir'
+	assert_status 2
+	assert_err_has 'not valid UTF-8 (at byte 4)'
+	run_split mc-chat < <(printf 'half a character \xe6\x97')
+	assert_status 2
+	assert_err_has 'not valid UTF-8'
+	same 'number of sessions' 0 "$(sessions)"
+}
+
+@test "a prompt with a NUL character is refused" {
+	run_split mc-chat < <(printf 'bin\0ary')
+	assert_status 2
+	assert_err_has NUL
+	same 'number of sessions' 0 "$(sessions)"
+}
+
+@test "a prompt of 10 MB goes through a pipe and is stored whole" {
+	{ head -c 10485760 /dev/zero | tr '\0' x | fold -w 65535; echo; } >prompt
+	mc-chat -n -s s <prompt >reply
+	cmp prompt reply
+	jq -rs 'map(select(.type == "exchange"))[0].query' "$(history s)" | cmp - prompt
+	jq -rs 'map(select(.type == "exchange"))[0].answer' "$(history s)" | cmp - prompt
+	has 'preview' "$(mc-session-ls)" ...
+}
+
+@test "characters that JSON has to escape come back as they were" {
+	text=$'quote " backslash \\ tab \t bell \a del \x7f 日本語 🎉 \u2028 </script>'
+	run_split mc-chat -n -s s "$text"
+	assert_out "$text"
+	same 'stored prompt' "$text" "$(exchange s .query)"
+	same 'stored answer' "$text" "$(exchange s .answer)"
+}
+
+# Where the output goes
+
+@test "in a pipe there is the reply and nothing else: no banner, no escape codes" {
+	run_split mc-chat -n -s s plain reply
+	assert_err_empty
+	printf 'plain reply\n' | cmp - "$BATS_TEST_TMPDIR/out"
+	run_split mc-chat -s s again # also when it goes on
+	assert_out again
+	assert_err_empty
+}
+
+@test "output to a pipe is exact, escape sequences and all" {
+	text=$'\e[31mred\e[0m \e]52;c;Zm9v\a bare\rcr'
+	run_split mc-chat "$text"
+	assert_out "$text"
+}
+
+@test "a reply ends with one newline, whether it brought one or not" {
+	mc-chat x >out
+	printf 'x\n' | cmp - out
+	mc-chat $'x\n' >out
+	printf 'x\n' | cmp - out
+}
+
+@test "a reader that takes one line and leaves does not cost the rest of the turn" {
+	seq 100000 >prompt
+	mc-chat -n -s s <prompt 2>err | head -n 1 >first && state=("${PIPESTATUS[@]}")
+	same 'exit status' 0 "${state[0]}"
+	same 'first line' 1 "$(<first)"
+	same 'standard error' '' "$(<err)"
+	same 'status' complete "$(exchange s .status)"
+	exchange s .answer | cmp - prompt
+}
+
+@test "a reader that leaves at once does not cost the turn" {
+	mc-chat -n -s s word after word 2>err | : && state=("${PIPESTATUS[@]}")
+	same 'exit status' 0 "${state[0]}"
+	same 'standard error' '' "$(<err)"
+	same 'answer' 'word after word' "$(exchange s .answer)"
+	same 'status' complete "$(exchange s .status)"
+}
+
+@test "with standard output closed it fails, says so, and the turn is stored" {
+	status=0
+	mc-chat -n -s s hello >&- 2>err || status=$?
+	same 'exit status' 1 "$status"
+	has 'standard error' "$(<err)" 'mc-chat: cannot write the output: Bad file descriptor'
+	same 'answer' hello "$(exchange s .answer)"
+	same 'status' complete "$(exchange s .status)"
+}
+
+@test "on a full device it fails, says so once, and the turn is stored" {
+	for json in '' --json; do
+		status=0
+		mc-chat $json -n -s "s$json" hello there >/dev/full 2>err || status=$?
+		same 'exit status' 1 "$status"
+		same 'standard error' 'mc-chat: cannot write the output: No space left on device' "$(<err)"
+		same 'answer' 'hello there' "$(exchange "s$json" .answer)"
+	done
+}
+
+@test "with standard error closed nothing of it ends up elsewhere" {
+	mc-chat -n -s s hello >out 2>&-
+	same 'reply' hello "$(<out)"
+	status=0
+	mc-chat -s s -p openai-compatible hello >out 2>&- || status=$?
+	same 'exit status' 1 "$status"
+	same 'standard output' '' "$(<out)"
+	same 'number of exchanges' 1 "$(count s)"
+	jq -es 'length == 2' "$(history s)"
+}
+
+@test "a reply that cannot be stored is printed all the same, with status 74" {
+	mc-chat -n -s s before >/dev/null
+	seq 700 >prompt
+	# No file may have more than 4 KB; that a write beyond fails, and does not kill, is
+	# the trap's doing.
+	status=0
+	mkfifo reply
+	cat reply >seen 3>&- &
+	(
+		trap '' XFSZ
+		ulimit -f 4
+		exec mc-chat -s s <prompt 2>err >reply
+	) || status=$?
+	wait
+	same 'exit status' 74 "$status"
+	cmp prompt seen
+	has 'standard error' "$(<err)" "cannot store the exchange in session 's'"
+	has 'conversation' "$(mc-session-cat s)" before # what was there is whole
+	run_split mc-chat -s s after # and the session can be used
+	assert_status 0
+	same 'prompt' after "$(mc-session-cat --json -n 1 s | jq -r .query)"
+}
+
+# --json and --no-save
+
+@test "--json prints the exchange's record with its session, on one line" {
+	run_split mc-chat --json -n -s s hello 'two words'
+	assert_status 0
+	same 'lines' 1 "$(wc -l <"$BATS_TEST_TMPDIR/out")"
+	jq -e '.session == "s" and .query == "hello two words" and .answer == .query and
+		.status == "complete" and .model == "echo" and .summary == null and
+		(.duration | type) == "number" and .tokenUsage.totalTokens == 6 and
+		.finishReason == "stop"' <<<"$out"
+	same 'the stored record' "$(exchange s 'del(.type) | tojson')" \
+		"$(jq -c 'del(.session, .type)' <<<"$out")"
+}
+
+@test "--no-save prints the reply and leaves nothing on the disk" {
+	run_split mc-chat --no-save hello
+	assert_status 0
+	assert_out hello
+	[[ ! -e $MC_SESSIONS_DIR ]]
+	run_split mc-chat --no-save --json hello
+	assert_status 0
+	jq -e '.answer == "hello" and (has("session") | not)' <<<"$out"
+	[[ ! -e $MC_SESSIONS_DIR ]]
+	same 'files of the home' '' "$(find "$HOME" -type f)"
+}
+
+@test "--no-save with -s changes no byte of the store" {
+	mc-chat -n -s s one >/dev/null
+	find "$MC_SESSIONS_DIR" -type f -exec sha256sum {} + | sort >before
+	run_split mc-chat --no-save -s s -m parrot -t Title two
+	assert_status 0
+	assert_out two
+	run_split mc-chat --no-save -c three
+	assert_status 0
+	find "$MC_SESSIONS_DIR" -type f -exec sha256sum {} + | sort | diff before -
+	run_split mc-chat --no-save -s nosuch four
+	assert_status 1
+}
+
+# Several at once
+
+@test "--no-wait on a busy session fails at once with status 75" {
+	mc-chat -n -s s one >/dev/null
+	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
+	wait_for held
+	run_split mc-chat --no-wait -s s two
+	touch free
+	wait
+	assert_status 75
+	assert_err_has "session 's' is in use by"
+	assert_out_empty
+	same 'number of exchanges' 1 "$(count s)"
+	run_split mc-chat --no-wait -s s three
+	assert_status 0
+}
+
+@test "a busy session is waited for, and the waiting says for whom" {
+	mc-chat -n -s s one >/dev/null
+	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
+	holder=$!
+	wait_for held
+	start_chat -s s two
+	holds chat.err 'mc-chat: waiting for '
+	same 'number of exchanges' 1 "$(count s)"
+	touch free
+	end_chat
+	same 'exit status' 0 "$status"
+	same 'reply' two "$out"
+	same 'number of exchanges' 2 "$(count s)"
+	if grep -q " $holder .*:$(stat -c %i "$(history s)") " /proc/locks; then
+		has 'standard error' "$err" "process $holder,"
+	fi
+	has 'standard error' "$err" "using session 's'"
+}
+
+@test "a wait can be interrupted, and nothing has been sent or stored" {
+	mc-chat -n -s s one >/dev/null
+	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
+	wait_for held
+	start_chat -s s two
+	holds chat.err 'waiting for '
+	kill -INT "$CHAT"
+	end_chat
+	touch free
+	same 'exit status' 130 "$status"
+	same 'standard output' '' "$out"
+	same 'number of exchanges' 1 "$(count s)"
+}
+
+@test "ten chats at once on one session: every exchange is there, whole, one after the other" {
+	mc-chat -n -s s first >/dev/null
+	pids=()
+	for i in {1..10}; do
+		mc-chat -s s "prompt $i" >"out.$i" 2>"err.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in {1..10}; do
+		wait "${pids[i - 1]}"
+		same 'reply' "prompt $i" "$(<"out.$i")"
+	done
+	same 'number of exchanges' 11 "$(count s)"
+	same 'different prompts' 11 "$(jq -r 'select(.query).query' "$(history s)" | sort -u | wc -l)"
+	same 'count in the list' 11 "$(mc-session-ls --json | jq .exchangeCount)"
+}
+
+@test "several chats that make the same session at once all end up in it" {
+	pids=()
+	for i in {1..6}; do
+		mc-chat -n -s s "prompt $i" >/dev/null 2>"err.$i" 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	same 'number of sessions' 1 "$(sessions)"
+	same 'number of exchanges' 6 "$(count s)"
+}

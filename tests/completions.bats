@@ -1,0 +1,288 @@
+#!/usr/bin/env bats
+# The completions, in the shells they are for.
+
+load helper
+
+# Whatever evaluates a title or a wrong id makes a file "pwned".
+# shellcheck disable=SC2016  # not to be expanded is the point
+evil=('$(touch pwned)' '`touch pwned`' "'; touch pwned; '" '"; touch pwned; "' '<(touch pwned)')
+
+setup() {
+	local i
+	fresh
+	export MC_PROVIDER=echo
+	for i in "${!evil[@]}"; do
+		mc-chat -n -s "x$i" -t "${evil[i]}" "prompt ${evil[i]}" >output
+	done
+	mc-session-new -i alpha-1 -t "${evil[0]}"
+	mc-session-new -i alpha.2 -t "${evil[1]}"
+	mc-session-new -i beta -t "${evil[2]}"
+}
+
+nothing_ran() { ! compgen -G 'pwned*' && ! compgen -G "$HOME/pwned*"; }
+
+not_shown() { ! term_shows "$1"; }
+
+# evil_list: from now on mc-session-ls prints what no session may be called.
+evil_list() {
+	local bin=$BATS_TEST_TMPDIR/bin
+	mkdir "$bin"
+	# shellcheck disable=SC2016
+	{
+		echo '#!/bin/sh'
+		echo 'echo "$@" >>"$HOME/asked"'
+		echo "cat '$bin/ids'"
+	} >"$bin/mc-session-ls"
+	chmod +x "$bin/mc-session-ls"
+	printf '%s\n' good "${evil[@]}" -rf ../x 'a b' 'é' $'esc\e[31m' '' .dot fine >"$bin/ids"
+	PATH=$bin:$PATH
+}
+
+# options_of TOOL: from its help, one a line.
+options_of() {
+	"$1" --help | sed -nE 's/^  (-.), (--[a-z-]+).*/\1\n\2/p; s/^      (--[a-z-]+).*/\1/p' | sort
+}
+
+tools() { mcbox | sed -nE 's/^  (mc-[a-z-]+) .*/\1/p'; }
+
+providers() { printf '%s\n' echo openai-compatible; }
+
+# same EXPECTED SEEN
+same() {
+	[[ $1 == "$2" ]] || {
+		diff <(echo "$1") <(echo "$2")
+		return 1
+	}
+}
+
+@test "the committed completions are what the descriptors say" {
+	local generate=${GENERATE:-$ROOT/build/completions/generate}
+	diff "$ROOT/completions/mcbox.bash" <("$generate" bash)
+	diff "$ROOT/completions/_mcbox" <("$generate" zsh)
+	diff "$ROOT/completions/mcbox.fish" <("$generate" fish)
+}
+
+@test "the generator refuses an unknown shell" {
+	run_split "${GENERATE:-$ROOT/build/completions/generate}" csh
+	assert_status 2
+	assert_out_empty
+	assert_err_has usage
+}
+
+# ---- bash ----
+
+# bash_offers WORD...: what plain bash is told when the last word is completed.
+# shellcheck disable=SC2016
+bash_offers() {
+	bash --noprofile --norc -c '
+		source "$1"; shift
+		set -u
+		spec=$(complete -p "${1##*/}") # complete -F FUNCTION NAME
+		read -r _ _ function _ <<<"$spec"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		"$function" "$1" "${*: -1}" "${*: -2:1}"
+		printf "%s\n" "${COMPREPLY[@]}"' - "$ROOT/completions/mcbox.bash" "$@"
+}
+
+@test "bash: every option of every tool" {
+	local tool
+	for tool in $(tools); do
+		same "$(options_of "$tool")" "$(bash_offers "$tool" - | sort)"
+		same "$(options_of "$tool")" "$(bash_offers "./$tool" - | sort)"
+		same "$(options_of "$tool")" "$(bash_offers mcbox "$tool" - | sort)"
+		same "$(options_of "$tool")" "$(bash_offers mcbox "${tool#mc-}" - | sort)"
+	done
+}
+
+@test "bash: values and operands" {
+	mkdir -p 'dir one' dir-two
+	same $'--since\n--system' "$(bash_offers mc-session-ls --s && bash_offers mc-session-new --s)"
+	same "$(providers)" "$(bash_offers mc-chat -p '' | sort)"
+	same "$(providers)" "$(bash_offers mcbox session-ls --provider '' | sort)"
+	same "$(providers)" "$(bash_offers mc-chat --provider = | sort)"
+	same echo "$(bash_offers mc-chat --provider = e)"
+	same --provider=echo "$(bash_offers mc-chat --provider=e)"
+	same $'alpha.2\nalpha-1' "$(bash_offers mc-chat -s al)"
+	same $'alpha.2\nalpha-1' "$(bash_offers mc-session-cat al)"
+	same $'--session=alpha.2\n--session=alpha-1' "$(bash_offers mc-chat --session=al)"
+	same beta "$(bash_offers mcbox mc-session-rm -f alpha-1 b)"
+	same beta "$(bash_offers mcbox session-rm -- b)"
+	same '' "$(bash_offers mc-session-rm -- -)"
+	same $'dir one\ndir-two' "$(bash_offers mc-session-new -C d | sort)"
+	same '' "$(bash_offers mc-chat '')"
+	same '' "$(bash_offers mc-chat -t '')"
+	same '' "$(bash_offers mc-session-new '')"
+	same "$(options_of mc-session-rm)" "$(bash_offers mc-session-rm alpha-1 - | sort)"
+	same $'session-cat\nsession-ls\nsession-new\nsession-rm' "$(bash_offers mcbox s)"
+	same "$(tools)" "$(bash_offers mcbox m)"
+	same '' "$(bash_offers mcbox nosuch '')"
+	same 8 "$(bash_offers mc-session-cat '' | grep -c .)"
+	nothing_ran
+}
+
+@test "bash: only what looks like an id is offered" {
+	evil_list
+	same $'good\nfine' "$(bash_offers mc-session-cat '')"
+	same '-q -n 500' "$(<"$HOME/asked")"
+	nothing_ran
+}
+
+@test "bash: at a terminal" {
+	{
+		echo "PS1='\$ '"
+		echo "bind 'set show-all-if-ambiguous on'"
+		echo "source '$ROOT/completions/mcbox.bash'"
+	} >"$HOME/.bashrc"
+	term_start -y 40 bash --noprofile --rcfile "$HOME/.bashrc" -i
+	term_wait '^\$'
+	term_type 'mc-chat --prov'
+	term_keys Tab
+	term_wait '^\$ mc-chat --provider$'
+	term_type 'e'
+	term_keys Tab
+	term_wait '^\$ mc-chat --provider echo$'
+	term_type '--session=b'
+	term_keys Tab
+	term_wait '^\$ mc-chat --provider echo --session=beta$'
+	term_keys C-u
+	term_type 'mcbox session-cat '
+	term_keys Tab
+	term_wait '^beta +alpha\.2 +alpha-1 '
+	not_shown pwned
+	term_keys C-u
+	term_type 'mc-session-cat be'
+	term_keys Tab
+	term_wait '^\$ mc-session-cat beta$'
+	term_keys C-u
+	term_type 'echo done'
+	term_keys Enter
+	term_wait '^done$'
+	nothing_ran
+}
+
+# ---- fish ----
+
+# fish_offers LINE: what fish offers for it, without the descriptions.
+# shellcheck disable=SC2016
+fish_offers() {
+	fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$ROOT/completions/mcbox.fish" "$1" |
+		cut -f 1
+}
+
+@test "fish: every option of every tool" {
+	local tool way
+	for tool in $(tools); do
+		for way in "$tool" "mcbox $tool" "mcbox ${tool#mc-}"; do
+			same "$(options_of "$tool")" "$({ fish_offers "$way -" && fish_offers "$way --"; } | sort -u)"
+		done
+	done
+}
+
+@test "fish: values and operands" {
+	mkdir -p 'dir one' dir-two
+	same "$(providers)" "$(fish_offers 'mc-chat -p ' | sort)"
+	same "$(providers)" "$(fish_offers 'mcbox session-ls --provider ' | sort)"
+	same --provider=echo "$(fish_offers 'mc-chat --provider=e')"
+	same $'alpha.2\nalpha-1' "$(fish_offers 'mc-chat -s al')"
+	same $'alpha.2\nalpha-1' "$(fish_offers 'mc-session-cat al')"
+	same --session=beta "$(fish_offers 'mc-chat --session=b')"
+	same beta "$(fish_offers 'mcbox mc-session-rm -f alpha-1 b')"
+	same $'dir one/\ndir-two/' "$(fish_offers 'mc-session-new -C d' | sort)"
+	same $'--cwd=dir one/\n--cwd=dir-two/' "$(fish_offers 'mc-session-ls --cwd=d' | sort)"
+	same '' "$(fish_offers 'mc-chat ')"
+	same '' "$(fish_offers 'mc-chat -t ')"
+	same '' "$(fish_offers 'mc-session-new ')"
+	same $'session-cat\nsession-ls\nsession-new\nsession-rm' "$(fish_offers 'mcbox s' | grep '^s')"
+	same "$(tools)" "$(fish_offers 'mcbox mc-')"
+	same '' "$(fish_offers 'mcbox nosuch ')"
+	same 8 "$(fish_offers 'mc-session-cat ' | grep -c .)"
+	nothing_ran
+}
+
+@test "fish: only what looks like an id is offered" {
+	evil_list
+	same $'good\nfine' "$(fish_offers 'mc-session-cat ')"
+	same '-q -n 500' "$(<"$HOME/asked")"
+	nothing_ran
+}
+
+@test "fish: the descriptions are those of the help" {
+	fish --no-config -c "source '$ROOT/completions/mcbox.fish'; complete -C 'mc-chat --title'" >seen
+	same $'--title\tthe session\'s title' "$(<seen)"
+}
+
+# ---- zsh: compsys runs at a terminal only ----
+
+zsh_start() {
+	{
+		echo "PS1='%% '"
+		echo "fpath=('$ROOT/completions' \$fpath)"
+		echo 'autoload -Uz compinit && compinit -u -D'
+	} >"$HOME/.zshrc"
+	export ZDOTDIR=$HOME
+	term_start -x 120 -y 50 zsh -d -i
+	term_wait '^%'
+}
+
+# zsh_type LINE: on an empty screen; then asks for the completions.
+zsh_type() {
+	term_keys C-u C-l
+	term_type "$1"
+	term_keys Tab
+}
+
+# The options, or else the words, that begin the lines below the command line.
+listed() { term_screen | grep -Eo '^(--?[A-Za-z][a-z-]*( +-[A-Za-z])?)' | tr -s ' ' '\n' | sort; }
+
+lists() { [[ $(listed) == "$1" ]]; }
+
+@test "zsh: every option of every tool" {
+	local tool way long
+	zsh_start
+	for tool in $(tools); do
+		long=$(options_of "$tool" | grep '^--')
+		for way in "$tool" "mcbox $tool" "mcbox ${tool#mc-}"; do
+			zsh_type "$way --"
+			poll 30 lists "$long" || same "$long" "$(listed)"
+		done
+	done
+	zsh_type 'mc-session-rm -'
+	long=$(options_of mc-session-rm)
+	poll 30 lists "$long" || same "$long" "$(listed)"
+}
+
+@test "zsh: values and operands" {
+	mkdir -p 'dir one'
+	zsh_start
+	zsh_type 'mc-chat --provider=e'
+	term_wait '^% mc-chat --provider=echo$'
+	zsh_type 'mcbox chat -po'
+	term_wait '^% mcbox chat -popenai-compatible$'
+	zsh_type 'mc-session-ls --provider '
+	term_wait '^echo +-- says the prompt back'
+	zsh_type 'mc-chat -s b'
+	term_wait '^% mc-chat -s beta$'
+	zsh_type 'mcbox session-rm -f b'
+	term_wait '^% mcbox session-rm -f beta$'
+	zsh_type 'mc-session-rm beta alpha.'
+	term_wait '^% mc-session-rm beta alpha\.2$'
+	zsh_type 'mc-session-new --cwd=d'
+	term_wait '^% mc-session-new --cwd=dir\\ one/?$'
+	zsh_type 'mcbox session-c'
+	term_wait '^% mcbox session-cat$'
+	zsh_type 'mc-session-cat '
+	term_wait '^beta +alpha\.2 +alpha-1 '
+	[[ $(term_screen | grep -v '^%' | wc -w) == 8 ]]
+	not_shown pwned
+	nothing_ran
+}
+
+@test "zsh: only what looks like an id is offered" {
+	evil_list
+	zsh_start
+	zsh_type 'mc-session-cat '
+	term_wait '^good +fine$'
+	[[ $(term_screen | grep -v '^%' | wc -w) == 2 ]]
+	same '-q -n 500' "$(<"$HOME/asked")"
+	nothing_ran
+}

@@ -1,0 +1,304 @@
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+load helper
+load craft
+
+# entry ID [JQ]: an index record; JQ changes it.
+entry() {
+	jq -nc --arg id "$1" '{id: $id, createdAt: 1700000000000, updatedAt: 1700000000000,
+		exchangeCount: 1, provider: "echo", model: "echo", cwd: "/", title: null,
+		firstQuery: "first", lastQuery: "last",
+		usageTotals: {inputTokens: 1, outputTokens: 1, totalTokens: 2},
+		historyBytes: 100, version: 1} | '"${2-.}"
+}
+
+# index LINE...: an index of these lines.
+index() {
+	mkdir -p "$MC_SESSIONS_DIR"
+	printf '%s\n' "$@" >"$MC_SESSIONS_DIR/index.jsonl"
+}
+
+ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
+
+@test "ls: without a store prints nothing, succeeds and makes none" {
+	local opt
+	for opt in -q --json -n1; do
+		run_split mc-session-ls "$opt"
+		assert_status 0
+		assert_out_empty
+		assert_err_empty
+	done
+	run_split mc-session-ls
+	assert_out_empty
+	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+@test "ls: an empty directory is an empty store" {
+	mkdir "$MC_SESSIONS_DIR"
+	run_split mc-session-ls
+	assert_status 0
+	assert_out_empty
+	assert_err_empty
+}
+
+@test "ls: the most recently active comes first" {
+	new a
+	new b
+	new c
+	same order 'c b a' "$(ids)"
+	say a hello
+	same order 'a c b' "$(ids)"
+	say b hello
+	say a hello
+	same order 'a b c' "$(ids)"
+}
+
+@test "ls: in a pipe prints six tab-separated columns without a header" {
+	new a -m 'a model' -t 'A title'
+	say a one
+	say a two
+	run_split mc-session-ls
+	assert_status 0
+	assert_err_empty
+	same lines 1 "$(wc -l <"$BATS_TEST_TMPDIR/out" | tr -d ' ')"
+	IFS=$'\t' read -r -a col <out
+	same columns 6 "${#col[@]}"
+	same id a "${col[0]}"
+	[[ ${col[1]} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}.*[0-9]{2}:[0-9]{2} ]]
+	[[ ${col[2]} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}.*[0-9]{2}:[0-9]{2} ]]
+	same exchanges 2 "${col[3]}"
+	same model 'a model' "${col[4]}"
+	same title 'A title' "${col[5]}"
+}
+
+@test "ls: the times of the columns are those of the record" {
+	index "$(entry a '.createdAt = 946684799000 | .updatedAt = 1700000000000')"
+	run_split mc-session-ls
+	IFS=$'\t' read -r -a col <out
+	same created "$(date -u -d @946684799 +%FT%TZ)" "${col[1]}"
+	same updated "$(date -u -d @1700000000 +%FT%TZ)" "${col[2]}"
+	TZ=Asia/Tokyo run_split mc-session-ls
+	same 'created in another time zone' "$(date -u -d @946684799 +%FT%TZ)" "$(cut -f 2 out)"
+}
+
+@test "ls: without a title the first prompt stands for it" {
+	say a first words
+	say a other words
+	same preview 'first words' "$(mc-session-ls | cut -f 6)"
+	new b
+	same preview '' "$(mc-session-ls -n 1 | cut -f 6)"
+}
+
+@test "ls: tabs and line ends in a title or model break no column" {
+	new a -m $'m\to\nd\re' -t $'one\ttwo\nthree\r\nfour'
+	say b $'p\tq\nr'
+	run_split mc-session-ls
+	same lines 2 "$(wc -l <"$BATS_TEST_TMPDIR/out" | tr -d ' ')"
+	same 'columns of each' $'6\n6' "$(awk -F '\t' '{ print NF }' out)"
+	same title 'one two three' "$(tail -n 1 out | cut -f 6 | tr -s ' ' | cut -d ' ' -f 1-3)"
+	same preview 'p q r' "$(head -n 1 out | cut -f 6)"
+	same carriage-returns '' "$(tr -dc '\r' <out)"
+}
+
+@test "ls: --json prints the stored record of each, byte for byte" {
+	new a -t $'tab\t"q" \\ 🐱'
+	say b hello
+	run_split mc-session-ls --json
+	same 'a line of the index for each' 2 "$(grep -cxFf "$MC_SESSIONS_DIR/index.jsonl" out)"
+	same members '["id","createdAt","updatedAt","exchangeCount","provider","model","cwd","title","firstQuery","lastQuery","usageTotals","historyBytes","version"]' \
+		"$(head -n 1 out | jq -c keys_unsorted)"
+	same order $'b\na' "$(jq -r .id out)"
+	same title $'tab\t"q" \\ 🐱' "$(tail -n 1 out | jq -r .title)"
+}
+
+@test "ls: counts, sums and queries are those of the conversation" {
+	say a one two
+	say a three
+	listed a | jq -e --arg cwd "$PWD" --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 2
+		and .usageTotals == {inputTokens: 3, outputTokens: 3, totalTokens: 6}
+		and .firstQuery == "one two" and .lastQuery == "three" and .cwd == $cwd
+		and .historyBytes == $n and .updatedAt >= .createdAt'
+}
+
+@test "ls: queries are cut to 100 characters, at a character's end" {
+	local long
+	long=$(printf 'ü🐱%.0s' {1..60})
+	say a "$long"
+	say b "$(printf 'x%.0s' {1..100})"
+	listed a | jq -e --arg q "$long" '.firstQuery == $q[:100] + "..." and .lastQuery == .firstQuery'
+	listed b | jq -e '.firstQuery == "x" * 100'
+}
+
+@test "ls: -q prints ids only, and excludes --json" {
+	say a hello
+	say b hello
+	run_split mc-session-ls -q
+	assert_out $'b\na'
+	run_split mc-session-ls -q --json
+	assert_status 2
+	assert_out_empty
+}
+
+@test "ls: -n stops after so many, filters first" {
+	local i
+	for i in a b c d; do new "$i" -m "m-$i"; done
+	same ids 'd c' "$(ids -n 2)"
+	same ids 'd c b a' "$(ids -n 99)"
+	same ids b "$(ids -n 1 --model m-b)"
+	same lines 3 "$(mc-session-ls --max=3 | wc -l | tr -d ' ')"
+	same lines 1 "$(mc-session-ls -n 1 --json | wc -l | tr -d ' ')"
+}
+
+@test "ls: --provider and --model compare the whole name" {
+	new a -m one
+	new b -m 'one"mo\re'
+	mc-session-new -p openai-compatible -m one -i c >/dev/null
+	same ids 'c a' "$(ids --model one)"
+	same ids b "$(ids --model 'one"mo\re')"
+	same ids '' "$(ids --model on)"
+	same ids '' "$(ids --model ONE)"
+	same ids 'b a' "$(ids --provider echo)"
+	same ids a "$(ids --provider echo --model one)"
+	same ids '' "$(ids --provider nothere)"
+	run_split mc-session-ls --provider echo --model one
+	same id a "$(cut -f 1 out)"
+	run_split mc-session-ls --provider echo --model one --json
+	same id a "$(jq -r .id out)"
+}
+
+@test "ls: --cwd takes any name of the directory" {
+	mkdir -p 'd/sub' other
+	ln -s d link
+	new a -C d
+	new b -C d/sub
+	new c -C other
+	same ids a "$(ids --cwd d)"
+	same ids a "$(ids --cwd link)"
+	same ids a "$(ids --cwd "$PWD/d/")"
+	same ids a "$(cd d && ids --cwd .)"
+	same ids b "$(ids --cwd d/sub/../sub)"
+	rm -r d
+	same 'ids of a directory that is gone' a "$(ids --cwd "$PWD/d")"
+}
+
+@test "ls: --since and --before take ages" {
+	local now
+	now=$(date +%s)000
+	index "$(entry old ".updatedAt = $now - 8*86400000")" "$(entry mid ".updatedAt = $now - 13*3600000")" \
+		"$(entry new ".updatedAt = $now - 1000")"
+	same ids 'new mid' "$(ids --since 7d)"
+	same ids new "$(ids --since 12h)"
+	same ids new "$(ids --since 5m)"
+	same ids old "$(ids --before 7d)"
+	same ids 'mid old' "$(ids --before 12h)"
+	same ids mid "$(ids --since 1w --before 1h)"
+	same ids 'new mid old' "$(ids --since 2w)"
+}
+
+@test "ls: --since includes and --before excludes its moment; dates are local unless they say" {
+	index "$(entry a '.updatedAt = 1699999999999')" "$(entry b '.updatedAt = 1700000000000')"
+	same ids b "$(ids --since 2023-11-14T22:13:20Z)"
+	same ids a "$(ids --before 2023-11-14T22:13:20Z)"
+	same ids b "$(ids --since 2023-11-14T23:13:20+01:00)"
+	same ids b "$(ids --since 2023-11-14T22:13:20)"
+	same ids b "$(TZ=UTC-9 ids --since 2023-11-15T07:13:20)"
+	same ids 'b a' "$(ids --since 2023-11-14)"
+	same ids '' "$(ids --since 2023-11-15)"
+	same ids 'b a' "$(ids --before 2023-11-15)"
+	same ids '' "$(ids --before 2023-11-14)"
+}
+
+@test "ls: a time that is none is a usage error that shows it" {
+	local bad
+	for bad in '' 7 d 7x -7d 7dd yesterday 2023 2023-13-01 2023-02-29 2023-11-14T25:00 2023-11-14x '7 d'; do
+		run_split mc-session-ls "--since=$bad"
+		assert_status 2
+		assert_out_empty
+		assert_err_has "'$bad'"
+	done
+	run_split mc-session-ls --before nonsense
+	assert_status 2
+	run_split mc-session-ls --since 2024-02-29
+	assert_status 0
+}
+
+@test "ls: an age of many digits is an error or very long ago, not a date to come" {
+	index "$(entry a)"
+	run_split mc-session-ls -q --since 99999d
+	assert_out a
+	run_split mc-session-ls -q --since 99999999999999999999d
+	[[ $status == 2 || $out == a ]] || differs 'a usage error, or' a
+}
+
+@test "ls: the newest line of an id wins, and gives its place" {
+	index '{"live":0,"bytes":0,"version":1}' "$(entry a '.exchangeCount = 1')" \
+		"$(entry b)" "$(entry a '.exchangeCount = 2')"
+	same ids 'a b' "$(ids)"
+	listed a | jq -e '.exchangeCount == 2'
+	same 'the column' 2 "$(mc-session-ls -n 1 | cut -f 4)"
+}
+
+@test "ls: a tombstone hides what came before it and nothing after" {
+	local grave='{"id":"a","deletedAt":1700000000000,"version":1}'
+	index "$(entry a)" "$(entry b)" "$grave"
+	same ids b "$(ids)"
+	same ids b "$(ids -n 2)"
+	index "$(entry a)" "$grave" "$(entry a '.exchangeCount = 7')"
+	listed a | jq -e '.exchangeCount == 7'
+	same ids a "$(ids)"
+}
+
+@test "ls: a title that looks like a tombstone or like an end is only a title" {
+	index "$(entry a '.title = "\",\"deletedAt\":1,\"version\":1}"')" \
+		"$(entry b '.firstQuery = "x\",\"version\":1}\n{\"id\":\"c\""')"
+	same ids 'b a' "$(ids)"
+	same titles 2 "$(mc-session-ls --json | jq -s length)"
+}
+
+@test "ls: a torn tail is left out" {
+	index "$(entry a)" "$(entry b)"
+	entry c | head -c 100 >>"$MC_SESSIONS_DIR/index.jsonl"
+	run_split mc-session-ls -q
+	assert_status 0
+	assert_out $'b\na'
+	run_split mc-session-ls --json
+	same ids $'b\na' "$(jq -r .id out)"
+	new d
+	same ids 'd b a' "$(ids)"
+	mc-session-ls --json | jq -es 'length == 3'
+}
+
+@test "ls: a fragment that was isolated, and other garbage, is passed over" {
+	index '' garbage '{' '{"id":"x"' "$(entry a)" '{"id":"y","createdAt":17' '[1]' '{"live":2,"bytes":1,"version":1}' \
+		'{"version":1}' $'\xff\xfe' "$(entry b)" '{"id":"' '"version":1}'
+	run_split mc-session-ls -q
+	assert_status 0
+	assert_out $'b\na'
+	run_split mc-session-ls
+	assert_status 0
+	same ids $'b\na' "$(cut -f 1 out)"
+	run_split mc-session-ls --json
+	same ids $'b\na' "$(jq -r .id out)"
+}
+
+@test "ls: a record whose id is no session id is passed over, in every form" {
+	index "$(entry ../x)" "$(entry a)" "$(entry .x)" "$(entry "$(printf 'x%.0s' {1..65})")" "$(entry '')"
+	same 'ids of --json' a "$(mc-session-ls --json | jq -r .id)"
+	same 'ids of the columns' a "$(mc-session-ls | cut -f 1)"
+	run_split mc-session-ls -q
+	assert_out a
+}
+
+@test "ls: unknown members of a record are kept" {
+	index "$(entry a '{id} + {later: {x: [1]}} + .')"
+	run_split mc-session-ls --json
+	jq -e '.later == {x: [1]}' out
+	same id a "$(mc-session-ls | cut -f 1)"
+}
+
+@test "ls: ten thousand records, all and the newest" {
+	index "$(entry x | awk '{ for (i = 1; i <= 10000; i++) { l = $0; sub(/"id":"x"/, "\"id\":\"s" i % 5000 "\"", l); print l } }')"
+	same lines 5000 "$(mc-session-ls -q | wc -l | tr -d ' ')"
+	same distinct 5000 "$(mc-session-ls -q | sort -u | wc -l | tr -d ' ')"
+	same ids 's0 s4999' "$(ids -n 2)"
+	same objects 5000 "$(mc-session-ls --json | jq -s length)"
+}

@@ -1,0 +1,375 @@
+# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell; run_split and end_chat set status, out and err
+# A conversation at a terminal, driven through tmux.
+
+load helper
+load wire
+
+setup() {
+	fresh
+	export MC_PROVIDER=echo
+}
+
+# at_prompt: until the last line on the screen is the empty prompt.
+at_prompt() {
+	poll 30 last_line_is '>' && return
+	echo 'no prompt; the screen:'
+	show "$(term_screen)"
+	return 1
+}
+
+last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
+
+# enter TEXT: a line, typed at the prompt.
+enter() {
+	at_prompt
+	term_type "$1"
+	term_keys Enter
+}
+
+# filled ID N: a session of N exchanges
+filled() {
+	local i
+	for ((i = 1; i <= $2; i++)); do
+		mc-chat -n -s "$1" "prompt number $i" >/dev/null
+	done
+}
+
+# A conversation
+
+@test "a new chat shows its session, and makes it with the first prompt" {
+	term_start mc-chat
+	term_wait '^Session: [a-z0-9]{8}$'
+	at_prompt
+	same 'number of sessions' 0 "$(sessions)"
+	enter 'hello there'
+	term_wait '^hello there$'
+	at_prompt
+	id=$(term_screen | sed -n 's/^Session: //p')
+	same 'stored' 'hello there' "$(exchange "$id" .answer)"
+	same 'screen' "Session: $id"$'\n> hello there\nhello there\n>' "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+}
+
+@test "a chat that says nothing leaves nothing" {
+	term_start mc-chat
+	at_prompt
+	term_keys C-d
+	same 'exit status' 0 "$(term_status)"
+	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+@test "several turns go into one session, and /exit leaves" {
+	term_start mc-chat -n -s s
+	term_wait '^Session: s$'
+	for word in one two three; do
+		enter "$word"
+		term_wait "^$word\$"
+	done
+	enter /exit
+	same 'exit status' 0 "$(term_status)"
+	same 'prompts' 'one two three' "$(jq -r 'select(.query).query' "$(history s)" | xargs)"
+}
+
+@test "Ctrl-D leaves" {
+	term_start mc-chat -n -s s
+	enter one
+	term_wait '^one$'
+	at_prompt
+	term_keys C-d
+	same 'exit status' 0 "$(term_status)"
+}
+
+@test "an empty line asks again, and is no turn" {
+	term_start mc-chat -n -s s
+	at_prompt
+	term_keys Enter Space Tab Enter
+	term_type hello
+	term_keys Enter
+	term_wait '^hello$'
+	same 'number of exchanges' 1 "$(count s)"
+}
+
+@test "an unknown /command is explained, and not sent; with a space before it, it is a prompt" {
+	term_start mc-chat -n -s s
+	enter /quit
+	term_wait "unknown command '/quit'; /exit leaves"
+	enter ' /quit'
+	term_wait '^ /quit$'
+	at_prompt
+	same 'number of exchanges' 1 "$(count s)"
+}
+
+@test "a prompt of wide characters arrives as it was typed" {
+	term_start mc-chat -n -s s
+	enter 'これは日本語です 🎉'
+	term_wait '^これは日本語です'
+	at_prompt
+	same 'stored' 'これは日本語です 🎉' "$(exchange s .query)"
+}
+
+@test "a reply is on the screen piece by piece" {
+	answers "$(stream '{"text":"alpha"}' '{"wait":"go"}' '{"text":" beta"}' "$END")"
+	term_start mc-chat -n -s s
+	enter hi
+	term_wait '^alpha$'
+	touch go
+	term_wait '^alpha beta$'
+	at_prompt
+}
+
+@test "a failed turn is explained, and the chat goes on" {
+	answers "$(refuses 500 '{"error":"no room"}')" "$(says fine)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait 'the server answered 500: no room'
+	enter q2
+	term_wait '^fine$'
+	enter /exit
+	same 'exit status' 0 "$(term_status)"
+	same 'messages' 'user: q2' "$(messages)"
+}
+
+# Going on with a session
+
+@test "a resumed chat shows the count and the last exchanges" {
+	filled s 5
+	term_start mc-chat -s s
+	term_wait '^Session: s \(resumed, 5 exchanges\)$'
+	at_prompt
+	screen=$(term_screen)
+	for i in 3 4 5; do
+		has 'screen' "$screen" $'> prompt number '"$i"$'\n\nprompt number '"$i"
+	done
+	[[ $screen != *'prompt number 2'* ]]
+	enter 'number six'
+	term_wait '^number six$'
+	at_prompt
+	same 'number of exchanges' 6 "$(count s)"
+}
+
+@test "one exchange is one exchange" {
+	filled s 1
+	term_start mc-chat -c
+	term_wait '^Session: s \(resumed, 1 exchange\)$'
+}
+
+@test "recent exchanges are shortened, and harmless" {
+	seq 100 | mc-chat -n -s s >/dev/null
+	mc-chat -s s $'\e[31mred\e]52;c;Zm9v\a' >/dev/null
+	term_start -y 40 mc-chat -s s
+	at_prompt
+	term_wait '^> \^\[\[31mred\^\[\]52;c;Zm9v\^G$'
+	term_wait '^6$'
+	refute term_shows '^50$'
+}
+
+@test "one prompt at a terminal shows the session, and leaves" {
+	term_start mc-chat -n -s s hello there
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^Session: s$'
+	term_wait '^hello there$'
+	term_start mc-chat -s s again
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^Session: s \(resumed, 1 exchange\)$'
+	term_wait '^again$'
+}
+
+@test "a pipe at a terminal gets the reply without a banner" {
+	term_start bash -c 'mc-chat -n -s s hello | cat; mc-chat -s s hello again >file; echo end'
+	term_wait '^end$'
+	same 'screen' $'hello\nend' "$(term_screen | grep -v '^$')"
+	same 'file' 'hello again' "$(<file)"
+}
+
+@test "a file as standard input is one prompt, and no conversation" {
+	echo 'from a file' >prompt
+	term_start bash -c 'mc-chat <prompt'
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^from a file$'
+}
+
+@test "an unknown session ends a chat before it begins" {
+	filled other 1
+	term_start mc-chat -s nosuch
+	same 'exit status' 1 "$(term_status)"
+	term_wait "no session 'nosuch'"
+	term_wait '^ *other .*prompt number 1'
+}
+
+# Interrupting
+
+@test "Ctrl-C in the middle of a reply keeps what came, and asks for the next prompt" {
+	answers "$(stream '{"text":"half an"}' '{"hang":true}')" "$(says finished)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^half an$'
+	term_keys C-c
+	at_prompt
+	same 'stored' '["interrupted","half an"]' "$(exchange s '[.status, .answer] | tojson')"
+	enter q2
+	term_wait '^finished$'
+	at_prompt
+	same 'messages' $'user: q1\nassistant: half an\nuser: q2' "$(messages)"
+	term_keys C-c # this one is the first at the prompt
+	term_wait 'Ctrl-C again leaves'
+	at_prompt
+	term_keys C-d
+	same 'exit status' 0 "$(term_status)"
+}
+
+@test "a second Ctrl-C at the prompt leaves, with status 130" {
+	term_start mc-chat -n -s s
+	at_prompt
+	term_keys C-c
+	term_wait 'Ctrl-C again leaves'
+	at_prompt
+	enter hello # takes the first one back
+	term_wait '^hello$'
+	at_prompt
+	term_keys C-c
+	poll 30 shows_twice 'Ctrl-C again leaves'
+	at_prompt
+	term_keys C-c
+	same 'exit status' 130 "$(term_status)"
+	same 'number of exchanges' 1 "$(count s)"
+}
+
+shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
+
+@test "Ctrl-C drops the line that was begun" {
+	term_start mc-chat -n -s s
+	at_prompt
+	term_type 'half a thou'
+	term_wait '^> half a thou$'
+	term_keys C-c
+	term_wait 'Ctrl-C again leaves'
+	enter whole
+	term_wait '^whole$'
+	same 'stored' whole "$(exchange s .query)"
+}
+
+@test "a terminal that goes away in the middle of a reply does not take it along" {
+	answers "$(stream '{"text":"half an"}' '{"hang":true}')"
+	# Not under the shell that outlives it.
+	term_start bash -c 'echo $$ >pid; exec mc-chat -n -s s'
+	enter q1
+	term_wait '^half an$'
+	term_stop
+	poll 30 stored_interrupted
+	same 'stored' '["interrupted","half an"]' "$(exchange s '[.status, .answer] | tojson')"
+	poll 30 refute_quietly kill -0 "$(<pid)"
+}
+
+stored_interrupted() { grep -qs '"status":"interrupted"' "$(history s)"; }
+refute_quietly() { ! "$@" 2>/dev/null; }
+
+@test "SIGTERM at the prompt leaves with status 143" {
+	term_start bash -c 'echo $$ >pid; exec mc-chat'
+	at_prompt
+	kill -TERM "$(<pid)"
+	same 'exit status' 143 "$(term_status)"
+}
+
+@test "SIGTERM in the middle of a reply stores what came, and leaves with status 143" {
+	answers "$(stream '{"text":"half an"}' '{"hang":true}')"
+	term_start bash -c 'echo $$ >pid; exec mc-chat -n -s s'
+	enter q1
+	term_wait '^half an$'
+	kill -TERM "$(<pid)"
+	same 'exit status' 143 "$(term_status)"
+	same 'stored' '["interrupted","half an"]' "$(exchange s '[.status, .answer] | tojson')"
+}
+
+# Others at work on the same session
+
+@test "a chat sees what another process stored between its turns" {
+	answers "$(says a1)" "$(says a2)" "$(says a3)"
+	export MC_PROVIDER=openai-compatible
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^a1$'
+	at_prompt
+	mc-chat -s s q2 # is not kept waiting
+	enter q3
+	term_wait '^a3$'
+	same 'messages' $'user: q1\nassistant: a1\nuser: q2\nassistant: a2\nuser: q3' "$(messages)"
+}
+
+@test "a chat uses the model that another process chose meanwhile" {
+	answers "$(says a1)" "$(says a2)" "$(says a3)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^a1$'
+	at_prompt
+	mc-chat -s s -m other q2
+	enter q3
+	term_wait '^a3$'
+	same 'model' other "$(request | jq -r .body.model)"
+}
+
+@test "a busy session keeps a chat waiting, which can be interrupted" {
+	filled s 1
+	term_start mc-chat -s s
+	at_prompt
+	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
+	wait_for held
+	enter q1
+	term_wait '^mc-chat: waiting for .*'
+	term_keys C-c
+	at_prompt
+	enter q2
+	poll 30 shows_twice '^mc-chat: waiting for'
+	touch free
+	term_wait '^q2$'
+	at_prompt
+	same 'prompts' $'prompt number 1\nq2' "$(jq -r 'select(.query).query' "$(history s)")"
+}
+
+@test "a session that is removed between two turns: the chat says so and goes on under a new id" {
+	answers "$(says a1)" "$(says a2)" "$(says a3)"
+	term_start mc-chat -n -s s -S 'be brief'
+	enter q1
+	term_wait '^a1$'
+	at_prompt
+	mc-session-rm -f s
+	enter q2
+	term_wait "session 's' was removed; this goes on as session '"
+	term_wait '^a2$'
+	enter q3
+	term_wait '^a3$'
+	at_prompt
+	id=$(mc-session-ls -q)
+	same 'number of sessions' 1 "$(sessions)"
+	same 'prompts' 'q2 q3' "$(jq -r 'select(.query).query' "$(history "$id")" | xargs)"
+	has 'messages' "$(messages)" 'system: be brief'
+	has 'messages' "$(messages)" $'user: q2\nassistant: a2\nuser: q3'
+}
+
+@test "--no-save remembers within the chat, and stores nothing" {
+	answers "$(says a1)" "$(says a2)"
+	term_start mc-chat --no-save
+	enter q1
+	term_wait '^a1$'
+	enter q2
+	term_wait '^a2$'
+	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
+	refute term_shows Session:
+	enter /exit
+	same 'exit status' 0 "$(term_status)"
+	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+# Resizing
+
+@test "a chat survives a change of the window's size, at the prompt and in a reply" {
+	answers "$(stream '{"text":"alpha"}' '{"wait":"go"}' '{"text":" beta"}' "$END")"
+	term_start mc-chat -n -s s
+	at_prompt
+	on_term resize-window -x 40 -y 10
+	enter hi
+	term_wait '^alpha$'
+	on_term resize-window -x 100 -y 30
+	touch go
+	term_wait '^alpha beta$'
+	at_prompt
+	same 'status' complete "$(exchange s .status)"
+}
