@@ -10,6 +10,7 @@
 #include "applet.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "store/index.h"
 #include "tool.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json-scan.h"
 #include "base/utf8.h"
 #include "provider/provider.h"
 #include "store/index.h"

@@ -1,7 +1,7 @@
 /*
- * JSON (RFC 8259): json-c for what must be validated, a writer for what we
- * store, and a scanner for records that we wrote ourselves and read by the
- * million.
+ * JSON (RFC 8259): checked by the letter and then parsed by json-c; written by hand,
+ * so that records have one form. For records that are read by the million there is a
+ * scanner, in json-scan.h.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -26,8 +26,12 @@ int json_parse_object(struct span text, struct json_object **out, struct err *e)
  */
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e);
 
-/* Whether `text` is JSON, whole and by the letter, without parsing it into anything. */
+/* Whether `text` is JSON, whole and by the letter, without parsing it into anything;
+ * json_check() says what is wrong. */
 bool json_is_whole(struct span text);
+int json_check(struct span text, struct err *e);
+/* The four hexadecimal digits of an escape; -1 when they are none. */
+int json_hex4(const char *p, const char *end, uint32_t *out);
 
 /*
  * A member's value. 1: there, and *out is set. 0: missing or null, *out as it
@@ -46,31 +50,5 @@ struct span json_member_str(struct json_object *o, const char *key);
 void json_add_str(struct buf *b, struct span s);
 /* Adds a value as json-c has it, on one line. */
 void json_add_value(struct buf *b, struct json_object *v);
-
-/*
- * The scanner: walks the members of one object without allocating or checking
- * more than it needs.
- *
- *	struct json_scan s = json_scan(line);
- *	while (json_scan_next(&s, &key, &value) > 0) …
- *
- * `key` is without its quotes, `value` as it stands. Returns 1 for a member, 0 at
- * the end, -1 when this is no JSON object.
- */
-struct json_scan {
-	const char *p, *end;
-};
-struct json_scan json_scan(struct span object);
-int json_scan_next(struct json_scan *s, struct span *key, struct span *value);
-/* The next member if it has just this key, which is cheaper to see than to find out;
- * else false, and nothing has moved. */
-bool json_scan_expect(struct json_scan *s, struct span key, struct span *value);
-/* The value of one key, the first where there are several; false, and *value anything,
- * when it is not there. */
-bool json_scan_find(struct span object, const char *key, struct span *value);
-/* A scanned value as a number; false when it is none. */
-bool json_scan_int(struct span value, int64_t *out);
-/* A scanned string's characters, with escapes undone; nothing for another type. */
-void json_scan_add_str(struct buf *b, struct span value);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "store/id.h"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
@@ -342,6 +343,15 @@ int index_append(const struct store *s, const char *id, const struct summary *su
 	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
 	buf_release(&b);
 	return r;
+}
+
+void index_update(const struct store *s, const char *id, const struct summary *sum)
+{
+	struct err why = ERR_INIT;
+
+	if (index_append(s, id, sum, &why) < 0)
+		store_notice(s, "session '%s' is stored, but the list of sessions is not up to date: %s",
+		             id, why.msg);
 }
 
 int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e)

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "base/json-scan.h"
 
 static const char line_start[] = "{\"id\":\"";
 static const char line_end[] = "\"version\":1}\n";

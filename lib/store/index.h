@@ -86,6 +86,9 @@ int index_make(const struct store *s, struct err *e);
 void index_add_record_members(struct buf *b, const char *id, const struct summary *s);
 
 int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e);
+/* The same for a session whose history is stored: the index is a cache, so that it
+ * could not be brought up to date is told and is no failure. */
+void index_update(const struct store *s, const char *id, const struct summary *sum);
 int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e);
 
 #endif

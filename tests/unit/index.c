@@ -1,5 +1,6 @@
 #include "store/index.h"
 
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "data.h"
 #include "tap.h"

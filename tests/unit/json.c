@@ -1,3 +1,4 @@
+#include "base/json-scan.h"
 #include "base/json.h"
 
 #include <json-c/json_object_iterator.h>

@@ -1,0 +1,164 @@
+/* The grammar of RFC 8259, by the letter: json-c reads it more freely. */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+int json_hex4(const char *p, const char *end, uint32_t *out)
+{
+	*out = 0;
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		char c = p[i];
+		uint32_t d = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+		             : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
+		             : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
+		                                    : 16;
+		if (d == 16)
+			return -1;
+		*out = *out << 4 | d;
+	}
+	return 0;
+}
+
+struct check {
+	const char *p, *end;
+};
+
+static bool check_value(struct check *c, int depth);
+
+static bool check_char(struct check *c, char want)
+{
+	if (c->p == c->end || *c->p != want)
+		return false;
+	c->p++;
+	return true;
+}
+
+static void check_space(struct check *c)
+{
+	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\r' || *c->p == '\n'))
+		c->p++;
+}
+
+static bool check_digits(struct check *c)
+{
+	const char *start = c->p;
+
+	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
+		c->p++;
+	return c->p > start;
+}
+
+static bool check_number(struct check *c)
+{
+	check_char(c, '-');
+	if (!check_char(c, '0') && !check_digits(c))
+		return false;
+	if (check_char(c, '.') && !check_digits(c))
+		return false;
+	if (!check_char(c, 'e') && !check_char(c, 'E'))
+		return true;
+	if (!check_char(c, '+'))
+		check_char(c, '-');
+	return check_digits(c);
+}
+
+static bool check_escape(struct check *c)
+{
+	uint32_t ignored;
+
+	if (c->p == c->end || !memchr("\"\\/bfnrtu", *c->p, 9))
+		return false;
+	if (*c->p++ != 'u')
+		return true;
+	if (json_hex4(c->p, c->end, &ignored) < 0)
+		return false;
+	c->p += 4;
+	return true;
+}
+
+static bool check_string(struct check *c)
+{
+	if (!check_char(c, '"'))
+		return false;
+	while (c->p < c->end && *c->p != '"') {
+		if ((unsigned char)*c->p < 0x20)
+			return false;
+		if (*c->p++ == '\\' && !check_escape(c))
+			return false;
+	}
+	return check_char(c, '"');
+}
+
+static bool check_word(struct check *c, const char *word)
+{
+	size_t n = strlen(word);
+
+	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
+		return false;
+	c->p += n;
+	return true;
+}
+
+/* The members of an object or the elements of an array, to its closing bracket. */
+static bool check_list(struct check *c, bool object, int depth)
+{
+	char close = object ? '}' : ']';
+
+	c->p++;
+	check_space(c);
+	if (check_char(c, close))
+		return true;
+	for (;;) {
+		check_space(c);
+		if (object && (!check_string(c) || (check_space(c), !check_char(c, ':'))))
+			return false;
+		if (!check_value(c, depth - 1))
+			return false;
+		if (!check_char(c, ','))
+			return check_char(c, close);
+	}
+}
+
+static bool check_value(struct check *c, int depth)
+{
+	bool ok = false;
+
+	check_space(c);
+	if (c->p == c->end || depth == 0)
+		return false;
+	switch (*c->p) {
+	case '{': ok = check_list(c, true, depth); break;
+	case '[': ok = check_list(c, false, depth); break;
+	case '"': ok = check_string(c); break;
+	case 't': ok = check_word(c, "true"); break;
+	case 'f': ok = check_word(c, "false"); break;
+	case 'n': ok = check_word(c, "null"); break;
+	default: ok = check_number(c);
+	}
+	check_space(c);
+	return ok;
+}
+
+int json_check(struct span text, struct err *e)
+{
+	struct check c = { text.p, text.p + text.n };
+	size_t good = utf8_valid(text.p, text.n);
+
+	if (good < text.n)
+		return err_set(e, ERR_FAILED, "not UTF-8 (at byte %zu)", good + 1);
+	if (check_value(&c, JSON_DEPTH) && c.p == c.end)
+		return 0;
+	if (c.p == c.end)
+		return err_set(e, ERR_FAILED, "JSON that breaks off");
+	return err_set(e, ERR_FAILED, "no valid JSON (at byte %zu)", (size_t)(c.p - text.p) + 1);
+}
+
+bool json_is_whole(struct span text)
+{
+	struct err ignored = ERR_INIT;
+
+	return json_check(text, &ignored) == 0;
+}
