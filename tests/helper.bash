@@ -190,9 +190,14 @@ term_status() {
 }
 
 term_stop() {
-	local socket
+	local socket shell
 	[[ ${TERM_SOCKET-} ]] || return 0
 	socket=$(on_term display-message -p '#{socket_path}') || true
+	# What still runs is killed first: a process that the hang-up ends under
+	# LeakSanitizer can keep looking for leaks for ever.
+	shell=$(on_term display-message -p '#{pane_pid}') || true
+	# shellcheck disable=SC2046 # none or several
+	kill -KILL $(cat "/proc/$shell/task/$shell/children" 2>&-) 2>&- || true
 	on_term kill-server || true
 	rm -f "$socket" # tmux leaves it
 	TERM_SOCKET=
