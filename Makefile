@@ -34,11 +34,13 @@ DEPS    += libcurl
 DEFINES  = -DCURL_LINKED
 endif
 
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags json-c libcurl)
+PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(DEPS))
 ALL_CPPFLAGS = -D_GNU_SOURCE $(DEFINES) -DMCBOX_VERSION='"$(VERSION)"' -Ilib -Icmd \
-               -include base/banned.h $(shell $(PKG_CONFIG) --cflags $(DEPS)) $(CPPFLAGS)
+               -include base/banned.h $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS   = $(STD) $(WARN) $(SAN) $(CFLAGS)
 ALL_LDFLAGS  = $(SAN) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
-LIBS         = $(shell $(PKG_CONFIG) --libs $(DEPS)) $(LDLIBS)
+LIBS         = $(PKG_LIBS) $(LDLIBS)
 
 # A file of cmd/ with a descriptor at its foot is a tool; the rest is the frame.
 TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c)

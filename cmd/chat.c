@@ -35,6 +35,7 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
+#define TERMINAL_LINE 4095 /* what a terminal's own line editing can hold, on Linux */
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
@@ -89,7 +90,7 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 	}
 	if (chat->session && chat->last)
 		return err_set(e, ERR_USAGE, "--session and --continue exclude each other");
-	return 0;
+	return check_choice(&chat->choice, e);
 }
 
 static int check_prompt(struct span p, struct err *e)
@@ -219,7 +220,9 @@ static int choose_model(struct chat *chat, struct span stored, struct err *e)
 	const struct provider *p = chat->how.provider;
 
 	if (!chat->choice.model && !stored.n)
-		chat->choice.model = chat->tool.config.model ? chat->tool.config.model : p->model;
+		chat->choice.model = settings_model(&chat->tool.config, p->name);
+	if (!chat->choice.model && !stored.n)
+		chat->choice.model = p->model;
 	if ((chat->choice.model && *chat->choice.model) || (!chat->choice.model && stored.n))
 		return 0;
 	return err_set(e, ERR_USAGE,
@@ -278,11 +281,10 @@ static int find_session(struct chat *chat, struct err *e)
 
 	if (!chat->session && !chat->last)
 		return 0;
-	if (chat->session && chat->create && id_check(chat->session, e) == 0 &&
-	    !session_exists(s, chat->session))
-		return 0; /* what is to be created is named in full, not by a beginning */
-	if (e->kind != ERR_NONE)
+	if (chat->session && id_check(chat->session, e) < 0)
 		return -1;
+	if (chat->session && chat->create && !session_exists(s, chat->session))
+		return 0; /* what is to be created is named in full, not by a beginning */
 	r = chat->last ? session_latest(s, chat->id, e) : session_resolve(s, chat->session, chat->id, e);
 	if (r == 0)
 		return 1;
@@ -330,7 +332,7 @@ static int create(struct chat *chat, struct err *e)
 	chat->head.id = span_str(chat->id);
 	if (session_create(s, &chat->head, chat->id, e) < 0) {
 		/* Another process was faster: for -n that is as good. */
-		if (e->kind != ERR_EXISTS || !chat->create)
+		if (e->kind != ERR_EXISTS || !chat->create || chat->choice.system)
 			return -1;
 		err_clear(e);
 	}
@@ -396,6 +398,9 @@ static int run_turn(struct chat *chat, struct span prompt)
 		r = turn_run_unsaved(&t, &chat->how, &chat->so_far, &e);
 	} else {
 		r = run_saved(chat, &t, &e);
+		/* They are remembered now; if somebody changes them again, that counts. */
+		if (t.exchange.id.n)
+			chat->choice.model = chat->choice.title = NULL;
 	}
 	end_reply(chat);
 	if (chat->json && t.exchange.id.n)
@@ -414,6 +419,7 @@ static int guard_turns(struct chat *chat, struct err *e)
 {
 	signal(SIGPIPE, SIG_IGN);
 	chat->stop_fd = chat->how.stop_fd = stop_begin(e);
+	chat->tool.store.stop_fd = chat->stop_fd;
 	return chat->stop_fd < 0 ? -1 : 0;
 }
 
@@ -475,7 +481,10 @@ static bool answer(struct chat *chat, struct span line)
 		return true;
 	if (is_command(line, &leave))
 		return !leave;
-	if (check_prompt(line, &e) < 0)
+	if (line.n >= TERMINAL_LINE)
+		err_set(&e, ERR_USAGE, "a terminal cuts lines at %d bytes, so this one may lack its end; "
+		        "pipe longer text in", TERMINAL_LINE);
+	if (e.kind != ERR_NONE || check_prompt(line, &e) < 0)
 		fail(&e);
 	else
 		run_turn(chat, line);
@@ -544,7 +553,7 @@ static int run(const struct cli *c)
 {
 	struct chat chat = {
 		.how = { .stream = true, .stop_fd = -1 },
-		.tool = { .config = CONFIG_INIT, .store = { .fd = -1 } },
+		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
 		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT,
 		.neutral = NEUTRAL_INIT,
 		.terminal = at_terminal(),
@@ -560,6 +569,11 @@ static int run(const struct cli *c)
 	else
 		status = talk && !chat.json && !chat.no_stdin ? hold_conversation(&chat) : say_once(c, &chat);
 	close_chat(&chat);
+	if (stop_signal() && status == 128 + stop_signal()) {
+		/* All is stored. A shell sees by the signal that its loop is to end too. */
+		signal(stop_signal(), SIG_DFL);
+		raise(stop_signal());
+	}
 	return status;
 }
 

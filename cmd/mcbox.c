@@ -36,8 +36,7 @@ static void help_opts(const struct opt *o)
 	char left[64];
 
 	for (; o && o->name; o++) {
-		snprintf(left, sizeof(left), "%s%s%s%s", o->name, o->arg ? " " : "",
-		         o->arg ? o->arg : "", "");
+		snprintf(left, sizeof(left), "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 		if (OPT_HAS_LETTER(o))
 			printf("  -%c, --%-22s %s\n", o->id, left, o->help);
 		else
@@ -149,7 +148,8 @@ int main(int argc, char **argv)
 	guard_streams();
 	umask(077); /* conversations are private, whatever the user's mask is */
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
+	errno = 0;
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE)
-		status = output_failed(errno);
+		status = output_failed(errno ? errno : EIO);
 	return status;
 }

@@ -240,7 +240,7 @@ static int run(const struct cli *c)
 {
 	struct request rq = { 0 };
 	struct err e = ERR_INIT;
-	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1 } };
+	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } };
 	int status = EXIT_DONE;
 	bool any = false;
 

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "store/index.h"
 #include "tool.h"
 #include "tty/neutral.h"
@@ -64,7 +65,11 @@ static void want_dir(struct buf *to, const char *dir)
 {
 	char path[PATH_MAX];
 
-	want(to, realpath(dir, path) ? path : dir); /* it may be gone since */
+	struct buf clean = BUF_INIT; /* as it is stored */
+
+	utf8_add_clean(&clean, span_str(realpath(dir, path) ? path : dir)); /* it may be gone since */
+	want(to, clean.p);
+	buf_release(&clean);
 }
 
 static unsigned needed(const struct filter *f)

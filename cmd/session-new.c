@@ -109,7 +109,7 @@ static int run(const struct cli *c)
 {
 	struct err e = ERR_INIT;
 	struct request rq = { 0 };
-	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1 } };
+	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } };
 	int status = read_options(c, &rq, &e) < 0 ? fail(&e) : create(&rq, &t, &e);
 
 	json_object_put(rq.metadata);

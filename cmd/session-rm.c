@@ -1,4 +1,5 @@
 /* mc-session-rm: deletes sessions. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static void remove_one(struct job *j, const char *given)
 
 static void remove_listed(struct job *j)
 {
+	struct err e = ERR_INIT;
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
@@ -122,6 +124,10 @@ static void remove_listed(struct job *j)
 			remove_one(j, line);
 	}
 	free(line);
+	if (ferror(stdin)) {
+		err_sys(&e, errno, "cannot read standard input");
+		remember(j, fail(&e));
+	}
 }
 
 static bool reads_ids(const struct cli *c)
@@ -134,9 +140,11 @@ static bool reads_ids(const struct cli *c)
 
 static int run(const struct cli *c)
 {
-	struct job j = { .force = c->nopts > 0 };
+	struct job j = { .force = false };
 	struct err e = ERR_INIT;
 
+	for (size_t i = 0; i < c->nopts; i++)
+		j.force |= c->opts[i].id == 'f';
 	if (!c->noperands) {
 		err_set(&e, ERR_USAGE, "which session? Give one or more ids, or - to read them from "
 		        "standard input");

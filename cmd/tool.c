@@ -16,8 +16,6 @@
 #include "tty/neutral.h"
 #include "tty/term.h"
 
-#define DEFAULT_PROVIDER "openai-compatible"
-
 const char *tool_name = "mcbox";
 
 void say(const char *sentence)
@@ -92,7 +90,7 @@ int output_failed(int why)
 
 int tool_open(struct tool *t, bool create, struct err *e)
 {
-	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .notice = say_once } };
+	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1, .notice = say_once } };
 	if (config_load(&t->config, e) < 0)
 		return -1;
 	return store_open(&t->store, t->config.sessions_dir, create, e);
@@ -156,14 +154,33 @@ int fail_session(const struct store *s, const struct err *e)
 
 /* ---- a new session ---- */
 
-static int take_text(struct span *to, const char *what, const char *text, struct err *e)
+static int check_text(const char *what, const char *text, struct err *e)
 {
-	if (!text || !*text)
-		return 0;
-	*to = span_str(text);
-	if (utf8_valid(to->p, to->n) < to->n)
+	if (text && utf8_valid(text, strlen(text)) < strlen(text))
 		return err_set(e, ERR_USAGE, "the %s is not valid UTF-8", what);
 	return 0;
+}
+
+int check_choice(const struct session_choice *c, struct err *e)
+{
+	if (check_text("provider", c->provider, e) < 0 || check_text("model", c->model, e) < 0 ||
+	    check_text("system prompt", c->system, e) < 0 || check_text("title", c->title, e) < 0)
+		return -1;
+	return 0;
+}
+
+static void take_text(struct span *to, const char *text)
+{
+	if (text && *text)
+		*to = span_str(text);
+}
+
+const char *settings_model(const struct config *config, const char *provider)
+{
+	const char *meant_for = config->provider ? config->provider : CONFIG_PROVIDER;
+
+	/* The file's model is meant for the settings' provider. */
+	return config->model_of_file && strcmp(meant_for, provider) != 0 ? NULL : config->model;
 }
 
 static int find_cwd(const char *given, struct buf *cwd, struct err *e)
@@ -188,22 +205,17 @@ static const char *first_of(const char *a, const char *b, const char *c)
 int describe_session(struct session_head *head, const struct session_choice *choice,
                      const struct config *config, struct buf *cwd, struct err *e)
 {
-	const char *name = first_of(choice->provider, config->provider, DEFAULT_PROVIDER);
+	const char *name = first_of(choice->provider, config->provider, CONFIG_PROVIDER);
 	const struct provider *p = provider_find(name, e);
-	const char *model = config->model;
+	const char *model = settings_model(config, name);
 
-	if (!p)
+	if (!p || check_choice(choice, e) < 0)
 		return -1;
-	/* The model of the file is meant for the provider of the file. */
-	if (config->model_of_file && strcmp(first_of(config->provider, DEFAULT_PROVIDER, NULL), name) != 0)
-		model = NULL;
 	head->provider = span_str(p->name);
-	if (take_text(&head->model, "model", first_of(choice->model, model, first_of(p->model, "", "")),
-	              e) < 0 ||
-	    take_text(&head->system, "system prompt", first_of(choice->system, config->system, NULL),
-	              e) < 0 ||
-	    take_text(&head->title, "title", choice->title, e) < 0 ||
-	    find_cwd(choice->cwd, cwd, e) < 0)
+	head->model = span_str(first_of(choice->model, model, p->model ? p->model : ""));
+	take_text(&head->system, first_of(choice->system, config->system, NULL));
+	take_text(&head->title, choice->title);
+	if (find_cwd(choice->cwd, cwd, e) < 0)
 		return -1;
 	head->cwd = buf_span(cwd);
 	return 0;
@@ -230,6 +242,7 @@ static void print_line(FILE *f, const char *prefix, struct span line, bool harml
 	struct buf b = BUF_INIT;
 
 	if (harmless) {
+		line.n -= line.n && line.p[line.n - 1] == '\r'; /* CRLF, whose LF is not here */
 		neutral_add(&b, line);
 		line = buf_span(&b);
 	}

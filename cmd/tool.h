@@ -46,6 +46,10 @@ int fail_session(const struct store *s, const struct err *e);
 struct session_choice {
 	const char *provider, *model, *system, *title, *cwd;
 };
+/* The settings' model where it fits the provider, else NULL. */
+const char *settings_model(const struct config *config, const char *provider);
+/* Whether these can be stored at all. */
+int check_choice(const struct session_choice *choice, struct err *e);
 /* Fills in what a new session is, with the settings and defaults where the command
  * line is silent; the id is left alone. The spans point to `choice`, `config`, `cwd`
  * and constants. The model may stay empty: mc-chat asks for one when it needs it. */

@@ -373,3 +373,18 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 	at_prompt
 	same 'status' complete "$(exchange s .status)"
 }
+
+@test "a model and a title that another process sets during a chat are not set back" {
+	export MC_PROVIDER=echo MC_MODEL=
+	term_start mc-chat -n -s s -m mine -t 'my title'
+	at_prompt
+	enter q1
+	term_wait '^q1$'
+	at_prompt
+	mc-chat --no-stdin -s s -m theirs -t 'their title' q2
+	enter q3
+	term_wait '^q3$'
+	at_prompt
+	same 'models' $'mine\ntheirs\ntheirs' "$(jq -r 'select(.query).model' "$(history s)")"
+	same 'title' 'their title' "$(mc-session-ls --json | jq -r .title)"
+}

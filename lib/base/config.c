@@ -11,6 +11,7 @@
 #include "base/cli.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 #define MAX_FILE (1 << 20)
 
@@ -184,7 +185,13 @@ static int apply_env(struct config *c, struct err *e)
 {
 	const char *url = env("MC_BASE_URL");
 
+	const char *provider = env("MC_PROVIDER"), *of_file = c->provider ? c->provider : CONFIG_PROVIDER;
+
 	c->model_of_file = c->model && !env("MC_MODEL");
+	if (c->model_of_file && provider && strcmp(provider, of_file) != 0) {
+		free(c->model); /* it was meant for the file's provider */
+		c->model = NULL;
+	}
 	if (set(&c->sessions_dir, env("MC_SESSIONS_DIR"), e) < 0 ||
 	    set(&c->provider, env("MC_PROVIDER"), e) < 0 || set(&c->model, env("MC_MODEL"), e) < 0 ||
 	    set(&c->base_url, url ? url : env("OPENAI_COMPATIBLE_BASE_URL"), e) < 0 ||
@@ -209,6 +216,13 @@ static int check_key(char *key, struct err *e)
 	return 0;
 }
 
+static int check_utf8(const char *name, const char *value, struct err *e)
+{
+	if (value && utf8_valid(value, strlen(value)) < strlen(value))
+		return err_set(e, ERR_USAGE, "%s is not valid UTF-8", name);
+	return 0;
+}
+
 static int check_url(const char *url, struct err *e)
 {
 	const char *host = !url ? NULL
@@ -219,13 +233,17 @@ static int check_url(const char *url, struct err *e)
 		return err_set(e, ERR_USAGE,
 		               "base URL '%s' must be http:// or https:// and a host, as in "
 		               "http://localhost:11434/v1", url);
+	/* The address goes into messages and so into histories: no password may be in it. */
+	if (host && memchr(host, '@', strcspn(host, "/?#")))
+		return err_set(e, ERR_USAGE, "the base URL must not hold a user name or password");
 	return 0;
 }
 
 int config_load(struct config *c, struct err *e)
 {
 	if (read_file(c, e) < 0 || apply_env(c, e) < 0 || check_key(c->api_key, e) < 0 ||
-	    check_url(c->base_url, e) < 0)
+	    check_url(c->base_url, e) < 0 || check_utf8("the provider in MC_PROVIDER", c->provider, e) < 0 ||
+	    check_utf8("the model in MC_MODEL", c->model, e) < 0)
 		return -1;
 	if (!c->sessions_dir &&
 	    xdg_path(&c->sessions_dir, "XDG_DATA_HOME", ".local/share", "mcbox/sessions", e) < 0)

@@ -25,6 +25,7 @@ struct config {
 };
 
 #define CONFIG_INIT { NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, 600 }
+#define CONFIG_PROVIDER "openai-compatible" /* when nobody names one */
 #define CONFIG_TIMEOUT_MAX 86400
 
 int config_load(struct config *c, struct err *e);

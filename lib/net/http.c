@@ -133,6 +133,9 @@ static int set_up(struct transfer *t)
 	bad |= set(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	bad |= set(c, CURLOPT_FOLLOWLOCATION, 0L);
 	bad |= set(c, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	set(c, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
+#endif
 	bad |= set(c, CURLOPT_USERAGENT, "mcbox/" MCBOX_VERSION);
 	bad |= set(c, CURLOPT_HTTPHEADER, t->headers);
 	bad |= set(c, CURLOPT_POST, 1L);

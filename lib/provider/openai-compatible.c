@@ -73,7 +73,7 @@ static int64_t count(struct json_object *o, const char *key)
 	struct json_object *v = json_member(o, key);
 	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
 
-	return n < 0 ? -1 : n;
+	return n < 0 || n > COUNT_MAX ? -1 : n;
 }
 
 static void take_usage(struct reply *r, struct json_object *o)

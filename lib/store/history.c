@@ -62,8 +62,10 @@ bool history_record(const struct store *s, const char *id, const struct jsonl *j
 	struct span line;
 	size_t at = offset;
 
-	if (!jsonl_next(j, &at, &line))
+	if (!jsonl_next(j, &at, &line)) {
+		store_notice(s, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir, id);
 		return false;
+	}
 	if (record_parse(line, r, &e) == 0)
 		return true;
 	notice_damage(s, id, j, offset, e.msg);
@@ -242,10 +244,8 @@ static void take(struct conversation *c, struct record *r, size_t offset, const 
 		break;
 	case RECORD_EXCHANGE:
 		count_usage(&c->summary, &r->exchange);
-		if (*next == t->n || t->offsets[*next] != offset) {
-			c->others++;
+		if (*next == t->n || t->offsets[*next] != offset)
 			break;
-		}
 		count_turn(&c->summary, &r->exchange);
 		c->turns[c->n++] = *r;
 		r->json = NULL;

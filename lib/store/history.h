@@ -57,7 +57,6 @@ struct conversation {
 	struct record head;
 	struct record *turns; /* exchanges, oldest first */
 	size_t n;
-	size_t others; /* exchanges of the file that are no longer in the conversation */
 	struct summary summary;
 	struct buf model, title; /* as later `change` records left them */
 };

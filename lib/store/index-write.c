@@ -152,8 +152,9 @@ static int compact(const struct store *s, int fd, struct err *e)
 
 /* Worth it when the file has grown to twice what it was, so that the cost of each
  * append stays constant on average; small files are left alone. */
-static int compact_when_due(const struct store *s, int fd, struct err *e)
+static void compact_when_due(const struct store *s, int fd)
 {
+	struct err why = ERR_INIT;
 	char header[128];
 	struct span value;
 	int64_t bytes = 0;
@@ -161,10 +162,12 @@ static int compact_when_due(const struct store *s, int fd, struct err *e)
 	ssize_t n = pread(fd, header, sizeof(header), 0);
 
 	if (n < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, "cannot read '%s/" INDEX_FILE "'", s->dir);
+		return;
 	if (json_scan_find((struct span){ header, (size_t)n }, "bytes", &value))
 		json_scan_int(value, &bytes);
-	return st.st_size > 2 * bytes + 65536 ? compact(s, fd, e) : 0;
+	/* The record is in: that the file stays as large as it is can wait. */
+	if (st.st_size > 2 * bytes + 65536 && compact(s, fd, &why) < 0)
+		store_notice(s, "the list of sessions could not be made smaller: %s", why.msg);
 }
 
 struct rebuilt {
@@ -183,8 +186,11 @@ static int rebuild_one(const struct store *s, const char *id, struct rebuilt *al
 	struct jsonl j;
 	size_t start = all->text.n;
 
-	if (history_map(s, id, &j, &why) < 0)
-		return 0; /* a folder without a history is no session */
+	if (history_map(s, id, &j, &why) < 0) {
+		if (why.kind != ERR_NOT_FOUND) /* a folder without a history is no session */
+			store_notice(s, "session '%s' is left out of the list: %s", id, why.msg);
+		return 0;
+	}
 	if (conversation_load(&c, s, id, &j, &why) < 0) {
 		store_notice(s, "%s", why.msg);
 		jsonl_unmap(&j);
@@ -248,9 +254,11 @@ static int rebuild(const struct store *s, struct err *e)
 			close(fd);
 		return -1;
 	}
-	while (r == 0 && (f = readdir(d)) != NULL)
+	while (r == 0 && (errno = 0, f = readdir(d)) != NULL)
 		if (id_valid(f->d_name, strlen(f->d_name)))
 			r = rebuild_one(s, f->d_name, &all, e);
+	if (r == 0 && errno)
+		r = err_sys(e, errno, "cannot list '%s'", s->dir);
 	closedir(d);
 	if (r == 0)
 		r = replace_with(s, &all, e);
@@ -275,7 +283,7 @@ static void say_waiting(void *ctx, pid_t holder)
 /* Returns a descriptor whose closing releases the lock. */
 static int take_lock(const struct store *s, struct err *e)
 {
-	struct lock_wait w = { .stop_fd = -1, .waiting = say_waiting, .ctx = (void *)s };
+	struct lock_wait w = { .stop_fd = s->stop_fd, .waiting = say_waiting, .ctx = (void *)s };
 	int fd = openat(s->fd, INDEX_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
@@ -327,7 +335,7 @@ static int append(const struct store *s, struct span record, struct err *e)
 		if (r < 0)
 			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
 		else
-			r = compact_when_due(s, fd, e);
+			compact_when_due(s, fd);
 		close(fd);
 	}
 	close(lock);

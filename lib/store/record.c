@@ -22,6 +22,8 @@ static void add_known(int64_t *sum, int64_t n)
 {
 	if (n >= 0)
 		*sum = (*sum < 0 ? 0 : *sum) + n;
+	if (*sum > COUNT_MAX)
+		*sum = COUNT_MAX;
 }
 
 void usage_add(struct usage *sum, const struct usage *u)
@@ -92,8 +94,8 @@ static int get_count(struct json_object *o, const char *key, int64_t *n, struct 
 {
 	int got = json_get_int(o, key, n, e);
 
-	if (got > 0 && *n < 0)
-		return err_set(e, ERR_FAILED, "'%s' is negative", key);
+	if (got > 0 && (*n < 0 || *n > COUNT_MAX))
+		return err_set(e, ERR_FAILED, "'%s' is no count", key);
 	return got;
 }
 

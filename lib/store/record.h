@@ -27,6 +27,8 @@ enum record_type {
 enum status { STATUS_COMPLETE, STATUS_ERROR, STATUS_INTERRUPTED };
 const char *status_name(enum status s);
 
+#define COUNT_MAX ((INT64_C(1) << 53) - 1) /* what every JSON reader can count to */
+
 struct usage {
 	int64_t input, output, total; /* tokens; -1 where unknown */
 	int64_t reasoning, cached;

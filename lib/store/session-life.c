@@ -31,7 +31,7 @@ static int write_head(int dir, struct span record, struct err *e)
 /* A folder that nobody knows yet, and that rename(2) makes a session. */
 static void discard(const struct store *s, const char *temp)
 {
-	char path[ID_SIZE + 64];
+	char path[2 * ID_SIZE + 32];
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, temp);
 	unlinkat(s->fd, path, 0);
@@ -77,14 +77,15 @@ static int create_as(const struct store *s, const struct session_head *head, con
 		.cwd = head->cwd,               .title = head->title,
 		.usage = USAGE_NONE,
 	};
-	char temp[ID_SIZE + 32];
+	char temp[2 * ID_SIZE + 8], unique[ID_SIZE];
 	struct buf record = BUF_INIT;
 	int fd = -1, r = -1;
 
 	record_add_head(&record, head);
 	sum.history_bytes = (int64_t)record.n;
-	snprintf(temp, sizeof(temp), ".new-%s-%ld", id, (long)getpid());
-	if (buf_check(&record, e) == 0)
+	if (buf_check(&record, e) == 0 && id_generate(unique, e) == 0)
+		snprintf(temp, sizeof(temp), ".new-%s-%s", id, unique);
+	if (e->kind == ERR_NONE)
 		fd = build(s, temp, buf_span(&record), e);
 	if (fd >= 0) {
 		r = publish(s, temp, id, e);
@@ -122,7 +123,7 @@ static int remove_files(const struct store *s, const char *name, struct err *e);
 
 static int remove_entry(const struct store *s, int dir, const char *name, struct err *e)
 {
-	struct store inner = { .dir = name, .fd = dir };
+	struct store inner = { .dir = name, .fd = dir, .stop_fd = -1 };
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;

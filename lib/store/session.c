@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "store/index.h"
 #include "store/spool.h"
 
@@ -78,6 +79,9 @@ static int store_interrupted(struct session *x, const struct exchange *cut, stru
 		return -1;
 	if (stored_already(&j, cut->id)) {
 		jsonl_unmap(&j);
+		/* Written, but perhaps not yet on the disk. */
+		if (fdatasync(x->fd) < 0)
+			return err_sys(e, errno, "session '%s'", x->id);
 		spool_remove(x->dir);
 		return 0;
 	}
@@ -222,15 +226,14 @@ static int append_history(struct session *x, const struct summary *sum,
 	if (change)
 		record_add_change(&b, change);
 	record_add_exchange(&b, exchange);
-	r = buf_check(&b, e) < 0 ? -1 : jsonl_append(x->fd, buf_span(&b), true, e);
+	/* What our own reader would refuse must not be acknowledged. */
+	if (buf_check(&b, e) == 0 && utf8_valid(b.p, b.n) < b.n)
+		err_set(e, ERR_FAILED, "it is not UTF-8");
+	r = e->kind != ERR_NONE ? -1 : jsonl_append(x->fd, buf_span(&b), true, e);
 	if (r == 0 && !sum->first_query.p)
 		r = sync_names(x, e);
 	buf_release(&b);
-	if (r < 0) {
-		e->kind = ERR_UNSTORED;
-		err_prefix(e, "cannot store the exchange in session '%s'", x->id);
-	}
-	return r;
+	return r < 0 ? err_prefix(e, "cannot store the exchange in session '%s'", x->id) : 0;
 }
 
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,

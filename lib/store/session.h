@@ -58,7 +58,7 @@ void session_unlock(struct session *x);
 int session_load(struct session *x, struct conversation *c, struct err *e);
 
 /* The exchange, and a `change` record when `change` is not NULL, in one append;
- * then its index record. ERR_UNSTORED when the history could not take it, ERR_GONE
+ * then its index record. ERR_GONE
  * when somebody deleted the session in spite of the lock: nothing was written. */
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e);

@@ -14,6 +14,7 @@
 
 struct store {
 	const char *dir; /* the caller's */
+	int stop_fd;     /* becomes readable when the user wants to stop waiting; or -1 */
 	int fd;          /* -1: the directory does not exist, so there are no sessions */
 	void (*notice)(const char *sentence);
 };

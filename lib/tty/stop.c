@@ -43,7 +43,10 @@ void stop_clear(void)
 {
 	char rest[64];
 
-	caught = 0;
+	if (caught && caught != SIGINT)
+		return;
 	while (read(wake[0], rest, sizeof(rest)) > 0)
 		;
+	if (caught == SIGINT)
+		caught = 0;
 }

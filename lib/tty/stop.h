@@ -12,6 +12,7 @@
 int stop_begin(struct err *e);
 /* The last signal since stop_clear(), 0 when there was none. */
 int stop_signal(void);
+/* Forgets a SIGINT. The others mean that the process is to end, and stay. */
 void stop_clear(void);
 
 #endif

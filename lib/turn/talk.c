@@ -36,6 +36,16 @@ static void pass_on(struct flow *f)
 	f->passed_on = f->reply->text.n;
 }
 
+/* A server may quote the key that it refuses. Short ones are no secrets, and would be
+ * found in every other word. */
+static void redact(char *text, const char *key)
+{
+	if (!key || strlen(key) < 8)
+		return;
+	for (char *p = text; (p = strstr(p, key)) != NULL; p += strlen(key))
+		memset(p, '*', strlen(key));
+}
+
 static int on_event(void *ctx, struct span data, struct err *e)
 {
 	struct flow *f = ctx;
@@ -44,6 +54,7 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	if (f->how->provider->event(f->reply, data, e) == 0)
 		return 0;
 	f->refused = true;
+	redact(e->msg, f->how->api_key);
 	return -1;
 }
 
@@ -84,6 +95,8 @@ static int finish(struct flow *f, const char *url, struct err *e)
 	else
 		r = sse_end(&f->sse, e);
 	pass_on(f);
+	if (r < 0)
+		redact(e->msg, f->how->api_key);
 	if (r < 0)
 		return -1;
 	if (f->form != FORM_WHOLE && !f->any_event)
@@ -131,16 +144,17 @@ static void add_plain(struct buf *message, struct span body)
 }
 
 /* An answer of another status than 2xx. */
-static int refuse(const struct provider *p, const char *url, const struct http_response *rs,
+static int refuse(const struct talk *how, const char *url, const struct http_response *rs,
                   struct err *e)
 {
 	struct buf message = BUF_INIT;
 	struct span said;
 	bool cut;
 
-	p->problem(buf_span(&rs->body), &message);
+	how->provider->problem(buf_span(&rs->body), &message);
 	if (!message.n)
 		add_plain(&message, buf_span(&rs->body));
+	redact(message.p, how->api_key);
 	said = utf8_head(buf_span(&message), MESSAGE_MAX, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
@@ -179,7 +193,7 @@ static int post(struct flow *f, const char *url, struct span body, struct err *e
 	int r = http_post(f->how->http, &rq, &rs, e);
 
 	if (r == 0 && (rs.status < 200 || rs.status > 299))
-		r = refuse(f->how->provider, url, &rs, e);
+		r = refuse(f->how, url, &rs, e);
 	else if (r == 0)
 		r = finish(f, url, e);
 	else if (was_over(f, e))

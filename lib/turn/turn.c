@@ -68,21 +68,12 @@ static void clean_utf8(struct buf *b)
 	*b = clean;
 }
 
-/* A server may quote the key that it refuses. */
-static void redact(char *text, const char *key)
-{
-	for (char *p = text; *key && (p = strstr(p, key)) != NULL; p += strlen(key))
-		memset(p, '*', strlen(key));
-}
-
 static int ask(struct turn *t, struct talk *how, const struct chat_request *rq, int spool_fd,
                struct err *e)
 {
 	int64_t started = clock_steady_ms();
 	int r = talk_run(how, rq, &t->reply, spool_fd, e);
 
-	if (r < 0 && how->api_key)
-		redact(e->msg, how->api_key);
 	clean_utf8(&t->reply.finish_reason);
 	clean_utf8(&t->reply.reasoning);
 	conclude(t, started, r < 0, e);
@@ -103,14 +94,29 @@ static struct chat_request make_request(const struct turn *t, const struct talk 
 	};
 }
 
+/* A model that only failed is not remembered: it may be a slip. */
+static void note_changes(struct turn *t, const struct conversation *c)
+{
+	t->change = (struct change){ .timestamp = t->exchange.timestamp };
+	if (!span_eq(c->summary.model, t->model_used.p) && t->exchange.status != STATUS_ERROR)
+		t->change.model = buf_span(&t->model_used);
+	if (t->title && !span_eq(buf_span(&c->title), t->title))
+		t->change.title = span_str(t->title);
+}
+
+static const struct change *changes(const struct turn *t)
+{
+	return t->change.model.p || t->change.title.p ? &t->change : NULL;
+}
+
 /* The first of the two errors is the one to report: the other is told as a notice. */
 static int store_exchange(struct turn *t, struct session *x, struct conversation *c, int failed,
-                          const struct change *change, struct err *e)
+                          struct err *e)
 {
 	struct err why = ERR_INIT;
 
 	if (buf_check(&t->answer, &why) == 0 && buf_check(&t->error, &why) == 0 &&
-	    session_append(x, &c->summary, &t->exchange, change, &why) == 0)
+	    session_append(x, &c->summary, &t->exchange, changes(t), &why) == 0)
 		return failed;
 	if (why.kind == ERR_GONE) {
 		t->homeless = true;
@@ -128,17 +134,11 @@ static int run_locked(struct turn *t, struct talk *how, struct session *x, struc
                       struct err *e)
 {
 	struct span model = t->model ? span_str(t->model) : c->summary.model;
-	struct change change = { 0 };
 	struct chat_request rq;
 	int spool_fd, failed;
 
 	if (begin(t, model, e) < 0)
 		return -1;
-	change.timestamp = t->exchange.timestamp;
-	if (!span_eq(c->summary.model, t->model_used.p))
-		change.model = buf_span(&t->model_used);
-	if (t->title && !span_eq(buf_span(&c->title), t->title))
-		change.title = span_str(t->title);
 	spool_fd = spool_begin(x->dir, &t->exchange, e);
 	if (spool_fd < 0) {
 		t->exchange = (struct exchange){ 0 }; /* nothing was sent */
@@ -148,7 +148,21 @@ static int run_locked(struct turn *t, struct talk *how, struct session *x, struc
 	rq = make_request(t, how, c);
 	failed = ask(t, how, &rq, spool_fd, e);
 	close(spool_fd);
-	return store_exchange(t, x, c, failed, change.model.p || change.title.p ? &change : NULL, e);
+	note_changes(t, c);
+	return store_exchange(t, x, c, failed, e);
+}
+
+/* Under the lock, because the session may have been made anew by another process since
+ * the caller chose its provider. */
+static int check_provider(const struct talk *how, const struct session *x,
+                          const struct conversation *c, struct err *e)
+{
+	struct span own = c->head.head.provider;
+
+	if (span_eq(own, how->provider->name))
+		return 0;
+	return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", x->id,
+	               (int)own.n, own.p, how->provider->name);
 }
 
 int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
@@ -163,7 +177,9 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 		return -1;
 	r = session_load(&x, &c, e);
 	if (r == 0) {
-		r = run_locked(t, how, &x, &c, e);
+		r = check_provider(how, &x, &c, e);
+		if (r == 0)
+			r = run_locked(t, how, &x, &c, e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);
@@ -181,7 +197,7 @@ int turn_store(const struct turn *t, const struct store *s, const char *id, stru
 		return -1;
 	r = session_load(&x, &c, e);
 	if (r == 0) {
-		r = session_append(&x, &c.summary, &t->exchange, NULL, e);
+		r = session_append(&x, &c.summary, &t->exchange, changes(t), e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);

@@ -42,6 +42,7 @@ struct turn {
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf answer, error, model_used;
+	struct change change; /* of model and title, that the exchange brings with it */
 	bool homeless; /* the session was removed under the turn, which is not stored */
 };
 

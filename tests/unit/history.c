@@ -197,7 +197,6 @@ static void test_summary(void)
 	ok(load(&c, "abx<a+zc", "{\"torn"), "a history of all sorts is loaded");
 	is_span(c.head.head.id, "s", "its head");
 	is_int((int64_t)c.n, 3, "exchanges of the conversation");
-	is_int((int64_t)c.others, 2, "exchanges taken back");
 	is_int(c.summary.created_at, 5, "created");
 	is_int(c.summary.updated_at, 1000 + 'z', "last active: the newest exchange's time");
 	is_int(c.summary.exchange_count, 2, "complete ones of the conversation");
