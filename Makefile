@@ -149,7 +149,7 @@ install: all
 
 uninstall:
 	rm -f $(installed)
-	-rmdir $(datadir)/mcbox
+	rmdir $(datadir)/mcbox 2>/dev/null || : # sessions may live there
 
 clean:
 	rm -rf build mcbox $(TOOLS)

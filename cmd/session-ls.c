@@ -140,6 +140,7 @@ static int put_raw(struct batch *b, bool quiet, struct span line)
 
 struct columns {
 	size_t window, id, model, preview; /* widths on a terminal */
+	bool created; /* whether there is room for that column */
 };
 
 static void decoded(struct buf *to, struct span json, bool harmless)
@@ -206,7 +207,9 @@ static void print_row(const struct columns *c, const struct index_record *r)
 	decoded(&model, r->model, true);
 	decoded(&preview, title_or_query(r), true);
 	add_cell(&b, r->id, c->id);
-	buf_addf(&b, "%-16s  %-16s  %9" PRId64 "  ", created, updated, r->exchange_count);
+	if (c->created)
+		buf_addf(&b, "%-16s  ", created);
+	buf_addf(&b, "%-16s  %9" PRId64 "  ", updated, r->exchange_count);
 	add_cell(&b, buf_span(&model), c->model);
 	term_add_fit(&b, buf_span(&preview), c->preview, false);
 	print_fitted(c, &b);
@@ -216,12 +219,12 @@ static void print_row(const struct columns *c, const struct index_record *r)
 }
 
 /* The two dates and the count take a fixed width, with two spaces between columns;
- * what they leave is shared out. */
+ * what they leave is shared out. A narrow window has no room for the older date. */
 static struct columns lay_out(size_t id)
 {
-	const size_t fixed = 16 + 2 + 16 + 2 + 9 + 2 + 2 + 2;
 	size_t window = term_columns(STDOUT_FILENO), rest;
-	struct columns c = { .window = window, .id = id };
+	struct columns c = { .window = window, .id = id, .created = window >= 90 };
+	size_t fixed = (c.created ? 16 + 2 : 0) + 16 + 2 + 9 + 2 + 2 + 2;
 
 	rest = window > fixed + id ? window - fixed - id : 0;
 	c.model = rest / 3 < 20 ? rest / 3 : 20;
@@ -234,7 +237,9 @@ static void print_header(const struct columns *c)
 	struct buf b = BUF_INIT;
 
 	add_cell(&b, span_str("ID"), c->id);
-	buf_addf(&b, "%-16s  %-16s  %9s  ", "CREATED", "LAST ACTIVE", "EXCHANGES");
+	if (c->created)
+		buf_addf(&b, "%-16s  ", "CREATED");
+	buf_addf(&b, "%-16s  %9s  ", "LAST ACTIVE", "EXCHANGES");
 	add_cell(&b, span_str("MODEL"), c->model);
 	term_add_fit(&b, span_str("TITLE OR FIRST PROMPT"), c->preview, false);
 	print_fitted(c, &b);

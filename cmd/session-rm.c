@@ -97,13 +97,23 @@ static int remove_session(const struct store *s, const char *id, struct err *e)
 	return e->kind == ERR_NOT_FOUND ? forget(s, id, e) : -1;
 }
 
+/* Nobody is asked, and a script that runs twice must not take the next best session. */
+static bool in_full(const char *given, const char *id, struct err *e)
+{
+	if (strcmp(given, id) == 0)
+		return true;
+	err_set(e, ERR_FAILED, "no session '%s'; with --force an id is given in full (as in '%s')", given,
+	        id);
+	return false;
+}
+
 static void remove_one(struct job *j, const char *given)
 {
 	struct store *s = &j->tool.store;
 	struct err e = ERR_INIT;
 	char id[ID_SIZE];
 
-	if (session_resolve(s, given, id, &e) < 0)
+	if (session_resolve(s, given, id, &e) < 0 || (j->force && !in_full(given, id, &e)))
 		remember(j, fail_session(s, &e));
 	else if (!j->force && !confirmed(s, id))
 		remember(j, EXIT_FAILED);

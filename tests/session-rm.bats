@@ -154,7 +154,7 @@ there() {
 	new abcd
 	new abef
 	new x123
-	run_split mc-session-rm -f x1
+	run_split mc-session-rm x1 <<<y
 	assert_status 0
 	gone x123
 	run_split mc-session-rm -f ab
@@ -163,6 +163,20 @@ there() {
 	assert_err_has abef
 	there abcd
 	there abef
+}
+
+@test "rm: with --force an id is given in full, so that a second run takes nothing else" {
+	new proj
+	new proj-archive
+	run_split mc-session-rm -f proj
+	assert_status 0
+	run_split mc-session-rm -f proj
+	assert_status 1
+	assert_err_has "no session 'proj'; with --force an id is given in full (as in 'proj-archive')"
+	there proj-archive
+	run_split mc-session-rm -f - <<<proj
+	assert_status 1
+	there proj-archive
 }
 
 @test "rm: an exact id wins over those that it begins" {

@@ -73,7 +73,11 @@ widest() { term_screen | wc -L; }
 		same "lines at $columns columns" 'ID a-rather-long-id wide-one plain' \
 			"$(term_screen | grep -v '^$' | cut -d ' ' -f 1 | xargs)"
 		(($(widest) <= columns))
-		term_wait '^ID +CREATED +LAST ACTIVE +'
+		if ((columns < 90)); then # no room for the older date
+			term_wait '^ID +LAST ACTIVE +'
+		else
+			term_wait '^ID +CREATED +LAST ACTIVE +'
+		fi
 		term_wait '^wide-one .*[0-9]{4}-[0-9]{2}-[0-9]{2}'
 	done
 	term_wait '日本語.*…$'

@@ -105,11 +105,12 @@ static int finish(struct flow *f, const char *url, struct err *e)
 	return f->how->provider->end(f->reply, e);
 }
 
-static const char *advice(long status)
+static const char *advice(const struct talk *how, long status)
 {
 	switch (status) {
 	case 401:
-	case 403: return "; is the API key right?";
+	case 403: return how->api_key ? "; is the API key right?"
+		                      : "; no API key is set (OPENAI_COMPATIBLE_API_KEY)";
 	case 404: return "; are the base URL and the model's name right?";
 	case 429: return "; wait a little and try again";
 	default:  return "";
@@ -158,9 +159,9 @@ static int refuse(const struct talk *how, const char *url, const struct http_res
 	said = utf8_head(buf_span(&message), MESSAGE_MAX, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
-		        cut ? "…" : "", advice(rs->status));
+		        cut ? "…" : "", advice(how, rs->status));
 	else
-		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(rs->status));
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(how, rs->status));
 	buf_release(&message);
 	return -1;
 }
