@@ -50,13 +50,3 @@ stored() { jq -r 'select(.type == "exchange").query' "$(history "$1")"; }
 
 # mode FILE: its permissions, in octal.
 mode() { stat -c %a "$1" 2>/dev/null || stat -f %Lp "$1"; }
-
-# same WHAT EXPECTED SEEN
-same() {
-	[[ $2 == "$3" ]] && return
-	echo "expected $1:"
-	show "$2"
-	echo 'seen:'
-	show "$3"
-	return 1
-}

@@ -87,6 +87,16 @@ poll() {
 	done
 }
 
+# same WHAT EXPECTED SEEN
+same() {
+	[[ $2 == "$3" ]] && return
+	echo "expected $1:"
+	show "$2"
+	echo 'seen:'
+	show "$3"
+	return 1
+}
+
 # wait_for FILE [SECONDS]: until the file exists.
 wait_for() {
 	poll "${2:-30}" test -e "$1" && return

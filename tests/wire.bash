@@ -80,16 +80,6 @@ trace() {
 	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 200 -e trace="$calls" -o "$file" "$@"
 }
 
-# same WHAT EXPECTED SEEN
-same() {
-	[[ $2 == "$3" ]] && return
-	echo "expected $1:"
-	show "$2"
-	echo 'seen:'
-	show "$3"
-	return 1
-}
-
 # has WHAT TEXT PART
 has() {
 	[[ $2 == *"$3"* ]] && return
