@@ -54,7 +54,6 @@ struct chat {
 	struct buf cwd;
 	struct session_head head;   /* of a new session */
 	struct conversation so_far; /* of a turn that is not saved */
-	struct jsonl map;
 	int stop_fd;
 
 	/* the screen */
@@ -229,21 +228,37 @@ static int choose_model(struct chat *chat, struct span stored, struct err *e)
 	               "no model is chosen: name one with -m, MC_MODEL or \"model\" in the config file");
 }
 
+static int use_provider(struct chat *chat, struct span stored, struct err *e)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)stored.n, stored.p);
+	chat->how.provider = provider_find(name, e);
+	return chat->how.provider ? 0 : -1;
+}
+
+static int load_so_far(struct chat *chat, struct err *e)
+{
+	const struct store *s = &chat->tool.store;
+	struct jsonl j;
+	int r;
+
+	if (session_recover(s, chat->id, e) < 0 || history_map(s, chat->id, &j, e) < 0)
+		return -1;
+	r = conversation_load(&chat->so_far, s, chat->id, &j, e);
+	jsonl_unmap(&j); /* the records are copies */
+	return r;
+}
+
 static int resume(struct chat *chat, struct err *e)
 {
 	const struct session_head *head;
-	char name[64];
 
-	if (session_recover(&chat->tool.store, chat->id, e) < 0 ||
-	    history_map(&chat->tool.store, chat->id, &chat->map, e) < 0 ||
-	    conversation_load(&chat->so_far, &chat->tool.store, chat->id, &chat->map, e) < 0)
+	if (load_so_far(chat, e) < 0)
 		return -1;
 	head = &chat->so_far.head.head;
-	if (provider_stays(chat, head->provider, e) < 0 || system_stays(chat, head->system, e) < 0)
-		return -1;
-	snprintf(name, sizeof(name), "%.*s", (int)head->provider.n, head->provider.p);
-	chat->how.provider = provider_find(name, e);
-	if (!chat->how.provider)
+	if (provider_stays(chat, head->provider, e) < 0 || system_stays(chat, head->system, e) < 0 ||
+	    use_provider(chat, head->provider, e) < 0)
 		return -1;
 	chat->exists = true;
 	chat->head = *head;
@@ -256,14 +271,10 @@ static int resume(struct chat *chat, struct err *e)
  * that a chat that says nothing leaves nothing. */
 static int start(struct chat *chat, struct err *e)
 {
-	char name[64];
-
 	chat->head.created_at = clock_now_ms();
-	if (describe_session(&chat->head, &chat->choice, &chat->tool.config, &chat->cwd, e) < 0)
-		return -1;
-	snprintf(name, sizeof(name), "%.*s", (int)chat->head.provider.n, chat->head.provider.p);
-	chat->how.provider = provider_find(name, e);
-	if (!chat->how.provider || choose_model(chat, chat->head.model, e) < 0)
+	if (describe_session(&chat->head, &chat->choice, &chat->tool.config, &chat->cwd, e) < 0 ||
+	    use_provider(chat, chat->head.provider, e) < 0 ||
+	    choose_model(chat, chat->head.model, e) < 0)
 		return -1;
 	if (chat->choice.model)
 		chat->head.model = span_str(chat->choice.model);
@@ -315,7 +326,6 @@ static int open_chat(struct chat *chat, struct err *e)
 static void close_chat(struct chat *chat)
 {
 	conversation_release(&chat->so_far);
-	jsonl_unmap(&chat->map);
 	buf_release(&chat->cwd);
 	http_close(chat->how.http);
 	tool_close(&chat->tool);
