@@ -36,6 +36,7 @@ static const struct opt opts[] = {
 };
 
 #define TERMINAL_LINE 4095 /* what a terminal's own line editing can hold, on Linux */
+#define PROMPT_MAX (32 << 20)
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
@@ -113,9 +114,11 @@ static int read_prompt(const struct cli *c, const struct chat *chat, struct buf 
 		buf_addf(prompt, "%s%s", i ? " " : "", c->operands[i]);
 	if (!chat->no_stdin && (!c->noperands || !isatty(STDIN_FILENO))) {
 		struct buf in = BUF_INIT;
-		int r = io_read_all(STDIN_FILENO, &in, SIZE_MAX / 8);
+		int r = io_read_all(STDIN_FILENO, &in, PROMPT_MAX);
 
-		if (r < 0 && errno != EBADF) /* a closed stdin is an empty one */
+		if (r < 0 && errno == EFBIG)
+			err_set(e, ERR_USAGE, "the prompt is larger than %d MiB", PROMPT_MAX >> 20);
+		else if (r < 0 && errno != EBADF) /* a closed stdin is an empty one */
 			err_sys(e, errno, "cannot read standard input");
 		while (in.n && in.p[in.n - 1] == '\n')
 			in.n--;

@@ -121,15 +121,14 @@ static int print_turns(const struct request *rq, const struct store *s, const ch
 /* The process that runs a turn; 0 or -1 when it cannot be told. */
 static pid_t find_holder(const struct store *s, const char *id)
 {
-	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
-	pid_t holder;
-	int fd;
+	struct err ignored = ERR_INIT;
+	int dir, fd = history_open(s, id, O_RDONLY, &dir, &ignored);
+	pid_t holder = lock_holder(fd);
 
-	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
-	fd = openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	holder = lock_holder(fd);
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
+		close(dir);
+	}
 	return holder;
 }
 
@@ -222,10 +221,10 @@ static int print_session(const struct request *rq, const struct store *s, const 
 		return fail_session(s, &e);
 	/* What a crash left is shown too. Where that cannot be stored, the rest is. */
 	busy = session_recover(s, id, &ignored);
-	if (busy < 0)
-		say(ignored.msg);
 	if (history_map(s, id, &j, &e) < 0)
 		return fail_session(s, &e);
+	if (busy < 0)
+		say(ignored.msg);
 	if (rq->status)
 		status = print_status(rq, s, id, &j, busy > 0, &e);
 	else if (rq->json && !rq->last)

@@ -24,6 +24,8 @@ enum err_kind {
 	ERR_UNSTORED,    /* a reply arrived and could not be stored */
 	ERR_BUSY,        /* another process holds the session */
 	ERR_INTERRUPTED, /* the user stopped it */
+	ERR_DAMAGED,     /* a text or file that is not what it should be */
+	ERR_VERSION,     /* a file of a format that this mcbox does not know */
 };
 
 struct err {

@@ -24,6 +24,8 @@ int json_hex4(const char *p, const char *end, uint32_t *out)
 
 struct check {
 	const char *p, *end;
+	const char *why; /* set where the place alone does not tell */
+	size_t members;  /* of all objects */
 };
 
 static bool check_value(struct check *c, int depth);
@@ -65,18 +67,33 @@ static bool check_number(struct check *c)
 	return check_digits(c);
 }
 
-static bool check_escape(struct check *c)
+/* The grammar allows half a surrogate pair, but it stands for no character (RFC 8259,
+ * section 8.2). */
+static bool check_unicode(struct check *c)
 {
-	uint32_t ignored;
+	uint32_t first, second;
 
-	if (c->p == c->end || !memchr("\"\\/bfnrtu", *c->p, 9))
+	if (json_hex4(c->p, c->end, &first) < 0)
 		return false;
-	if (*c->p++ != 'u')
+	if (first >= 0xd800 && first < 0xdc00 && c->end - c->p >= 10 && c->p[4] == '\\' &&
+	    c->p[5] == 'u' && json_hex4(c->p + 6, c->end, &second) == 0 && second >= 0xdc00 &&
+	    second < 0xe000) {
+		c->p += 10;
 		return true;
-	if (json_hex4(c->p, c->end, &ignored) < 0)
+	}
+	if (first >= 0xd800 && first < 0xe000) {
+		c->why = "half a surrogate pair";
 		return false;
+	}
 	c->p += 4;
 	return true;
+}
+
+static bool check_escape(struct check *c)
+{
+	if (c->p == c->end || !memchr("\"\\/bfnrtu", *c->p, 9))
+		return false;
+	return *c->p++ != 'u' || check_unicode(c);
 }
 
 static bool check_string(struct check *c)
@@ -115,6 +132,7 @@ static bool check_list(struct check *c, bool object, int depth)
 		check_space(c);
 		if (object && (!check_string(c) || (check_space(c), !check_char(c, ':'))))
 			return false;
+		c->members += object;
 		if (!check_value(c, depth - 1))
 			return false;
 		if (!check_char(c, ','))
@@ -127,8 +145,12 @@ static bool check_value(struct check *c, int depth)
 	bool ok = false;
 
 	check_space(c);
-	if (c->p == c->end || depth == 0)
+	if (c->p == c->end)
 		return false;
+	if (depth == 0) {
+		c->why = "nested too deep";
+		return false;
+	}
 	switch (*c->p) {
 	case '{': ok = check_list(c, true, depth); break;
 	case '[': ok = check_list(c, false, depth); break;
@@ -142,23 +164,27 @@ static bool check_value(struct check *c, int depth)
 	return ok;
 }
 
-int json_check(struct span text, struct err *e)
+int json_check(struct span text, size_t *members, struct err *e)
 {
-	struct check c = { text.p, text.p + text.n };
+	struct check c = { text.p, text.p + text.n, NULL, 0 };
 	size_t good = utf8_valid(text.p, text.n);
 
 	if (good < text.n)
-		return err_set(e, ERR_FAILED, "not UTF-8 (at byte %zu)", good + 1);
-	if (check_value(&c, JSON_DEPTH) && c.p == c.end)
+		return err_set(e, ERR_DAMAGED, "not UTF-8 (at byte %zu)", good + 1);
+	if (check_value(&c, JSON_DEPTH) && c.p == c.end) {
+		*members = c.members;
 		return 0;
-	if (c.p == c.end)
-		return err_set(e, ERR_FAILED, "JSON that breaks off");
-	return err_set(e, ERR_FAILED, "no valid JSON (at byte %zu)", (size_t)(c.p - text.p) + 1);
+	}
+	if (c.p == c.end && !c.why)
+		return err_set(e, ERR_DAMAGED, "JSON that breaks off");
+	return err_set(e, ERR_DAMAGED, "%s (at byte %zu)", c.why ? c.why : "no valid JSON",
+	               (size_t)(c.p - text.p) + 1);
 }
 
 bool json_is_whole(struct span text)
 {
 	struct err ignored = ERR_INIT;
+	size_t members;
 
-	return json_check(text, &ignored) == 0;
+	return json_check(text, &members, &ignored) == 0;
 }

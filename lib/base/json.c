@@ -1,22 +1,50 @@
 #include "base/json.h"
 
 #include <json-c/json_tokener.h>
-#include <limits.h>
+#include <json-c/linkhash.h>
 #include <string.h>
 
+/* json-c keeps the last of several members of one name, and so has fewer than the text. */
+static size_t count_members(struct json_object *o)
+{
+	size_t n = 0;
+
+	if (json_object_is_type(o, json_type_object)) {
+		n = (size_t)json_object_object_length(o);
+		json_object_object_foreach(o, key, member) {
+			(void)key;
+			n += count_members(member);
+		}
+	} else if (json_object_is_type(o, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			n += count_members(json_object_array_get_idx(o, i));
+	}
+	return n;
+}
+
+static bool is_object(struct span text)
+{
+	size_t i = 0;
+
+	while (i < text.n && memchr(" \t\r\n", text.p[i], 4))
+		i++;
+	return i < text.n && text.p[i] == '{';
+}
 
 static int parse(struct span text, int flags, bool any, struct json_object **out, struct err *e)
 {
 	struct json_tokener *t;
 	struct json_object *o;
 	enum json_tokener_error why;
-	size_t end;
+	size_t end, members = 0;
 
 	*out = NULL;
-	if (text.n > INT_MAX)
-		return err_set(e, ERR_FAILED, "larger than 2 GB");
-	if (!any && json_check(text, e) < 0)
+	if (text.n > JSON_MAX)
+		return err_set(e, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
+	if (!any && json_check(text, &members, e) < 0)
 		return -1;
+	if (!any && !is_object(text))
+		return err_set(e, ERR_DAMAGED, "no JSON object");
 	t = json_tokener_new_ex(JSON_DEPTH);
 	if (!t)
 		return err_oom(e);
@@ -25,20 +53,22 @@ static int parse(struct span text, int flags, bool any, struct json_object **out
 	why = json_tokener_get_error(t);
 	end = json_tokener_get_parse_end(t);
 	json_tokener_free(t);
+	if (why != json_tokener_success && !any)
+		return err_oom(e); /* nothing else is left: the text is right */
 	if (why == json_tokener_continue)
-		return err_set(e, ERR_FAILED, "JSON that breaks off");
+		return err_set(e, ERR_DAMAGED, "JSON that breaks off");
 	if (why != json_tokener_success)
-		return err_set(e, ERR_FAILED, "no valid JSON (%s at byte %zu)",
+		return err_set(e, ERR_DAMAGED, "no valid JSON (%s at byte %zu)",
 		               json_tokener_error_desc(why), end + 1);
-	if (!any && !json_object_is_type(o, json_type_object)) {
+	if (!any && count_members(o) != members) {
 		json_object_put(o);
-		return err_set(e, ERR_FAILED, "no JSON object");
+		return err_set(e, ERR_DAMAGED, "an object with two members of one name");
 	}
 	while (end < text.n && memchr(" \t\r\n", text.p[end], 4))
 		end++;
 	if (end < text.n) {
 		json_object_put(o);
-		return err_set(e, ERR_FAILED, "something behind the JSON value (at byte %zu)", end + 1);
+		return err_set(e, ERR_DAMAGED, "something behind the JSON value (at byte %zu)", end + 1);
 	}
 	*out = o;
 	return 0;
@@ -81,7 +111,7 @@ static int typed(struct json_object *o, const char *key, enum json_type type, co
 	if (!*v)
 		return 0;
 	if (!json_object_is_type(*v, type))
-		return err_set(e, ERR_FAILED, "'%s' must be %s", key, name);
+		return err_set(e, ERR_DAMAGED, "'%s' must be %s", key, name);
 	return 1;
 }
 

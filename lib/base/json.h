@@ -14,9 +14,11 @@
 
 #define JSON_DEPTH 64 /* deeper nesting is refused */
 
+#define JSON_MAX (256u << 20) /* bytes of a text; a larger one is refused, unread */
+
 /*
- * Parses one object, strictly: UTF-8, no comments, nothing behind it. The caller
- * owns *out (json_object_put).
+ * Parses one object, strictly: UTF-8, no comments, nothing behind it, no name twice in
+ * an object, no half of a surrogate pair. The caller owns *out (json_object_put).
  */
 int json_parse_object(struct span text, struct json_object **out, struct err *e);
 
@@ -27,9 +29,9 @@ int json_parse_object(struct span text, struct json_object **out, struct err *e)
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e);
 
 /* Whether `text` is JSON, whole and by the letter, without parsing it into anything;
- * json_check() says what is wrong. */
+ * json_check() says what is wrong, and counts the members of all its objects. */
 bool json_is_whole(struct span text);
-int json_check(struct span text, struct err *e);
+int json_check(struct span text, size_t *members, struct err *e);
 /* The four hexadecimal digits of an escape; -1 when they are none. */
 int json_hex4(const char *p, const char *end, uint32_t *out);
 

@@ -178,7 +178,7 @@ static int take(struct reply *r, struct span json, const char *part, struct err 
 	int bad;
 
 	if (json_parse_lenient(json, &o, e) < 0) {
-		e->kind = e->kind == ERR_FAILED ? ERR_NETWORK : e->kind;
+		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
 		return err_prefix(e, "the server sent a malformed event");
 	}
 	bad = json_object_is_type(o, json_type_object)

@@ -1,6 +1,5 @@
 #include "store/history.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +9,41 @@
 #include "base/json-scan.h"
 #include "base/json.h"
 #include "store/id.h"
+#include "store/place.h"
+
+static int open_failed(const struct store *s, const char *id, bool folder, struct err *e)
+{
+	if (e->kind != ERR_NOT_FOUND)
+		return err_prefix(e, "'%s/%s%s'", s->dir, id, folder ? "" : "/" HISTORY_FILE);
+	err_clear(e);
+	return err_set(e, ERR_NOT_FOUND, "no session '%s'", id);
+}
+
+int history_open(const struct store *s, const char *id, int flags, int *dir, struct err *e)
+{
+	int fd;
+
+	*dir = s->fd < 0 ? err_set(e, ERR_NOT_FOUND, "no store") : place_folder(s->fd, id, e);
+	if (*dir < 0)
+		return open_failed(s, id, true, e);
+	fd = place_file(*dir, HISTORY_FILE, flags, e);
+	if (fd >= 0)
+		return fd;
+	close(*dir);
+	*dir = -1;
+	return open_failed(s, id, false, e);
+}
 
 int history_map(const struct store *s, const char *id, struct jsonl *j, struct err *e)
 {
-	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
-	int fd, r;
+	int dir, fd = history_open(s, id, O_RDONLY, &dir, e), r;
 
-	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
-	fd = s->fd < 0 ? -1 : openat(s->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && (s->fd < 0 || errno == ENOENT || errno == ENOTDIR))
-		return err_set(e, ERR_NOT_FOUND, "no session '%s'", id);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open '%s/%s'", s->dir, path);
+		return -1;
 	r = jsonl_map(j, fd, e);
 	close(fd);
-	return r < 0 ? err_prefix(e, "'%s/%s'", s->dir, path) : 0;
+	close(dir);
+	return r < 0 ? err_prefix(e, "'%s/%s/" HISTORY_FILE "'", s->dir, id) : 0;
 }
 
 static int turns_add(struct turns *t, size_t *cap, size_t offset, struct err *e)
@@ -260,8 +279,9 @@ static void take(struct conversation *c, struct record *r, size_t offset, const 
 	}
 }
 
-static void read_records(struct conversation *c, const struct store *s, const char *id,
-                         const struct jsonl *j, const struct turns *t)
+/* A record that is damaged is passed over. What only cannot be read now must not be. */
+static int read_records(struct conversation *c, const struct store *s, const char *id,
+                        const struct jsonl *j, const struct turns *t, struct err *e)
 {
 	struct span line;
 	size_t at = 0, next = 0;
@@ -270,15 +290,19 @@ static void read_records(struct conversation *c, const struct store *s, const ch
 		struct err why = ERR_INIT;
 		struct record r;
 
-		if (record_parse(line, &r, &why) < 0)
+		if (record_parse(line, &r, &why) == 0)
+			take(c, &r, start, t, &next);
+		else if (why.kind == ERR_DAMAGED || (why.kind == ERR_VERSION && c->head.json))
 			notice_damage(s, id, j, start, why.msg);
 		else
-			take(c, &r, start, t, &next);
+			return err_set(e, why.kind, "%s/%s/" HISTORY_FILE ":%zu: %s", s->dir, id,
+			               jsonl_line_number(j, start), why.msg);
 		if (next < t->n && t->offsets[next] == start)
 			next++;
 		if (why.kind == ERR_NONE)
 			record_release(&r);
 	}
+	return 0;
 }
 
 int conversation_load(struct conversation *c, const struct store *s, const char *id,
@@ -292,16 +316,15 @@ int conversation_load(struct conversation *c, const struct store *s, const char 
 	if (history_turns(NULL, id, j, 0, &t, e) < 0)
 		return -1;
 	c->turns = calloc(t.n + 1, sizeof(*c->turns));
-	if (c->turns)
-		read_records(c, s, id, j, &t);
-	turns_release(&t);
-	if (!c->turns || c->model.oom || c->title.oom) {
+	if (!c->turns || read_records(c, s, id, j, &t, e) < 0 || c->model.oom || c->title.oom) {
+		turns_release(&t);
 		conversation_release(c);
-		return err_oom(e);
+		return e->kind == ERR_NONE ? err_oom(e) : -1;
 	}
+	turns_release(&t);
 	if (!c->head.json) {
 		conversation_release(c);
-		return err_set(e, ERR_FAILED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
+		return err_set(e, ERR_DAMAGED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
 		               id);
 	}
 	c->summary.model = buf_span(&c->model);

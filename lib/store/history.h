@@ -17,7 +17,10 @@
 
 #define HISTORY_FILE "history.jsonl"
 
-/* Maps a session's history for reading. ERR_NOT_FOUND when there is no such session. */
+/* Opens a session's history, and its folder as *dir. ERR_NOT_FOUND when there is no such
+ * session. */
+int history_open(const struct store *s, const char *id, int flags, int *dir, struct err *e);
+/* Maps it for reading. */
 int history_map(const struct store *s, const char *id, struct jsonl *j, struct err *e);
 
 /* What the index says of a session. The spans belong to whoever filled it in. */

@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/lock.h"
+#include "store/place.h"
 
 #define INDEX_TEMP ".index.tmp" /* no session's name: ids do not begin with a dot */
 #define QUERY_MAX 100           /* characters of a query that the index keeps */
@@ -284,30 +285,24 @@ static void say_waiting(void *ctx, pid_t holder)
 static int take_lock(const struct store *s, struct err *e)
 {
 	struct lock_wait w = { .stop_fd = s->stop_fd, .waiting = say_waiting, .ctx = (void *)s };
-	int fd = openat(s->fd, INDEX_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = place_file(s->fd, INDEX_LOCK, O_RDWR | O_CREAT, e);
 
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open '%s/" INDEX_LOCK "'", s->dir);
-	if (lock_take(fd, &w, e) < 0) {
+	if (fd >= 0 && lock_take(fd, &w, e) == 0)
+		return fd;
+	if (fd >= 0)
 		close(fd);
-		return err_prefix(e, "'%s/" INDEX_LOCK "'", s->dir);
-	}
-	return fd;
+	return err_prefix(e, "'%s/" INDEX_LOCK "'", s->dir);
 }
 
 /* Opens the index, and makes it first where it is missing. The lock is held. */
 static int open_or_rebuild(const struct store *s, int flags, struct err *e)
 {
-	int fd = index_open_file(s, flags);
+	int fd = index_open_file(s, flags, e);
 
-	if (fd < 0 && errno == ENOENT) {
-		if (rebuild(s, e) < 0)
-			return -1;
-		fd = index_open_file(s, flags);
-	}
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open '%s/" INDEX_FILE "'", s->dir);
-	return fd;
+	if (fd >= 0 || e->kind != ERR_NOT_FOUND)
+		return fd;
+	err_clear(e);
+	return rebuild(s, e) < 0 ? -1 : index_open_file(s, flags, e);
 }
 
 int index_make(const struct store *s, struct err *e)

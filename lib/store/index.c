@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/json-scan.h"
+#include "store/place.h"
 
 static const char line_start[] = "{\"id\":\"";
 static const char line_end[] = "\"version\":1}\n";
@@ -324,19 +325,16 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r)
 	return true;
 }
 
-/* Opens the index, which is missing or empty when a person deleted it, or when
- * this is a new store. */
-int index_open_file(const struct store *s, int flags)
+int index_open_file(const struct store *s, int flags, struct err *e)
 {
-	int fd = openat(s->fd, INDEX_FILE, flags | O_CLOEXEC | O_NOFOLLOW);
+	int fd = place_file(s->fd, INDEX_FILE, flags, e);
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0) {
 		close(fd);
-		errno = ENOENT;
-		return -1;
+		fd = err_set(e, ERR_NOT_FOUND, "it is empty");
 	}
-	return fd;
+	return fd < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : fd;
 }
 
 int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e)
@@ -346,14 +344,15 @@ int index_open(struct index_reader *r, const struct store *s, bool all, struct e
 	memset(r, 0, sizeof(*r));
 	if (s->fd < 0)
 		return 0;
-	fd = index_open_file(s, O_RDONLY);
-	if (fd < 0 && errno == ENOENT) {
+	fd = index_open_file(s, O_RDONLY, e);
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
 		if (index_make(s, e) < 0)
 			return -1;
-		fd = index_open_file(s, O_RDONLY);
+		fd = index_open_file(s, O_RDONLY, e);
 	}
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open '%s/" INDEX_FILE "'", s->dir);
+		return -1;
 	result = index_open_fd(r, fd, all, e);
 	close(fd);
 	return result < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : 0;

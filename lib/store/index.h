@@ -73,9 +73,9 @@ enum index_field {
  * index_next(). */
 bool index_record(struct span line, unsigned wanted, struct index_record *r);
 
-/* Opens the file. ENOENT also when it is empty: it is to be made then, as when a
- * person deleted it, or in a new store. */
-int index_open_file(const struct store *s, int flags);
+/* Opens the file. ERR_NOT_FOUND also when it is empty: it is to be made then, as when
+ * a person deleted it, or in a new store. */
+int index_open_file(const struct store *s, int flags, struct err *e);
 
 /* ---- writing ---- */
 

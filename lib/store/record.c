@@ -39,7 +39,7 @@ void usage_add(struct usage *sum, const struct usage *u)
 
 static int need(int got, const char *key, struct err *e)
 {
-	return got == 0 ? err_set(e, ERR_FAILED, "'%s' is missing", key) : got;
+	return got == 0 ? err_set(e, ERR_DAMAGED, "'%s' is missing", key) : got;
 }
 
 static int need_str(struct json_object *o, const char *key, struct span *s, struct err *e)
@@ -53,7 +53,7 @@ static int need_time(struct json_object *o, const char *key, int64_t *ms, struct
 
 	/* Up to the year 9999; what a damaged digit makes of a time is not one. */
 	if (got > 0 && (*ms < 0 || *ms > INT64_C(253402300799999)))
-		return err_set(e, ERR_FAILED, "'%s' is no time in milliseconds", key);
+		return err_set(e, ERR_DAMAGED, "'%s' is no time in milliseconds", key);
 	return got;
 }
 
@@ -64,7 +64,7 @@ static int parse_head(struct json_object *o, struct session_head *h, struct err 
 	if (need(json_get_int(o, "version", &version, e), "version", e) < 0)
 		return -1;
 	if (version != RECORD_VERSION)
-		return err_set(e, ERR_FAILED,
+		return err_set(e, ERR_VERSION,
 		               "its format has version %" PRId64 "; this mcbox knows version %d", version,
 		               RECORD_VERSION);
 	if (need_str(o, "id", &h->id, e) < 0 || need_time(o, "createdAt", &h->created_at, e) < 0 ||
@@ -74,7 +74,7 @@ static int parse_head(struct json_object *o, struct session_head *h, struct err 
 	    json_get_obj(o, "metadata", &h->metadata, e) < 0)
 		return -1;
 	if (!id_valid(h->id.p, h->id.n))
-		return err_set(e, ERR_FAILED, "'id' is no session id");
+		return err_set(e, ERR_DAMAGED, "'id' is no session id");
 	return 0;
 }
 
@@ -87,7 +87,7 @@ static int parse_status(struct json_object *o, enum status *status, struct err *
 	for (*status = STATUS_COMPLETE; *status <= STATUS_INTERRUPTED; (*status)++)
 		if (span_eq(s, status_names[*status]))
 			return 0;
-	return err_set(e, ERR_FAILED, "'status' must be complete, error or interrupted");
+	return err_set(e, ERR_DAMAGED, "'status' must be complete, error or interrupted");
 }
 
 static int get_count(struct json_object *o, const char *key, int64_t *n, struct err *e)
@@ -95,7 +95,7 @@ static int get_count(struct json_object *o, const char *key, int64_t *n, struct 
 	int got = json_get_int(o, key, n, e);
 
 	if (got > 0 && (*n < 0 || *n > COUNT_MAX))
-		return err_set(e, ERR_FAILED, "'%s' is no count", key);
+		return err_set(e, ERR_DAMAGED, "'%s' is no count", key);
 	return got;
 }
 
@@ -145,7 +145,7 @@ static int parse_rewind(struct json_object *o, struct span *to, struct err *e)
 	if (need_time(o, "timestamp", &ignored, e) < 0)
 		return -1;
 	if (!json_object_object_get_ex(o, "to", NULL))
-		return err_set(e, ERR_FAILED, "'to' is missing");
+		return err_set(e, ERR_DAMAGED, "'to' is missing");
 	return json_get_str(o, "to", to, e) < 0 ? -1 : 0;
 }
 

@@ -1,4 +1,5 @@
 /* Which session is meant. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,9 @@ bool session_exists(const struct store *s, const char *id)
 	if (s->fd < 0)
 		return false;
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
-	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	/* One that cannot be looked at is not missing: opening it tells why. */
+	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
 }
 
 static void copy_id(char id[ID_SIZE], struct span line)

@@ -85,10 +85,13 @@ static int create_as(const struct store *s, const struct session_head *head, con
 	sum.history_bytes = (int64_t)record.n;
 	if (buf_check(&record, e) == 0 && id_generate(unique, e) == 0)
 		snprintf(temp, sizeof(temp), ".new-%s-%s", id, unique);
+	store_share(s);
 	if (e->kind == ERR_NONE)
 		fd = build(s, temp, buf_span(&record), e);
-	if (fd >= 0) {
+	if (fd >= 0)
 		r = publish(s, temp, id, e);
+	store_unshare(s);
+	if (fd >= 0) {
 		if (r == 0)
 			index_update(s, id, &sum);
 		close(fd);
@@ -167,11 +170,13 @@ int session_remove(struct session *x, struct err *e)
 	         (long long)clock_now_ms());
 	/* On a full disk there is no room to say that something goes, until it is gone. */
 	told = index_append_tombstone(s, x->id, clock_now_ms(), &full) == 0;
+	store_share(s);
 	if (renameat(s->fd, x->id, s->fd, name) < 0)
 		r = err_sys(e, errno, "cannot remove session '%s'", x->id);
 	session_unlock(x);
 	if (r == 0)
 		r = remove_files(s, name, e);
+	store_unshare(s);
 	if (r == 0 && !told)
 		r = index_append_tombstone(s, x->id, clock_now_ms(), e);
 	return r;

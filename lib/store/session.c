@@ -8,25 +8,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/spool.h"
 
 static int open_session(struct session *x, struct err *e)
 {
-	x->fd = -1;
-	x->dir = x->store->fd < 0 ? -1 : openat(x->store->fd, x->id, O_RDONLY | O_DIRECTORY |
-	                                        O_CLOEXEC | O_NOFOLLOW);
-	if (x->dir >= 0)
-		x->fd = openat(x->dir, HISTORY_FILE, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-	if (x->fd >= 0)
-		return 0;
-	if (x->store->fd < 0 || errno == ENOENT || errno == ENOTDIR)
-		err_set(e, ERR_NOT_FOUND, "no session '%s'", x->id);
-	else
-		err_sys(e, errno, "cannot open session '%s'", x->id);
-	session_unlock(x);
-	return -1;
+	x->fd = history_open(x->store, x->id, O_RDWR | O_APPEND, &x->dir, e);
+	return x->fd < 0 ? -1 : 0;
 }
 
 /* While this process waited, the session may have been removed, and even made anew:
@@ -107,6 +97,18 @@ static int set_aside(struct session *x, const char *why, struct err *e)
 	return 0;
 }
 
+/* Such a record would be refused by each reader, and so by each attempt to store it. */
+static bool too_large(const struct exchange *x)
+{
+	struct buf b = BUF_INIT;
+	bool large;
+
+	record_add_exchange(&b, x);
+	large = b.n > JSON_MAX;
+	buf_release(&b);
+	return large;
+}
+
 static int recover(struct session *x, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -115,10 +117,15 @@ static int recover(struct session *x, struct err *e)
 	int found = spool_read(&sp, x->dir, &cut, &why);
 	int r = 0;
 
+	if (found > 0 && too_large(&cut))
+		found = err_set(&why, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
+
 	if (found > 0)
 		r = store_interrupted(x, &cut, e);
-	else if (found < 0)
+	else if (found < 0 && why.kind == ERR_DAMAGED)
 		r = set_aside(x, why.msg, e);
+	else if (found < 0)
+		r = err_set(e, why.kind, "'%s/%s/" SPOOL_FILE "': %s", x->store->dir, x->id, why.msg);
 	spool_release(&sp);
 	return r;
 }
@@ -229,6 +236,8 @@ static int append_history(struct session *x, const struct summary *sum,
 	/* What our own reader would refuse must not be acknowledged. */
 	if (buf_check(&b, e) == 0 && utf8_valid(b.p, b.n) < b.n)
 		err_set(e, ERR_FAILED, "it is not UTF-8");
+	if (b.n > JSON_MAX)
+		err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20);
 	r = e->kind != ERR_NONE ? -1 : jsonl_append(x->fd, buf_span(&b), true, e);
 	if (r == 0 && !sum->first_query.p)
 		r = sync_names(x, e);

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "store/place.h"
 
 static void add_head(struct buf *b, const struct exchange *x)
 {
@@ -64,7 +65,7 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	x->query = json_member_str(sp->head, "query");
 	x->model = json_member_str(sp->head, "model");
 	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0)
-		return err_set(e, ERR_FAILED, "its first line is no exchange");
+		return err_set(e, ERR_DAMAGED, "its first line is no exchange");
 	return 0;
 }
 
@@ -76,7 +77,7 @@ static int parse_spool(struct spool *sp, struct exchange *x, struct err *e)
 	struct span answer;
 
 	if (!end)
-		return err_set(e, ERR_FAILED, "its first line breaks off");
+		return err_set(e, ERR_DAMAGED, "its first line breaks off");
 	if (parse_head((struct span){ sp->bytes.p, (size_t)(end - sp->bytes.p) }, sp, x, e) < 0)
 		return -1;
 	answer.p = end + 1;
@@ -97,14 +98,18 @@ int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e)
 	x->status = STATUS_INTERRUPTED;
 	x->duration = -1;
 	x->usage = (struct usage)USAGE_NONE;
-	fd = openat(dir, SPOOL_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
+	fd = place_file(dir, SPOOL_FILE, O_RDONLY, e);
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
 		return 0;
+	}
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open '" SPOOL_FILE "'");
-	r = io_read_all(fd, &sp->bytes, SIZE_MAX / 8);
-	if (r < 0)
-		err_sys(e, errno, "cannot read '" SPOOL_FILE "'");
+		return -1;
+	r = io_read_all(fd, &sp->bytes, JSON_MAX);
+	if (r < 0 && errno == EFBIG)
+		err_set(e, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
+	else if (r < 0)
+		err_sys(e, errno, "cannot read it");
 	close(fd);
 	return r < 0 ? -1 : parse_spool(sp, x, e);
 }

@@ -21,7 +21,8 @@ void spool_remove(int dir);
 
 /*
  * Reads what a crash left. 1: *x is an interrupted exchange, whose spans stay good
- * until spool_release(). 0: there is nothing. -1: it cannot be read.
+ * until spool_release(). 0: there is nothing. -1: it cannot be read, and if the kind is
+ * ERR_DAMAGED never can.
  */
 struct spool {
 	struct buf bytes, answer;

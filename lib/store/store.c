@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +73,22 @@ void store_close(struct store *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+}
+
+void store_share(const struct store *s)
+{
+	while (flock(s->fd, LOCK_SH) < 0 && errno == EINTR)
+		;
+}
+
+bool store_alone(const struct store *s)
+{
+	return flock(s->fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+void store_unshare(const struct store *s)
+{
+	flock(s->fd, LOCK_UN);
 }
 
 void store_notice(const struct store *s, const char *fmt, ...)

@@ -22,6 +22,14 @@ struct store {
 /* Opens the directory; with `create` makes it, mode 0700, and its parents. */
 int store_open(struct store *s, const char *dir, bool create, struct err *e);
 void store_close(struct store *s);
+/*
+ * Folders of passing names (.new-…, .removed-…) are in the directory only while their
+ * maker shares it. Whoever has it alone may take such a one for what a crash left.
+ * Sharing never fails; store_alone() does not wait, and returns false when it is shared.
+ */
+void store_share(const struct store *s);
+bool store_alone(const struct store *s);
+void store_unshare(const struct store *s);
 void store_notice(const struct store *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -245,7 +245,7 @@ static void test_no_head(void)
 	fd = open("f", O_RDONLY);
 	jsonl_map(&j, fd, &e);
 	is_int(conversation_load(&c, &store, "s", &j, &e), -1, "without a head it is no session");
-	is_err(&e, ERR_FAILED, "D/s/history.jsonl has no valid session record", "says so");
+	is_err(&e, ERR_DAMAGED, "D/s/history.jsonl has no valid session record", "says so");
 	conversation_release(&c);
 	jsonl_unmap(&j);
 	close(fd);

@@ -24,7 +24,7 @@ static void test_accept(void)
 	static const char *const good[] = {
 		"{}", " {\t\"a\" :\r\n1 } \n", "{\"a\":[1,-2.5e3,\"x\",null,true,false,{}]}",
 		"{\"\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\"}", "{\"a\":\"é漢😀\"}",
-		"{\"a\":1,\"a\":2}", "{\"a\":9223372036854775807,\"b\":-9223372036854775808}",
+		"{\"a\":{\"a\":[{\"a\":1},{\"a\":2}]},\"b\":1}", "{\"a\":9223372036854775807,\"b\":-9223372036854775808}",
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -55,13 +55,22 @@ static void test_refuse(void)
 		{ "{\"a\":NaN}", "" }, { "{\"a\":Infinity}", "" }, { "{\"a\":-Infinity}", "" },
 		{ "{\"a\":01}", "" }, { "{\"a\":\"x\ny\"}", "" }, { "{\"a\":\"x\ty\"}", "" },
 		{ "\xef\xbb\xbf{}", "" },
+		/* it has these, and warns of them */
+		{ "{\"a\":1,\"a\":2}", "two members of one name" },
+		{ "{\"type\":1,\"t\\u0079pe\":2}", "two members of one name" },
+		{ "{\"x\":[1,{\"y\":{\"a\":1,\"b\":2,\"a\":3}}]}", "two members of one name" },
+		{ "{\"a\":\"\\ud800\"}", "half a surrogate pair (at byte 9)" },
+		{ "{\"a\":\"\\udc00\\ud800\"}", "half a surrogate pair" },
+		{ "{\"a\":\"\\ud800\\ud800\"}", "half a surrogate pair" },
+		{ "{\"a\":\"\\ud83dx\"}", "half a surrogate pair" },
+		{ "{\"\\udfff\":1}", "half a surrogate pair" },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct err e = ERR_INIT;
 
 		if (ok(!parses(span_str(bad[i].text), &e), "refused, case %zu", i))
-			is_err(&e, ERR_FAILED, bad[i].why, "with a reason");
+			is_err(&e, ERR_DAMAGED, bad[i].why, "with a reason");
 		else
 			tap_quote("text", span_str(bad[i].text));
 	}
@@ -137,15 +146,15 @@ static void test_members(void)
 	is_int(json_get_obj(o, "o", &inner, &e), 1, "an object");
 	ok(json_member(inner, "k") != NULL, "with its member");
 	is_int(json_get_str(o, "i", &s, &e), -1, "a number is no string");
-	is_err(&e, ERR_FAILED, "'i' must be a string", "says so");
+	is_err(&e, ERR_DAMAGED, "'i' must be a string", "says so");
 	err_clear(&e);
 	is_int(json_get_int(o, "f", &n, &e), -1, "a fraction is no whole number");
-	is_err(&e, ERR_FAILED, "'f' must be a whole number", "says so");
+	is_err(&e, ERR_DAMAGED, "'f' must be a whole number", "says so");
 	err_clear(&e);
 	is_int(json_get_int(o, "b", &n, &e), -1, "nor is true");
 	err_clear(&e);
 	is_int(json_get_obj(o, "s", &inner, &e), -1, "a string is no object");
-	is_err(&e, ERR_FAILED, "'s' must be an object", "says so");
+	is_err(&e, ERR_DAMAGED, "'s' must be an object", "says so");
 	ok(!json_member(NULL, "x") && !json_member(json_member(o, "i"), "x"),
 	   "what is no object has no members");
 	is_span(json_member_str(o, "i"), "", "no string: nothing");

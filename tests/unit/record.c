@@ -154,7 +154,7 @@ static void refused(const char *record, const char *key, const char *json)
 	alter(&b, record, key, json);
 	snprintf(quoted, sizeof(quoted), "'%s'", key);
 	ok(!parse(b.p, &r, &e), "refused: '%s' %s", key, json ? json : "missing");
-	is_err(&e, ERR_FAILED, quoted, "names the key");
+	is_err(&e, ERR_DAMAGED, quoted, "names the key");
 	buf_release(&b);
 }
 
@@ -207,9 +207,9 @@ static void test_bad_values(void)
 	refused(EXCHANGE, "duration", "-1");
 	ok(!parse("{\"type\":\"exchange\",\"id\":\"x\",\"timestamp\":1,\"query\":\"\",\"answer\":\"\",\"model\":"
 	          "\"\",\"status\":\"error\",\"tokenUsage\":{\"inputTokens\":-3}}", &r, &e), "negative tokens");
-	is_err(&e, ERR_FAILED, "'inputTokens' is no count", "says which");
+	is_err(&e, ERR_DAMAGED, "'inputTokens' is no count", "says which");
 	ok(!parse("{\"type\":\"session\",\"version\":2,\"future\":true}", &r, &e), "another version");
-	is_err(&e, ERR_FAILED, "version 2; this mcbox knows version 1", "says which");
+	is_err(&e, ERR_VERSION, "version 2; this mcbox knows version 1", "says which");
 	ok(!parse("", &r, &e) && !parse("[]", &r, &e) && !parse("{\"type\":", &r, &e) &&
 	   !parse("{}", &r, &e) && !parse(HEAD HEAD, &r, &e), "what is no record at all");
 	ok(!parse("{\"type\":\"exchange\",\"query\":\"\xff\"}", &r, &e), "bytes that are not UTF-8");
@@ -323,7 +323,7 @@ static void test_damaged(void)
 			read++;
 			record_release(&r);
 		} else {
-			silent += e.kind != ERR_FAILED || !e.msg[0];
+			silent += e.kind != ERR_DAMAGED || !e.msg[0];
 		}
 	}
 	is_int(silent, 0, "8000 damaged records are refused with a reason");

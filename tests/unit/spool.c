@@ -23,8 +23,9 @@ static void test_life(void)
 
 	is_int(spool_read(&sp, dir, &back, &e), 0, "there is none");
 	spool_release(&sp);
-	umask(0);
+	umask(0); /* the mode is the store's own */
 	fd = spool_begin(dir, &x, &e);
+	umask(077);
 	ok(fd >= 0, "begun");
 	stat(SPOOL_FILE, &st);
 	is_int(st.st_mode & 0777, 0600, "readable by its owner only");
@@ -60,7 +61,7 @@ static void is_damaged(const char *text, const char *why)
 
 	temp_write(SPOOL_FILE, span_str(text));
 	is_int(spool_read(&sp, dir, &x, &e), -1, "cannot be read: '%.20s'", text);
-	is_err(&e, ERR_FAILED, why, "says why");
+	is_err(&e, ERR_DAMAGED, why, "says why");
 	spool_release(&sp);
 }
 
