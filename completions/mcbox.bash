@@ -43,6 +43,9 @@ _mcbox_has() {
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '
 		operand='session' ;;
+	mc-session-fsck)
+		options='--json -r --repair -h --help -V --version '
+		operand='session' ;;
 	mc-session-ls)
 		options='-n --max -q --quiet --json --cwd --provider --model --since --before -h --help -V --version '
 		operand='' ;;
@@ -123,8 +126,8 @@ _mcbox() {
 	elif ((COMP_CWORD > 1)); then
 		_mcbox_tool "mc-${COMP_WORDS[1]#mc-}" 2
 	else
-		_mcbox_offer -h --help -V --version chat mc-chat session-cat mc-session-cat session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
+		_mcbox_offer -h --help -V --version chat mc-chat session-cat mc-session-cat session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
 	fi
 }
 
-complete -F _mcbox mcbox mc-chat mc-session-cat mc-session-ls mc-session-new mc-session-rm
+complete -F _mcbox mcbox mc-chat mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm

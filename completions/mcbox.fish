@@ -29,6 +29,7 @@ complete -c mcbox -n __mcbox_bare -s h -l help -d 'show this help'
 complete -c mcbox -n __mcbox_bare -s V -l version -d 'show the version'
 complete -c mcbox -n __mcbox_bare -a 'chat mc-chat' -d 'send a prompt to a model, or hold a conversation'
 complete -c mcbox -n __mcbox_bare -a 'session-cat mc-session-cat' -d 'print a conversation'
+complete -c mcbox -n __mcbox_bare -a 'session-fsck mc-session-fsck' -d 'check the stored sessions, and repair them'
 complete -c mcbox -n __mcbox_bare -a 'session-ls mc-session-ls' -d 'list sessions, the most recently active first'
 complete -c mcbox -n __mcbox_bare -a 'session-new mc-session-new' -d 'create a session and print its id'
 complete -c mcbox -n __mcbox_bare -a 'session-rm mc-session-rm' -d 'delete sessions'
@@ -78,6 +79,18 @@ complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s V -l version -d 
 complete -c mc-session-cat -s V -l version -d 'show the version'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -x -k -a '(__mcbox_sessions)'
 complete -c mc-session-cat -x -k -a '(__mcbox_sessions)'
+
+complete -c mc-session-fsck -f
+complete -c mcbox -n '__mcbox_is session-fsck mc-session-fsck' -l json -d 'print each finding as a JSON object, one a line'
+complete -c mc-session-fsck -l json -d 'print each finding as a JSON object, one a line'
+complete -c mcbox -n '__mcbox_is session-fsck mc-session-fsck' -s r -l repair -d 'repair what can be repaired; nothing is deleted'
+complete -c mc-session-fsck -s r -l repair -d 'repair what can be repaired; nothing is deleted'
+complete -c mcbox -n '__mcbox_is session-fsck mc-session-fsck' -s h -l help -d 'show this help'
+complete -c mc-session-fsck -s h -l help -d 'show this help'
+complete -c mcbox -n '__mcbox_is session-fsck mc-session-fsck' -s V -l version -d 'show the version'
+complete -c mc-session-fsck -s V -l version -d 'show the version'
+complete -c mcbox -n '__mcbox_is session-fsck mc-session-fsck' -x -k -a '(__mcbox_sessions)'
+complete -c mc-session-fsck -x -k -a '(__mcbox_sessions)'
 
 complete -c mc-session-ls -f
 complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -s n -l max -x -d 'list at most N sessions'

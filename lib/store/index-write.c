@@ -1,5 +1,4 @@
 /* The index's writers: one record more, a compaction, all of it made anew. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,12 +11,13 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/lock.h"
 #include "store/place.h"
+#include "store/quarantine.h"
 
-#define INDEX_TEMP ".index.tmp" /* no session's name: ids do not begin with a dot */
 #define QUERY_MAX 100           /* characters of a query that the index keeps */
 
 /* ---- one record ---- */
@@ -67,7 +67,7 @@ void index_add_record_members(struct buf *b, const char *id, const struct summar
 	buf_addf(b, ",\"historyBytes\":%" PRId64 ",\"version\":1", s->history_bytes);
 }
 
-static void add_record(struct buf *b, const char *id, const struct summary *s)
+void index_add_record(struct buf *b, const char *id, const struct summary *s)
 {
 	buf_addc(b, '{');
 	index_add_record_members(b, id, s);
@@ -178,7 +178,63 @@ struct rebuilt {
 		size_t start, n;
 	} *v;
 	size_t n, cap;
+	int old; /* the index that is replaced, or -1 */
 };
+
+static int add_entry(struct rebuilt *all, int64_t updated_at, size_t start, struct err *e)
+{
+	if (buf_check(&all->text, e) < 0)
+		return -1;
+	if (all->n == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 64;
+		struct entry *v = realloc(all->v, cap * sizeof(*v));
+
+		if (!v)
+			return err_oom(e);
+		all->v = v;
+		all->cap = cap;
+	}
+	all->v[all->n++] = (struct entry){ updated_at, start, all->text.n - start };
+	return 0;
+}
+
+static int keep_old(const char *id, struct rebuilt *all, struct err *e)
+{
+	size_t start = all->text.n;
+	struct index_record r;
+	int found = all->old < 0 ? 0 : index_find(all->old, id, &all->text, e);
+
+	if (found <= 0)
+		return found;
+	if (index_record((struct span){ all->text.p + start, all->text.n - start }, INDEX_UPDATED, &r))
+		return add_entry(all, r.updated_at, start, e);
+	all->text.n = start;
+	return 0;
+}
+
+static bool is_forbidden(const struct store *s, const char *id)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
+	return faccessat(s->fd, path, R_OK, AT_EACCESS) < 0 && errno == EACCES;
+}
+
+/* One session that nobody can read, or not this user, is no reason to list none; that
+ * this process could not read it, for want of memory or so, is. Where the session was
+ * listed, it stays so. */
+static int leave_out(const struct store *s, const char *id, struct rebuilt *all,
+                     const struct err *why, struct err *e)
+{
+	if (why->kind == ERR_NOT_FOUND) /* a folder without a history is no session */
+		return 0;
+	if (why->kind == ERR_FAILED && !is_forbidden(s, id)) {
+		*e = *why;
+		return -1;
+	}
+	store_notice(s, "session '%s' is left out of the list: %s", id, why->msg);
+	return keep_old(id, all, e);
+}
 
 static int rebuild_one(const struct store *s, const char *id, struct rebuilt *all, struct err *e)
 {
@@ -186,35 +242,19 @@ static int rebuild_one(const struct store *s, const char *id, struct rebuilt *al
 	struct conversation c;
 	struct jsonl j;
 	size_t start = all->text.n;
+	int r;
 
-	if (history_map(s, id, &j, &why) < 0) {
-		if (why.kind != ERR_NOT_FOUND) /* a folder without a history is no session */
-			store_notice(s, "session '%s' is left out of the list: %s", id, why.msg);
-		return 0;
-	}
+	if (history_map(s, id, &j, &why) < 0)
+		return leave_out(s, id, all, &why, e);
 	if (conversation_load(&c, s, id, &j, &why) < 0) {
-		store_notice(s, "%s", why.msg);
 		jsonl_unmap(&j);
-		return 0;
+		return leave_out(s, id, all, &why, e);
 	}
-	add_record(&all->text, id, &c.summary);
-	if (all->n == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 64;
-		struct entry *v = realloc(all->v, cap * sizeof(*v));
-
-		if (v) {
-			all->v = v;
-			all->cap = cap;
-		}
-	}
-	if (all->n < all->cap)
-		all->v[all->n++] =
-			(struct entry){ c.summary.updated_at, start, all->text.n - start };
-	else
-		all->text.oom = true;
+	index_add_record(&all->text, id, &c.summary);
+	r = add_entry(all, c.summary.updated_at, start, e);
 	conversation_release(&c);
 	jsonl_unmap(&j);
-	return buf_check(&all->text, e);
+	return r;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -240,27 +280,47 @@ static int replace_with(const struct store *s, struct rebuilt *all, struct err *
 	return r;
 }
 
-/* Makes the index from the histories. The lock is held. */
-static int rebuild(const struct store *s, struct err *e)
-{
-	struct rebuilt all = { .text = BUF_INIT };
-	int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *f;
-	int r = 0;
+/* Some seconds' work at most. */
+#define SOON_SESSIONS 10000
+#define SOON_BYTES (INT64_C(1) << 30)
 
-	if (!d) {
-		err_sys(e, errno, "cannot list '%s'", s->dir);
-		if (fd >= 0)
-			close(fd);
-		return -1;
+static int check_soon(const struct store *s, const struct names *names, struct err *e)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	size_t sessions = 0;
+	int64_t bytes = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < names->n && sessions <= SOON_SESSIONS; i++) {
+		if (!id_valid(names->v[i], strlen(names->v[i])))
+			continue;
+		snprintf(path, sizeof(path), "%s/" HISTORY_FILE, names->v[i]);
+		if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			sessions++;
+			bytes += st.st_size;
+		}
 	}
-	while (r == 0 && (errno = 0, f = readdir(d)) != NULL)
-		if (id_valid(f->d_name, strlen(f->d_name)))
-			r = rebuild_one(s, f->d_name, &all, e);
-	if (r == 0 && errno)
-		r = err_sys(e, errno, "cannot list '%s'", s->dir);
-	closedir(d);
+	if (sessions <= SOON_SESSIONS && bytes <= SOON_BYTES)
+		return 0;
+	return err_set(e, ERR_FAILED,
+	               "the list of sessions, '%s/" INDEX_FILE "', is missing, and there is much to "
+	               "make it from: run 'mc-session-fsck --repair'", s->dir);
+}
+
+/* Makes the index from the histories. The lock is held. */
+static int rebuild(const struct store *s, bool soon, int old, struct err *e)
+{
+	struct rebuilt all = { .text = BUF_INIT, .old = old };
+	struct names names;
+	int r;
+
+	if (names_read(&names, s->fd, e) < 0)
+		return err_prefix(e, "'%s'", s->dir);
+	r = soon ? check_soon(s, &names, e) : 0;
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		if (id_valid(names.v[i], strlen(names.v[i])))
+			r = rebuild_one(s, names.v[i], &all, e);
+	names_release(&names);
 	if (r == 0)
 		r = replace_with(s, &all, e);
 	free(all.v);
@@ -281,8 +341,7 @@ static void say_waiting(void *ctx, pid_t holder)
 		store_notice(s, "waiting for another process, which holds '%s/" INDEX_LOCK "'", s->dir);
 }
 
-/* Returns a descriptor whose closing releases the lock. */
-static int take_lock(const struct store *s, struct err *e)
+int index_lock(const struct store *s, struct err *e)
 {
 	struct lock_wait w = { .stop_fd = s->stop_fd, .waiting = say_waiting, .ctx = (void *)s };
 	int fd = place_file(s->fd, INDEX_LOCK, O_RDWR | O_CREAT, e);
@@ -302,12 +361,12 @@ static int open_or_rebuild(const struct store *s, int flags, struct err *e)
 	if (fd >= 0 || e->kind != ERR_NOT_FOUND)
 		return fd;
 	err_clear(e);
-	return rebuild(s, e) < 0 ? -1 : index_open_file(s, flags, e);
+	return rebuild(s, true, -1, e) < 0 ? -1 : index_open_file(s, flags, e);
 }
 
 int index_make(const struct store *s, struct err *e)
 {
-	int lock = take_lock(s, e), fd;
+	int lock = index_lock(s, e), fd;
 
 	if (lock < 0)
 		return -1;
@@ -318,9 +377,29 @@ int index_make(const struct store *s, struct err *e)
 	return fd < 0 ? -1 : 0;
 }
 
+int index_remake(const struct store *s, char *place, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct stat st;
+	int lock = index_lock(s, e), old, r = 0;
+
+	place[0] = '\0';
+	if (lock < 0)
+		return -1;
+	old = index_open_file(s, O_RDONLY, &ignored);
+	if (fstatat(s->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		r = quarantine_move(s, s->fd, NULL, INDEX_FILE, place, e);
+	if (r == 0)
+		r = rebuild(s, false, old, e);
+	if (old >= 0)
+		close(old);
+	close(lock);
+	return r;
+}
+
 static int append(const struct store *s, struct span record, struct err *e)
 {
-	int lock = take_lock(s, e), fd, r = -1;
+	int lock = index_lock(s, e), fd, r = -1;
 
 	if (lock < 0)
 		return -1;
@@ -342,7 +421,7 @@ int index_append(const struct store *s, const char *id, const struct summary *su
 	struct buf b = BUF_INIT;
 	int r;
 
-	add_record(&b, id, sum);
+	index_add_record(&b, id, sum);
 	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
 	buf_release(&b);
 	return r;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/json-scan.h"
+#include "base/json.h"
 #include "store/place.h"
 
 static const char line_start[] = "{\"id\":\"";
@@ -323,6 +324,42 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r)
 		found |= 1u << i;
 	}
 	return true;
+}
+
+enum index_kind index_judge(struct span line, struct span *id)
+{
+	static const char header[] = "{\"live\":";
+	struct index_record r;
+
+	if (!json_is_whole((struct span){ line.p, line.n - 1 }))
+		return INDEX_BAD;
+	if (!split(line, id))
+		return line.n > sizeof(header) && memcmp(line.p, header, sizeof(header) - 1) == 0 &&
+		               span_ends(line, line_end)
+		           ? INDEX_HEADER : INDEX_BAD;
+	if (is_tombstone(&(struct index_line){ .line = line, .id = *id }))
+		return INDEX_TOMBSTONE;
+	return index_record(line, INDEX_ALL, &r) ? INDEX_RECORD : INDEX_BAD;
+}
+
+int index_find(int fd, const char *id, struct buf *line, struct err *e)
+{
+	struct index_reader r;
+	struct span found;
+	int result = 0;
+
+	if (index_open_fd(&r, fd, false, e) < 0)
+		return -1;
+	r.prefix = span_str(id);
+	while (result == 0 && index_next(&r, &found))
+		if (found.p[sizeof(line_start) - 1 + r.prefix.n] == '"') {
+			buf_add(line, found.p, found.n);
+			result = 1;
+		}
+	if (r.oom || line->oom)
+		result = err_oom(e);
+	index_close(&r);
+	return result;
 }
 
 int index_open_file(const struct store *s, int flags, struct err *e)

@@ -18,6 +18,7 @@
 
 #define INDEX_FILE "index.jsonl"
 #define INDEX_LOCK "index.lock"
+#define INDEX_TEMP ".index.tmp" /* no session's name: ids do not begin with a dot */
 
 /* ---- reading ---- */
 
@@ -77,12 +78,28 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r);
  * a person deleted it, or in a new store. */
 int index_open_file(const struct store *s, int flags, struct err *e);
 
+/* What a whole line, with its newline, is. Sets the id of a record or a tombstone. */
+enum index_kind { INDEX_BAD, INDEX_HEADER, INDEX_TOMBSTONE, INDEX_RECORD };
+enum index_kind index_judge(struct span line, struct span *id);
+
+/* Adds the live record of `id` in an open index, with its newline: 1; 0 when it has none. */
+int index_find(int fd, const char *id, struct buf *line, struct err *e);
+
 /* ---- writing ---- */
 
-/* Makes the index from the histories, unless another process just did. */
-int index_make(const struct store *s, struct err *e);
+/* The writers' lock: a descriptor whose closing releases it. */
+int index_lock(const struct store *s, struct err *e);
 
-/* A record without its braces, for a line that has more. */
+/* Makes the index from the histories, unless another process just did. Where that would
+ * take long it fails, and the error says what to do. */
+int index_make(const struct store *s, struct err *e);
+/* Makes it in any case, however long that takes. The old one is moved to `place` (see
+ * quarantine.h), which stays empty where there was none; its records of sessions that
+ * cannot be read now are kept. */
+int index_remake(const struct store *s, char *place, struct err *e);
+
+/* A record, with its newline; or without its braces, for a line that has more. */
+void index_add_record(struct buf *b, const char *id, const struct summary *s);
 void index_add_record_members(struct buf *b, const char *id, const struct summary *s);
 
 int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e);

@@ -21,7 +21,7 @@ static int open_session(struct session *x, struct err *e)
 
 /* While this process waited, the session may have been removed, and even made anew:
  * the lock counts only if the name still leads to the file it is on. */
-static bool still_there(const struct session *x)
+bool session_is_there(const struct session *x)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
 	struct stat named, locked;
@@ -109,7 +109,7 @@ static bool too_large(const struct exchange *x)
 	return large;
 }
 
-static int recover(struct session *x, struct err *e)
+int session_seal(struct session *x, struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct exchange cut;
@@ -157,7 +157,7 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 			return -1;
 		if (lock_take(x->fd, wait, e) < 0)
 			return lock_failed(x, e);
-		if (still_there(x))
+		if (session_is_there(x))
 			return 0;
 		session_unlock(x);
 	}
@@ -169,7 +169,7 @@ int session_lock(struct session *x, const struct store *s, const char *id,
 	if (session_hold(x, s, id, wait, e) < 0)
 		return -1;
 	if (jsonl_heal(x->fd, e) == 0)
-		return recover(x, e) == 0 ? 0 : (session_unlock(x), -1);
+		return session_seal(x, e) == 0 ? 0 : (session_unlock(x), -1);
 	err_prefix(e, "session '%s'", x->id);
 	session_unlock(x);
 	return -1;
@@ -250,7 +250,7 @@ int session_append(struct session *x, struct summary *sum, const struct exchange
 {
 	struct stat st = { 0 };
 
-	if (!still_there(x))
+	if (!session_is_there(x))
 		return err_set(e, ERR_GONE, "session '%s' was removed", x->id);
 	if (append_history(x, sum, exchange, change, e) < 0)
 		return -1;

@@ -54,6 +54,11 @@ int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
 void session_unlock(struct session *x);
 
+/* Whether its name still leads to the file that is open. */
+bool session_is_there(const struct session *x);
+/* Stores a turn that a crash cut short, as session_lock() does. The session is locked. */
+int session_seal(struct session *x, struct err *e);
+
 /* The locked session's conversation. */
 int session_load(struct session *x, struct conversation *c, struct err *e);
 

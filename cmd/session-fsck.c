@@ -1,0 +1,202 @@
+/* mc-session-fsck: checks the store, and repairs it. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "applet.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "store/check.h"
+#include "tool.h"
+#include "tty/neutral.h"
+
+enum { O_JSON = OPT_LONG };
+
+static const struct opt opts[] = {
+	{ O_JSON, "json", NULL, ARG_NONE, "print each finding as a JSON object, one a line" },
+	{ 'r', "repair", NULL, ARG_NONE, "repair what can be repaired; nothing is deleted" },
+	{ 0 },
+};
+
+struct job {
+	bool json;
+	bool person;      /* to be told how far it is */
+	bool shown;       /* a line of progress is on the screen */
+	int64_t next;     /* when the next one is due, on the steady clock */
+};
+
+/* ---- progress ---- */
+
+#define PATIENCE_MS 700 /* a short check says nothing */
+#define PROGRESS_MS 100
+
+static void clear_progress(struct job *j)
+{
+	if (j->shown)
+		fputs("\r\033[K", stderr);
+	j->shown = false;
+}
+
+static void progress(void *ctx, size_t done, size_t of)
+{
+	struct job *j = ctx;
+	int64_t now;
+
+	if (!j->person)
+		return;
+	if (done == of) {
+		clear_progress(j);
+		return;
+	}
+	now = clock_steady_ms();
+	if (now < j->next)
+		return;
+	j->next = now + PROGRESS_MS;
+	j->shown = true;
+	fprintf(stderr, "\r%s: %zu of %zu\033[K", tool_name, done, of);
+}
+
+/* ---- findings ---- */
+
+static const char *repair_name(enum repair r)
+{
+	static const char *const names[] = { "none", "done", "impossible" };
+
+	return names[r];
+}
+
+/* What strangers called a file may be no UTF-8. */
+static void add_clean(struct buf *b, const char *text)
+{
+	struct buf clean = BUF_INIT;
+
+	utf8_add_clean(&clean, span_str(text));
+	json_add_str(b, buf_span(&clean));
+	b->oom |= clean.oom;
+	buf_release(&clean);
+}
+
+static void add_text(struct buf *b, const char *key, const char *text)
+{
+	buf_addf(b, ",\"%s\":", key);
+	if (text)
+		add_clean(b, text);
+	else
+		buf_adds(b, "null");
+}
+
+static void print_object(const struct finding *f)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "{\"kind\":\"%s\"", finding_name(f->kind));
+	add_text(&b, "session", f->session);
+	add_text(&b, "file", f->file);
+	if (f->line)
+		buf_addf(&b, ",\"line\":%zu", f->line);
+	else
+		buf_adds(&b, ",\"line\":null");
+	add_text(&b, "message", f->message);
+	add_text(&b, "repair", repair_name(f->repair));
+	add_text(&b, "quarantine", f->quarantine);
+	buf_adds(&b, "}\n");
+	print_json(buf_span(&b));
+	buf_release(&b);
+}
+
+/* "demo/history.jsonl:7: not UTF-8 (at byte 3); moved to .quarantine/…" */
+static void print_line(const struct finding *f)
+{
+	struct buf b = BUF_INIT, line = BUF_INIT;
+
+	buf_adds(&b, f->file);
+	if (f->line)
+		buf_addf(&b, ":%zu", f->line);
+	buf_addf(&b, ": %s", f->message);
+	if (f->session && strncmp(f->file, f->session, strlen(f->session)) != 0)
+		buf_addf(&b, " ('%s')", f->session);
+	if (f->quarantine)
+		buf_addf(&b, "; moved to %s", f->quarantine);
+	else if (f->repair == REPAIR_DONE)
+		buf_adds(&b, "; repaired");
+	else if (f->repair == REPAIR_IMPOSSIBLE)
+		buf_adds(&b, "; left as it is");
+	neutral_add_line(&line, buf_span(&b));
+	puts(line.p);
+	buf_release(&b);
+	buf_release(&line);
+}
+
+static void report(void *ctx, const struct finding *f)
+{
+	struct job *j = ctx;
+
+	clear_progress(j);
+	if (j->json)
+		print_object(f);
+	else
+		print_line(f);
+}
+
+static void say_waiting(void *ctx, pid_t holder)
+{
+	say_in_use(ctx, holder);
+}
+
+/* ---- which sessions ---- */
+
+static int check_named(struct check *c, char *const *given, size_t n)
+{
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; i < n; i++) {
+		struct err e = ERR_INIT;
+		char id[ID_SIZE];
+		int one = EXIT_DONE;
+
+		if (session_resolve(c->store, given[i], id, &e) < 0)
+			one = fail_session(c->store, &e);
+		else if (check_session(c, id, &e) < 0)
+			one = fail(&e);
+		if (status == EXIT_DONE)
+			status = one;
+	}
+	return status;
+}
+
+static int run(const struct cli *cli)
+{
+	struct job j = { .person = isatty(STDERR_FILENO), .next = clock_steady_ms() + PATIENCE_MS };
+	struct check c = {
+		.wait = { .stop_fd = -1, .waiting = say_waiting },
+		.report = report, .progress = progress, .ctx = &j,
+	};
+	struct err e = ERR_INIT;
+	struct tool t;
+	int status;
+
+	for (size_t i = 0; i < cli->nopts; i++) {
+		j.json |= cli->opts[i].id == O_JSON;
+		c.repair |= cli->opts[i].id == 'r';
+	}
+	if (tool_open(&t, false, &e) < 0) {
+		status = fail(&e);
+	} else {
+		c.store = &t.store;
+		status = cli->noperands ? check_named(&c, cli->operands, cli->noperands)
+		         : check_store(&c, &e) < 0 ? fail(&e) : EXIT_DONE;
+	}
+	check_release(&c);
+	tool_close(&t);
+	return status == EXIT_DONE && c.findings ? EXIT_FAILED : status;
+}
+
+const struct applet applet_session_fsck = {
+	.name = "mc-session-fsck",
+	.summary = "check the stored sessions, and repair them",
+	.operands = "[ID…]",
+	.operand = ARG_SESSION,
+	.opts = opts,
+	.run = run,
+};

@@ -1,0 +1,72 @@
+#include "base/names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add(struct names *names, size_t *cap, const char *name, struct err *e)
+{
+	if (names->n == *cap) {
+		size_t more = *cap ? *cap * 2 : 64;
+		char **v = realloc(names->v, more * sizeof(*v));
+
+		if (!v)
+			return err_oom(e);
+		names->v = v;
+		*cap = more;
+	}
+	names->v[names->n] = strdup(name);
+	if (!names->v[names->n])
+		return err_oom(e);
+	names->n++;
+	return 0;
+}
+
+int names_read(struct names *names, int fd, struct err *e)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	struct dirent *f;
+	size_t cap = 0;
+	int r = 0;
+
+	*names = (struct names){ NULL, 0 };
+	if (!d) {
+		err_sys(e, errno, "cannot list it");
+		if (own >= 0)
+			close(own);
+		return -1;
+	}
+	while (r == 0 && (errno = 0, f = readdir(d)) != NULL)
+		if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
+			r = add(names, &cap, f->d_name, e);
+	if (r == 0 && errno)
+		r = err_sys(e, errno, "cannot list it");
+	closedir(d);
+	if (r < 0)
+		names_release(names);
+	else if (names->n)
+		qsort(names->v, names->n, sizeof(*names->v), by_bytes);
+	return r;
+}
+
+bool names_has(const struct names *names, const char *name)
+{
+	return names->n && bsearch(&name, names->v, names->n, sizeof(*names->v), by_bytes);
+}
+
+void names_release(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->v[i]);
+	free(names->v);
+	*names = (struct names){ NULL, 0 };
+}

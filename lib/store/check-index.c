@@ -1,0 +1,366 @@
+/* The check of the index, against itself and against the histories. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/check-parts.h"
+#include "store/index.h"
+
+/* What will be told when it is clear what became of it: the index is repaired once. */
+struct pending {
+	enum finding_kind kind;
+	size_t line;
+	char id[ID_SIZE]; /* "": no session's */
+};
+
+/*
+ * The index as it was when the check began. Other processes go on meanwhile: what
+ * differs from it is compared again with the index of that moment, under the session's
+ * lock, before it is believed.
+ */
+struct check_index {
+	struct index_reader picture;
+	bool missing;
+	bool refused;  /* it is nothing to read; which was told */
+	bool sessions; /* there are some, so that it should not be missing */
+	struct stat st;
+	struct live {
+		struct span id, line;
+	} *live; /* owned; sorted by id */
+	size_t nlive, live_cap;
+	struct pending *pending; /* owned */
+	size_t npending, pending_cap;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	struct span x = ((const struct live *)a)->id, y = ((const struct live *)b)->id;
+	int r = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+
+	return r ? r : (x.n > y.n) - (x.n < y.n);
+}
+
+static int add_pending(struct check_index *ix, enum finding_kind kind, const char *id, size_t line,
+                       struct err *e)
+{
+	struct pending *p = &ix->pending[ix->npending];
+
+	if (ix->npending == ix->pending_cap) {
+		size_t cap = ix->pending_cap ? ix->pending_cap * 2 : 64;
+
+		p = realloc(ix->pending, cap * sizeof(*p));
+		if (!p)
+			return err_oom(e);
+		ix->pending = p;
+		ix->pending_cap = cap;
+		p += ix->npending;
+	}
+	*p = (struct pending){ .kind = kind, .line = line };
+	memcpy(p->id, id, strlen(id) + 1);
+	ix->npending++;
+	return 0;
+}
+
+/* ---- the picture ---- */
+
+static int judge_lines(struct check_index *ix, struct err *e)
+{
+	const struct jsonl *j = &ix->picture.file;
+	size_t at = 0, number = 0;
+	struct span line, id;
+
+	while (jsonl_next(j, &at, &line)) {
+		enum index_kind kind;
+
+		number++;
+		line.n++;
+		kind = index_judge(line, &id);
+		if ((kind == INDEX_BAD || (kind == INDEX_HEADER && number > 1)) &&
+		    add_pending(ix, FINDING_INDEX, "", number, e) < 0)
+			return -1;
+	}
+	return j->mapped > j->n ? add_pending(ix, FINDING_TORN, "", number + 1, e) : 0;
+}
+
+static int collect_live(struct check_index *ix, struct err *e)
+{
+	struct index_record r;
+	struct span line;
+
+	while (index_next(&ix->picture, &line)) {
+		if (!index_record(line, 0, &r))
+			continue;
+		if (ix->nlive == ix->live_cap) {
+			size_t cap = ix->live_cap ? ix->live_cap * 2 : 1024;
+			struct live *v = realloc(ix->live, cap * sizeof(*v));
+
+			if (!v)
+				return err_oom(e);
+			ix->live = v;
+			ix->live_cap = cap;
+		}
+		ix->live[ix->nlive++] = (struct live){ r.id, line };
+	}
+	if (ix->picture.oom)
+		return err_oom(e);
+	if (ix->nlive)
+		qsort(ix->live, ix->nlive, sizeof(*ix->live), by_id);
+	return 0;
+}
+
+static int open_picture(struct check *c, struct err *e)
+{
+	struct check_index *ix = c->index;
+	int fd = index_open_file(c->store, O_RDONLY, e), r;
+
+	if (fd < 0) {
+		ix->missing = e->kind == ERR_NOT_FOUND;
+		ix->refused = e->kind == ERR_DAMAGED;
+		if (!ix->missing && !ix->refused)
+			return -1;
+		err_clear(e);
+		return 0;
+	}
+	r = fstat(fd, &ix->st) < 0 ? err_sys(e, errno, "cannot examine the index")
+	                           : index_open_fd(&ix->picture, fd, true, e);
+	close(fd);
+	return r;
+}
+
+/* Under the lock, if there is one already, so that no record is half written. Where it
+ * cannot be had, as on a read-only medium, nobody writes. */
+static int take_picture(struct check *c, struct err *e)
+{
+	struct err none = ERR_INIT;
+	struct stat st;
+	int lock = -1, r;
+
+	if (fstatat(c->store->fd, INDEX_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (lock = index_lock(c->store, &none)) < 0 && none.kind == ERR_INTERRUPTED)
+		return err_set(e, none.kind, "%s", none.msg);
+	r = open_picture(c, e);
+	if (lock >= 0)
+		close(lock);
+	return r;
+}
+
+int check_index_begin(struct check *c, struct err *e)
+{
+	c->index = calloc(1, sizeof(*c->index));
+	if (!c->index)
+		return err_oom(e);
+	if (take_picture(c, e) < 0)
+		return -1;
+	if (c->index->missing || c->index->refused)
+		return 0;
+	return judge_lines(c->index, e) < 0 ? -1 : collect_live(c->index, e);
+}
+
+void check_release(struct check *c)
+{
+	struct check_index *ix = c->index;
+
+	if (!ix)
+		return;
+	if (ix->picture.seen)
+		index_close(&ix->picture);
+	free(ix->live);
+	free(ix->pending);
+	free(ix);
+	c->index = NULL;
+}
+
+/* ---- records ---- */
+
+/* As the index is now; 0 also when it is missing. */
+static int record_now(struct check *c, const char *id, struct buf *line, struct err *e)
+{
+	int fd = index_open_file(c->store, O_RDONLY, e), r;
+
+	if (fd < 0 && (e->kind == ERR_NOT_FOUND || e->kind == ERR_DAMAGED)) {
+		err_clear(e);
+		return 0;
+	}
+	if (fd < 0)
+		return -1;
+	r = index_find(fd, id, line, e);
+	close(fd);
+	return r;
+}
+
+static const struct live *find_live(const struct check_index *ix, const char *id)
+{
+	struct live key = { .id = span_str(id) };
+
+	return ix->nlive ? bsearch(&key, ix->live, ix->nlive, sizeof(*ix->live), by_id) : NULL;
+}
+
+int check_index_record(struct check *c, const char *id, struct buf *line, struct err *e)
+{
+	const struct live *found;
+
+	if (!c->index)
+		return record_now(c, id, line, e);
+	found = find_live(c->index, id);
+	if (found)
+		buf_add(line, found->line.p, found->line.n);
+	return found ? (buf_check(line, e) < 0 ? -1 : 1) : 0;
+}
+
+static bool changed_since(const struct check *c)
+{
+	struct stat st;
+
+	return fstatat(c->store->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       st.st_ino != c->index->st.st_ino || st.st_size != c->index->st.st_size;
+}
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
+}
+
+/* 1: the index has a record of the session; *equal tells whether it is this one. */
+static int compare(struct check *c, const char *id, const struct buf *want, bool *equal,
+                   struct err *e)
+{
+	struct buf line = BUF_INIT;
+	int found = check_index_record(c, id, &line, e);
+
+	*equal = found > 0 && same(&line, want);
+	if (found >= 0 && !*equal && c->index && changed_since(c)) {
+		buf_clear(&line);
+		found = record_now(c, id, &line, e);
+		*equal = found > 0 && same(&line, want);
+	}
+	buf_release(&line);
+	return found;
+}
+
+/* Of one session that was named: its record is added to those that are there. */
+static void repair_one(struct check *c, const struct session *x, const struct summary *sum,
+                       enum finding_kind kind)
+{
+	struct spot at = { x->id, NULL, INDEX_FILE, 0 };
+	struct outcome o = OUTCOME_NONE;
+
+	if (c->repair)
+		outcome_set(&o, index_append(c->store, x->id, sum, &o.why));
+	check_tell(c, kind, &at, &o, "%s", kind == FINDING_STALE
+	           ? "its record is not what the history says" : "it has no record of the session");
+}
+
+static int compare_loaded(struct check *c, const struct session *x, const struct conversation *v,
+                          bool whole, struct err *e)
+{
+	struct buf want = BUF_INIT;
+	enum finding_kind kind;
+	bool equal;
+	int found;
+
+	index_add_record(&want, x->id, &v->summary);
+	found = buf_check(&want, e) < 0 ? -1 : compare(c, x->id, &want, &equal, e);
+	buf_release(&want);
+	if (found < 0)
+		return -1;
+	kind = found ? FINDING_STALE : FINDING_UNLISTED;
+	if (equal)
+		return 0;
+	if (whole)
+		return add_pending(c->index, kind, x->id, 0, e);
+	repair_one(c, x, &v->summary, kind);
+	return 0;
+}
+
+static bool index_exists(const struct check *c)
+{
+	struct stat st;
+
+	return fstatat(c->store->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+}
+
+int check_index_session(struct check *c, struct session *x, bool whole, struct err *e)
+{
+	const struct store *told = x->store;
+	struct store quiet = *told;
+	struct err why = ERR_INIT;
+	struct conversation v;
+	int r;
+
+	/* A missing index is one finding, and none where only some sessions are checked. */
+	if (whole)
+		c->index->sessions = true;
+	if (whole ? c->index->missing || c->index->refused : !index_exists(c))
+		return 0;
+	quiet.notice = NULL; /* what it would say was told */
+	x->store = &quiet;
+	r = session_load(x, &v, &why);
+	x->store = told;
+	if (r < 0)
+		return why.kind == ERR_DAMAGED ? 0 : err_set(e, why.kind, "%s", why.msg);
+	r = compare_loaded(c, x, &v, whole, e);
+	conversation_release(&v);
+	return r;
+}
+
+/* ---- the end ---- */
+
+static int find_orphans(struct check *c, struct err *e)
+{
+	struct check_index *ix = c->index;
+
+	for (size_t i = 0; i < ix->nlive; i++) {
+		struct buf line = BUF_INIT;
+		char id[ID_SIZE];
+		int found = 1;
+
+		memcpy(id, ix->live[i].id.p, ix->live[i].id.n);
+		id[ix->live[i].id.n] = '\0';
+		if (session_exists(c->store, id))
+			continue;
+		if (changed_since(c))
+			found = record_now(c, id, &line, e);
+		buf_release(&line);
+		if (found < 0 || (found > 0 && add_pending(ix, FINDING_ORPHAN, id, 0, e) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+static void tell_pending(struct check *c, const struct pending *p, const struct outcome *o)
+{
+	static const char *const messages[] = {
+		[FINDING_INDEX] = "a line that is no record",
+		[FINDING_TORN] = "the last line breaks off",
+		[FINDING_STALE] = "its record is not what the history says",
+		[FINDING_UNLISTED] = "it has no record of the session",
+		[FINDING_ORPHAN] = "it has a record of a session that is not there",
+	};
+	struct spot at = { p->id[0] ? p->id : NULL, NULL, INDEX_FILE, p->line };
+
+	check_tell(c, p->kind, &at, o, "%s", messages[p->kind]);
+}
+
+int check_index_end(struct check *c, struct err *e)
+{
+	struct check_index *ix = c->index;
+	struct outcome o = OUTCOME_NONE;
+	struct spot at = { .name = INDEX_FILE };
+	struct store quiet = *c->store;
+	bool missing = ix->missing && ix->sessions;
+
+	if (find_orphans(c, e) < 0)
+		return -1;
+	quiet.notice = NULL;
+	if (c->repair && ((missing && !index_exists(c)) || ix->npending))
+		outcome_set(&o, index_remake(&quiet, o.place, &o.why));
+	else if (c->repair)
+		outcome_set(&o, 0); /* storing a turn made it */
+	if (missing)
+		check_tell(c, FINDING_INDEX, &at, &o, "it is missing");
+	for (size_t i = 0; i < ix->npending; i++)
+		tell_pending(c, &ix->pending[i], &o);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* What the parts of the check know of each other. */
+#ifndef STORE_CHECK_PARTS_H
+#define STORE_CHECK_PARTS_H
+
+#include <sys/stat.h>
+
+#include "base/names.h"
+#include "store/check.h"
+#include "store/quarantine.h"
+
+/* Where a finding is. */
+struct spot {
+	const char *session; /* or NULL */
+	const char *folder;  /* from the sessions directory on, or NULL for itself */
+	const char *name;
+	size_t line;
+};
+
+/* What came of the repair. */
+struct outcome {
+	enum repair repair;
+	char place[QUARANTINE_PATH]; /* "": nothing was moved */
+	struct err why;              /* of an impossible one */
+};
+#define OUTCOME_NONE { .repair = REPAIR_NONE, .why = ERR_INIT }
+
+/* Turns the result of a repair that was tried into an outcome. */
+void outcome_set(struct outcome *o, int result);
+
+void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
+                const struct outcome *o, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* Tells of it, and with `repair` moves it to quarantine. */
+void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,
+                const char *message);
+
+/* Judges the file or folder `at` in `dir` by its looks: kind, owner, mode. True when it
+ * is there, and what it should be, so that it can be read. */
+bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st);
+
+/* One session's folder with what is in it. `whole`: the whole store is checked, and the
+ * index was begun. */
+int check_folder(struct check *c, const char *id, bool whole, struct err *e);
+
+/* ---- the index ---- */
+
+/* Takes the index's picture, and judges its lines. */
+int check_index_begin(struct check *c, struct err *e);
+/* The live record of `id`, with its newline, as the picture or, if need be, the index has
+ * it: 1, 0 or -1. */
+int check_index_record(struct check *c, const char *id, struct buf *line, struct err *e);
+/* Compares the index with the locked session; `whole` as in check_folder(). */
+int check_index_session(struct check *c, struct session *x, bool whole, struct err *e);
+/* Records without a session; then, with `repair`, makes the index anew where it must be. */
+int check_index_end(struct check *c, struct err *e);
+
+#endif

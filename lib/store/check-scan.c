@@ -1,0 +1,218 @@
+#include "store/check-scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/record.h"
+
+/* An exchange, by its id. */
+struct seen {
+	uint64_t hash;
+	size_t start, n, line;
+};
+
+static int grow(void *array, size_t n, size_t *cap, size_t size, struct err *e)
+{
+	void **p = array, *more;
+
+	if (n < *cap)
+		return 0;
+	more = realloc(*p, (*cap ? *cap * 2 : 64) * size);
+	if (!more)
+		return err_oom(e);
+	*p = more;
+	*cap = *cap ? *cap * 2 : 64;
+	return 0;
+}
+
+static int add_bad(struct scan *s, const struct bad_line *bad, struct err *e)
+{
+	if (grow(&s->bad, s->nbad, &s->bad_cap, sizeof(*s->bad), e) < 0)
+		return -1;
+	s->bad[s->nbad++] = *bad;
+	return 0;
+}
+
+static uint64_t hash(struct span id)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+static int add_seen(struct scan *s, const struct record *r, const struct bad_line *at,
+                    struct err *e)
+{
+	if (grow(&s->seen, s->nseen, &s->seen_cap, sizeof(*s->seen), e) < 0)
+		return -1;
+	s->seen[s->nseen++] =
+		(struct seen){ hash(r->exchange.id), at->start, at->n, at->line };
+	return 0;
+}
+
+/* 1: a record. 0: none. -1: that cannot be told. */
+static int take_line(struct scan *s, struct span line, struct bad_line *at, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct record r;
+	int result = 0;
+
+	at->kind = memchr(line.p, '\0', line.n) ? FINDING_NUL : FINDING_RECORD;
+	if (record_parse(line, &r, &why) < 0) {
+		s->version |= why.kind == ERR_VERSION && !s->head;
+		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
+	}
+	s->head |= r.type == RECORD_SESSION;
+	if (r.type == RECORD_EXCHANGE)
+		result = add_seen(s, &r, at, e);
+	record_release(&r);
+	return result < 0 ? -1 : 1;
+}
+
+static int scan_lines(struct scan *s, const struct jsonl *j, struct err *e)
+{
+	struct span line;
+	size_t at = 0;
+
+	for (size_t start = 0; !s->version && jsonl_next(j, &at, &line); start = at) {
+		struct bad_line bad = { .start = start, .n = at - start, .line = ++s->lines };
+		int good = take_line(s, line, &bad, e);
+
+		if (good < 0 || (good == 0 && !s->version && add_bad(s, &bad, e) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+static int scan_tail(struct scan *s, const struct jsonl *j, struct err *e)
+{
+	struct bad_line bad = { .start = j->n, .n = j->mapped - j->n, .line = s->lines + 1 };
+	int good = take_line(s, (struct span){ j->p + bad.start, bad.n }, &bad, e);
+
+	if (good < 0)
+		return -1;
+	s->lines++;
+	s->torn = good > 0;
+	if (bad.kind == FINDING_RECORD)
+		bad.kind = FINDING_TORN;
+	bad.stays = s->torn;
+	return add_bad(s, &bad, e);
+}
+
+/* ---- duplicates ---- */
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct seen *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct bad_line *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static struct span text_of(const struct seen *x, const struct jsonl *j)
+{
+	size_t n = x->n - (j->p[x->start + x->n - 1] == '\n');
+
+	return (struct span){ j->p + x->start, n };
+}
+
+static bool same(struct span a, struct span b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+/* `two` is behind `one`, and has the same hash. Of those that are the same, or of which
+ * one is complete and the other is not, one is too many. */
+static int compare(struct scan *s, const struct jsonl *j, const struct seen *one,
+                   const struct seen *two, struct err *e)
+{
+	struct record a, b;
+	const struct seen *extra = two;
+	bool a_done, b_done, stays;
+	int r;
+
+	if (record_parse(text_of(one, j), &a, e) < 0)
+		return -1;
+	if (record_parse(text_of(two, j), &b, e) < 0) {
+		record_release(&a);
+		return -1;
+	}
+	a_done = a.exchange.status == STATUS_COMPLETE;
+	b_done = b.exchange.status == STATUS_COMPLETE;
+	if (b_done && !a_done)
+		extra = one;
+	stays = a_done == b_done && !same(text_of(one, j), text_of(two, j));
+	r = !same(a.exchange.id, b.exchange.id)
+	        ? 0
+	        : add_bad(s, &(struct bad_line){ extra->start, extra->n, extra->line,
+	                                         FINDING_DUPLICATE, stays }, e);
+	record_release(&a);
+	record_release(&b);
+	return r;
+}
+
+static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
+{
+	if (s->nseen < 2)
+		return 0;
+	qsort(s->seen, s->nseen, sizeof(*s->seen), by_hash);
+	for (size_t i = 1; i < s->nseen; i++)
+		if (s->seen[i - 1].hash == s->seen[i].hash &&
+		    compare(s, j, &s->seen[i - 1], &s->seen[i], e) < 0)
+			return -1;
+	qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
+	return 0;
+}
+
+int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
+{
+	*s = (struct scan){ .bad = NULL };
+	if (scan_lines(s, j, e) < 0)
+		return -1;
+	if (s->version)
+		return 0;
+	if (tail && j->mapped > j->n && scan_tail(s, j, e) < 0)
+		return -1;
+	return find_duplicates(s, j, e);
+}
+
+void scan_release(struct scan *s)
+{
+	free(s->bad);
+	free(s->seen);
+	*s = (struct scan){ .bad = NULL };
+}
+
+void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err *why)
+{
+	struct span line = { j->p + bad->start, bad->n };
+	struct record r;
+
+	line.n -= line.p[line.n - 1] == '\n';
+	switch (bad->kind) {
+	case FINDING_DUPLICATE:
+		err_set(why, ERR_DAMAGED, bad->stays ? "an earlier exchange has the same id, and is another"
+		                                     : "another exchange has the same id");
+		break;
+	case FINDING_NUL:
+		err_set(why, ERR_DAMAGED, "NUL bytes");
+		break;
+	default:
+		if (bad->stays)
+			err_set(why, ERR_DAMAGED, "it lacks its line feed");
+		else if (record_parse(line, &r, why) == 0)
+			record_release(&r);
+		if (bad->kind == FINDING_TORN && !bad->stays)
+			err_prefix(why, "the last line breaks off");
+	}
+}

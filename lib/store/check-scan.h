@@ -1,0 +1,37 @@
+/*
+ * What is wrong in a history's bytes: which of its lines are no records, and which
+ * exchanges are there twice. Looks at memory only.
+ */
+#ifndef STORE_CHECK_SCAN_H
+#define STORE_CHECK_SCAN_H
+
+#include "store/check.h"
+#include "store/jsonl.h"
+
+struct bad_line {
+	size_t start, n; /* bytes, with the newline where there is one */
+	size_t line;     /* from 1 */
+	enum finding_kind kind;
+	bool stays;      /* nothing is to be moved: a duplicate that differs */
+};
+
+struct scan {
+	struct bad_line *bad; /* owned; in the order of the file */
+	size_t nbad;
+	size_t lines;
+	bool head;     /* a valid session record is there */
+	bool version;  /* the first line is of another version: nothing else was looked at */
+	bool torn;     /* the last line has no newline, and would be a record with it */
+
+	struct seen *seen; /* the rest is private */
+	size_t bad_cap, nseen, seen_cap;
+};
+
+/* `tail`: whether the bytes behind the last newline are to be judged; a record that is
+ * being written is there, too. */
+int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e);
+void scan_release(struct scan *s);
+/* Sets the error to what is wrong with a line. */
+void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err *why);
+
+#endif

@@ -1,0 +1,442 @@
+/* The check of one session. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "store/check-parts.h"
+#include "store/check-scan.h"
+#include "store/index.h"
+#include "store/place.h"
+#include "store/spool.h"
+
+#define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
+#define DAMAGED_SPOOL "turn.damaged-"
+#define ARTIFACTS "artifacts"
+
+struct subject {
+	struct check *c;
+	struct session x; /* its fd is -1 as long as the history is not open */
+	struct jsonl j;
+	struct scan scan;
+	bool whole;    /* the whole store is checked */
+	bool locked;   /* nobody else uses it */
+	bool linked;   /* the history has a second hard link */
+};
+
+static struct spot spot(const struct subject *s, const char *name, size_t line)
+{
+	return (struct spot){ s->x.id, s->x.id, name, line };
+}
+
+/* ---- what is in the folder ---- */
+
+static bool is_own_file(const char *name)
+{
+	return strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0 ||
+	       strcmp(name, HISTORY_TEMP) == 0 ||
+	       strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0;
+}
+
+/* Not of another owner, for one, so that it can be repaired. */
+static bool is_trusted(const struct subject *s, const struct stat *st, bool folder)
+{
+	struct stat above;
+
+	return fstat(s->x.store->fd, &above) == 0 &&
+	       place_judge(st, folder, above.st_uid) != PLACE_OWNER;
+}
+
+static int check_entries(struct subject *s, int dir, const char *folder, struct err *e);
+
+static int check_inner(struct subject *s, int dir, const char *name, struct err *e)
+{
+	char folder[ID_SIZE + 32];
+	int inner = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
+
+	if (inner < 0)
+		return err_sys(e, errno, "cannot open '%s/%s'", s->x.id, name);
+	snprintf(folder, sizeof(folder), "%s/%s", s->x.id, name);
+	r = check_entries(s, inner, folder, e);
+	close(inner);
+	return r;
+}
+
+/* Also of a name that is none of ours. */
+static int check_entry(struct subject *s, int dir, const char *folder, const char *name,
+                       struct err *e)
+{
+	struct spot at = { s->x.id, folder, name, 0 };
+	bool top = dir == s->x.dir, is_folder;
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	is_folder = S_ISDIR(st.st_mode) && !(top && is_own_file(name));
+	if (!check_place(s->c, dir, &at, is_folder, &st))
+		return 0;
+	if (top && is_folder && strcmp(name, ARTIFACTS) == 0)
+		return check_inner(s, dir, name, e);
+	if (top && strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0)
+		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
+	else if (top && strcmp(name, HISTORY_FILE) == 0)
+		s->linked = st.st_nlink > 1;
+	else if (!is_folder && st.st_nlink > 1)
+		check_move(s->c, FINDING_LINK, dir, &at, "it has a second hard link");
+	return 0;
+}
+
+static int check_entries(struct subject *s, int dir, const char *folder, struct err *e)
+{
+	struct names names;
+	int r = 0;
+
+	if (names_read(&names, dir, e) < 0)
+		return err_prefix(e, "'%s/%s'", s->x.store->dir, folder);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = check_entry(s, dir, folder, names.v[i], e);
+	names_release(&names);
+	return r;
+}
+
+/* ---- opening ---- */
+
+/* The folder that was opened may have been renamed away since. */
+static bool folder_is_there(const struct subject *s)
+{
+	struct stat opened, named;
+
+	return fstat(s->x.dir, &opened) == 0 &&
+	       fstatat(s->x.store->fd, s->x.id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+/* Whatever its mode is. A repair waits for whoever uses the session, a check does not. */
+static int open_history(struct subject *s, struct err *e)
+{
+	struct lock_wait wait = s->c->repair ? s->c->wait : (struct lock_wait){ .stop_fd = -1 };
+	int flags = s->c->repair ? O_RDWR | O_APPEND : O_RDONLY;
+	struct stat st;
+
+	wait.no_wait = !s->c->repair;
+	wait.ctx = s->x.id;
+	for (;;) {
+		struct err busy = ERR_INIT;
+
+		s->x.fd = openat(s->x.dir, HISTORY_FILE, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (s->x.fd < 0)
+			return err_sys(e, errno, "cannot open it");
+		if (fstat(s->x.fd, &st) < 0 || !S_ISREG(st.st_mode))
+			return err_set(e, ERR_FAILED, "it is no regular file");
+		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
+		if (!s->locked && busy.kind != ERR_BUSY)
+			return err_set(e, busy.kind, "%s", busy.msg);
+		if (!s->locked || session_is_there(&s->x))
+			return 0;
+		close(s->x.fd); /* it was replaced or removed meanwhile */
+		s->x.fd = -1;
+		if (!folder_is_there(s))
+			return err_set(e, ERR_NOT_FOUND, "it is gone");
+	}
+}
+
+/* ---- the history ---- */
+
+static int copy_out(struct subject *s, struct outcome *o)
+{
+	int fd = quarantine_create(s->x.store, s->x.id, HISTORY_FILE, o->place, &o->why);
+	int bad = fd < 0;
+
+	for (size_t i = 0; !bad && i < s->scan.nbad; i++) {
+		const struct bad_line *b = &s->scan.bad[i];
+		const char *p = s->j.p + b->start;
+
+		if (!b->stays)
+			bad = io_write(fd, p, b->n) < 0 || (p[b->n - 1] != '\n' && io_write(fd, "\n", 1) < 0);
+	}
+	if (bad && fd >= 0) {
+		err_sys(&o->why, errno, "cannot write '%s'", o->place);
+		close(fd);
+		return -1;
+	}
+	return fd < 0 ? -1 : quarantine_sync(s->x.store, fd, &o->why);
+}
+
+/* The bytes between those that go, as they are. */
+static int copy_rest(const struct subject *s, int fd)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->scan.nbad; i++) {
+		const struct bad_line *b = &s->scan.bad[i];
+
+		if (b->stays || b->start < at) /* three of one id: the middle one is named twice */
+			continue;
+		if (io_write(fd, s->j.p + at, b->start - at) < 0)
+			return -1;
+		at = b->start + b->n;
+	}
+	if (io_write(fd, s->j.p + at, s->j.mapped - at) < 0)
+		return -1;
+	return s->scan.torn ? io_write(fd, "\n", 1) : 0;
+}
+
+/* Puts a new file in the history's place. It is locked before it has the name, so that
+ * the session is in one hand throughout. */
+static int replace(struct subject *s, struct span head, struct err *e)
+{
+	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };
+	int fd = openat(s->x.dir, HISTORY_TEMP,
+	                O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
+	if (lock_take(fd, &now, e) < 0 || io_write(fd, head.p, head.n) < 0 || copy_rest(s, fd) < 0 ||
+	    fsync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
+		err_sys(e, errno, "cannot write a new history");
+		unlinkat(s->x.dir, HISTORY_TEMP, 0);
+		close(fd);
+		return -1;
+	}
+	close(s->x.fd);
+	s->x.fd = fd;
+	return fsync(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
+}
+
+/* A session record made from what the index remembers. 1, 0 or -1. */
+static int make_head(struct subject *s, struct buf *head, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	struct buf line = BUF_INIT;
+	struct json_object *o = NULL;
+	struct session_head h = { .id = span_str(s->x.id) };
+	int found = check_index_record(s->c, s->x.id, &line, e);
+
+	if (found > 0 && json_parse_object(buf_span(&line), &o, &ignored) == 0 &&
+	    json_get_int(o, "createdAt", &h.created_at, &ignored) > 0) {
+		h.provider = json_member_str(o, "provider");
+		h.model = json_member_str(o, "model");
+		h.cwd = json_member_str(o, "cwd");
+		json_get_str(o, "title", &h.title, &ignored);
+		record_add_head(head, &h);
+	} else if (found > 0) {
+		found = 0;
+	}
+	json_object_put(o);
+	buf_release(&line);
+	return found > 0 && buf_check(head, e) < 0 ? -1 : found;
+}
+
+static size_t to_move(const struct scan *scan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < scan->nbad; i++)
+		n += !scan->bad[i].stays;
+	return n;
+}
+
+static void tell_history(struct subject *s, const struct outcome *o)
+{
+	struct spot at = spot(s, HISTORY_FILE, 1);
+
+	if (!s->scan.head)
+		check_tell(s->c, FINDING_HEAD, &at, o, "no valid session record");
+	for (size_t i = 0; i < s->scan.nbad; i++) {
+		const struct bad_line *b = &s->scan.bad[i];
+		struct outcome own = *o;
+		struct err why = ERR_INIT;
+
+		if (b->stays)
+			own.place[0] = '\0';
+		if (b->stays && b->kind == FINDING_DUPLICATE)
+			own = (struct outcome){ s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
+		scan_explain(b, &s->j, &why);
+		at.line = b->line;
+		check_tell(s->c, b->kind, &at, &own, "%s", why.msg);
+	}
+	at.line = 0;
+	if (s->linked) {
+		struct outcome own = *o;
+
+		own.place[0] = '\0';
+		check_tell(s->c, FINDING_LINK, &at, &own, "it has a second hard link");
+	}
+}
+
+static int rewrite(struct subject *s, struct span head, struct outcome *o)
+{
+	if (!to_move(&s->scan) && !head.n && !s->linked) /* it only lacks a newline */
+		return jsonl_heal(s->x.fd, &o->why) < 0 || fdatasync(s->x.fd) < 0
+		           ? err_sys(&o->why, errno, "cannot write it") : 0;
+	if (to_move(&s->scan) && copy_out(s, o) < 0)
+		return -1;
+	return replace(s, head, &o->why);
+}
+
+/* -1 only when the check cannot go on. */
+static int repair_history(struct subject *s, struct outcome *o, struct err *e)
+{
+	struct buf head = BUF_INIT;
+	int known = s->scan.head ? 1 : make_head(s, &head, e);
+
+	if (known > 0)
+		outcome_set(o, rewrite(s, buf_span(&head), o));
+	else if (known == 0)
+		outcome_set(o, err_set(&o->why, ERR_FAILED, "the index does not know the session"));
+	buf_release(&head);
+	return known < 0 ? -1 : 0;
+}
+
+static bool is_sound(const struct subject *s)
+{
+	return s->scan.head && !s->linked && !s->scan.torn && !to_move(&s->scan);
+}
+
+static int check_lines(struct subject *s, struct err *e)
+{
+	struct outcome o = OUTCOME_NONE;
+	struct spot at = spot(s, HISTORY_FILE, 1);
+	struct stat st;
+
+	if (fstat(s->x.fd, &st) == 0)
+		s->linked = st.st_nlink > 1;
+	if (jsonl_map(&s->j, s->x.fd, e) < 0 || scan_history(&s->scan, &s->j, s->locked, e) < 0)
+		return -1;
+	if (s->scan.version) {
+		check_tell(s->c, FINDING_VERSION, &at, &o, "its format has a version that this mcbox does "
+		           "not know");
+		return 0;
+	}
+	if (s->c->repair && !is_sound(s) && repair_history(s, &o, e) < 0)
+		return -1;
+	tell_history(s, &o);
+	return 0;
+}
+
+/* ---- the spool ---- */
+
+static void seal(struct subject *s, struct outcome *o, struct err *damage)
+{
+	struct spot at = spot(s, SPOOL_FILE, 0);
+	struct exchange cut;
+	struct spool sp;
+
+	if (spool_read(&sp, s->x.dir, &cut, damage) < 0 && damage->kind == ERR_DAMAGED)
+		outcome_set(o, quarantine_move(s->x.store, s->x.dir, at.folder, at.name, o->place, &o->why));
+	else
+		outcome_set(o, session_seal(&s->x, &o->why));
+	spool_release(&sp);
+}
+
+static void check_spool(struct subject *s)
+{
+	struct outcome o = OUTCOME_NONE;
+	struct spot at = spot(s, SPOOL_FILE, 0);
+	struct err damage = ERR_INIT;
+	struct stat st;
+
+	if (!s->locked || fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (s->c->repair)
+		seal(s, &o, &damage);
+	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "a turn that was cut short",
+	           damage.kind == ERR_DAMAGED ? ", and cannot be read" : "");
+}
+
+/* A repair that was itself cut short. */
+static void check_temp(struct subject *s)
+{
+	struct spot at = spot(s, HISTORY_TEMP, 0);
+	struct stat st;
+
+	if (s->locked && fstatat(s->x.dir, HISTORY_TEMP, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		check_move(s->c, FINDING_LEFTOVER, s->x.dir, &at, "a repair that was cut short");
+}
+
+/* ---- one after the other ---- */
+
+static int check_content(struct subject *s, struct err *e)
+{
+	check_temp(s);
+	if (check_lines(s, e) < 0)
+		return -1;
+	if (s->scan.version)
+		return 0;
+	check_spool(s);
+	return s->locked ? check_index_session(s->c, &s->x, s->whole, e) : 0;
+}
+
+static void check_missing(struct subject *s)
+{
+	struct spot at = { s->x.id, NULL, s->x.id, 0 };
+
+	if (folder_is_there(s))
+		check_move(s->c, FINDING_HISTORY, s->x.store->fd, &at, "a folder without a history");
+}
+
+static void tell_unreadable(struct subject *s, const char *why)
+{
+	struct outcome o = { .repair = s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
+	struct spot at = spot(s, HISTORY_FILE, 0);
+
+	check_tell(s->c, FINDING_UNREADABLE, &at, &o, "%s", why);
+}
+
+static int check_history(struct subject *s, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct stat st;
+
+	if (fstatat(s->x.dir, HISTORY_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+		check_missing(s);
+		return 0;
+	}
+	if (!is_trusted(s, &st, false) || S_ISLNK(st.st_mode))
+		return 0; /* which was told */
+	if (open_history(s, &why) == 0)
+		return check_content(s, e);
+	if (why.kind == ERR_NOT_FOUND)
+		return 0; /* it was removed just now */
+	if (why.kind == ERR_INTERRUPTED || why.kind == ERR_BUSY)
+		return err_set(e, why.kind, "%s", why.msg);
+	tell_unreadable(s, why.msg);
+	return 0;
+}
+
+static void release(struct subject *s)
+{
+	jsonl_unmap(&s->j);
+	scan_release(&s->scan);
+	session_unlock(&s->x);
+}
+
+int check_folder(struct check *c, const char *id, bool whole, struct err *e)
+{
+	struct subject s = { .c = c, .x = { .store = c->store, .dir = -1, .fd = -1 },
+	                     .whole = whole, .j = { "", 0, 0 } };
+	struct spot at = { id, NULL, id, 0 };
+	struct stat st;
+	int r;
+
+	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
+	/* A plain file is not ours: it may have any name. */
+	if (fstatat(c->store->fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) ||
+	    !check_place(c, c->store->fd, &at, true, &st))
+		return 0;
+	s.x.dir = openat(c->store->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (s.x.dir < 0 && errno == ENOENT)
+		return 0;
+	if (s.x.dir < 0) {
+		tell_unreadable(&s, strerror(errno));
+		return 0;
+	}
+	r = check_entries(&s, s.x.dir, id, e);
+	if (r == 0)
+		r = check_history(&s, e);
+	release(&s);
+	return r;
+}

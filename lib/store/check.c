@@ -1,0 +1,252 @@
+/* The check of the whole store, and what its parts share. */
+#include "store/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/check-parts.h"
+#include "store/index.h"
+#include "store/place.h"
+
+const char *finding_name(enum finding_kind kind)
+{
+	static const char *const names[] = {
+		"torn",     "nul",   "record",  "head",  "version", "duplicate",
+		"history",  "spool", "leftover", "mode", "owner",   "link",
+		"special",  "unreadable", "index", "stale", "unlisted", "orphan",
+	};
+
+	return names[kind];
+}
+
+/* ---- telling ---- */
+
+void outcome_set(struct outcome *o, int result)
+{
+	o->repair = result < 0 ? REPAIR_IMPOSSIBLE : REPAIR_DONE;
+}
+
+void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
+                const struct outcome *o, const char *fmt, ...)
+{
+	struct finding f = { .kind = kind, .session = at->session, .line = at->line,
+	                     .repair = o->repair };
+	struct buf file = BUF_INIT, message = BUF_INIT;
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (at->folder)
+		buf_addf(&file, "%s/", at->folder);
+	buf_adds(&file, at->name);
+	buf_adds(&message, text);
+	if (o->repair == REPAIR_IMPOSSIBLE && o->why.msg[0])
+		buf_addf(&message, "; %s", o->why.msg);
+	f.file = file.p;
+	f.message = message.p;
+	f.quarantine = o->place[0] ? o->place : NULL;
+	c->findings++;
+	c->report(c->ctx, &f);
+	buf_release(&file);
+	buf_release(&message);
+}
+
+void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,
+                const char *message)
+{
+	struct outcome o = OUTCOME_NONE;
+
+	if (c->repair)
+		outcome_set(&o, quarantine_move(c->store, dir, at->folder, at->name, o.place, &o.why));
+	check_tell(c, kind, at, &o, "%s", message);
+}
+
+/* ---- one file or folder ---- */
+
+static void check_mode(struct check *c, int dir, const struct spot *at, mode_t mode, mode_t want)
+{
+	struct outcome o = OUTCOME_NONE;
+
+	if ((mode & 07777) == want)
+		return;
+	if (c->repair) {
+		int r = fchmodat(dir, at->name, want, 0);
+
+		outcome_set(&o, r < 0 ? err_sys(&o.why, errno, "cannot change it") : 0);
+	}
+	check_tell(c, FINDING_MODE, at, &o, "its mode is %04o; it should be %04o",
+	           (unsigned)(mode & 07777), (unsigned)want);
+}
+
+bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st)
+{
+	struct outcome o = OUTCOME_NONE;
+	struct stat above;
+
+	if (fstatat(dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0 || fstat(dir, &above) < 0) {
+		if (errno != ENOENT)
+			check_tell(c, FINDING_UNREADABLE, at, &o, "cannot be examined: %s", strerror(errno));
+		return false;
+	}
+	switch (place_judge(st, folder, above.st_uid)) {
+	case PLACE_LINK:
+		check_move(c, FINDING_LINK, dir, at, "a symbolic link");
+		return false;
+	case PLACE_SPECIAL:
+		check_move(c, FINDING_SPECIAL, dir, at,
+		           S_ISDIR(st->st_mode) ? "a folder, where a file belongs"
+		           : folder             ? "no folder"
+		                                : "no regular file");
+		return false;
+	case PLACE_OWNER:
+		outcome_set(&o, c->repair ? err_set(&o.why, ERR_FAILED, "give it back with chown") : 0);
+		if (!c->repair)
+			o.repair = REPAIR_NONE;
+		check_tell(c, FINDING_OWNER, at, &o, "belongs to user %ld", (long)st->st_uid);
+		return false;
+	case PLACE_FINE:
+	case PLACE_HARD_LINK:
+	case PLACE_WRITABLE:
+		break;
+	}
+	check_mode(c, dir, at, st->st_mode, folder ? 0700 : 0600);
+	return true;
+}
+
+/* ---- the whole store ---- */
+
+/* Those of the sessions directory's own files that are not the index's content. */
+static void check_own_file(struct check *c, const char *name)
+{
+	struct spot at = { .name = name };
+	struct stat st, above;
+
+	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstat(c->store->fd, &above) == 0 &&
+	    place_judge(&st, false, above.st_uid) == PLACE_OWNER)
+		check_move(c, FINDING_OWNER, c->store->fd, &at, "belongs to another user");
+	else if (check_place(c, c->store->fd, &at, false, &st) && st.st_nlink > 1)
+		check_move(c, FINDING_LINK, c->store->fd, &at, "it has a second hard link");
+}
+
+static bool begins(const char *name, const char *with)
+{
+	return strncmp(name, with, strlen(with)) == 0;
+}
+
+static void check_leftover(struct check *c, const char *name)
+{
+	struct spot at = { .name = name };
+	struct stat st;
+
+	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	check_move(c, FINDING_LEFTOVER, c->store->fd, &at,
+	           begins(name, ".new-")       ? "a session whose creation was cut short"
+	           : begins(name, ".removed-") ? "a session whose deletion was cut short"
+	                                       : "an index whose making was cut short");
+}
+
+/* Alone with the directory and the index, so that none of them is somebody's work. */
+static int check_leftovers(struct check *c, const struct names *names, struct err *e)
+{
+	bool any = false;
+	int lock;
+
+	for (size_t i = 0; i < names->n; i++)
+		any |= begins(names->v[i], ".new-") || begins(names->v[i], ".removed-") ||
+		       strcmp(names->v[i], INDEX_TEMP) == 0;
+	if (!any || !store_alone(c->store))
+		return 0;
+	lock = names_has(names, INDEX_LOCK) ? index_lock(c->store, e) : 0;
+	for (size_t i = 0; lock >= 0 && i < names->n; i++)
+		if (begins(names->v[i], ".new-") || begins(names->v[i], ".removed-") ||
+		    strcmp(names->v[i], INDEX_TEMP) == 0)
+			check_leftover(c, names->v[i]);
+	if (lock > 0)
+		close(lock);
+	store_unshare(c->store);
+	return lock < 0 ? -1 : 0;
+}
+
+static bool is_ours(const char *name)
+{
+	return id_valid(name, strlen(name));
+}
+
+/* Names that the tools do not use may be anything but links and the like; those that
+ * begin with a dot are other programs' business. */
+static void check_stranger(struct check *c, const char *name)
+{
+	struct spot at = { .name = name };
+	struct stat st;
+
+	if (name[0] == '.' || fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (S_ISLNK(st.st_mode))
+		check_move(c, FINDING_LINK, c->store->fd, &at, "a symbolic link");
+	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		check_move(c, FINDING_SPECIAL, c->store->fd, &at, "no regular file");
+}
+
+static int check_sessions(struct check *c, const struct names *names, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < names->n; i++) {
+		if (c->progress)
+			c->progress(c->ctx, i, names->n);
+		if (is_ours(names->v[i]))
+			r = check_folder(c, names->v[i], true, e);
+	}
+	if (c->progress)
+		c->progress(c->ctx, names->n, names->n);
+	return r;
+}
+
+static int check_top(struct check *c, const struct names *names, struct err *e)
+{
+	struct spot at = { .name = "." };
+	struct stat st;
+
+	if (fstat(c->store->fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine '%s'", c->store->dir);
+	check_mode(c, c->store->fd, &at, st.st_mode, 0700);
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], INDEX_FILE) == 0 || strcmp(names->v[i], INDEX_LOCK) == 0)
+			check_own_file(c, names->v[i]);
+		else if (!is_ours(names->v[i]))
+			check_stranger(c, names->v[i]);
+	return check_leftovers(c, names, e);
+}
+
+int check_store(struct check *c, struct err *e)
+{
+	struct names names;
+	int r;
+
+	if (c->store->fd < 0)
+		return 0;
+	if (names_read(&names, c->store->fd, e) < 0)
+		return err_prefix(e, "'%s'", c->store->dir);
+	r = check_top(c, &names, e);
+	if (r == 0)
+		r = check_index_begin(c, e);
+	if (r == 0)
+		r = check_sessions(c, &names, e);
+	if (r == 0)
+		r = check_index_end(c, e);
+	names_release(&names);
+	return r;
+}
+
+int check_session(struct check *c, const char *id, struct err *e)
+{
+	return check_folder(c, id, false, e);
+}

@@ -1,0 +1,92 @@
+#include "store/quarantine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/id.h"
+#include "store/place.h"
+
+/* Returns a descriptor of the folder, made when it is missing. */
+static int open_quarantine(const struct store *s, struct err *e)
+{
+	bool made = mkdirat(s->fd, QUARANTINE_DIR, 0700) == 0;
+	int fd;
+
+	if (!made && errno != EEXIST)
+		return err_sys(e, errno, "cannot create '" QUARANTINE_DIR "'");
+	fd = place_folder(s->fd, QUARANTINE_DIR, e);
+	if (fd < 0)
+		return err_prefix(e, "'" QUARANTINE_DIR "'");
+	if (made && fsync(s->fd) < 0) {
+		close(fd);
+		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
+	}
+	return fd;
+}
+
+/* A name that nothing there has: with a random end. */
+static int choose(const char *folder, const char *name, char place[QUARANTINE_PATH], struct err *e)
+{
+	char end[ID_SIZE];
+
+	if (id_generate(end, e) < 0)
+		return -1;
+	snprintf(place, QUARANTINE_PATH, QUARANTINE_DIR "/%s%s%.100s-%s", folder ? folder : "",
+	         folder ? "." : "", name, end);
+	return 0;
+}
+
+static const char *base(const char *place)
+{
+	return place + sizeof(QUARANTINE_DIR);
+}
+
+int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
+                    char place[QUARANTINE_PATH], struct err *e)
+{
+	int q = open_quarantine(s, e), r = -1;
+
+	if (q < 0)
+		return -1;
+	if (choose(folder, name, place, e) == 0) {
+		if (renameat(dir, name, q, base(place)) == 0 && fsync(q) == 0 && fsync(dir) == 0)
+			r = 0;
+		else
+			err_sys(e, errno, "cannot move it to '%s'", place);
+	}
+	close(q);
+	return r;
+}
+
+int quarantine_create(const struct store *s, const char *folder, const char *name,
+                      char place[QUARANTINE_PATH], struct err *e)
+{
+	int q = open_quarantine(s, e), fd = -1;
+
+	if (q < 0)
+		return -1;
+	if (choose(folder, name, place, e) == 0) {
+		fd = openat(q, base(place), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			err_sys(e, errno, "cannot create '%s'", place);
+	}
+	close(q);
+	return fd;
+}
+
+int quarantine_sync(const struct store *s, int fd, struct err *e)
+{
+	int q = open_quarantine(s, e), r = -1;
+
+	if (q >= 0 && fsync(fd) == 0 && fsync(q) == 0)
+		r = 0;
+	else if (q >= 0)
+		err_sys(e, errno, "cannot keep what goes to '" QUARANTINE_DIR "'");
+	if (q >= 0)
+		close(q);
+	close(fd);
+	return r;
+}

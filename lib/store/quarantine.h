@@ -1,0 +1,26 @@
+/*
+ * .quarantine: where a repair puts what it must move out of the way. Nothing in it is
+ * ever read or deleted by the tools.
+ *
+ * `folder` is the session's id, or NULL for the sessions directory itself. `place`
+ * becomes the path from the sessions directory on.
+ */
+#ifndef STORE_QUARANTINE_H
+#define STORE_QUARANTINE_H
+
+#include "store/store.h"
+
+#define QUARANTINE_DIR ".quarantine"
+#define QUARANTINE_PATH 256
+
+/* Moves `name`, whatever it is, out of `dir`. On the disk when this returns 0. */
+int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
+                    char place[QUARANTINE_PATH], struct err *e);
+
+/* Creates a file for bytes that come from `name`; returns a descriptor. It is kept by
+ * quarantine_sync(), which closes it. */
+int quarantine_create(const struct store *s, const char *folder, const char *name,
+                      char place[QUARANTINE_PATH], struct err *e);
+int quarantine_sync(const struct store *s, int fd, struct err *e);
+
+#endif
