@@ -12,10 +12,11 @@ say() { mc-chat --no-stdin -p echo -n -s "$1" "${*:2}" >/dev/null; }
 new() { mc-session-new -p echo -i "$@" >/dev/null; }
 
 # craft ID LINE...: a history of these lines, whatever they are.
-craft() {
-	(umask 077 && mkdir -p "$MC_SESSIONS_DIR/$1")
+craft() (
+	umask 077
+	mkdir -p "$MC_SESSIONS_DIR/$1"
 	printf '%s\n' "${@:2}" >"$(history "$1")"
-}
+)
 
 # head ID [MEMBERS]: a session record; MEMBERS begin with a comma.
 head_of() {

@@ -126,6 +126,25 @@ member() { exchange 7 | jq -c "del(.$1)" | sed "s/}\$/,\"$1\":$2}/"; }
 	passed_over 'larger than 256 MiB'
 }
 
+@test "thousands of rewinds to nowhere" {
+	{
+		head_of a
+		exchange 1
+		for ((i = 0; i < 3000; i++)); do
+			printf '{"type":"rewind","timestamp":1,"to":"nowhere-%d"}\n' "$i"
+			printf '{"type":"other","n":%d}\n%.0s' "$i" {1..20}
+		done
+		exchange 2
+	} >lines
+	craft a
+	cat lines >"$(history a)"
+	run_split bounded mc-session-cat a
+	assert_status 0
+	same 'exchanges' 'ask 1,ask 2' "$(queries a)"
+	bounded mc-chat --no-stdin -s a more
+	bounded mc-session-fsck
+}
+
 @test "a prompt without an end is refused in time" {
 	run_split timeout 60 mc-chat -p echo < <(yes)
 	assert_status 2

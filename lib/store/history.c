@@ -97,7 +97,79 @@ struct walk {
 	bool skipping;
 	struct span until;  /* the exchange, as its quoted id, that a rewind goes back to */
 	size_t rewind_at;   /* where that rewind is */
+	struct known {      /* the exchanges; looked up once a rewind has named none of them */
+		uint64_t hash;
+		size_t offset;
+	} *known;           /* owned; sorted */
+	size_t nknown, known_cap;
 };
+
+static uint64_t hash_of(struct span id)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static int know(struct walk *w, struct span id, size_t offset, struct err *e)
+{
+	if (w->nknown == w->known_cap) {
+		size_t cap = w->known_cap ? w->known_cap * 2 : 64;
+		struct known *v = realloc(w->known, cap * sizeof(*v));
+
+		if (!v)
+			return err_oom(e);
+		w->known = v;
+		w->known_cap = cap;
+	}
+	w->known[w->nknown++] = (struct known){ hash_of(id), offset };
+	return 0;
+}
+
+static int know_all(struct walk *w, const struct jsonl *j, struct err *e)
+{
+	struct span line, id, type;
+	size_t at = 0;
+
+	for (size_t start = 0; jsonl_next(j, &at, &line); start = at)
+		if (json_scan_find(line, "type", &type) && span_eq(type, "\"exchange\"") &&
+		    json_scan_find(line, "id", &id) && know(w, id, start, e) < 0)
+			return -1;
+	if (w->nknown)
+		qsort(w->known, w->nknown, sizeof(*w->known), by_hash);
+	return 0;
+}
+
+/* Whether looking for it before `offset` may find it. Without this, thousands of rewinds
+ * to nowhere would each read the whole file. */
+static bool may_be_before(const struct walk *w, struct span id, size_t offset)
+{
+	struct known key = { hash_of(id), 0 };
+	size_t low = 0, high = w->nknown;
+
+	if (!w->known_cap)
+		return true;
+	while (low < high) { /* the first of this hash */
+		size_t mid = low + (high - low) / 2;
+
+		if (by_hash(&w->known[mid], &key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < w->nknown && w->known[low].hash == key.hash && w->known[low].offset < offset;
+}
 
 static bool is_valid(struct span line)
 {
@@ -131,20 +203,20 @@ static bool meet_rewind(struct walk *w, struct span line)
 		return true;
 	if (span_eq(w->until, "null"))
 		return false;
-	w->skipping = true;
+	w->skipping = may_be_before(w, w->until, w->at);
 	w->rewind_at = w->at;
 	return true;
 }
 
 /* A rewind to an exchange that is nowhere (a damaged line) must not hide all that
  * came before: it is passed over. */
-static bool retry_without_rewind(struct walk *w)
+static int retry_without_rewind(struct walk *w, const struct jsonl *j, struct err *e)
 {
 	if (!w->skipping)
-		return false;
+		return 0;
 	w->skipping = false;
 	w->at = w->rewind_at;
-	return true;
+	return !w->known_cap && know_all(w, j, e) < 0 ? -1 : 1;
 }
 
 static void reverse(struct turns *t)
@@ -187,7 +259,7 @@ int history_turns(const struct store *s, const char *id, const struct jsonl *j, 
 	struct walk w = { .at = j->n };
 	struct span line;
 	size_t cap = 0;
-	int found = 0;
+	int found = 0, again;
 
 	*t = (struct turns){ NULL, 0, 0 };
 	do {
@@ -196,14 +268,17 @@ int history_turns(const struct store *s, const char *id, const struct jsonl *j, 
 
 			t->damaged += damaged;
 			found = look(&w, line); /* a damaged exchange may still be what a rewind names */
-			if (found > 0 && !damaged && turns_add(t, &cap, w.at, e) < 0) {
-				turns_release(t);
-				return -1;
-			}
+			if (found > 0 && !damaged && turns_add(t, &cap, w.at, e) < 0)
+				found = -1;
 		}
-	} while (retry_without_rewind(&w));
-	reverse(t);
-	return 0;
+		again = e->kind == ERR_NONE ? retry_without_rewind(&w, j, e) : -1;
+	} while (again > 0);
+	free(w.known);
+	if (again < 0)
+		turns_release(t);
+	else
+		reverse(t);
+	return again;
 }
 
 static void copy_change(struct buf *to, struct span value)
