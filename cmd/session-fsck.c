@@ -54,7 +54,7 @@ static void progress(void *ctx, size_t done, size_t of)
 		return;
 	j->next = now + PROGRESS_MS;
 	j->shown = true;
-	fprintf(stderr, "\r%s: %zu of %zu\033[K", tool_name, done, of);
+	fprintf(stderr, "\r%s: checked %zu of %zu\033[K", tool_name, done, of);
 }
 
 /* ---- findings ---- */

@@ -205,8 +205,6 @@ static int check_sessions(struct check *c, const struct names *names, struct err
 		if (is_ours(names->v[i]))
 			r = check_folder(c, names->v[i], true, e);
 	}
-	if (c->progress)
-		c->progress(c->ctx, names->n, names->n);
 	return r;
 }
 
@@ -242,6 +240,8 @@ int check_store(struct check *c, struct err *e)
 		r = check_sessions(c, &names, e);
 	if (r == 0)
 		r = check_index_end(c, e);
+	if (c->progress)
+		c->progress(c->ctx, names.n, names.n);
 	names_release(&names);
 	return r;
 }

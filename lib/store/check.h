@@ -59,7 +59,7 @@ struct check {
 	bool repair;
 	struct lock_wait wait; /* for sessions in use, with `repair`; its ctx becomes the id */
 	void (*report)(void *ctx, const struct finding *f);
-	/* Called now and then; NULL for nobody. */
+	/* Called now and then, and at the end with both the same; NULL for nobody. */
 	void (*progress)(void *ctx, size_t done, size_t of);
 	void *ctx;
 
