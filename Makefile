@@ -107,7 +107,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 check: all $(UNIT) $(BUILD)/completions/generate
-	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check tests/run $(UNIT) $(BATS)
+	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check tests/run $(UNIT) $(BATS) tests/terminal-safety.py
 
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
 lint: export LINT_WARN = $(STD) $(WARN)
