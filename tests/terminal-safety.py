@@ -473,6 +473,14 @@ def parsed(text):
     return values
 
 
+def white_space_in_records():
+    """RFC 8259 allows it between members, and another writer may use it."""
+    craft(path("space"), "s", b'{"type":"session",\t"version":1, "id":"s", "createdAt":1700000000000,'
+          b'"provider":"echo", "model":\t"echo"}\r', b'\t{"type":"x"}\r')
+    json_means_the_same("a record with tabs and CRLF", "mc-session-cat", "--json", "s",
+                        MC_SESSIONS_DIR=path("space"))
+
+
 def resumed():
     """At a terminal a conversation that goes on shows its last exchanges again."""
     one_line = [text for text in TEXTS if "\n" not in text]
@@ -810,7 +818,7 @@ os.umask(0o077)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 try:
     for test in (table_of_replies, pieces_to_pipe, reply_in_one_piece, reply_as_json, open_ends, errors_of_server,
-                 headers_of_server, conversation, resumed, listed, recent_sessions,
+                 headers_of_server, conversation, white_space_in_records, resumed, listed, recent_sessions,
                  details, providers, damaged, no_directory, checked, arguments, messages, settings_file,
                  typed_commands, said_back, in_tmux):
         start = time.monotonic()
