@@ -2,6 +2,9 @@
 
 TABLE is a list of (family, bytes): control characters and sequences that a
 terminal obeys, in all forms in which they can come.  Some bytes are no UTF-8.
+
+HIDDEN is a list of the same form: characters that a terminal does not obey, but
+that it does not show either, so that what is copied is not what was seen.
 """
 
 ESC = b"\x1b"
@@ -144,6 +147,16 @@ def harmless():
         "∀x∈ℝ", "𝔘𝔫𝔦", "─│┌", "a\tb", "two\nlines", "x\u00adx", "ﬁ", "\ufffd")]
 
 
+def hidden():
+    tags = "".join(chr(0xe0000 + ord(c)) for c in "rm -rf")
+    yield "characters of no width that split words", [s.encode() for s in (
+        "\u200b", "\u2060", "\ufeff", "\u180e", "good\u200b.example", "r\ufeffm", "a\u2060b")]
+    yield "line and paragraph separators", [s.encode() for s in ("\u2028", "\u2029", "a\u2028b")]
+    yield "invisible operators, deprecated and annotation characters", [
+        utf8(c) for c in (*range(0x2061, 0x2065), *range(0x206a, 0x2070), *range(0xfff9, 0xfffc))]
+    yield "tags", [utf8(c) for c in (0xe0001, *range(0xe0020, 0xe0080))] + [tags.encode()]
+
+
 def table(*parts):
     families = {}
     for part in parts:
@@ -154,3 +167,4 @@ def table(*parts):
 
 
 TABLE = table(controls, escapes, strings, answers, tricks, malformed, harmless)
+HIDDEN = table(hidden)

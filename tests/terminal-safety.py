@@ -37,7 +37,7 @@ import time
 import tty
 
 sys.dont_write_bytecode = True
-from hostile import TABLE  # noqa: E402
+from hostile import HIDDEN, TABLE  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TIME_LIMIT = 60  # seconds for one command; only a hang takes so long
@@ -54,7 +54,10 @@ codecs.register_error("each byte", replace_bytes)
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+INVISIBLE = ("\u180e\u200b\u2028\u2029\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb"
+             "\U000e0001\U000e0020-\U000e007f")
 OBEYED = re.compile(f"[{CONTROL}{BIDI}]")
+UNSEEN = re.compile(f"[{INVISIBLE}]")
 
 
 def show_control(match):
@@ -65,7 +68,7 @@ def show_control(match):
 def neutral(data):
     """What is to be seen of it."""
     text = data.decode(errors="each byte") if isinstance(data, bytes) else data
-    return OBEYED.sub(show_control, text.replace("\r\n", "\n"))
+    return UNSEEN.sub(show_control, OBEYED.sub(show_control, text.replace("\r\n", "\n")))
 
 
 def neutral_end(data):
@@ -78,14 +81,14 @@ def neutral_line(data):
     return re.sub("[ \t\n]+", " ", neutral(data)).strip(" ")
 
 
-def harm(raw):
-    """What a terminal would obey, or None. `raw` is what its driver passed on."""
+def harm(raw, forbidden=OBEYED):
+    """What a terminal would obey (or not show), or None. `raw` is what its driver passed on."""
     raw = raw.replace(b"\r\n", b"\n")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         return f"no UTF-8: {raw[max(0, error.start - 30):error.end + 10]}"
-    bad = OBEYED.search(text)
+    bad = forbidden.search(text)
     return bad and f"U+{ord(bad[0]):04X} in {ascii(text[max(0, bad.start() - 30):bad.end() + 10])}"
 
 
@@ -740,6 +743,27 @@ def said_back():
     shown("what the echo provider says back", raw, [neutral(t) for t in TEXTS if "\0" not in t])
 
 
+# ---- what is not seen at all ----
+
+def hidden_characters():
+    """A terminal does not obey these, but it hides them: what one copies from it, or
+    takes for a name, is not what one has seen."""
+    sequences = [s for _, s in HIDDEN]
+    pieces, cuts = cut_everywhere(sequences)
+    _, raw = terminal("mc-chat", "--no-save", "hi", **server.at("hidden"))
+    forms = framed_forms(seen(raw))
+    for family, group in itertools.groupby(enumerate(HIDDEN), lambda entry: entry[1][0]):
+        wrong = [f"{ascii(sequence.decode())} ({sequence.hex(' ')})" for number, (_, sequence) in group
+                 if forms.get(number) != dict.fromkeys(range(cuts[number]), neutral(sequence))]
+        ok(not wrong, f"{family} are shown", f"{len(wrong)} are not:", *wrong[:8])
+    texts = ["a" + s.decode() + "z" for s in sequences]
+    craft(path("hidden"), "s", head("s"), *(exchange(n, t, t) for n, t in enumerate(texts)))
+    store = {"MC_SESSIONS_DIR": path("hidden")}
+    raw = terminal("mc-session-cat", "--json", "s", **store)[1]
+    ok(not harm(raw, UNSEEN), "records with hidden characters show them", harm(raw, UNSEEN))
+    same("and mean the same", parsed(piped("mc-session-cat", "--json", "s", **store).decode()), parsed(seen(raw)))
+
+
 # ---- a terminal that would obey ----
 
 STATE = "|".join(f"#{{{name}}}" for name in (
@@ -807,6 +831,7 @@ HEADERS = list(headers())
 
 server = Server({
     "/cut": [reply(cut_everywhere(SEQUENCES)[0])],
+    "/hidden": [reply(cut_everywhere([s for _, s in HIDDEN])[0])],
     "/whole": [{"headers": {"Content-Type": "application/json"}, "steps": [send(
         b'{"choices":[{"message":{"content":%s,"reasoning":%s},"finish_reason":%s}]}' %
         ((json_string(b"\n".join(ALL)),) * 3))]}],
@@ -820,7 +845,7 @@ try:
     for test in (table_of_replies, pieces_to_pipe, reply_in_one_piece, reply_as_json, open_ends, errors_of_server,
                  headers_of_server, conversation, white_space_in_records, resumed, listed, recent_sessions,
                  details, providers, damaged, no_directory, checked, arguments, messages, settings_file,
-                 typed_commands, said_back, in_tmux):
+                 typed_commands, said_back, hidden_characters, in_tmux):
         start = time.monotonic()
         test()
         print(f"# {test.__name__}: {time.monotonic() - start:.2f} s")
