@@ -2,6 +2,7 @@
 #
 #	make                      ./mcbox and ./mc-… beside it
 #	make check lint bench     the tests, the static checks, the measurements
+#	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
 #	make install PREFIX=…     also DESTDIR=…
 #
 # Switches: SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
@@ -51,6 +52,8 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/applets.o
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
+FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/replay-%)
 BATS     := $(wildcard tests/*.bats)
 MAN1     := $(wildcard man/*.1)
 MAN5     := $(wildcard man/*.5)
@@ -106,8 +109,28 @@ completions: $(BUILD)/completions/generate
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-check: all $(UNIT) $(BUILD)/completions/generate
-	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check tests/run $(UNIT) $(BATS) tests/terminal-safety.py
+$(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+check: all $(UNIT) $(REPLAY) $(BUILD)/completions/generate
+	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
+		tests/run $(UNIT) $(REPLAY) $(BATS) tests/terminal-safety.py
+
+# ---- fuzzing: the targets once more, by clang, with libFuzzer and the sanitizers ----
+
+TARGET     = $(FUZZ_SRC:tests/fuzz/%.c=%)
+FUZZ_FLAGS = $(STD) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+             -fno-sanitize-recover=all
+
+build/fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SRC:%.c=build/fuzz/%.o)
+	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzz: $(TARGET:%=build/fuzz/%)
+	tests/fuzz/run $^
 
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
 lint: export LINT_WARN = $(STD) $(WARN)
@@ -155,8 +178,10 @@ clean:
 	rm -rf build mcbox $(TOOLS)
 
 FORCE:
-.PHONY: all check lint bench completions install uninstall clean FORCE
+.PHONY: all check fuzz lint bench completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d
+-include $(REPLAY:$(BUILD)/tests/fuzz/replay-%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d
+-include $(wildcard build/fuzz/lib/*/*.d build/fuzz/tests/fuzz/*.d)

@@ -1,0 +1,344 @@
+/*
+ * lib/store/history. The input is a history, in which a line of a few letters stands for
+ * a record, so that conversations are found by more than luck:
+ *
+ *	s	the session record		eX	a complete exchange of id X
+ *	iX	an interrupted one		dX	a damaged one: JSON, but no record
+ *	rX	a rewind to X			r	a rewind to before the first
+ *	mX	a change of the model to X	tX	of the title
+ *
+ * Any other line stands as it is. A last line without a newline is torn.
+ *
+ * Properties: the conversation is what a plain reading forwards of mc-session(5)
+ * makes it, which remembers the conversation at each exchange; the last few exchanges
+ * are the end of all of them; offsets ascend and lead to valid exchanges; a damaged
+ * line is told, on loading just once, and a session's summary is what its records say.
+ * Not asked about are histories whose records have names, types or ids in escapes.
+ */
+#include "store/history.h"
+
+#include "base/json-scan.h"
+#include "base/json.h"
+#include "fuzz.h"
+
+static void add_exchange(struct buf *b, struct span id, enum status status)
+{
+	const struct exchange x = { .id = id, .query = id, .timestamp = (int64_t)id.n * 1000,
+		                    .status = status, .duration = 5, .usage = { 1, -1, 3, -1, -1 } };
+
+	record_add_exchange(b, &x);
+	b->n--; /* its newline: the input's own follows */
+}
+
+/* The ids of the short forms are clean, or they would not be in a record. */
+static bool is_short(struct span line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] < '0' || line.p[i] > 'z' || line.p[i] == '\\')
+			return false;
+	return line.n && line.n < 8 && strchr("seidrmt", line.p[0]);
+}
+
+static void expand(struct buf *b, struct span line)
+{
+	struct span arg = { line.p + 1, line.n - 1 };
+
+	if (!is_short(line)) {
+		buf_add(b, line.p, line.n);
+		return;
+	}
+	switch (line.p[0]) {
+	case 's':
+		buf_addf(b, "{\"type\":\"session\",\"version\":1,\"id\":\"s\",\"createdAt\":%zu,"
+		         "\"provider\":\"p\",\"model\":\"%.*s\"}", line.n, (int)arg.n, arg.p);
+		break;
+	case 'e':
+	case 'i':
+		add_exchange(b, arg, line.p[0] == 'e' ? STATUS_COMPLETE : STATUS_INTERRUPTED);
+		break;
+	case 'd':
+		buf_addf(b, "{\"type\":\"exchange\",\"id\":\"%.*s\"}", (int)arg.n, arg.p);
+		break;
+	case 'r':
+		buf_addf(b, arg.n ? "{\"type\":\"rewind\",\"timestamp\":1,\"to\":\"%.*s\"}"
+		                  : "{\"type\":\"rewind\",\"timestamp\":1,\"to\":null%.*s}", (int)arg.n, arg.p);
+		break;
+	case 'm':
+	case 't':
+		buf_addf(b, "{\"type\":\"change\",\"timestamp\":1,\"%s\":\"%.*s\"}",
+		         line.p[0] == 'm' ? "model" : "title", (int)arg.n, arg.p);
+		break;
+	}
+}
+
+/* ---- the plain reading ---- */
+
+#define MAX_LINES 512
+
+struct model {
+	size_t n;
+	struct model_line {
+		size_t start;
+		bool valid;
+		struct record r;     /* when it is valid */
+		enum err_kind why;   /* when it is not */
+		struct buf id;       /* of an exchange, damaged or not, that has one */
+		bool has_id;
+		int before;          /* the exchange before it in the conversation, a line; or -1 */
+	} lines[MAX_LINES];
+	int last; /* the conversation's last exchange, or damaged one; -1 */
+	size_t turns[MAX_LINES], nturns;
+	size_t damaged;
+};
+
+static int find_back(const struct model *m, struct span id)
+{
+	for (size_t i = m->n; i--;)
+		if (m->lines[i].has_id && same(buf_span(&m->lines[i].id), id))
+			return (int)i;
+	return -1;
+}
+
+static void model_take(struct model *m, struct span line, size_t start)
+{
+	struct model_line *l = &m->lines[m->n];
+	struct json_object *o = NULL;
+	struct err e = ERR_INIT;
+	int to;
+
+	*l = (struct model_line){ .start = start, .before = m->last, .id = BUF_INIT };
+	l->valid = record_parse(line, &l->r, &e) == 0;
+	l->why = e.kind;
+	m->damaged += !l->valid;
+	err_clear(&e);
+	if (json_parse_object(line, &o, &e) == 0 && span_eq(json_member_str(o, "type"), "exchange") &&
+	    json_object_is_type(json_member(o, "id"), json_type_string)) {
+		struct span id = json_member_str(o, "id");
+
+		buf_add(&l->id, id.p, id.n);
+		l->has_id = true;
+		m->last = (int)m->n;
+	}
+	json_object_put(o);
+	if (l->valid && l->r.type == RECORD_REWIND) {
+		to = l->r.rewind_to.p ? find_back(m, l->r.rewind_to) : -1;
+		if (to >= 0 || !l->r.rewind_to.p)
+			m->last = to;
+	}
+	m->n++;
+}
+
+static void model_turns(struct model *m)
+{
+	for (int i = m->last; i >= 0; i = m->lines[i].before)
+		if (m->lines[i].valid)
+			m->turns[m->nturns++] = m->lines[i].start;
+	for (size_t i = 0; i < m->nturns / 2; i++) {
+		size_t swap = m->turns[i];
+
+		m->turns[i] = m->turns[m->nturns - 1 - i];
+		m->turns[m->nturns - 1 - i] = swap;
+	}
+}
+
+/* The reader goes back through a history with the scanner, to which a name or an id in
+ * escapes is another one. */
+static bool has_escapes(struct span line)
+{
+	struct json_scan s = json_scan(line);
+	struct span key, value;
+
+	while (json_scan_next(&s, &key, &value) > 0)
+		if (memchr(key.p, '\\', key.n) ||
+		    ((span_eq(key, "type") || span_eq(key, "id") || span_eq(key, "to")) &&
+		     memchr(value.p, '\\', value.n)))
+			return true;
+	return false;
+}
+
+/* False for a history that is not asked about. */
+static bool model_read(struct model *m, const struct jsonl *j)
+{
+	struct span rest = { j->p, j->n }, line;
+	bool clear = true;
+
+	m->n = m->nturns = m->damaged = 0;
+	m->last = -1;
+	while (m->n < MAX_LINES && cut_line(&rest, &line)) {
+		clear = clear && !has_escapes(line);
+		model_take(m, line, (size_t)(line.p - j->p));
+	}
+	model_turns(m);
+	return clear && !rest.n;
+}
+
+static void model_release(struct model *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		buf_release(&m->lines[i].id);
+		if (m->lines[i].valid)
+			record_release(&m->lines[i].r);
+	}
+}
+
+/* ---- the properties ---- */
+
+static size_t notices;
+
+static void notice(const char *sentence)
+{
+	must(sentence[0], "a notice");
+	notices++;
+}
+
+static const struct store store = { .dir = "D", .fd = -1, .stop_fd = -1, .notice = notice };
+
+static void check_limit(const struct model *m, const struct jsonl *j, size_t limit)
+{
+	size_t n = limit && limit < m->nturns ? limit : m->nturns;
+	struct err e = ERR_INIT;
+	struct turns t;
+
+	notices = 0;
+	must(history_turns(&store, "s", j, limit, &t, &e) == 0, "%s", e.msg);
+	must(t.n == n, "%zu exchanges instead of %zu, of the last %zu", t.n, n, limit);
+	for (size_t i = 0; i < n; i++)
+		must(t.offsets[i] == m->turns[m->nturns - n + i], "exchange %zu of the last %zu at %zu",
+		     i, limit, t.offsets[i]);
+	must(notices == t.damaged, "%zu notices of %zu damaged lines", notices, t.damaged);
+	/* One may be met twice, where a rewind to nothing was gone back to. */
+	must(!t.damaged || m->damaged, "%zu damaged lines", t.damaged);
+	turns_release(&t);
+}
+
+/* Without checking, those that are damaged may be among the turns. */
+static void check_unchecked(const struct model *m, const struct jsonl *j)
+{
+	struct err e = ERR_INIT;
+	struct turns t;
+	size_t k = 0;
+
+	notices = 0;
+	must(history_turns(NULL, "s", j, 0, &t, &e) == 0, "%s", e.msg);
+	for (size_t i = 0; i < t.n; i++) {
+		must(i == 0 || t.offsets[i] > t.offsets[i - 1], "offsets ascend");
+		k += k < m->nturns && t.offsets[i] == m->turns[k];
+	}
+	must(k == m->nturns && notices == 0, "%zu exchanges of %zu", k, m->nturns);
+	turns_release(&t);
+}
+
+static void check_summary(const struct model *m, const struct conversation *c)
+{
+	const struct summary *s = &c->summary;
+	const struct model_line *head = m->lines;
+	struct span model, title = { NULL, 0 };
+	struct usage usage = USAGE_NONE;
+	int64_t updated, complete = 0;
+	bool head_first = true;
+
+	for (; !head->valid || head->r.type != RECORD_SESSION; head++)
+		head_first = head_first && !head->valid;
+	must_be_same(c->head.head.id, head->r.head.id, "id");
+	if (!head_first) /* or it is no history as the page has it */
+		return;
+	must_be_same(s->provider, head->r.head.provider, "provider");
+	must_be_same(s->cwd, head->r.head.cwd, "cwd");
+	must(s->created_at == head->r.head.created_at, "createdAt");
+	updated = s->created_at;
+	model = head->r.head.model;
+	title = head->r.head.title;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct record *r = &m->lines[i].r;
+
+		if (!m->lines[i].valid)
+			continue;
+		if (r->type == RECORD_EXCHANGE) {
+			int64_t end = r->exchange.timestamp + (r->exchange.duration > 0 ? r->exchange.duration : 0);
+
+			updated = end > updated ? end : updated;
+			usage_add(&usage, &r->exchange.usage);
+		} else if (r->type == RECORD_CHANGE) {
+			model = r->change.model.p ? r->change.model : model;
+			title = r->change.title.p ? r->change.title : title;
+		}
+	}
+	for (size_t i = 0; i < c->n; i++)
+		complete += c->turns[i].exchange.status == STATUS_COMPLETE;
+	must(s->updated_at == updated, "%" PRId64 " instead of %" PRId64, s->updated_at, updated);
+	must(s->exchange_count == complete, "%" PRId64, s->exchange_count);
+	must(memcmp(&s->usage, &usage, sizeof(usage)) == 0, "usage");
+	must_be_same(s->model, model, "model");
+	must_be_same(s->title, title, "title");
+	must(!s->first_query.p == !c->n, "a first query");
+	if (c->n) {
+		must_be_same(s->first_query, c->turns[0].exchange.query, "firstQuery");
+		must_be_same(s->last_query, c->turns[c->n - 1].exchange.query, "lastQuery");
+	}
+}
+
+/* What conversation_load() comes to: a session of another version is not gone on with. */
+static enum err_kind model_load(const struct model *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->lines[i].valid && m->lines[i].r.type == RECORD_SESSION)
+			return ERR_NONE;
+		if (!m->lines[i].valid && m->lines[i].why == ERR_VERSION)
+			return ERR_VERSION;
+	}
+	return ERR_DAMAGED;
+}
+
+static void check_conversation(const struct model *m, const struct jsonl *j)
+{
+	enum err_kind want = model_load(m);
+	struct conversation c;
+	struct err e = ERR_INIT;
+
+	notices = 0;
+	must((conversation_load(&c, &store, "s", j, &e) == 0) == (want == ERR_NONE), "%s", e.msg);
+	must(e.kind == want && !e.msg[0] == !want, "%s", e.msg);
+	if (want != ERR_NONE)
+		return;
+	must(notices == m->damaged, "%zu notices of %zu damaged lines", notices, m->damaged);
+	must(c.n == m->nturns, "%zu exchanges instead of %zu", c.n, m->nturns);
+	for (size_t i = 0; i < c.n; i++) {
+		struct record r;
+
+		must(history_record(&store, "s", j, m->turns[i], &r), "exchange %zu", i);
+		must_be_same(c.turns[i].exchange.id, r.exchange.id, "id");
+		must_be_same(c.turns[i].exchange.answer, r.exchange.answer, "answer");
+		record_release(&r);
+	}
+	must(c.summary.history_bytes == (int64_t)j->n, "its size");
+	check_summary(m, &c);
+	conversation_release(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct model m;
+	struct span rest = { (const char *)data, size }, line, text;
+	struct buf b = BUF_INIT;
+	struct jsonl j;
+
+	while (cut_line(&rest, &line)) {
+		expand(&b, line);
+		if (line.p + line.n < (const char *)data + size)
+			buf_addc(&b, '\n');
+	}
+	while (b.n && b.p[b.n - 1] != '\n') /* torn: jsonl's own target sees to it */
+		b.n--;
+	text = exact(buf_span(&b));
+	buf_release(&b);
+	j = (struct jsonl){ text.p, text.n, text.n };
+	if (model_read(&m, &j)) {
+		for (size_t limit = 0; limit <= m.nturns + 1 && limit < 6; limit++)
+			check_limit(&m, &j, limit);
+		check_unchecked(&m, &j);
+		check_conversation(&m, &j);
+	}
+	model_release(&m);
+	drop(text);
+	return 0;
+}

@@ -1,0 +1,161 @@
+/*
+ * lib/store/record. The input is a line of a history.
+ *
+ * Properties: what is taken for a record is JSON by the letter and holds what
+ * mc-session(5) says of its type: times and counts in their ranges, strings in UTF-8,
+ * ids that are some. Written again it is one line that parses to the same, and
+ * is written the same a second time. What is refused has a reason.
+ */
+#include "store/record.h"
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "fuzz.h"
+#include "store/id.h"
+
+static void check_str(struct span s, const char *name)
+{
+	must(utf8_valid(s.p, s.n) == s.n, "%s is UTF-8", name);
+}
+
+static void check_count(int64_t n, const char *name)
+{
+	must(n >= -1 && n <= COUNT_MAX, "%s is %" PRId64, name, n);
+}
+
+static void check_time(int64_t ms)
+{
+	must(ms >= 0 && ms <= TIME_MAX, "a time of %" PRId64, ms);
+}
+
+static void check_values(const struct record *r)
+{
+	const struct exchange *x = &r->exchange;
+	const struct session_head *h = &r->head;
+
+	switch (r->type) {
+	case RECORD_SESSION:
+		check_time(h->created_at);
+		must(id_valid(h->id.p, h->id.n), "'%.*s'", (int)h->id.n, h->id.p);
+		must(h->provider.p && h->model.p, "what must be there");
+		check_str(h->cwd, "cwd");
+		check_str(h->provider, "provider");
+		check_str(h->model, "model");
+		check_str(h->title, "title");
+		check_str(h->system, "system");
+		break;
+	case RECORD_EXCHANGE:
+		check_time(x->timestamp);
+		must(x->id.p && x->query.p && x->answer.p && x->model.p, "what must be there");
+		must(x->status <= STATUS_INTERRUPTED, "status %d", (int)x->status);
+		check_count(x->duration, "duration");
+		check_count(x->usage.input, "inputTokens");
+		check_count(x->usage.output, "outputTokens");
+		check_count(x->usage.total, "totalTokens");
+		check_count(x->usage.reasoning, "reasoningTokens");
+		check_count(x->usage.cached, "cachedInputTokens");
+		check_str(x->id, "id");
+		check_str(x->query, "query");
+		check_str(x->answer, "answer");
+		check_str(x->model, "model");
+		check_str(x->finish_reason, "finishReason");
+		check_str(x->error, "error");
+		check_str(x->reasoning, "reasoning");
+		break;
+	case RECORD_CHANGE:
+		check_time(r->change.timestamp);
+		check_str(r->change.model, "model");
+		check_str(r->change.title, "title");
+		break;
+	case RECORD_REWIND:
+		check_str(r->rewind_to, "to");
+		break;
+	case RECORD_OTHER:
+		break;
+	}
+}
+
+/* False for a record that no function writes. */
+static bool write_record(struct buf *b, const struct record *r)
+{
+	switch (r->type) {
+	case RECORD_SESSION: record_add_head(b, &r->head); break;
+	case RECORD_EXCHANGE: record_add_exchange(b, &r->exchange); break;
+	case RECORD_CHANGE: record_add_change(b, &r->change); break;
+	default: return false;
+	}
+	must(!b->oom && b->n && b->p[b->n - 1] == '\n', "a record ends with a newline");
+	must(memchr(b->p, '\n', b->n) == b->p + b->n - 1, "and has no other: %s", b->p);
+	return true;
+}
+
+static void must_equal(const struct record *a, const struct record *b)
+{
+	const struct exchange *x = &a->exchange, *y = &b->exchange;
+
+	must(a->type == b->type, "%d and %d", a->type, b->type);
+	if (a->type == RECORD_SESSION) {
+		must(a->head.created_at == b->head.created_at, "createdAt");
+		must_be_same(b->head.id, a->head.id, "id");
+		must_be_same(b->head.cwd, a->head.cwd, "cwd");
+		must_be_same(b->head.provider, a->head.provider, "provider");
+		must_be_same(b->head.model, a->head.model, "model");
+		must(same_optional(a->head.title, b->head.title), "title");
+		must(same_optional(a->head.system, b->head.system), "system");
+		must(json_object_equal(a->head.metadata, b->head.metadata), "metadata");
+	} else if (a->type == RECORD_EXCHANGE) {
+		must(x->timestamp == y->timestamp && x->status == y->status, "timestamp and status");
+		must(x->duration == y->duration, "duration");
+		must_be_same(y->id, x->id, "id");
+		must_be_same(y->query, x->query, "query");
+		must_be_same(y->answer, x->answer, "answer");
+		must_be_same(y->model, x->model, "model");
+		must(same_optional(x->finish_reason, y->finish_reason), "finishReason");
+		must(same_optional(x->error, y->error), "error");
+		must(same_optional(x->reasoning, y->reasoning), "reasoning");
+		/* Counts of details only are no usage, and are written as null. */
+		must(!usage_known(&x->usage) || memcmp(&x->usage, &y->usage, sizeof(x->usage)) == 0,
+		     "usage");
+	} else {
+		must(a->change.timestamp == b->change.timestamp, "timestamp");
+		must(same_optional(a->change.model, b->change.model), "model");
+		must(same_optional(a->change.title, b->change.title), "title");
+	}
+}
+
+static void check_round_trip(const struct record *r)
+{
+	struct buf once = BUF_INIT, twice = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct record again;
+
+	if (write_record(&once, r)) {
+		must(record_parse(buf_span(&once), &again, &e) == 0, "%s: %s", e.msg, once.p);
+		must_equal(r, &again);
+		write_record(&twice, &again);
+		must_be_same(buf_span(&twice), buf_span(&once), "written a second time");
+		record_release(&again);
+	}
+	buf_release(&once);
+	buf_release(&twice);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span line = exact((struct span){ (const char *)data, size });
+	struct err e = ERR_INIT;
+	struct record r;
+
+	if (record_parse(line, &r, &e) == 0) {
+		must(json_is_whole(line), "a record is JSON by the letter");
+		drop(line); /* the record does not point into it */
+		check_values(&r);
+		check_round_trip(&r);
+		record_release(&r);
+	} else {
+		must((e.kind == ERR_DAMAGED || e.kind == ERR_VERSION) && e.msg[0], "%s", e.msg);
+		must(!r.json, "what is refused holds nothing");
+		drop(line);
+	}
+	return 0;
+}
