@@ -52,7 +52,7 @@ static int need_time(struct json_object *o, const char *key, int64_t *ms, struct
 	int got = need(json_get_int(o, key, ms, e), key, e);
 
 	/* Up to the year 9999; what a damaged digit makes of a time is not one. */
-	if (got > 0 && (*ms < 0 || *ms > INT64_C(253402300799999)))
+	if (got > 0 && (*ms < 0 || *ms > TIME_MAX))
 		return err_set(e, ERR_DAMAGED, "'%s' is no time in milliseconds", key);
 	return got;
 }

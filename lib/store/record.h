@@ -28,6 +28,7 @@ enum status { STATUS_COMPLETE, STATUS_ERROR, STATUS_INTERRUPTED };
 const char *status_name(enum status s);
 
 #define COUNT_MAX ((INT64_C(1) << 53) - 1) /* what every JSON reader can count to */
+#define TIME_MAX INT64_C(253402300799999)   /* the end of the year 9999 */
 
 struct usage {
 	int64_t input, output, total; /* tokens; -1 where unknown */

@@ -64,7 +64,9 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	x->id = json_member_str(sp->head, "id");
 	x->query = json_member_str(sp->head, "query");
 	x->model = json_member_str(sp->head, "model");
-	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0)
+	/* What it becomes must be a record that can be read. */
+	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0 ||
+	    x->timestamp < 0 || x->timestamp > TIME_MAX)
 		return err_set(e, ERR_DAMAGED, "its first line is no exchange");
 	return 0;
 }
