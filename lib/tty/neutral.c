@@ -123,6 +123,8 @@ void neutral_add_json(struct buf *out, struct span in)
 
 		if (len <= 0)
 			buf_adds(out, UTF8_REPLACEMENT);
+		else if (c == '\t' || c == '\r') /* between two tokens, or it is not JSON */
+			buf_addc(out, ' ');
 		else if ((c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) || is_bidi_control(c))
 			buf_addf(out, "\\u%04x", (unsigned)c);
 		else
