@@ -3,6 +3,7 @@
 #	make                      ./mcbox and ./mc-… beside it
 #	make check lint bench     the tests, the static checks, the measurements
 #	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
+#	make coverage             which lines of lib the tests run; judges lib/store
 #	make install PREFIX=…     also DESTDIR=…
 #
 # Switches: SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
@@ -23,6 +24,12 @@ ifdef SANITIZE
 BUILD    = build/sanitize
 OUT      = $(BUILD)
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
+else ifdef COVERAGE
+BUILD    = build/coverage
+OUT      = $(BUILD)
+SAN      = --coverage
+CFLAGS   = -O0 -g
 export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
 else
 BUILD    = build
@@ -116,6 +123,15 @@ check: all $(UNIT) $(REPLAY) $(BUILD)/completions/generate
 	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
 		tests/run $(UNIT) $(REPLAY) $(BATS) tests/terminal-safety.py
 
+# A program that is killed, or tested for what it does without memory or disk, says nothing
+# of what it ran, or says so on a standard error that is being looked at: not here.
+coverage: export GCOV_ERROR_FILE = /dev/null
+coverage:
+	@mkdir -p build/coverage
+	find build/coverage -name '*.gcda' -delete
+	@status=0; $(MAKE) COVERAGE=1 check || status=$$?; \
+		tests/coverage.py build/coverage && exit $$status
+
 # ---- fuzzing: the targets once more, by clang, with libFuzzer and the sanitizers ----
 
 TARGET     = $(FUZZ_SRC:tests/fuzz/%.c=%)
@@ -178,7 +194,7 @@ clean:
 	rm -rf build mcbox $(TOOLS)
 
 FORCE:
-.PHONY: all check fuzz lint bench completions install uninstall clean FORCE
+.PHONY: all check coverage fuzz lint bench completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
