@@ -107,6 +107,8 @@ static void test_valid(void)
 	for (size_t n = 0; n <= 40; n++) {
 		char *text = malloc(n + 1);
 
+		if (!text)
+			abort();
 		memset(text, 'a', n + 1);
 		bad += utf8_valid(text, n) != n;
 		for (size_t i = 0; i < n; i++) {
