@@ -2,6 +2,7 @@
 #
 #	make                      ./mcbox and ./mc-… beside it
 #	make check lint bench     the tests, the static checks, the measurements
+#	make check-fault          the tests of tests/fault in their long form
 #	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
 #	make coverage             which lines of lib the tests run; judges lib/store
 #	make install PREFIX=…     also DESTDIR=…
@@ -61,7 +62,10 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/replay-%)
-BATS     := $(wildcard tests/*.bats)
+SCRIPTS  := $(wildcard tests/*.bats tests/terminal-*.py)
+FAULT_SRC := $(wildcard tests/fault/*.c)
+FAULT_BIN := $(FAULT_SRC:%.c=$(BUILD)/%)
+FAULT_TESTS := $(shell find tests -path 'tests/fault/*' -type f '(' -perm -u+x -o -name '*.bats' ')')
 MAN1     := $(wildcard man/*.1)
 MAN5     := $(wildcard man/*.5)
 SCHEMAS  := $(wildcard man/*.schema.json)
@@ -119,9 +123,23 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
 $(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-check: all $(UNIT) $(REPLAY) $(BUILD)/completions/generate
+# What tests/fault/NAME.c does to the tools it does from outside; it has no use for the
+# sanitizers itself.
+$(BUILD)/tests/fault/%: tests/fault/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+# Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
+# MCBOX_BIN_DIR, or else at the root, and the programs above in FAULT_BIN_DIR. FAULT=full
+# asks for its long form.
+check check-fault: export FAULT_BIN_DIR = $(CURDIR)/$(BUILD)/tests/fault
+
+check: all $(UNIT) $(REPLAY) $(FAULT_BIN) $(BUILD)/completions/generate
 	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
-		tests/run $(UNIT) $(REPLAY) $(BATS) tests/terminal-safety.py
+		tests/run $(UNIT) $(REPLAY) $(SCRIPTS) $(FAULT_TESTS)
+
+check-fault: all $(FAULT_BIN)
+	FAULT=full TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
 
 # A program that is killed, or tested for what it does without memory or disk, says nothing
 # of what it ran, or says so on a standard error that is being looked at: not here.
@@ -194,7 +212,7 @@ clean:
 	rm -rf build mcbox $(TOOLS)
 
 FORCE:
-.PHONY: all check coverage fuzz lint bench completions install uninstall clean FORCE
+.PHONY: all check check-fault coverage fuzz lint bench completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
