@@ -1,5 +1,6 @@
 /* mc-session-fsck: checks the store, and repairs it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +31,13 @@ struct job {
 
 #define PATIENCE_MS 700 /* a short check says nothing */
 #define PROGRESS_MS 100
+
+static bool can_show_progress(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
 
 static void clear_progress(struct job *j)
 {
@@ -167,7 +175,7 @@ static int check_named(struct check *c, char *const *given, size_t n)
 
 static int run(const struct cli *cli)
 {
-	struct job j = { .person = isatty(STDERR_FILENO), .next = clock_steady_ms() + PATIENCE_MS };
+	struct job j = { .person = can_show_progress(), .next = clock_steady_ms() + PATIENCE_MS };
 	struct check c = {
 		.wait = { .stop_fd = -1, .waiting = say_waiting },
 		.report = report, .progress = progress, .ctx = &j,

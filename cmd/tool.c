@@ -26,6 +26,9 @@ void say(const char *sentence)
 		neutral_add(&b, span_str(sentence));
 	else
 		buf_adds(&b, sentence);
+	for (size_t i = 0; i < b.n; i++) /* nobody but us begins a line with our name */
+		if (b.p[i] == '\n' || b.p[i] == '\r')
+			b.p[i] = ' ';
 	fprintf(stderr, "%s: %s\n", tool_name, b.p);
 	buf_release(&b);
 }

@@ -77,6 +77,11 @@ def neutral_end(data):
     return neutral(decoder.decode(data) + "\ufffd" * bool(decoder.getstate()[0]))
 
 
+def said(data):
+    """In a message, which is one line."""
+    return neutral(data).replace("\n", " ")
+
+
 def neutral_line(data):
     return re.sub("[ \t\n]+", " ", neutral(data)).strip(" ")
 
@@ -373,11 +378,11 @@ def refusals():
             status = next(statuses)
             yield ({"status": status, "keepalive": True, "headers": {"Content-Type": "text/html"},
                     "steps": [send(body % encode(text))]},
-                   f"the server answered {status}: {neutral(text)}{ADVICE[status]}")
+                   f"the server answered {status}: {said(text)}{ADVICE[status]}")
     for text in packed(framed(SEQUENCES, b"\0"), 800):
         yield ({"keepalive": True, "steps": [
             piece(b"so far"), send(b'data: {"error":{"message":%s}}\n\n' % json_string(text))]},
-            f"so far\nmc-chat: the server reports: {neutral(text)}\n")
+            f"so far\nmc-chat: the server reports: {said(text)}\n")
 
 
 def headers():
@@ -571,7 +576,7 @@ def providers():
     for text in packed([t.encode() for t in TEXTS if "\0" not in t], 800):
         craft(path("provider"), "s", head("s", provider=text.decode()))
         raw += terminal("mc-chat", "-s", "s", "-p", "echo", "hi", MC_SESSIONS_DIR=path("provider"))[1]
-        pieces.append(f"session 's' keeps its provider, {neutral(text)};")
+        pieces.append(f"session 's' keeps its provider, {said(text)};")
     shown("the provider that a session keeps", raw, pieces)
 
 
@@ -594,7 +599,7 @@ def damaged():
             spool.write(b'\x1b[2J{"')
         os.symlink(b"s", os.path.join(folder, b"link"))
         raw += terminal("mc-session-cat", "s", "link", MC_SESSIONS_DIR=folder)[1]
-        name = neutral(folder)
+        name = said(folder)
         pieces += [f"{name}/s/turn.partial is damaged", f"{name}/s/history.jsonl:", "> query\n",
                    f"{name}/link"]
     shown("damaged files, in folders with hostile names", raw, pieces)
@@ -610,8 +615,8 @@ def no_directory():
         raw += terminal("mc-session-ls", MC_SESSIONS_DIR=file)[1]
         raw += terminal("mc-session-new", MC_SESSIONS_DIR=os.path.join(file, b"x"))[1]
         raw += terminal("mc-session-ls", MC_CONFIG=os.path.join(folder, b"none"))[1]
-        pieces += [f"sessions directory '{neutral(file)}' is not a directory",
-                   f"'{neutral(file)}/x'", f"cannot read config '{neutral(folder)}/none'"]
+        pieces += [f"sessions directory '{said(file)}' is not a directory",
+                   f"'{said(file)}/x'", f"cannot read config '{said(folder)}/none'"]
     shown("a sessions directory and a config file that are none", raw, pieces)
 
 
@@ -652,17 +657,17 @@ def findings(name, found, *argv, **settings):
 
 def arguments():
     raw = terminal("mc-session-cat", *framed(SEQUENCES, b"\0"), MC_SESSIONS_DIR=path("none"))[1]
-    shown("ids that are none", raw, [f"invalid session id '{neutral(text)}'"
+    shown("ids that are none", raw, [f"invalid session id '{said(text)}'"
                                      for text in framed(SEQUENCES, b"\0") if text != b"az"])
     raw, pieces = b"", []
     for text in packed(framed(SEQUENCES, b"\0"), 800):
         raw += terminal("mcbox", text)[1] + terminal("mc-session-new", "-C", b"/" + text)[1]
-        pieces += [f"unknown command '{neutral(text)}'", f"cannot use directory '/{neutral(text)}'"]
+        pieces += [f"unknown command '{said(text)}'", f"cannot use directory '/{said(text)}'"]
     shown("commands and directories that are not there", raw, pieces)
     raw, pieces = b"", []
     for code in [*range(1, 0x20), *range(0x7f, 0x100)]:
         raw += terminal("mc-chat", b"-" + bytes([code]))[1]
-        pieces.append(f"unknown option '-{neutral(bytes([code]))}'")
+        pieces.append(f"unknown option '-{said(bytes([code]))}'")
     shown("options of one byte", raw, pieces)
 
 
@@ -701,7 +706,7 @@ def messages():
     for want, argv, *more in cases:
         status, raw = terminal(*argv, **usual | dict(*more))
         bad = harm(raw)
-        if bad or status in (0, -signal.SIGSEGV) or neutral(want) not in seen(raw):
+        if bad or status in (0, -signal.SIGSEGV) or said(want) not in seen(raw):
             wrong.append(f"{argv} {more}: {bad or raw}")
     ok(not wrong, f"{len(cases)} messages that repeat what they were given", *wrong[:5])
 
@@ -718,9 +723,9 @@ def settings_file():
 
     for text in packed([t.encode() for t in TEXTS if "\0" not in t], 700):
         value = json_string(text)
-        refused(b"{%s:1}" % value, f"unknown key '{neutral(text)}'")
-        refused(b'{"provider":%s}' % value, f"unknown provider '{neutral(text)}'")
-        refused(b'{"baseUrl":%s}' % value, f"base URL '{neutral(text)}' must be")
+        refused(b"{%s:1}" % value, f"unknown key '{said(text)}'")
+        refused(b'{"provider":%s}' % value, f"unknown provider '{said(text)}'")
+        refused(b'{"baseUrl":%s}' % value, f"base URL '{said(text)}' must be")
     for text in packed(ALL, 60000):
         refused(b'{"model":%s}' % json_string(text), "config.json': not UTF-8")
         refused(text, "config.json': not UTF-8")

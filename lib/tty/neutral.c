@@ -10,13 +10,29 @@ static bool is_bidi_control(uint32_t c)
 	       (c >= 0x2066 && c <= 0x2069);
 }
 
+/* Characters that no screen shows, so that a text can hold more than a person sees: blanks
+ * without width, line and paragraph separators, invisible operators, annotations, tags.
+ * The joiners and the soft hyphen stay: words and emoji are made with them. */
+static bool is_hidden(uint32_t c)
+{
+	return c == 0x180e || c == 0x200b || c == 0x2028 || c == 0x2029 ||
+	       (c >= 0x2060 && c <= 0x2064) || (c >= 0x206a && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xfff9 && c <= 0xfffb) || c == 0xe0001 || (c >= 0xe0020 && c <= 0xe007f);
+}
+
+/* C1, and what only a terminal or its reader would take otherwise than it is meant. */
+static bool is_deceptive(uint32_t c)
+{
+	return (c >= 0x80 && c < 0xa0) || is_bidi_control(c) || is_hidden(c);
+}
+
 static void put(struct buf *out, const char *p, int len, uint32_t c)
 {
 	if (c < 0x20 && c != '\n' && c != '\t')
 		buf_addf(out, "^%c", (int)c + '@');
 	else if (c == 0x7f)
 		buf_adds(out, "^?");
-	else if ((c >= 0x80 && c < 0xa0) || is_bidi_control(c))
+	else if (is_deceptive(c))
 		buf_addf(out, "<U+%04X>", (unsigned)c);
 	else
 		buf_add(out, p, (size_t)len);
@@ -115,6 +131,15 @@ void neutral_add(struct buf *out, struct span in)
 	neutral_end(&n, out);
 }
 
+static void add_escape(struct buf *out, uint32_t c)
+{
+	if (c < 0x10000)
+		buf_addf(out, "\\u%04x", (unsigned)c);
+	else
+		buf_addf(out, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((c - 0x10000) >> 10)),
+		         (unsigned)(0xdc00 + ((c - 0x10000) & 0x3ff)));
+}
+
 void neutral_add_json(struct buf *out, struct span in)
 {
 	while (in.n) {
@@ -125,8 +150,8 @@ void neutral_add_json(struct buf *out, struct span in)
 			buf_adds(out, UTF8_REPLACEMENT);
 		else if (c == '\t' || c == '\r') /* between two tokens, or it is not JSON */
 			buf_addc(out, ' ');
-		else if ((c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) || is_bidi_control(c))
-			buf_addf(out, "\\u%04x", (unsigned)c);
+		else if ((c < 0x20 && c != '\n') || c == 0x7f || is_deceptive(c))
+			add_escape(out, c);
 		else
 			buf_add(out, in.p, (size_t)len);
 		in.p += len > 0 ? len : 1;

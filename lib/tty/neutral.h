@@ -3,8 +3,8 @@
  *
  * Line feeds, tabs and printable characters pass; CRLF becomes a line feed. Every
  * other control character is shown instead of obeyed, as less(1) shows it: C0 and
- * DEL in caret notation (^[), C1 and the bidirectional controls as <U+009B>. With
- * its introducer gone, an escape sequence is plain text. Bytes that are no UTF-8
+ * DEL in caret notation (^[), C1, the bidirectional controls and characters that no
+ * screen shows as <U+009B>. With its introducer gone, an escape sequence is plain text. Bytes that are no UTF-8
  * become U+FFFD, so that no byte of theirs can be taken for a control.
  *
  * The state carries over from chunk to chunk: a character may be split anywhere.
