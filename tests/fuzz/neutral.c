@@ -2,9 +2,9 @@
  * lib/tty/neutral. The input is text that others wrote.
  *
  * Properties of each of its forms: the result is UTF-8 and has no control character
- * but line feeds and tabs (a line has not even those), no bidirectional control; it is
- * the same in chunks as whole; what is harmless already does not change. JSON means the
- * same after it as before.
+ * but line feeds and tabs (a line has not even those), no bidirectional control and nothing
+ * that no screen shows; it is the same in chunks as whole; what is harmless already does
+ * not change. JSON means the same after it as before.
  */
 #include "tty/neutral.h"
 
@@ -16,10 +16,18 @@
 
 static bool is_harmless(uint32_t c, const char *allowed)
 {
+	static const struct { uint32_t from, to; } harmful[] = {
+		{ 0x80, 0x9f },     { 0x61c, 0x61c },   { 0x180e, 0x180e }, { 0x200b, 0x200b },
+		{ 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x2064 }, { 0x2066, 0x206f },
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0001, 0xe0001 }, { 0xe0020, 0xe007f },
+	};
+
 	if (c < 0x80)
 		return (c >= 0x20 && c != 0x7f) || (c && strchr(allowed, (int)c));
-	return c >= 0xa0 && c != 0x61c && c != 0x200e && c != 0x200f && !(c >= 0x202a && c <= 0x202e) &&
-	       !(c >= 0x2066 && c <= 0x2069);
+	for (size_t i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++)
+		if (c >= harmful[i].from && c <= harmful[i].to)
+			return false;
+	return true;
 }
 
 static bool all_harmless(struct span s, const char *allowed)
