@@ -1,13 +1,5 @@
 /*
- * lib/store/history. The input is a history, in which a line of a few letters stands for
- * a record, so that conversations are found by more than luck:
- *
- *	s	the session record		eX	a complete exchange of id X
- *	iX	an interrupted one		dX	a damaged one: JSON, but no record
- *	rX	a rewind to X			r	a rewind to before the first
- *	mX	a change of the model to X	tX	of the title
- *
- * Any other line stands as it is. A last line without a newline is torn.
+ * lib/store/history. The input is a history, with the short forms of story.h.
  *
  * Properties: the conversation is what a plain reading forwards of mc-session(5)
  * makes it, which remembers the conversation at each exchange; the last few exchanges
@@ -20,56 +12,7 @@
 #include "base/json-scan.h"
 #include "base/json.h"
 #include "fuzz.h"
-
-static void add_exchange(struct buf *b, struct span id, enum status status)
-{
-	const struct exchange x = { .id = id, .query = id, .timestamp = (int64_t)id.n * 1000,
-		                    .status = status, .duration = 5, .usage = { 1, -1, 3, -1, -1 } };
-
-	record_add_exchange(b, &x);
-	b->n--; /* its newline: the input's own follows */
-}
-
-/* The ids of the short forms are clean, or they would not be in a record. */
-static bool is_short(struct span line)
-{
-	for (size_t i = 0; i < line.n; i++)
-		if (line.p[i] < '0' || line.p[i] > 'z' || line.p[i] == '\\')
-			return false;
-	return line.n && line.n < 8 && strchr("seidrmt", line.p[0]);
-}
-
-static void expand(struct buf *b, struct span line)
-{
-	struct span arg = { line.p + 1, line.n - 1 };
-
-	if (!is_short(line)) {
-		buf_add(b, line.p, line.n);
-		return;
-	}
-	switch (line.p[0]) {
-	case 's':
-		buf_addf(b, "{\"type\":\"session\",\"version\":1,\"id\":\"s\",\"createdAt\":%zu,"
-		         "\"provider\":\"p\",\"model\":\"%.*s\"}", line.n, (int)arg.n, arg.p);
-		break;
-	case 'e':
-	case 'i':
-		add_exchange(b, arg, line.p[0] == 'e' ? STATUS_COMPLETE : STATUS_INTERRUPTED);
-		break;
-	case 'd':
-		buf_addf(b, "{\"type\":\"exchange\",\"id\":\"%.*s\"}", (int)arg.n, arg.p);
-		break;
-	case 'r':
-		buf_addf(b, arg.n ? "{\"type\":\"rewind\",\"timestamp\":1,\"to\":\"%.*s\"}"
-		                  : "{\"type\":\"rewind\",\"timestamp\":1,\"to\":null%.*s}", (int)arg.n, arg.p);
-		break;
-	case 'm':
-	case 't':
-		buf_addf(b, "{\"type\":\"change\",\"timestamp\":1,\"%s\":\"%.*s\"}",
-		         line.p[0] == 'm' ? "model" : "title", (int)arg.n, arg.p);
-		break;
-	}
-}
+#include "story.h"
 
 /* ---- the plain reading ---- */
 
@@ -318,15 +261,11 @@ static void check_conversation(const struct model *m, const struct jsonl *j)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct model m;
-	struct span rest = { (const char *)data, size }, line, text;
+	struct span rest = { (const char *)data, size }, text;
 	struct buf b = BUF_INIT;
 	struct jsonl j;
 
-	while (cut_line(&rest, &line)) {
-		expand(&b, line);
-		if (line.p + line.n < (const char *)data + size)
-			buf_addc(&b, '\n');
-	}
+	add_story(&b, rest);
 	while (b.n && b.p[b.n - 1] != '\n') /* torn: jsonl's own target sees to it */
 		b.n--;
 	text = exact(buf_span(&b));
