@@ -45,7 +45,7 @@ static int by_id(const void *a, const void *b)
 static int add_pending(struct check_index *ix, enum finding_kind kind, const char *id, size_t line,
                        struct err *e)
 {
-	struct pending *p = &ix->pending[ix->npending];
+	struct pending *p;
 
 	if (ix->npending == ix->pending_cap) {
 		size_t cap = ix->pending_cap ? ix->pending_cap * 2 : 64;
@@ -55,8 +55,8 @@ static int add_pending(struct check_index *ix, enum finding_kind kind, const cha
 			return err_oom(e);
 		ix->pending = p;
 		ix->pending_cap = cap;
-		p += ix->npending;
 	}
+	p = &ix->pending[ix->npending];
 	*p = (struct pending){ .kind = kind, .line = line };
 	memcpy(p->id, id, strlen(id) + 1);
 	ix->npending++;

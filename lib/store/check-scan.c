@@ -170,7 +170,8 @@ static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 		if (s->seen[i - 1].hash == s->seen[i].hash &&
 		    compare(s, j, &s->seen[i - 1], &s->seen[i], e) < 0)
 			return -1;
-	qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
+	if (s->nbad)
+		qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
 	return 0;
 }
 
