@@ -181,7 +181,7 @@ static int copy_rest(const struct subject *s, int fd)
 	}
 	if (io_write(fd, s->j.p + at, s->j.mapped - at) < 0)
 		return -1;
-	return s->scan.torn ? io_write(fd, "\n", 1) : 0;
+	return s->scan.torn && at < s->j.mapped ? io_write(fd, "\n", 1) : 0; /* or it went, too */
 }
 
 /* Puts a new file in the history's place. It is locked before it has the name, so that
