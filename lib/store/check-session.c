@@ -216,7 +216,8 @@ static int make_head(struct subject *s, struct buf *head, struct err *e)
 	int found = check_index_record(s->c, s->x.id, &line, e);
 
 	if (found > 0 && json_parse_object(buf_span(&line), &o, &ignored) == 0 &&
-	    json_get_int(o, "createdAt", &h.created_at, &ignored) > 0) {
+	    json_get_int(o, "createdAt", &h.created_at, &ignored) > 0 && h.created_at >= 0 &&
+	    h.created_at <= TIME_MAX) {
 		h.provider = json_member_str(o, "provider");
 		h.model = json_member_str(o, "model");
 		h.cwd = json_member_str(o, "cwd");
