@@ -202,11 +202,13 @@ static int keep_old(const char *id, struct rebuilt *all, struct err *e)
 {
 	size_t start = all->text.n;
 	struct index_record r;
+	struct span line, same_id;
 	int found = all->old < 0 ? 0 : index_find(all->old, id, &all->text, e);
 
 	if (found <= 0)
 		return found;
-	if (index_record((struct span){ all->text.p + start, all->text.n - start }, INDEX_UPDATED, &r))
+	line = (struct span){ all->text.p + start, all->text.n - start };
+	if (index_judge(line, &same_id) == INDEX_RECORD && index_record(line, INDEX_UPDATED, &r))
 		return add_entry(all, r.updated_at, start, e);
 	all->text.n = start;
 	return 0;
