@@ -131,45 +131,66 @@ static bool same(struct span a, struct span b)
 	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
-/* `two` is behind `one`, and has the same hash. Of those that are the same, or of which
- * one is complete and the other is not, one is too many. */
-static int compare(struct scan *s, const struct jsonl *j, const struct seen *one,
-                   const struct seen *two, struct err *e)
+/* The exchanges from `from` to before `to` have ids of one hash, nearly always one id. The
+ * first complete one stays, or the first where none is. Of the others those are too many that
+ * are the same, or that are not complete where it is. */
+static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_t to,
+                       struct err *e)
 {
-	struct record a, b;
-	const struct seen *extra = two;
-	bool a_done, b_done, stays;
-	int r;
+	struct record kept, r;
+	size_t best = from;
+	int result = 0;
 
-	if (record_parse(text_of(one, j), &a, e) < 0)
+	if (record_parse(text_of(&s->seen[from], j), &kept, e) < 0)
 		return -1;
-	if (record_parse(text_of(two, j), &b, e) < 0) {
-		record_release(&a);
-		return -1;
+	for (size_t i = from + 1; i < to && kept.exchange.status != STATUS_COMPLETE; i++) {
+		if (record_parse(text_of(&s->seen[i], j), &r, e) < 0) {
+			record_release(&kept);
+			return -1;
+		}
+		if (r.exchange.status == STATUS_COMPLETE && same(r.exchange.id, kept.exchange.id)) {
+			struct record other = kept;
+
+			kept = r;
+			r = other;
+			best = i;
+		}
+		record_release(&r);
 	}
-	a_done = a.exchange.status == STATUS_COMPLETE;
-	b_done = b.exchange.status == STATUS_COMPLETE;
-	if (b_done && !a_done)
-		extra = one;
-	stays = a_done == b_done && !same(text_of(one, j), text_of(two, j));
-	r = !same(a.exchange.id, b.exchange.id)
-	        ? 0
-	        : add_bad(s, &(struct bad_line){ extra->start, extra->n, extra->line,
-	                                         FINDING_DUPLICATE, stays }, e);
-	record_release(&a);
-	record_release(&b);
-	return r;
+	for (size_t i = from; result == 0 && i < to; i++) {
+		const struct seen *x = &s->seen[i];
+		struct bad_line bad = { x->start, x->n, x->line, FINDING_DUPLICATE, false };
+
+		if (i == best)
+			continue;
+		if (record_parse(text_of(x, j), &r, e) < 0) {
+			result = -1;
+			break;
+		}
+		bad.stays = (r.exchange.status == STATUS_COMPLETE) ==
+		                    (kept.exchange.status == STATUS_COMPLETE) &&
+		            !same(text_of(x, j), text_of(&s->seen[best], j));
+		if (same(r.exchange.id, kept.exchange.id))
+			result = add_bad(s, &bad, e);
+		record_release(&r);
+	}
+	record_release(&kept);
+	return result;
 }
 
 static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 {
+	size_t to;
+
 	if (s->nseen < 2)
 		return 0;
 	qsort(s->seen, s->nseen, sizeof(*s->seen), by_hash);
-	for (size_t i = 1; i < s->nseen; i++)
-		if (s->seen[i - 1].hash == s->seen[i].hash &&
-		    compare(s, j, &s->seen[i - 1], &s->seen[i], e) < 0)
+	for (size_t from = 0; from < s->nseen; from = to) {
+		for (to = from + 1; to < s->nseen && s->seen[to].hash == s->seen[from].hash; to++)
+			;
+		if (to - from > 1 && judge_twins(s, j, from, to, e) < 0)
 			return -1;
+	}
 	if (s->nbad)
 		qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
 	return 0;
