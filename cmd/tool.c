@@ -50,10 +50,8 @@ static void say_once(const char *sentence)
 {
 	static uint64_t said[64];
 	static size_t n;
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+	uint64_t h = span_hash(span_str(sentence));
 
-	for (const char *p = sentence; *p; p++)
-		h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
 	for (size_t i = 0; i < n; i++)
 		if (said[i] == h)
 			return;

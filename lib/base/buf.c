@@ -100,3 +100,12 @@ int buf_check(const struct buf *b, struct err *e)
 {
 	return b->oom ? err_oom(e) : 0;
 }
+
+uint64_t span_hash(struct span s)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+	return h;
+}

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -64,6 +65,9 @@ static inline bool span_eq(struct span a, const char *s)
 {
 	return a.n == strlen(s) && memcmp(a.p, s, a.n) == 0;
 }
+
+/* FNV-1a. */
+uint64_t span_hash(struct span s);
 
 static inline bool span_ends(struct span a, const char *s)
 {

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -14,20 +16,13 @@ static int by_bytes(const void *a, const void *b)
 
 static int add(struct names *names, size_t *cap, const char *name, struct err *e)
 {
-	if (names->n == *cap) {
-		size_t more = *cap ? *cap * 2 : 64;
-		char **v = realloc(names->v, more * sizeof(*v));
+	char **v = array_room(names->v, names->n, cap, sizeof(*v), e);
 
-		if (!v)
-			return err_oom(e);
-		names->v = v;
-		*cap = more;
-	}
-	names->v[names->n] = strdup(name);
-	if (!names->v[names->n])
-		return err_oom(e);
-	names->n++;
-	return 0;
+	if (!v)
+		return -1;
+	names->v = v;
+	v[names->n] = strdup(name);
+	return v[names->n] ? (names->n++, 0) : err_oom(e);
 }
 
 int names_read(struct names *names, int fd, struct err *e)

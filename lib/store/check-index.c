@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "store/check-parts.h"
 #include "store/index.h"
 
@@ -45,21 +46,13 @@ static int by_id(const void *a, const void *b)
 static int add_pending(struct check_index *ix, enum finding_kind kind, const char *id, size_t line,
                        struct err *e)
 {
-	struct pending *p;
+	struct pending *v = array_room(ix->pending, ix->npending, &ix->pending_cap, sizeof(*v), e);
 
-	if (ix->npending == ix->pending_cap) {
-		size_t cap = ix->pending_cap ? ix->pending_cap * 2 : 64;
-
-		p = realloc(ix->pending, cap * sizeof(*p));
-		if (!p)
-			return err_oom(e);
-		ix->pending = p;
-		ix->pending_cap = cap;
-	}
-	p = &ix->pending[ix->npending];
-	*p = (struct pending){ .kind = kind, .line = line };
-	memcpy(p->id, id, strlen(id) + 1);
-	ix->npending++;
+	if (!v)
+		return -1;
+	ix->pending = v;
+	v[ix->npending] = (struct pending){ .kind = kind, .line = line };
+	memcpy(v[ix->npending++].id, id, strlen(id) + 1);
 	return 0;
 }
 
@@ -88,20 +81,16 @@ static int collect_live(struct check_index *ix, struct err *e)
 {
 	struct index_record r;
 	struct span line;
+	struct live *v;
 
 	while (index_next(&ix->picture, &line)) {
 		if (!index_record(line, 0, &r))
 			continue;
-		if (ix->nlive == ix->live_cap) {
-			size_t cap = ix->live_cap ? ix->live_cap * 2 : 1024;
-			struct live *v = realloc(ix->live, cap * sizeof(*v));
-
-			if (!v)
-				return err_oom(e);
-			ix->live = v;
-			ix->live_cap = cap;
-		}
-		ix->live[ix->nlive++] = (struct live){ r.id, line };
+		v = array_room(ix->live, ix->nlive, &ix->live_cap, sizeof(*v), e);
+		if (!v)
+			return -1;
+		ix->live = v;
+		v[ix->nlive++] = (struct live){ r.id, line };
 	}
 	if (ix->picture.oom)
 		return err_oom(e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "store/record.h"
 
 /* An exchange, by its id. */
@@ -11,44 +12,26 @@ struct seen {
 	size_t start, n, line;
 };
 
-static int grow(void *array, size_t n, size_t *cap, size_t size, struct err *e)
-{
-	void **p = array, *more;
-
-	if (n < *cap)
-		return 0;
-	more = realloc(*p, (*cap ? *cap * 2 : 64) * size);
-	if (!more)
-		return err_oom(e);
-	*p = more;
-	*cap = *cap ? *cap * 2 : 64;
-	return 0;
-}
-
 static int add_bad(struct scan *s, const struct bad_line *bad, struct err *e)
 {
-	if (grow(&s->bad, s->nbad, &s->bad_cap, sizeof(*s->bad), e) < 0)
+	struct bad_line *v = array_room(s->bad, s->nbad, &s->bad_cap, sizeof(*v), e);
+
+	if (!v)
 		return -1;
-	s->bad[s->nbad++] = *bad;
+	s->bad = v;
+	v[s->nbad++] = *bad;
 	return 0;
-}
-
-static uint64_t hash(struct span id)
-{
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-
-	for (size_t i = 0; i < id.n; i++)
-		h = (h ^ (unsigned char)id.p[i]) * UINT64_C(1099511628211);
-	return h;
 }
 
 static int add_seen(struct scan *s, const struct record *r, const struct bad_line *at,
                     struct err *e)
 {
-	if (grow(&s->seen, s->nseen, &s->seen_cap, sizeof(*s->seen), e) < 0)
+	struct seen *v = array_room(s->seen, s->nseen, &s->seen_cap, sizeof(*v), e);
+
+	if (!v)
 		return -1;
-	s->seen[s->nseen++] =
-		(struct seen){ hash(r->exchange.id), at->start, at->n, at->line };
+	s->seen = v;
+	v[s->nseen++] = (struct seen){ span_hash(r->exchange.id), at->start, at->n, at->line };
 	return 0;
 }
 

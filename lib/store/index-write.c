@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
@@ -129,23 +130,21 @@ static int compact(const struct store *s, int fd, struct err *e)
 	struct index_reader r;
 	struct span *lines = NULL, line;
 	size_t n = 0, cap = 0;
-	int result = -1;
+	int result;
 
 	if (index_open_fd(&r, fd, true, e) < 0)
 		return -1;
 	while (index_next(&r, &line)) {
-		if (n == cap) {
-			struct span *more = realloc(lines, (cap = cap ? cap * 2 : 1024) * sizeof(*lines));
+		struct span *more = array_room(lines, n, &cap, sizeof(*more), e);
 
-			if (!more) {
-				r.oom = true;
-				break;
-			}
-			lines = more;
-		}
+		if (!more)
+			break;
+		lines = more;
 		lines[n++] = line;
 	}
-	result = r.oom ? err_oom(e) : replace(s, lines, n, e);
+	if (r.oom)
+		err_oom(e);
+	result = e->kind != ERR_NONE ? -1 : replace(s, lines, n, e);
 	free(lines);
 	index_close(&r);
 	return result;
@@ -183,18 +182,15 @@ struct rebuilt {
 
 static int add_entry(struct rebuilt *all, int64_t updated_at, size_t start, struct err *e)
 {
+	struct entry *v;
+
 	if (buf_check(&all->text, e) < 0)
 		return -1;
-	if (all->n == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 64;
-		struct entry *v = realloc(all->v, cap * sizeof(*v));
-
-		if (!v)
-			return err_oom(e);
-		all->v = v;
-		all->cap = cap;
-	}
-	all->v[all->n++] = (struct entry){ updated_at, start, all->text.n - start };
+	v = array_room(all->v, all->n, &all->cap, sizeof(*v), e);
+	if (!v)
+		return -1;
+	all->v = v;
+	v[all->n++] = (struct entry){ updated_at, start, all->text.n - start };
 	return 0;
 }
 
