@@ -342,8 +342,15 @@ static void say_waiting(void *ctx, pid_t holder)
 int index_lock(const struct store *s, struct err *e)
 {
 	struct lock_wait w = { .stop_fd = s->stop_fd, .waiting = say_waiting, .ctx = (void *)s };
-	int fd = place_file(s->fd, INDEX_LOCK, O_RDWR | O_CREAT, e);
+	int fd = place_file(s->fd, INDEX_LOCK, O_RDWR, e);
 
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		/* A store that has the file has a name that survives a power cut: whoever made
+		 * the directory may have been killed too early to see to that. */
+		err_clear(e);
+		store_sync_name(s);
+		fd = place_file(s->fd, INDEX_LOCK, O_RDWR | O_CREAT, e);
+	}
 	if (fd >= 0 && lock_take(fd, &w, e) == 0)
 		return fd;
 	if (fd >= 0)

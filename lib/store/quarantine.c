@@ -9,18 +9,18 @@
 #include "store/id.h"
 #include "store/place.h"
 
-/* Returns a descriptor of the folder, made when it is missing. */
+/* Returns a descriptor of the folder, made when it is missing. Its name is synced in any
+ * case: whoever made it may have been killed before that. */
 static int open_quarantine(const struct store *s, struct err *e)
 {
-	bool made = mkdirat(s->fd, QUARANTINE_DIR, 0700) == 0;
 	int fd;
 
-	if (!made && errno != EEXIST)
+	if (mkdirat(s->fd, QUARANTINE_DIR, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot create '" QUARANTINE_DIR "'");
 	fd = place_folder(s->fd, QUARANTINE_DIR, e);
 	if (fd < 0)
 		return err_prefix(e, "'" QUARANTINE_DIR "'");
-	if (made && fsync(s->fd) < 0) {
+	if (fsync(s->fd) < 0) {
 		close(fd);
 		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
 	}

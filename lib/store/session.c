@@ -32,30 +32,31 @@ bool session_is_there(const struct session *x)
 	       named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
 }
 
-/* The last exchange's id: a crash between storing it and dropping the spool leaves
- * both, and must not make two of it. */
-static bool stored_already(const struct jsonl *j, struct span id)
+static bool is_exchange(struct span line, struct span id)
 {
 	struct err ignored = ERR_INIT;
+	struct record r;
+	bool is;
+
+	if (!memmem(line.p, line.n, id.p, id.n) || record_parse(line, &r, &ignored) < 0)
+		return false;
+	is = r.type == RECORD_EXCHANGE && r.exchange.id.n == id.n &&
+	     memcmp(r.exchange.id.p, id.p, id.n) == 0;
+	record_release(&r);
+	return is;
+}
+
+/* A crash between storing an exchange and dropping its spool leaves both, and must not
+ * make two of it. That the spool was dropped may be lost with the power even when later
+ * turns are not, so that it need not be the last one. */
+static bool stored_already(const struct jsonl *j, struct span id)
+{
 	struct span line;
 	size_t at = j->n;
 
-	while (jsonl_prev(j, &at, &line)) {
-		struct record r;
-		bool same;
-
-		if (record_parse(line, &r, &ignored) < 0) {
-			err_clear(&ignored);
-			continue;
-		}
-		same = r.type == RECORD_EXCHANGE && r.exchange.id.n == id.n &&
-		       memcmp(r.exchange.id.p, id.p, id.n) == 0;
-		if (r.type == RECORD_EXCHANGE || r.type == RECORD_SESSION) {
-			record_release(&r);
-			return same;
-		}
-		record_release(&r);
-	}
+	while (jsonl_prev(j, &at, &line))
+		if (is_exchange(line, id))
+			return true;
 	return false;
 }
 
@@ -215,7 +216,8 @@ int session_load(struct session *x, struct conversation *c, struct err *e)
 }
 
 /* The first exchange makes the session worth keeping: its folder's name and the
- * folder's own must survive a power cut too. */
+ * folder's own must survive a power cut too. They are synced before it is stored, since
+ * nobody would make up for it afterwards. */
 static int sync_names(const struct session *x, struct err *e)
 {
 	if (fsync(x->dir) < 0 || fsync(x->store->fd) < 0)
@@ -238,9 +240,11 @@ static int append_history(struct session *x, const struct summary *sum,
 		err_set(e, ERR_FAILED, "it is not UTF-8");
 	if (b.n > JSON_MAX)
 		err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20);
-	r = e->kind != ERR_NONE ? -1 : jsonl_append(x->fd, buf_span(&b), true, e);
+	r = e->kind != ERR_NONE ? -1 : 0;
 	if (r == 0 && !sum->first_query.p)
 		r = sync_names(x, e);
+	if (r == 0)
+		r = jsonl_append(x->fd, buf_span(&b), true, e);
 	buf_release(&b);
 	return r < 0 ? err_prefix(e, "cannot store the exchange in session '%s'", x->id) : 0;
 }

@@ -10,6 +10,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The name of what is in there outlives the power. Where that may not be read, its name
+ * was not made by us. */
+static void sync_folder(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+void store_sync_name(const struct store *s)
+{
+	sync_folder(s->fd, "..");
+}
+
+static void sync_above(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path) {
+		sync_folder(AT_FDCWD, slash ? "/" : ".");
+		return;
+	}
+	*slash = '\0';
+	sync_folder(AT_FDCWD, path);
+	*slash = '/';
+}
+
 /* mkdir -p, mode 0700 for each directory made. */
 static int make_dirs(const char *dir, struct err *e)
 {
@@ -27,6 +57,7 @@ static int make_dirs(const char *dir, struct err *e)
 		*p = '\0';
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			return err_sys(e, errno, "cannot create '%s'", path);
+		sync_above(path); /* of one that is there, too: its maker may have been killed */
 		*p = c;
 		if (c == '\0')
 			return 0;

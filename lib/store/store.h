@@ -22,6 +22,9 @@ struct store {
 /* Opens the directory; with `create` makes it, mode 0700, and its parents. */
 int store_open(struct store *s, const char *dir, bool create, struct err *e);
 void store_close(struct store *s);
+/* The directory's own name is on the disk afterwards. */
+void store_sync_name(const struct store *s);
+
 /*
  * Folders of passing names (.new-…, .removed-…) are in the directory only while their
  * maker shares it. Whoever has it alone may take such a one for what a crash left.
