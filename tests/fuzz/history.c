@@ -183,11 +183,11 @@ static void check_summary(const struct model *m, const struct conversation *c)
 	for (; !head->valid || head->r.type != RECORD_SESSION; head++)
 		head_first = head_first && !head->valid;
 	must_be_same(c->head.head.id, head->r.head.id, "id");
-	if (!head_first) /* or it is no history as the page has it */
-		return;
 	must_be_same(s->provider, head->r.head.provider, "provider");
 	must_be_same(s->cwd, head->r.head.cwd, "cwd");
 	must(s->created_at == head->r.head.created_at, "createdAt");
+	if (!head_first) /* or it is no history as the page has it */
+		return;
 	updated = s->created_at;
 	model = head->r.head.model;
 	title = head->r.head.title;
