@@ -16,7 +16,7 @@
 
 /* ---- the plain reading ---- */
 
-#define MAX_LINES 512
+#define MAX_LINES 100 /* a longer history is not asked about */
 
 struct model {
 	size_t n;
