@@ -110,13 +110,35 @@ bool json_scan_expect(struct json_scan *s, struct span key, struct span *value)
 	       take_value(s, p + key.n + 3, value) > 0;
 }
 
+/* `text` stands between quotes. Nearly none has an escape. */
+static bool means(struct span text, struct span want)
+{
+	struct buf b = BUF_INIT;
+	bool same;
+
+	if (text.n == want.n && memcmp(text.p, want.p, want.n) == 0)
+		return true;
+	if (!memchr(text.p, '\\', text.n))
+		return false;
+	json_scan_add_str(&b, (struct span){ text.p - 1, text.n + 2 });
+	same = b.n == want.n && memcmp(b.p, want.p, want.n) == 0;
+	buf_release(&b);
+	return same;
+}
+
+bool json_scan_is(struct span value, struct span want)
+{
+	return value.n >= 2 && value.p[0] == '"' &&
+	       means((struct span){ value.p + 1, value.n - 2 }, want);
+}
+
 bool json_scan_find(struct span object, const char *key, struct span *value)
 {
 	struct json_scan s = json_scan(object);
 	struct span k;
 
 	while (json_scan_next(&s, &k, value) > 0)
-		if (span_eq(k, key))
+		if (means(k, span_str(key)))
 			return true;
 	return false;
 }

@@ -27,6 +27,8 @@ bool json_scan_expect(struct json_scan *s, struct span key, struct span *value);
 /* The value of one key, the first where there are several; false, and *value anything,
  * when it is not there. */
 bool json_scan_find(struct span object, const char *key, struct span *value);
+/* Whether a scanned value is the string `want`, however it is written. */
+bool json_scan_is(struct span value, struct span want);
 /* A scanned value as a number; false when it is none. */
 bool json_scan_int(struct span value, int64_t *out);
 /* A scanned string's characters, with escapes undone; nothing for another type. */

@@ -28,7 +28,7 @@ void turns_release(struct turns *t)
 struct walk {
 	size_t at;
 	bool skipping;
-	struct span until;  /* the exchange, as its quoted id, that a rewind goes back to */
+	struct buf until;   /* the id of the exchange that a rewind goes back to */
 	size_t rewind_at;   /* where that rewind is */
 	struct known {      /* the exchanges; looked up once a rewind has named none of them */
 		uint64_t hash;
@@ -49,12 +49,17 @@ static int by_hash(const void *a, const void *b)
 static int know(struct walk *w, struct span id, size_t offset, struct err *e)
 {
 	struct known *v = array_room(w->known, w->nknown, &w->known_cap, sizeof(*v), e);
+	struct buf text = BUF_INIT;
+	int r;
 
 	if (!v)
 		return -1;
 	w->known = v;
-	v[w->nknown++] = (struct known){ span_hash(id), offset };
-	return 0;
+	json_scan_add_str(&text, id);
+	r = buf_check(&text, e);
+	v[w->nknown++] = (struct known){ span_hash(buf_span(&text)), offset };
+	buf_release(&text);
+	return r;
 }
 
 static int know_all(struct walk *w, const struct jsonl *j, struct err *e)
@@ -63,7 +68,7 @@ static int know_all(struct walk *w, const struct jsonl *j, struct err *e)
 	size_t at = 0;
 
 	for (size_t start = 0; jsonl_next(j, &at, &line); start = at)
-		if (json_scan_find(line, "type", &type) && span_eq(type, "\"exchange\"") &&
+		if (json_scan_find(line, "type", &type) && json_scan_is(type, span_str("exchange")) &&
 		    json_scan_find(line, "id", &id) && know(w, id, start, e) < 0)
 			return -1;
 	if (w->nknown)
@@ -109,8 +114,8 @@ static bool in_conversation(struct walk *w, struct span line)
 
 	if (!w->skipping)
 		return true;
-	if (!json_scan_find(line, "id", &id) || id.n != w->until.n ||
-	    memcmp(id.p, w->until.p, id.n) != 0 || !json_is_whole(line))
+	if (!json_scan_find(line, "id", &id) || !json_scan_is(id, buf_span(&w->until)) ||
+	    !json_is_whole(line))
 		return false;
 	w->skipping = false;
 	return true;
@@ -119,11 +124,15 @@ static bool in_conversation(struct walk *w, struct span line)
 /* Returns false when nothing before this rewind is in the conversation. */
 static bool meet_rewind(struct walk *w, struct span line)
 {
-	if (w->skipping || !is_valid(line) || !json_scan_find(line, "to", &w->until))
+	struct span to;
+
+	if (w->skipping || !is_valid(line) || !json_scan_find(line, "to", &to))
 		return true;
-	if (span_eq(w->until, "null"))
+	if (span_eq(to, "null"))
 		return false;
-	w->skipping = may_be_before(w, w->until, w->at);
+	buf_clear(&w->until);
+	json_scan_add_str(&w->until, to);
+	w->skipping = may_be_before(w, buf_span(&w->until), w->at);
 	w->rewind_at = w->at;
 	return true;
 }
@@ -156,9 +165,9 @@ static int look(struct walk *w, struct span line)
 
 	if (!json_scan_find(line, "type", &type))
 		return 0;
-	if (span_eq(type, "\"rewind\""))
+	if (json_scan_is(type, span_str("rewind")))
 		return meet_rewind(w, line) ? 0 : -1;
-	return span_eq(type, "\"exchange\"") && in_conversation(w, line);
+	return json_scan_is(type, span_str("exchange")) && in_conversation(w, line);
 }
 
 static bool is_damaged(const struct store *s, const char *id, const struct jsonl *j, size_t offset)
@@ -176,7 +185,7 @@ static bool is_damaged(const struct store *s, const char *id, const struct jsonl
 int history_turns(const struct store *s, const char *id, const struct jsonl *j, size_t limit,
                   struct turns *t, struct err *e)
 {
-	struct walk w = { .at = j->n };
+	struct walk w = { .at = j->n, .until = BUF_INIT };
 	struct span line;
 	size_t cap = 0;
 	int found = 0, again;
@@ -191,9 +200,12 @@ int history_turns(const struct store *s, const char *id, const struct jsonl *j, 
 			if (found > 0 && !damaged && turns_add(t, &cap, w.at, e) < 0)
 				found = -1;
 		}
+		if (w.until.oom)
+			err_oom(e);
 		again = e->kind == ERR_NONE ? retry_without_rewind(&w, j, e) : -1;
 	} while (again > 0);
 	free(w.known);
+	buf_release(&w.until);
 	if (again < 0)
 		turns_release(t);
 	else

@@ -15,7 +15,7 @@ const char *status_name(enum status s)
 
 bool usage_known(const struct usage *u)
 {
-	return u->input >= 0 || u->output >= 0 || u->total >= 0;
+	return u->input >= 0 || u->output >= 0 || u->total >= 0 || u->reasoning >= 0 || u->cached >= 0;
 }
 
 static void add_known(int64_t *sum, int64_t n)
