@@ -165,7 +165,10 @@ int main(int argc, char **argv)
 	umask(077); /* conversations are private, whatever the user's mask is */
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
 	errno = 0;
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE)
-		status = output_failed(errno ? errno : EIO);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		int unwritten = output_failed(errno ? errno : EIO);
+
+		status = status == EXIT_DONE ? unwritten : status;
+	}
 	return status;
 }

@@ -212,19 +212,19 @@ static int print_status(const struct request *rq, const struct store *s, const c
 static int print_session(const struct request *rq, const struct store *s, const char *given,
                          bool *any)
 {
-	struct err e = ERR_INIT, ignored = ERR_INIT;
+	struct err e = ERR_INIT, why = ERR_INIT;
 	char id[ID_SIZE];
 	struct jsonl j;
-	int status, busy;
+	int status, unread = EXIT_DONE, busy;
 
 	if (session_resolve(s, given, id, &e) < 0)
 		return fail_session(s, &e);
 	/* What a crash left is shown too. Where that cannot be stored, the rest is. */
-	busy = session_recover(s, id, &ignored);
+	busy = session_recover(s, id, &why);
 	if (history_map(s, id, &j, &e) < 0)
 		return fail_session(s, &e);
 	if (busy < 0)
-		say(ignored.msg);
+		unread = fail(&why);
 	if (rq->status)
 		status = print_status(rq, s, id, &j, busy > 0, &e);
 	else if (rq->json && !rq->last)
@@ -232,7 +232,7 @@ static int print_session(const struct request *rq, const struct store *s, const 
 	else
 		status = print_turns(rq, s, id, &j, any, &e);
 	jsonl_unmap(&j);
-	return status;
+	return status == EXIT_DONE ? unread : status;
 }
 
 static int run(const struct cli *c)

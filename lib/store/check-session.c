@@ -120,6 +120,7 @@ static int open_history(struct subject *s, struct err *e)
 	struct lock_wait wait = s->c->repair ? s->c->wait : (struct lock_wait){ .stop_fd = -1 };
 	int flags = s->c->repair ? O_RDWR | O_APPEND : O_RDONLY;
 	struct stat st;
+	int there;
 
 	wait.no_wait = !s->c->repair;
 	wait.ctx = s->x.id;
@@ -134,8 +135,9 @@ static int open_history(struct subject *s, struct err *e)
 		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
 		if (!s->locked && busy.kind != ERR_BUSY)
 			return err_set(e, busy.kind, "%s", busy.msg);
-		if (!s->locked || session_is_there(&s->x))
-			return 0;
+		there = s->locked ? session_is_there(&s->x, e) : 1;
+		if (there)
+			return there < 0 ? -1 : 0;
 		close(s->x.fd); /* it was replaced or removed meanwhile */
 		s->x.fd = -1;
 		if (!folder_is_there(s))

@@ -367,9 +367,13 @@ int index_open_file(const struct store *s, int flags, struct err *e)
 	int fd = place_file(s->fd, INDEX_FILE, flags, e);
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0) {
+	if (fd >= 0 && fstat(fd, &st) < 0)
+		err_sys(e, errno, "cannot examine it");
+	else if (fd >= 0 && st.st_size == 0)
+		err_set(e, ERR_NOT_FOUND, "it is empty");
+	if (fd >= 0 && e->kind != ERR_NONE) {
 		close(fd);
-		fd = err_set(e, ERR_NOT_FOUND, "it is empty");
+		fd = -1;
 	}
 	return fd < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : fd;
 }

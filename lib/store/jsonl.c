@@ -96,15 +96,17 @@ size_t jsonl_line_number(const struct jsonl *j, size_t offset)
 static int ends_torn(int fd)
 {
 	struct stat st;
+	ssize_t got;
 	char last;
 
 	if (fstat(fd, &st) < 0)
 		return -1;
 	if (st.st_size == 0)
 		return 0;
-	if (pread(fd, &last, 1, st.st_size - 1) != 1)
-		return -1;
-	return last != '\n';
+	do
+		got = pread(fd, &last, 1, st.st_size - 1);
+	while (got < 0 && errno == EINTR);
+	return got == 1 ? last != '\n' : -1;
 }
 
 int jsonl_heal(int fd, struct err *e)

@@ -66,7 +66,7 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, errno, "cannot lock");
-		if (w->no_wait)
+		if (w->no_wait && errno == EWOULDBLOCK)
 			return err_set(e, ERR_BUSY, "busy");
 		if (!told && clock_steady_ms() - start >= QUIET_MS) {
 			told = true;

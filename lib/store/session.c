@@ -20,16 +20,21 @@ static int open_session(struct session *x, struct err *e)
 }
 
 /* While this process waited, the session may have been removed, and even made anew:
- * the lock counts only if the name still leads to the file it is on. */
-bool session_is_there(const struct session *x)
+ * the lock counts only if the name still leads to the file it is on. That this cannot be
+ * seen does not make it so. */
+int session_is_there(const struct session *x, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
 	struct stat named, locked;
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, x->id);
-	return fstat(x->fd, &locked) == 0 &&
-	       fstatat(x->store->fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
+	if (fstat(x->fd, &locked) < 0)
+		return err_sys(e, errno, "cannot examine session '%s'", x->id);
+	if (fstatat(x->store->fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0)
+		return named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return 0;
+	return err_sys(e, errno, "cannot examine session '%s'", x->id);
 }
 
 static bool is_exchange(struct span line, struct span id)
@@ -151,6 +156,8 @@ static int lock_failed(struct session *x, struct err *e)
 int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e)
 {
+	int there;
+
 	x->store = s;
 	snprintf(x->id, sizeof(x->id), "%s", id);
 	for (;;) {
@@ -158,9 +165,12 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 			return -1;
 		if (lock_take(x->fd, wait, e) < 0)
 			return lock_failed(x, e);
-		if (session_is_there(x))
+		there = session_is_there(x, e);
+		if (there > 0)
 			return 0;
 		session_unlock(x);
+		if (there < 0)
+			return -1;
 	}
 }
 
@@ -193,8 +203,11 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/" SPOOL_FILE, id);
-	if (s->fd < 0 || fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (s->fd < 0)
 		return 0;
+	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+		           ? 0 : err_sys(e, errno, "cannot examine '%s/%s'", s->dir, path);
 	if (session_lock(&x, s, id, &now, e) < 0)
 		return e->kind == ERR_BUSY ? (err_clear(e), 1) : -1;
 	session_unlock(&x);
@@ -252,18 +265,23 @@ static int append_history(struct session *x, const struct summary *sum,
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e)
 {
-	struct stat st = { 0 };
+	struct stat st;
+	int there = session_is_there(x, e);
 
-	if (!session_is_there(x))
-		return err_set(e, ERR_GONE, "session '%s' was removed", x->id);
-	if (append_history(x, sum, exchange, change, e) < 0)
+	if (there == 0)
+		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
+	if (there <= 0 || append_history(x, sum, exchange, change, e) < 0)
 		return -1;
 	spool_remove(x->dir);
-	fstat(x->fd, &st);
 	if (change && change->model.p)
 		sum->model = change->model;
 	if (change && change->title.p)
 		sum->title = change->title;
+	if (fstat(x->fd, &st) < 0) { /* the index is a cache; better none than a false one */
+		store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: "
+		             "%s", x->id, strerror(errno));
+		return 0;
+	}
 	summary_count(sum, exchange, (int64_t)st.st_size);
 	index_update(x->store, x->id, sum);
 	return 0;

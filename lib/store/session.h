@@ -54,8 +54,9 @@ int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
 void session_unlock(struct session *x);
 
-/* Whether its name still leads to the file that is open. */
-bool session_is_there(const struct session *x);
+/* Whether its name still leads to the file that is open: 1 or 0; -1 when that cannot be
+ * seen. */
+int session_is_there(const struct session *x, struct err *e);
 /* Stores a turn that a crash cut short, as session_lock() does. The session is locked. */
 int session_seal(struct session *x, struct err *e);
 
