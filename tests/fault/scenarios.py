@@ -1,0 +1,438 @@
+"""What is run while something goes wrong, and what must be true after it.
+
+    s = Chat(place, "chat", ...)
+    s.prepare()                     # runs it once without a fault, to know what it should do
+    hit, problems = s.trial(["-n", "17", "-e", "EIO"])
+
+`hit` is the tracer's line about the call, or None where there was no such call. The
+problems are sentences.
+
+For each tool and each fault:
+
+- It does not hang, and dies by no signal but our own. Its exit status is one that its
+  manual page names, and a failure is told on standard error, under the tool's name.
+- Every history that was there begins with what it was, or, deleted by mc-session-rm, is
+  gone. No session is half there.
+- A write that takes less than it was asked to, and a call that a signal interrupts, are
+  no reason to fail.
+- Status 0 means that all of it was done: the output is what it is without a fault, the
+  exchange is in the history, and the list is up to date or says that it is not.
+- What had been printed of a reply is in the session when mc-session-cat has looked.
+- Without a fault, the tools read the store, the same thing works again, and after
+  mc-session-fsck --repair, mc-session-fsck finds nothing.
+
+What a class adds to this, it says.
+"""
+
+import os
+import re
+
+import stores
+from fault import HANG, ID, histories, parse, records, slurp
+
+PROMPT = "one two… three"  # the prompt of what is traced: three pieces
+# What can be interrupted (EINTR), and made again.
+RETRIED = {"connect", "fdatasync", "flock", "fsync", "poll", "pread64", "pwrite64", "read",
+           "recvfrom", "sendto", "write", "writev"}
+
+
+def is_torn(tree):
+    return any(h and not h.endswith(b"\n") for h in histories(tree or {}).values())
+
+
+class Fault:
+    """What was done, by the tracer's options and its line about the call."""
+
+    def __init__(self, hit, options):
+        self.call = hit.split()[1]
+        self.on_stdout, self.on_stderr = hit.endswith(" (1)"), hit.endswith(" (2)")
+        self.error = options[options.index("-e") + 1] if "-e" in options else None
+        self.kills = "-k" in options
+        short = not self.kills and not self.error
+        # What prints by stdio does not write again, and catches no signal that would ask for it.
+        # Nor does the loader of libraries read again.
+        others = (self.on_stdout and self.call == "write") or ".so." in hit
+        self.is_no_reason = short or (self.error == "EINTR" and self.call in RETRIED and not others)
+
+
+class Scenario:
+    statuses = {0, 1}
+
+    def __init__(self, place, name, args, change=stores.as_it_is, stdin=b""):
+        self.place, self.name, self.args, self.change, self.stdin = place, name, args, change, stdin
+
+    # -- what is there before
+
+    def sessions(self):
+        return {**stores.session("demo"), **stores.session("other"), **stores.session("third", 1)}
+
+    def prepare(self):
+        """False when it does not even do without a fault what it should."""
+        self.place.write(self.sessions())
+        self.place.run("mc-session-ls")  # which makes the index
+        self.before = self.change(self.place.read())
+        self.place.write(self.before)
+        self.normal = self.run()
+        return self.normal.status in self.statuses and self.is_whole(self.normal.out)
+
+    def run(self, options=None):
+        return self.place.run(self.tool, *self.args, stdin=self.stdin, options=options)
+
+    def calls(self):
+        """The names of all system calls, in their order."""
+        self.place.write(self.before)
+        self.run(["-c"])
+        return [line.split()[1] for line in slurp(self.place.hits).decode().splitlines()]
+
+    # -- with a fault
+
+    def trial(self, options):
+        self.place.write(self.before)
+        r = self.run(options)
+        hit = slurp(self.place.hits).decode(errors="replace").strip()
+        if not hit:
+            return None, [f"it did not end in {HANG} s"] if r.status is None else []
+        self.fault = Fault(hit, options)
+        problems = list(self.problems(r))
+        if problems:
+            problems.append(f"it ended with {r.status} and {r.err!r}")
+        return hit, problems
+
+    def problems(self, r):
+        killed = self.fault.kills and r.status == -9
+        if r.status is None:
+            yield f"it did not end in {HANG} s"
+        elif r.status < 0 and not killed:
+            yield f"signal {-r.status} ended it"
+        elif not killed:
+            yield from self.look_at_end(r)
+            if r.status != 0 and self.goes_on():
+                yield f"status {r.status}, and it could have gone on"
+        after = self.place.read()
+        yield from self.look_at_store(after)
+        # What was being written when SIGKILL came may be torn, and then is a damaged line.
+        self.damaged = is_torn(self.before) or (killed and is_torn(after))
+        yield from self.recover(after)
+        after = self.place.read()
+        yield from self.look_at_spool(after)
+        yield from self.look_at_result(r, after)
+        yield from self.again()
+        yield from self.repair()
+
+    def look_at_end(self, r):
+        if r.status not in self.statuses:
+            yield f"exit status {r.status}"
+        if r.status and not r.err.startswith(self.tool + ": ") and not self.fault.on_stderr:
+            yield f"status {r.status} without a message of {self.tool}"
+        if r.status == 0:
+            if not self.is_whole(r.out):
+                yield f"status 0, and standard output is {r.out!r}"
+            yield from self.look_at_list(r)
+
+    def is_whole(self, out):
+        return out == self.normal.out
+
+    def goes_on(self):
+        return self.fault.is_no_reason
+
+    def look_at_list(self, r):
+        """After status 0 the list is up to date, or there was a notice."""
+        tree = self.place.read()
+        listed = {record.get("id"): record.get("historyBytes")
+                  for record in records(tree.get("index.jsonl", b""))}
+        if not listed or "list of sessions is not up to date" in r.err:
+            return
+        for name, history in histories(tree).items():
+            if history is not None and listed.get(name) != len(history):
+                yield f"status 0 without a notice, and the list is not true of '{name}'"
+
+    def look_at_store(self, after):
+        yield from self.look_at_prior(after)
+        for name, history in histories(after).items():
+            if history is None:
+                yield f"session '{name}' has no history"
+            elif (parse(history.split(b"\n")[0]) or {}).get("type") != "session":
+                yield f"session '{name}' has no session record"
+
+    def look_at_prior(self, after):
+        for name, history in histories(self.before or {}).items():
+            if not (after.get(name + "/history.jsonl") or b"").startswith(history):
+                yield f"what was in session '{name}' is not there any more"
+
+    def look_at_spool(self, tree):
+        """The turn that a crash had cut short is in the history now, once."""
+        for name in (self.before or {}):
+            if name.endswith("/turn.partial"):
+                found = [x["answer"] for x in records(tree[os.path.dirname(name) + "/history.jsonl"])
+                         if x.get("id") == stores.SPOOL_ID]
+                if found != [stores.SPOOL_ANSWER]:
+                    yield f"of the turn that was cut short, there is {found}"
+
+    def recover(self, after):
+        ids = list(histories(after))
+        if not ids:
+            return
+        r = self.place.run("mc-session-cat", "--json", *ids)
+        if r.status != 0 and not self.tells_damage(r):
+            yield f"after it, mc-session-cat ended with {r.status}: {r.err!r}"
+        again = self.place.read()
+        yield from self.look_at_store(again)
+        left = [name for name in again if name.endswith("/turn.partial")]
+        if left:
+            yield f"after mc-session-cat, there is still {left}"
+
+    def tells_damage(self, r):
+        """mc-session-cat fails by a damaged line, until it was repaired."""
+        return self.damaged and r.status == 1 and "damaged record" in r.err
+
+    def look_at_result(self, r, tree):
+        return ()
+
+    def again(self):
+        r = self.run()
+        if r.status != 0 or not self.is_whole(r.out):
+            yield f"then, without a fault, it ended with {r.status}: {r.out!r} {r.err!r}"
+
+    def repair(self):
+        r = self.place.run("mc-session-fsck", "--repair")
+        if r.status not in (0, 1) or r.err:
+            yield f"then mc-session-fsck --repair ended with {r.status}: {r.err!r}"
+        tree = self.place.read()
+        yield from self.look_at_repaired(tree)
+        yield from Scenario.look_at_spool(self, tree)
+        again = self.place.run("mc-session-fsck")
+        if again.status != 0:
+            yield f"after a repair, mc-session-fsck ended with {again.status}: " \
+                  f"{again.out!r} {again.err!r}; the repair said {r.out!r}"
+
+    def look_at_repaired(self, after):
+        """All valid records are there, in their order, and all damaged lines somewhere."""
+        everything = b"\0".join(data for data in after.values() if data)
+        for name, history in histories(self.before or {}).items():
+            lines = (history or b"").split(b"\n")
+            left = iter((after.get(name + "/history.jsonl") or b"").split(b"\n"))
+            if not all(line in left for line in lines if parse(line)):
+                yield f"after a repair, a record of session '{name}' is lost"
+            if not all(line.strip(b"\0") in everything for line in lines if not parse(line)):
+                yield f"after a repair, a damaged line of session '{name}' is lost"
+
+
+class New(Scenario):
+    """What was printed is the id of a session that is there."""
+    tool = "mc-session-new"
+
+    def is_whole(self, out):
+        return re.fullmatch(ID.encode() + b"\n", out)
+
+    def look_at_result(self, r, tree):
+        name = r.out.decode().strip()
+        if r.out.endswith(b"\n") and not histories(tree).get(name):
+            yield f"it printed '{name}', and there is no such session"
+
+    def again(self):
+        # One with a given id may be there now, and then is said to be.
+        r = self.run()
+        there = "--id" in self.args and "exists already" in r.err
+        if (r.status != 0 or not self.is_whole(r.out)) and not there:
+            yield f"then, without a fault, it ended with {r.status}: {r.err!r}"
+
+
+class Ls(Scenario):
+    tool = "mc-session-ls"
+
+
+class Cat(Scenario):
+    """The list is no affair of its own."""
+    tool = "mc-session-cat"
+
+    def look_at_list(self, r):
+        return ()
+
+    def again(self):
+        r = self.run()
+        if (r.status != 0 and not self.tells_damage(r)) or not self.is_whole(r.out):
+            yield f"then, without a fault, it ended with {r.status}: {r.out!r} {r.err!r}"
+
+
+class Rm(Scenario):
+    """All of the session is there, or nothing; with status 0 nothing."""
+    tool = "mc-session-rm"
+
+    def kept(self, after):
+        return after if "demo" in after else {**self.before, **after}
+
+    def look_at_prior(self, after):
+        return super().look_at_prior(self.kept(after))
+
+    def look_at_repaired(self, after):
+        return super().look_at_repaired(self.kept(after))
+
+    def look_at_result(self, r, tree):
+        left = [name for name in tree if "demo" in name]
+        if r.status == 0 and left:
+            yield f"status 0, and there is still {left}"
+
+    def again(self):
+        r = self.run()
+        gone = r.status == 1 and "no session 'demo'" in r.err
+        if r.status != 0 and not gone:
+            yield f"then, without a fault, it ended with {r.status}: {r.err!r}"
+        if "demo" in self.place.read() or b"demo" in self.place.run("mc-session-ls", "-q").out:
+            yield "then, without a fault, it did not delete the session"
+
+
+class Chat(Scenario):
+    """Status 0 means that the exchange is stored, as the last one, with its change record.
+    A prompt that could not be stored was not sent. When it cannot be known whether the
+    exchange is on the disk, the reply is there and the status is 74.
+    """
+    tool = "mc-chat"
+    statuses = {0, 1, 2, 3, 74}
+    reply = PROMPT
+
+    def __init__(self, place, name, args, session, change=stores.as_it_is, changes=None):
+        super().__init__(place, name, args, change, PROMPT.encode())
+        self.session, self.changes = session, changes
+
+    def is_whole(self, out):
+        return out.decode(errors="replace") == self.reply + "\n"
+
+    def look_at_end(self, r):
+        yield from super().look_at_end(r)
+        if not (self.reply + "\n").encode().startswith(r.out):
+            yield f"standard output is {r.out!r}"
+        if self.fault.call in ("fsync", "fdatasync") and self.fault.error not in (None, "EINTR"):
+            yield from self.look_at_sync(r)
+
+    def look_at_sync(self, r):
+        """Something could not be forced to the disk. Without the list, one can go on."""
+        if r.status == 0 and "list of sessions" in r.err:
+            return
+        if (r.status, bool(r.out)) not in ((74, True), (1, False)):
+            yield f"status {r.status} and output {r.out!r} when it could not be forced to the disk"
+
+    def turns(self, tree):
+        """The exchanges of our prompt, each with its session and the record before it."""
+        for name, history in histories(tree).items():
+            before = {}
+            for record in records(history or b""):
+                if record.get("query") == PROMPT:
+                    yield name, record, before
+                before = record
+
+    def look_at_result(self, r, tree):
+        turns = list(self.turns(tree))
+        if r.status == 0:
+            done = [(name, before) for name, x, before in turns
+                    if x["status"] == "complete" and x["answer"] == self.reply]
+            if len(done) != 1 or len(turns) != 1:
+                yield f"status 0, and the exchange is there {len(done)} of {len(turns)} times"
+            elif self.session and done[0][0] != self.session:
+                yield f"status 0, and the exchange is in session '{done[0][0]}'"
+            elif self.changes and {**done[0][1], **self.changes} != done[0][1]:
+                yield "status 0, and there is no record of the change"
+        text = r.out.rstrip(b"\n")
+        if text and not any(x["answer"].encode().startswith(text) for _, x, _ in turns):
+            yield f"{text!r} was printed, and is not in the session"
+        if len({x["id"] for _, x, _ in turns}) < len(turns):
+            yield "an exchange is there twice"
+
+
+class ChatUnsaved(Chat):
+    """--no-save changes nothing in the store."""
+
+    def look_at_result(self, r, tree):
+        if tree != self.before:
+            yield "the store has changed"
+
+
+class Fsck(Scenario):
+    """What there is to be found is found, or there is a message."""
+    tool = "mc-session-fsck"
+
+    def prepare(self):
+        fit = super().prepare()
+        self.findings = self.normal.status == 1
+        return fit and not self.normal.err
+
+    def look_at_end(self, r):
+        # Findings are a reason for status 1 too.
+        if r.status not in self.statuses:
+            yield f"exit status {r.status}"
+        told = r.err.startswith(self.tool + ": ") or self.fault.on_stderr
+        whole = r.out.count(b"\n") == self.normal.out.count(b"\n")
+        if not told and (r.status and not r.out or self.fault.on_stdout and not whole):
+            yield f"status {r.status} without a word"
+        if r.status == 0 and self.findings:
+            yield "status 0, and there is something to be found"
+        if self.fault.is_no_reason and not whole:
+            yield f"it could have gone on, and standard output is {r.out!r}"
+
+    def goes_on(self):
+        return super().goes_on() and not self.findings
+
+    def is_whole(self, out):
+        return True
+
+    def look_at_store(self, after):
+        return self.look_at_repaired(after) if "--repair" in self.args else self.look_at_prior(after)
+
+    def look_at_prior(self, after):
+        """Without --repair it changes nothing."""
+        if after != self.before:
+            yield "the store has changed"
+
+    def recover(self, after):
+        return ()
+
+    def again(self):
+        return ()
+
+    def look_at_spool(self, tree):
+        return ()
+
+
+class ServerChat(Chat):
+    reply = "Hello from the server."
+    script = {"responses": [{"steps": [
+        {"text": "Hello"}, {"text": " from"}, {"text": " the server."}, {"finish": "stop"},
+        {"usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}}, {"done": True},
+    ]}]}
+
+    def sessions(self):
+        other = stores.session("demo")
+        return {name: data and data.replace(b'"echo"', b'"openai-compatible"', 1)
+                for name, data in other.items()}
+
+
+def scenarios(place):
+    """All of them; those that ask a server need place.env["MC_BASE_URL"]."""
+    echo = ["-p", "echo"]
+    yield New(place, "session-new", [*echo, "-t", "A title"])
+    yield New(place, "session-new --id", [*echo, "--id", "mine"])
+    yield New(place, "session-new, no store", [*echo, "--id", "mine"], stores.nothing)
+    yield New(place, "session-new, a long index", echo, stores.with_long_index)
+    yield Ls(place, "session-ls", [])
+    yield Ls(place, "session-ls --json", ["--json"])
+    yield Ls(place, "session-ls, no index", [], stores.without_index)
+    yield Ls(place, "session-ls, an empty index", [], stores.with_empty_index)
+    yield Cat(place, "session-cat", ["demo"])
+    yield Cat(place, "session-cat -n 1", ["-n", "1", "demo"])
+    yield Cat(place, "session-cat --json", ["--json", "demo"])
+    yield Cat(place, "session-cat --status", ["--status", "demo"])
+    yield Cat(place, "session-cat, a turn cut short", ["demo"], stores.with_spool)
+    yield Rm(place, "session-rm", ["-f", "demo"])
+    yield Chat(place, "chat, a new session", echo, None)
+    yield Chat(place, "chat, no store", [*echo, "-n", "-s", "mine"], "mine", stores.nothing)
+    yield Chat(place, "chat", ["-s", "demo"], "demo")
+    yield Chat(place, "chat -m -t", ["-s", "demo", "-m", "echo-2", "-t", "Another"], "demo",
+               changes={"type": "change", "model": "echo-2", "title": "Another"})
+    yield Chat(place, "chat, a turn cut short", ["-s", "demo"], "demo", stores.with_spool)
+    yield Chat(place, "chat, a torn end", ["-s", "demo"], "demo", stores.with_torn_end)
+    yield Chat(place, "chat, a long index", ["-s", "demo"], "demo", stores.with_long_index)
+    yield Chat(place, "chat, no index", ["-s", "demo"], "demo", stores.without_index)
+    yield ChatUnsaved(place, "chat --no-save", [*echo, "--no-save"], None)
+    yield ServerChat(place, "chat, a server", ["-s", "demo", "-m", "test-model"], "demo")
+    yield Fsck(place, "session-fsck", [])
+    yield Fsck(place, "session-fsck, damage", [], stores.damaged)
+    yield Fsck(place, "session-fsck --repair", ["--repair"], stores.damaged)

@@ -1,0 +1,75 @@
+"""Stores to begin with, made by hand. A function takes one as Place.read() gives it, with
+the sessions demo, other and third in its index, and returns another."""
+
+import json
+
+
+def exchange(n, query, answer):
+    return json.dumps({
+        "type": "exchange", "id": f"018bcfe5-6800-7000-8000-{n:012d}",
+        "timestamp": 1700000000000 + n, "query": query, "answer": answer, "summary": None,
+        "model": "echo", "status": "complete", "duration": 5,
+        "tokenUsage": {"inputTokens": 2, "outputTokens": 3, "totalTokens": 5},
+    }, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def head(session):
+    return json.dumps({
+        "type": "session", "version": 1, "id": session, "createdAt": 1700000000000, "cwd": "/",
+        "provider": "echo", "model": "echo", "title": "Notes on " + session,
+    }, separators=(",", ":")).encode() + b"\n"
+
+
+def session(name, exchanges=2):
+    return {name: None, name + "/history.jsonl": head(name) + b"".join(
+        exchange(n, f"ask {n}", f"reply {n}: naïve…") for n in range(1, exchanges + 1))}
+
+
+SPOOL_ID = "018bcfe5-6800-7000-8000-000000000077"
+SPOOL_ANSWER = "what had come of it"
+SPOOL = (f'{{"type":"exchange","id":"{SPOOL_ID}","timestamp":1700000000077,'
+         f'"query":"cut short","model":"echo"}}\n{SPOOL_ANSWER}').encode()
+
+
+def with_spool(tree):
+    return {**tree, "demo/turn.partial": SPOOL}
+
+
+def with_torn_end(tree):
+    """The history's last line is a fragment, as a crash in the middle of a write leaves it."""
+    return {**tree, "demo/history.jsonl": tree["demo/history.jsonl"] + exchange(9, "torn", "torn")[:99]}
+
+
+def without_index(tree):
+    return {n: data for n, data in tree.items() if n != "index.jsonl"}
+
+
+def with_empty_index(tree):
+    return {**tree, "index.jsonl": b""}
+
+
+def with_long_index(tree):
+    """Ten times as long as it need be, and beyond 64 KiB: the next append makes it anew."""
+    lines = tree["index.jsonl"].split(b"\n", 1)[1]
+    return {**tree, "index.jsonl": b'{"live":3,"bytes":%d,"version":1}\n' % len(lines) +
+            lines * (80000 // len(lines))}
+
+
+def as_it_is(tree):
+    return tree
+
+
+def nothing(_):
+    return None
+
+
+def damaged(tree):
+    """A damaged line in the middle, NULs, a torn end, a spool, a leftover; and a session
+    that the index does not know."""
+    lines = tree["demo/history.jsonl"].split(b"\n")
+    lines[1:1] = [b'{"type":"exchange","id":"broken', b"\0" * 40]
+    return {
+        **tree, "demo/history.jsonl": b"\n".join(lines) + b'{"type":"exch',
+        "other/turn.partial": SPOOL, ".new-x-y": None, ".new-x-y/history.jsonl": head("x"),
+        **session("unlisted", 1),
+    }
