@@ -63,8 +63,8 @@ UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/replay-%)
 SCRIPTS  := $(wildcard tests/*.bats tests/terminal-*.py)
-FAULT_SRC := $(wildcard tests/fault/*.c)
-FAULT_BIN := $(FAULT_SRC:%.c=$(BUILD)/%)
+FAULT_SRC := $(filter-out %/alloc.c,$(wildcard tests/fault/*.c))
+FAULT_BIN := $(FAULT_SRC:%.c=$(BUILD)/%) $(BUILD)/tests/fault/alloc.so
 FAULT_TESTS := $(shell find tests -path 'tests/fault/*' -type f '(' -perm -u+x -o -name '*.bats' ')')
 MAN1     := $(wildcard man/*.1)
 MAN5     := $(wildcard man/*.5)
@@ -128,6 +128,14 @@ $(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay
 $(BUILD)/tests/fault/%: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+# This one is preloaded into a tool, and the next is made of what the tools are made of.
+$(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+
+$(BUILD)/tests/fault/append: $(BUILD)/tests/fault/append.o $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
 # MCBOX_BIN_DIR, or else at the root, and the programs above in FAULT_BIN_DIR. FAULT=full
@@ -216,6 +224,7 @@ FORCE:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d \
+         $(BUILD)/tests/fault/append.d
 -include $(REPLAY:$(BUILD)/tests/fuzz/replay-%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d
 -include $(wildcard build/fuzz/lib/*/*.d build/fuzz/tests/fuzz/*.d)

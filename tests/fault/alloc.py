@@ -1,0 +1,421 @@
+#!/usr/bin/python3 -B
+"""Memory runs out: each allocation of each tool fails in turn (see alloc.c).
+
+Two ways: the Nth allocation fails and no other; and the Nth and all that follow.  The
+short form takes the first and the last allocation of each call stack, and of these at most
+so many of a scenario as BUDGET says.  A run passes when
+
+  - the tool does not crash, and its status is a documented one; where a library crashes for
+    its own want of memory, that is counted and shown, and only the last four points hold;
+  - standard error says "TOOL: … memory …", and the status is not 0; or else the status,
+    standard output and the histories are those of a run that lacks nothing, and so is the
+    index, unless standard error says otherwise;
+  - histories only grow, and what is no history is not lost;
+  - what was printed of a reply is in the session afterwards;
+  - mc-session-fsck --repair leaves a store that mc-session-fsck finds clean.
+
+What fails is shown with the place that could not allocate, and once for each kind.  ONLY=NAME runs one scenario.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import subprocess
+import threading
+
+import harness
+from harness import FULL, SANITIZED, Result, note, ok, run
+
+ALLOC = harness.FAULT_BIN + "/alloc.so"
+BUDGET = 10**9 if FULL else 12 if SANITIZED else 60  # allocations of a scenario
+MANY = 800  # sessions: more than the index reader's first table takes
+VOLATILE = ("id", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
+            "deletedAt")
+
+
+class Scenario:
+    def __init__(self, name, template, words, prints=False, terminal=False, env=None,
+                 statuses=(1,)):
+        self.name, self.template, self.words = name, template, words
+        self.prints = prints  # a reply, which must be stored
+        self.terminal = terminal
+        self.env = env or {}
+        self.statuses = statuses  # that it may fail with; 2 is for a wrong command line
+
+
+# ---- the stores that are there before ----
+
+def record(number, **more):
+    return json.dumps({"type": "exchange", "id": f"018bcfe5-6800-7000-8000-{number:012}",
+                       "timestamp": 1700000000000 + 1000 * number, "query": f"ask {number}",
+                       "answer": f"reply {number}\nof two lines", "summary": None,
+                       "model": "echo", "status": "complete", "duration": 5,
+                       "tokenUsage": {"inputTokens": 2, "outputTokens": 3, "totalTokens": 5},
+                       **more}, separators=(",", ":")) + "\n"
+
+
+def write_session(name, lines, provider="echo"):
+    folder = pathlib.Path("sessions", name)
+    folder.mkdir(parents=True, mode=0o700)
+    head = json.dumps({"type": "session", "version": 1, "id": name, "createdAt": 1700000000000,
+                       "cwd": "/", "provider": provider, "model": "echo", "title": f"The {name}",
+                       "system": "Be brief.", "metadata": {"k": "v"}}, separators=(",", ":"))
+    (folder / "history.jsonl").write_text(head + "\n" + "".join(lines))
+    (folder / "history.jsonl").chmod(0o600)
+
+
+def template(name, *changes):
+    """A store with three sessions, then changed; kept in a folder of this name."""
+    for number, session in enumerate("abc"):
+        write_session(session, [record(30 - 10 * number + i) for i in range(1, 4)],
+                      "openai-compatible" if session == "c" else "echo")
+    run("session-ls")
+    for change in changes:
+        change()
+    os.rename("sessions", name)
+
+
+def no_index():
+    os.unlink("sessions/index.jsonl")
+
+
+def cut_short():
+    spool = pathlib.Path("sessions/b/turn.partial")
+    spool.write_text(record(99).split(',"answer"')[0] + ',"model":"echo"}\nas far as it')
+    spool.chmod(0o600)
+
+
+def due():
+    """An index that the next writer compacts."""
+    line = pathlib.Path("sessions/index.jsonl").read_text().splitlines(keepends=True)[1]
+    with open("sessions/index.jsonl", "a") as f:
+        f.write(line * (70000 // len(line)))
+
+
+def many():
+    line = pathlib.Path("sessions/index.jsonl").read_text().splitlines(keepends=True)[1]
+    with open("sessions/index.jsonl", "a") as f:
+        for number in range(MANY):
+            f.write(re.sub('"id":"."', f'"id":"many{number}"', line))
+
+
+def damaged():
+    with open(harness.history("a"), "a") as f:
+        f.write('{"type":"exchange","id":\n' + record(7)[:100])
+    os.mkdir("sessions/.new-x-y", 0o700)
+    no_index()
+    cut_short()
+
+
+def templates():
+    template("three")
+    template("unlisted", no_index)
+    template("cut", cut_short)
+    template("due", due)
+    template("many", many)
+    template("damaged", damaged)
+    os.mkdir("nothing")
+
+
+# ---- one run ----
+
+def read_all(fd):
+    parts = []
+    try:
+        while part := os.read(fd, 65536):
+            parts.append(part)
+    except OSError:  # EIO: the terminal's last user has left
+        pass
+    return b"".join(parts)
+
+
+def run_at_terminal(words, env):
+    """Standard output is a terminal, as wide as it takes; its text is returned."""
+    master, slave = pty.openpty()
+    parts = []
+    reader = threading.Thread(target=lambda: parts.append(read_all(master)))
+    reader.start()
+    process = harness.start(*words, out=slave, **env)
+    os.close(slave)
+    result = harness.end(process)
+    reader.join()
+    os.close(master)
+    return Result(result.status, b"".join(parts), result.err)
+
+
+def execute(scenario, **plan):
+    """The result, and the report's lines."""
+    report = pathlib.Path("report")
+    report.unlink(missing_ok=True)
+    env = {**scenario.env, "LD_PRELOAD": ALLOC, "ALLOC_REPORT": str(report.absolute()), **plan}
+    if SANITIZED:  # the sanitizer wants to be the first library; its malloc() is behind ours
+        env["ASAN_OPTIONS"] = "detect_leaks=0:verify_asan_link_order=0:exitcode=99"
+    if scenario.terminal:
+        result = run_at_terminal(scenario.words, env)
+    else:
+        result = run(*scenario.words, **env)
+    return result, report.read_text().splitlines() if report.exists() else []
+
+
+def renew(scenario):
+    shutil.rmtree("sessions", ignore_errors=True)
+    if scenario.template != "nothing":
+        shutil.copytree(scenario.template, "sessions")
+
+
+def stored():
+    return harness.tree() if os.path.isdir("sessions") else {}
+
+
+def unnumbered(text):
+    """Without what makes the names in quarantine, and of what is set aside, unique."""
+    return re.sub(r"(quarantine/[^ /]*?|turn\.damaged)-[a-z0-9]+(?![^\s/])", r"\1-…", text)
+
+
+def settle(record):
+    return {k: v for k, v in record.items() if k not in VOLATILE}
+
+
+def records(data):
+    """A history's records, or its lines where they are none, without what varies."""
+    found = []
+    for line in data.split(b"\n"):
+        try:
+            found.append(settle(json.loads(line)))
+        except (ValueError, AttributeError):
+            found.append(line)
+    return found
+
+
+def summary(store):
+    """What a store holds: (the files that are no index, the list)."""
+    files = {unnumbered(name):
+             records(data) if name.endswith(".jsonl") else data
+             for name, data in store.items()
+             if name != "index.lock" and not name.startswith("index.jsonl")}
+    index = store.get("index.jsonl", b"")
+    return files, sorted(json.dumps(settle(json.loads(line)) | {"id": json.loads(line)["id"]})
+                         for line in harness.listing(index))
+
+
+def settle_output(scenario, out):
+    if scenario.name.startswith("chat --json"):
+        return json.dumps(records(out), default=str)
+    return unnumbered(out.decode(errors="replace"))
+
+
+# ---- the criteria ----
+
+def check_kept(scenario, before, after):
+    """Histories grow; a spool is there, or in the history."""
+    if scenario.words[0] == "session-rm":
+        return  # all or nothing is seen by fsck, and by what the tool says
+    everything = b"".join(data for data in after.values() if data)
+    for name, data in before.items():
+        if name.endswith("history.jsonl") and not after.get(name, b"").startswith(data):
+            for line in data.split(b"\n"):
+                valid = line.endswith(b"}") and line.startswith(b"{")
+                if "-r" not in scenario.words or line not in (after.get(name, b"") if valid else
+                                                              everything):
+                    yield f"{name} has lost a {'record' if valid else 'line'}"
+        if name.endswith("turn.partial") and name not in after and \
+                data.split(b"\n", 1)[1] not in everything:
+            yield f"{name} is lost"
+
+
+def check_printed(before, after, out):
+    """The reply that was printed is at the end of a session, or in its turn.partial."""
+    text = out.decode(errors="replace").rstrip("\n")
+    if not text:
+        return
+    for name, data in after.items():
+        if not data or data == before.get(name):
+            continue
+        if name.endswith("turn.partial") and text in data.decode():
+            return
+        if name.endswith("history.jsonl"):
+            found = harness.exchanges(data)
+            if found and found[-1]["answer"].startswith(text):
+                return
+    yield f"{text!r} was printed and is not stored"
+
+
+def check_repair():
+    harness.fsck("--repair")
+    again = harness.fsck()
+    if again.status != 0:
+        yield f"after fsck --repair, fsck: {again}"
+
+
+def check_told(scenario, ideal, result, after):
+    status, out, err = result
+    wanted, (wanted_files, wanted_list) = ideal
+    tool = f"mc-{scenario.words[0]}: "
+    words = [line[len(tool):] for line in err.decode(errors="replace").splitlines()
+             if line.startswith(tool)]
+    clear = any("memory" in text.lower() for text in words)
+    if status not in (*scenario.statuses, wanted.status):
+        yield f"status {status}"
+    elif status == wanted.status and not (status and clear):
+        files, listed = summary(after)
+        if settle_output(scenario, out) != settle_output(scenario, wanted.out):
+            yield f"status {status}, and another output"
+        if files != wanted_files:
+            yield f"status {status}, and other histories"
+        if listed != wanted_list and not any(words):
+            yield f"status {status}, and another index, without a word"
+    elif not clear:
+        yield "no clear error"
+
+
+def check(scenario, before, ideal, result, crashed_in):
+    after = stored()
+    if not crashed_in:
+        yield from check_told(scenario, ideal, result, after)
+    yield from check_kept(scenario, before, after)
+    if scenario.prints and "--json" not in scenario.words:
+        yield from check_printed(before, after, result.out)
+    if after != before:
+        yield from check_repair()
+
+
+def library_that_crashed(result, report):
+    """Its file and function, where a library that we call ended the process."""
+    if result.status == 127 and b"thread-local data: ABORT" in result.err:
+        return "ld-linux (no memory for thread-local data)"
+    if result.status == 99:  # the sanitizer's report
+        stack = re.findall(r"#\d+ \S+ in (\S+) .*?([^/ +]+)[^/ ]*$", result.err.decode(), re.M)
+        return next((f"{where}:{name}" for name, where in stack
+                     if where.startswith(("libjson-c", "libcurl", "libgnutls"))), None)
+    if result.status >= 0:
+        return None
+    at = next((i for i, line in enumerate(report) if line.startswith("signal ")), len(report))
+    stack = [name for name in map(function, report[at + 1:])
+             if not name.startswith(("alloc.so", "libc.so"))]
+    if not stack or stack[0].startswith("mc"):
+        return None
+    return next((name for name in stack if not name.endswith(":")), stack[0])
+
+
+def function(line):
+    """FILE:FUNCTION of a line of a stack, "FILE(FUNCTION+OFFSET) [ADDRESS]"."""
+    path, name, offset = re.match(r"([^(]*)\(([^+)]*)\+?([^)]*)", line).groups()
+    if not name and os.path.realpath(path).endswith("/mcbox"):
+        found = subprocess.run(["addr2line", "-fe", path, offset], stdout=subprocess.PIPE,
+                               check=False)
+        name = found.stdout.decode().split("\n")[0]
+    return f"{os.path.basename(path)}:{name}"
+
+
+def place(report):
+    """Where the allocation failed, and then where the process died, if it did."""
+    return " < ".join(function(line) if "(" in line else line for line in report
+                      if "alloc.so" not in line and "__libc_start" not in line)[:600]
+
+
+def numbers(scenario):
+    """Which allocations are to fail: the first and last of each stack, or all."""
+    renew(scenario)
+    _, report = execute(scenario, ALLOC_TRACE="1")
+    first, last = {}, {}
+    for line in report:
+        number, stack = line.split()
+        first.setdefault(stack, int(number))
+        last[stack] = int(number)
+    chosen = list(range(1, len(report) + 1)) if FULL else sorted({*first.values(), *last.values()})
+    if len(chosen) > BUDGET:
+        chosen = sorted(harness.RANDOM.sample(chosen, BUDGET))
+    return chosen, len(report), len(first)
+
+
+def sweep(scenario):
+    chosen, total, places = numbers(scenario)
+    if not total:
+        ok(scenario.name, skip="this build has an allocator of its own, which cannot be replaced")
+        return
+    renew(scenario)
+    before = stored()
+    result, _ = execute(scenario)
+    ideal = result, summary(stored())
+    for way in "ALLOC_FAIL", "ALLOC_FAIL_FROM":
+        complaints, kinds, crashes = [], collections.Counter(), collections.Counter()
+        for number in chosen:
+            if stored() != before:
+                renew(scenario)
+            result, report = execute(scenario, **{way: str(number)})
+            crashed_in = library_that_crashed(result, report)
+            if crashed_in:
+                crashes[crashed_in] += 1
+            for text in check(scenario, before, ideal, result, crashed_in):
+                kinds[text] += 1
+                if kinds[text] == 1:
+                    complaints.append(f"{text}: {way}={number}: {result}\n  in {place(report)}")
+        if complaints:
+            complaints.insert(0, f"{dict(kinds)}")
+        ok(f"{scenario.name}: {'one allocation' if way == 'ALLOC_FAIL' else 'memory'} fails "
+           f"({len(chosen)} of {total}, {places} places)", complaints)
+        for library, times in crashes.items():
+            note(f"crashes in a library: {times} in {library}")
+
+
+HELLO = {"responses": [{"steps": [{"text": "Hello"}, {"text": " from"}, {"text": " the server."},
+                                  {"finish": "stop"},
+                                  {"usage": {"prompt_tokens": 9, "completion_tokens": 4,
+                                             "total_tokens": 13}}, {"done": True}]}]}
+
+
+def scenarios():
+    server = harness.Server(HELLO)
+    turn = ("chat", "--no-stdin")
+    failed_turn = (1, harness.EXIT_PROVIDER, harness.EXIT_UNSTORED)
+    yield Scenario("new", "three", ("session-new", "-p", "echo", "-i", "x", "-t", "T", "-S", "S",
+                                    "--meta", "k=v"))
+    yield Scenario("new, the first", "nothing", ("session-new", "-p", "echo", "-i", "x"))
+    yield Scenario("ls", "three", ("session-ls",))
+    yield Scenario("ls at a terminal", "three", ("session-ls",), terminal=True)
+    yield Scenario("ls --json", "three", ("session-ls", "--json"))
+    yield Scenario("ls --json of many", "many", ("session-ls", "--json"))
+    yield Scenario("ls without an index", "unlisted", ("session-ls",))
+    yield Scenario("cat", "three", ("session-cat", "a", "b"))
+    yield Scenario("cat at a terminal", "three", ("session-cat", "a"), terminal=True)
+    yield Scenario("cat --json", "three", ("session-cat", "--json", "a"))
+    yield Scenario("cat --last", "three", ("session-cat", "-n", "2", "a"))
+    yield Scenario("cat --status", "three", ("session-cat", "--status", "a"))
+    yield Scenario("cat --status --json", "three", ("session-cat", "--status", "--json", "a"))
+    yield Scenario("cat of a turn cut short", "cut", ("session-cat", "b"))
+    yield Scenario("cat of none", "three", ("session-cat", "zz"))
+    yield Scenario("rm", "three", ("session-rm", "-f", "a", "b"))
+    yield Scenario("chat, new", "three", (*turn, "-p", "echo", "-n", "-s", "x", "hello there"),
+                   True, statuses=failed_turn)
+    yield Scenario("chat, going on", "three", (*turn, "-s", "a", "hello there"), True,
+                   statuses=failed_turn)
+    yield Scenario("chat, the last", "three", (*turn, "-c", "-m", "other", "-t", "T", "hello"),
+                   True, statuses=failed_turn)
+    yield Scenario("chat --json", "three", (*turn, "--json", "-s", "a", "hello there"), True,
+                   statuses=failed_turn)
+    yield Scenario("chat after a turn cut short", "cut", (*turn, "-s", "b", "hello there"), True,
+                   statuses=failed_turn)
+    yield Scenario("chat that compacts the index", "due", (*turn, "-s", "a", "hello there"), True,
+                   statuses=failed_turn)
+    yield Scenario("chat with a server", "three", (*turn, "-s", "c", "hello there"), True,
+                   env=server.env, statuses=failed_turn)
+    yield Scenario("fsck", "three", ("session-fsck",))
+    yield Scenario("fsck of damage", "damaged", ("session-fsck", "--json"))
+    yield Scenario("fsck --repair", "damaged", ("session-fsck", "-r"))
+
+
+def main():
+    harness.fresh()
+    templates()
+    only = os.environ.get("ONLY")
+    for scenario in scenarios():
+        if not only or scenario.name == only:
+            sweep(scenario)
+    harness.finish()
+
+
+main()
