@@ -143,6 +143,12 @@ static void put(struct chat *chat, struct span s)
 	chat->mid_line = s.p[s.n - 1] != '\n';
 }
 
+static void note_oom(struct chat *chat, const struct buf *b)
+{
+	if (b->oom && !chat->write_error)
+		chat->write_error = ENOMEM;
+}
+
 /* One write for each piece, so that it is there when it has arrived. */
 static void show(void *ctx, struct span piece)
 {
@@ -155,6 +161,7 @@ static void show(void *ctx, struct span piece)
 		neutral_feed(&chat->neutral, &harmless, piece);
 		piece = buf_span(&harmless);
 	}
+	note_oom(chat, &harmless);
 	put(chat, piece);
 	buf_release(&harmless);
 }
@@ -171,7 +178,7 @@ static void end_reply(struct chat *chat)
 	buf_release(&rest);
 }
 
-static void print_record(struct chat *chat, const struct turn *t)
+static void print_turn(struct chat *chat, const struct turn *t)
 {
 	struct buf b = BUF_INIT, harmless = BUF_INIT;
 
@@ -182,6 +189,8 @@ static void print_record(struct chat *chat, const struct turn *t)
 	buf_adds(&b, "}\n");
 	if (chat->terminal)
 		neutral_add_json(&harmless, buf_span(&b));
+	note_oom(chat, &b);
+	note_oom(chat, &harmless);
 	put(chat, chat->terminal ? buf_span(&harmless) : buf_span(&b));
 	buf_release(&b);
 	buf_release(&harmless);
@@ -417,7 +426,7 @@ static int run_turn(struct chat *chat, struct span prompt)
 	}
 	end_reply(chat);
 	if (chat->json && t.exchange.id.n)
-		print_record(chat, &t);
+		print_turn(chat, &t);
 	turn_release(&t);
 	buf_release(&model);
 	if (r < 0)

@@ -77,7 +77,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 
 	tool_name = a->name;
 	if (cli_parse(&c, a->opts, argc, argv, &e) < 0) {
-		status = usage(&e);
+		status = e.kind == ERR_USAGE ? usage(&e) : fail(&e);
 	} else if (has(&c, OPT_HELP)) {
 		help(a);
 		status = EXIT_DONE;
@@ -165,8 +165,8 @@ int main(int argc, char **argv)
 	umask(077); /* conversations are private, whatever the user's mask is */
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
 	errno = 0;
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		int unwritten = output_failed(errno ? errno : EIO);
+	if (fflush(stdout) != 0 || ferror(stdout) || !output_is_complete()) {
+		int unwritten = output_failed(errno ? errno : output_is_complete() ? EIO : ENOMEM);
 
 		status = status == EXIT_DONE ? unwritten : status;
 	}

@@ -106,8 +106,10 @@ static int print_turns(const struct request *rq, const struct store *s, const ch
 	for (size_t i = 0; i < t.n && !ferror(stdout); i++) {
 		struct record r;
 
-		if (!history_record(s, id, j, t.offsets[i], &r))
+		if (!history_record(s, id, j, t.offsets[i], &r)) {
+			whole = false;
 			continue;
+		}
 		print_turn(j, t.offsets[i], &r, rq->json, !*any);
 		*any = true;
 		record_release(&r);
@@ -143,8 +145,9 @@ static void field(const char *name, struct span value)
 	else
 		for (size_t i = 0; i < value.n; i++)
 			buf_addc(&b, value.p[i] == '\n' || value.p[i] == '\r' ? ' ' : value.p[i]);
-	printf("%-10s %s\n", name, b.p);
-	buf_release(&b);
+	printf("%-10s ", name);
+	print_buf(stdout, &b);
+	putchar('\n');
 }
 
 static void print_status_text(const char *id, const struct conversation *c, bool busy, pid_t holder)
@@ -186,8 +189,7 @@ static void print_status_json(const char *id, const struct conversation *c, bool
 		buf_adds(&b, "null,");
 	index_add_record_members(&b, id, &c->summary);
 	buf_adds(&b, "}\n");
-	print_json(buf_span(&b));
-	buf_release(&b);
+	print_record(&b);
 }
 
 static int print_status(const struct request *rq, const struct store *s, const char *id,

@@ -24,6 +24,7 @@ struct job {
 	bool json;
 	bool person;      /* to be told how far it is */
 	bool shown;       /* a line of progress is on the screen */
+	size_t told, left; /* findings, and those of them that no repair helped */
 	int64_t next;     /* when the next one is due, on the steady clock */
 };
 
@@ -109,8 +110,7 @@ static void print_object(const struct finding *f)
 	add_text(&b, "repair", repair_name(f->repair));
 	add_text(&b, "quarantine", f->quarantine);
 	buf_adds(&b, "}\n");
-	print_json(buf_span(&b));
-	buf_release(&b);
+	print_record(&b);
 }
 
 /* "demo/history.jsonl:7: not UTF-8 (at byte 3); moved to .quarantine/…" */
@@ -131,9 +131,10 @@ static void print_line(const struct finding *f)
 	else if (f->repair == REPAIR_IMPOSSIBLE)
 		buf_adds(&b, "; left as it is");
 	neutral_add_line(&line, buf_span(&b));
-	puts(line.p);
+	buf_addc(&line, '\n');
+	line.oom |= b.oom;
+	print_buf(stdout, &line);
 	buf_release(&b);
-	buf_release(&line);
 }
 
 static void report(void *ctx, const struct finding *f)
@@ -141,10 +142,22 @@ static void report(void *ctx, const struct finding *f)
 	struct job *j = ctx;
 
 	clear_progress(j);
+	j->told++;
+	j->left += f->repair == REPAIR_IMPOSSIBLE;
 	if (j->json)
 		print_object(f);
 	else
 		print_line(f);
+}
+
+static void say_left(const struct job *j)
+{
+	char text[120];
+
+	if (!j->left)
+		return;
+	snprintf(text, sizeof(text), "%zu of %zu findings could not be repaired", j->left, j->told);
+	say(text);
 }
 
 static void say_waiting(void *ctx, pid_t holder)
@@ -197,6 +210,7 @@ static int run(const struct cli *cli)
 	}
 	check_release(&c);
 	tool_close(&t);
+	say_left(&j);
 	return status == EXIT_DONE && c.findings ? EXIT_FAILED : status;
 }
 

@@ -99,6 +99,8 @@ static int read_options(const struct cli *c, struct filter *f, struct err *e)
 		}
 	}
 	f->fields = needed(f);
+	if (r == 0 && (f->cwd.oom || f->provider.oom || f->model.oom))
+		r = err_oom(e);
 	if (r == 0 && f->quiet && f->json)
 		r = err_set(e, ERR_USAGE, "--quiet and --json exclude each other");
 	return r;
@@ -155,6 +157,7 @@ static void decoded(struct buf *to, struct span json, bool harmless)
 			buf_addc(to, raw.p[i] == '\t' || raw.p[i] == '\n' || raw.p[i] == '\r' ? ' '
 			                                                                      : raw.p[i]);
 	}
+	to->oom |= raw.oom;
 	buf_release(&raw);
 }
 
@@ -176,8 +179,7 @@ static void print_tabs(const struct index_record *r)
 	buf_addc(&b, '\t');
 	decoded(&b, title_or_query(r), false);
 	buf_addc(&b, '\n');
-	fwrite(b.p, 1, b.n, stdout);
-	buf_release(&b);
+	print_buf(stdout, &b);
 }
 
 static void add_cell(struct buf *row, struct span text, size_t width)
@@ -191,10 +193,10 @@ static void print_fitted(const struct columns *c, const struct buf *row)
 {
 	struct buf b = BUF_INIT;
 
+	b.oom = row->oom;
 	term_add_fit(&b, buf_span(row), c->window, false);
 	buf_addc(&b, '\n');
-	fwrite(b.p, 1, b.n, stdout);
-	buf_release(&b);
+	print_buf(stdout, &b);
 }
 
 static void print_row(const struct columns *c, const struct index_record *r)
@@ -212,6 +214,7 @@ static void print_row(const struct columns *c, const struct index_record *r)
 	buf_addf(&b, "%-16s  %9" PRId64 "  ", updated, r->exchange_count);
 	add_cell(&b, buf_span(&model), c->model);
 	term_add_fit(&b, buf_span(&preview), c->preview, false);
+	b.oom |= model.oom || preview.oom;
 	print_fitted(c, &b);
 	buf_release(&b);
 	buf_release(&model);

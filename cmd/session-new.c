@@ -34,6 +34,7 @@ struct request {
 static int add_meta(struct request *rq, const char *pair, struct err *e)
 {
 	const char *eq = strchr(pair, '=');
+	struct json_object *value;
 	char *key;
 	int bad;
 
@@ -44,8 +45,10 @@ static int add_meta(struct request *rq, const char *pair, struct err *e)
 	if (!rq->metadata)
 		rq->metadata = json_object_new_object();
 	key = strndup(pair, (size_t)(eq - pair));
-	bad = !rq->metadata || !key ||
-	      json_object_object_add(rq->metadata, key, json_object_new_string(eq + 1)) < 0;
+	value = json_object_new_string(eq + 1);
+	bad = !rq->metadata || !key || !value || json_object_object_add(rq->metadata, key, value) < 0;
+	if (bad)
+		json_object_put(value);
 	free(key);
 	return bad ? err_oom(e) : 0;
 }

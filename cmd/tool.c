@@ -18,6 +18,15 @@
 
 const char *tool_name = "mcbox";
 
+/* Without memory, in case there is none. */
+static void say_plainly(const char *sentence)
+{
+	fprintf(stderr, "%s: ", tool_name);
+	for (const char *p = sentence; *p; p++)
+		fputc((unsigned char)*p < ' ' || (unsigned char)*p > '~' ? '?' : *p, stderr);
+	fputc('\n', stderr);
+}
+
 void say(const char *sentence)
 {
 	struct buf b = BUF_INIT;
@@ -29,7 +38,10 @@ void say(const char *sentence)
 	for (size_t i = 0; i < b.n; i++) /* nobody but us begins a line with our name */
 		if (b.p[i] == '\n' || b.p[i] == '\r')
 			b.p[i] = ' ';
-	fprintf(stderr, "%s: %s\n", tool_name, b.p);
+	if (b.oom)
+		say_plainly(sentence);
+	else
+		fprintf(stderr, "%s: %s\n", tool_name, b.p);
 	buf_release(&b);
 }
 
@@ -224,16 +236,37 @@ int describe_session(struct session_head *head, const struct session_choice *cho
 
 /* ---- output ---- */
 
+static bool incomplete;
+
+void print_buf(FILE *f, struct buf *b)
+{
+	incomplete |= b->oom && f == stdout;
+	fwrite(b->p, 1, b->n, f);
+	buf_release(b);
+}
+
+bool output_is_complete(void)
+{
+	return !incomplete;
+}
+
 void print_json(struct span lines)
 {
 	struct buf b = BUF_INIT;
 
 	if (at_terminal()) {
 		neutral_add_json(&b, lines);
-		lines = buf_span(&b);
+		print_buf(stdout, &b);
+	} else {
+		fwrite(lines.p, 1, lines.n, stdout);
 	}
-	fwrite(lines.p, 1, lines.n, stdout);
-	buf_release(&b);
+}
+
+void print_record(struct buf *b)
+{
+	incomplete |= b->oom;
+	print_json(buf_span(b));
+	buf_release(b);
 }
 
 /* ---- an exchange as text ---- */
@@ -245,12 +278,12 @@ static void print_line(FILE *f, const char *prefix, struct span line, bool harml
 	if (harmless) {
 		line.n -= line.n && line.p[line.n - 1] == '\r'; /* CRLF, whose LF is not here */
 		neutral_add(&b, line);
-		line = buf_span(&b);
+		line = (struct span){ "", 0 };
 	}
 	fputs(prefix, f);
 	fwrite(line.p, 1, line.n, f);
+	print_buf(f, &b);
 	fputc('\n', f);
-	buf_release(&b);
 }
 
 static void print_lines(FILE *f, const char *prefix, struct span text, size_t max_lines,
@@ -281,6 +314,7 @@ void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool ha
 		buf_adds(&mark, "[interrupted]");
 	else if (x->status == STATUS_ERROR)
 		buf_addf(&mark, "[error: %.*s]", (int)x->error.n, x->error.p ? x->error.p : "");
+	incomplete |= mark.oom && f == stdout;
 	print_lines(f, "", buf_span(&mark), 0, harmless);
 	buf_release(&mark);
 }

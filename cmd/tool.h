@@ -60,8 +60,15 @@ int describe_session(struct session_head *head, const struct session_choice *cho
 bool at_terminal(void);
 bool with_person(void);
 
+/* Writes what a buffer holds, and releases it. */
+void print_buf(FILE *f, struct buf *b);
+/* False when memory ran out for something that was to go to stdout. */
+bool output_is_complete(void);
+
 /* JSON lines to stdout: exact, or escaped where a terminal would obey them. */
 void print_json(struct span lines);
+/* The same for one that was made in a buffer, which is released. */
+void print_record(struct buf *b);
 
 /*
  * An exchange as text: the query quoted with "> ", the answer, and a mark when it

@@ -57,3 +57,23 @@ int io_read_all(int fd, struct buf *b, size_t max)
 		}
 	}
 }
+
+int io_sync(int fd)
+{
+	int r;
+
+	do
+		r = fsync(fd);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+int io_datasync(int fd)
+{
+	int r;
+
+	do
+		r = fdatasync(fd);
+	while (r < 0 && errno == EINTR);
+	return r;
+}

@@ -14,6 +14,10 @@
 int io_write(int fd, const void *p, size_t n);
 /* Writes all of `n` buffers; alters the array. */
 int io_writev(int fd, struct iovec *v, int n);
+/* fsync(2) and fdatasync(2). Only a call that a signal broke off is made again: what another
+ * failure dropped stays dropped. */
+int io_sync(int fd);
+int io_datasync(int fd);
 /* Reads to the end of file, at most `max` bytes more; errno is EFBIG when there
  * were more, ENOMEM when memory ran out. */
 int io_read_all(int fd, struct buf *b, size_t max);

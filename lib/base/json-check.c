@@ -25,7 +25,7 @@ int json_hex4(const char *p, const char *end, uint32_t *out)
 struct check {
 	const char *p, *end;
 	const char *why; /* set where the place alone does not tell */
-	size_t members;  /* of all objects */
+	size_t weight;   /* see json_check() */
 };
 
 static bool check_value(struct check *c, int depth);
@@ -79,6 +79,7 @@ static bool check_unicode(struct check *c)
 	    c->p[5] == 'u' && json_hex4(c->p + 6, c->end, &second) == 0 && second >= 0xdc00 &&
 	    second < 0xe000) {
 		c->p += 10;
+		c->weight += 4;
 		return true;
 	}
 	if (first >= 0xd800 && first < 0xe000) {
@@ -86,6 +87,7 @@ static bool check_unicode(struct check *c)
 		return false;
 	}
 	c->p += 4;
+	c->weight += first < 0x80 ? 1 : first < 0x800 ? 2 : 3; /* bytes of UTF-8 */
 	return true;
 }
 
@@ -93,7 +95,10 @@ static bool check_escape(struct check *c)
 {
 	if (c->p == c->end || !memchr("\"\\/bfnrtu", *c->p, 9))
 		return false;
-	return *c->p++ != 'u' || check_unicode(c);
+	if (*c->p++ == 'u')
+		return check_unicode(c);
+	c->weight++;
+	return true;
 }
 
 static bool check_string(struct check *c)
@@ -103,7 +108,9 @@ static bool check_string(struct check *c)
 	while (c->p < c->end && *c->p != '"') {
 		if ((unsigned char)*c->p < 0x20)
 			return false;
-		if (*c->p++ == '\\' && !check_escape(c))
+		if (*c->p++ != '\\')
+			c->weight++;
+		else if (!check_escape(c))
 			return false;
 	}
 	return check_char(c, '"');
@@ -132,7 +139,7 @@ static bool check_list(struct check *c, bool object, int depth)
 		check_space(c);
 		if (object && (!check_string(c) || (check_space(c), !check_char(c, ':'))))
 			return false;
-		c->members += object;
+		c->weight++;
 		if (!check_value(c, depth - 1))
 			return false;
 		if (!check_char(c, ','))
@@ -164,15 +171,21 @@ static bool check_value(struct check *c, int depth)
 	return ok;
 }
 
-int json_check(struct span text, size_t *members, struct err *e)
+int json_check(struct span text, size_t *weight, struct err *e)
 {
-	struct check c = { text.p, text.p + text.n, NULL, 0 };
 	size_t good = utf8_valid(text.p, text.n);
 
 	if (good < text.n)
 		return err_set(e, ERR_DAMAGED, "not UTF-8 (at byte %zu)", good + 1);
+	return json_check_form(text, weight, e);
+}
+
+int json_check_form(struct span text, size_t *weight, struct err *e)
+{
+	struct check c = { text.p, text.p + text.n, NULL, 0 };
+
 	if (check_value(&c, JSON_DEPTH) && c.p == c.end) {
-		*members = c.members;
+		*weight = c.weight;
 		return 0;
 	}
 	if (c.p == c.end && !c.why)
@@ -184,7 +197,7 @@ int json_check(struct span text, size_t *members, struct err *e)
 bool json_is_whole(struct span text)
 {
 	struct err ignored = ERR_INIT;
-	size_t members;
+	size_t weight;
 
-	return json_check(text, &members, &ignored) == 0;
+	return json_check(text, &weight, &ignored) == 0;
 }

@@ -4,22 +4,27 @@
 #include <json-c/linkhash.h>
 #include <string.h>
 
-/* json-c keeps the last of several members of one name, and so has fewer than the text. */
-static size_t count_members(struct json_object *o)
+/* As json_check() weighs the text. */
+static size_t weigh(struct json_object *o)
 {
 	size_t n = 0;
 
-	if (json_object_is_type(o, json_type_object)) {
-		n = (size_t)json_object_object_length(o);
-		json_object_object_foreach(o, key, member) {
-			(void)key;
-			n += count_members(member);
-		}
-	} else if (json_object_is_type(o, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(o); i++)
-			n += count_members(json_object_array_get_idx(o, i));
+	switch (json_object_get_type(o)) {
+	case json_type_object: {
+		json_object_object_foreach(o, key, member)
+			n += 1 + strlen(key) + weigh(member);
+		return n;
 	}
-	return n;
+	case json_type_array:
+		n = json_object_array_length(o);
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			n += weigh(json_object_array_get_idx(o, i));
+		return n;
+	case json_type_string:
+		return (size_t)json_object_get_string_len(o);
+	default:
+		return 0;
+	}
 }
 
 static bool is_object(struct span text)
@@ -31,57 +36,119 @@ static bool is_object(struct span text)
 	return i < text.n && text.p[i] == '{';
 }
 
-static int parse(struct span text, int flags, bool any, struct json_object **out, struct err *e)
+static bool is_null(struct span text)
 {
-	struct json_tokener *t;
-	struct json_object *o;
+	return text.n >= 4 && memmem(text.p, text.n, "null", 4);
+}
+
+static int check_end(struct span text, size_t end, struct err *e)
+{
+	while (end < text.n && memchr(" \t\r\n", text.p[end], 4))
+		end++;
+	if (end == text.n)
+		return 0;
+	return err_set(e, ERR_DAMAGED, "something behind the JSON value (at byte %zu)", end + 1);
+}
+
+/* 0, and *out may be NULL: json-c has no object for null, and none when memory ran out. */
+static int parse_once(struct span text, struct json_object **out, struct err *e)
+{
+	struct json_tokener *t = json_tokener_new_ex(JSON_DEPTH);
 	enum json_tokener_error why;
-	size_t end, members = 0;
+	size_t end;
 
 	*out = NULL;
-	if (text.n > JSON_MAX)
-		return err_set(e, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
-	if (!any && json_check(text, &members, e) < 0)
-		return -1;
-	if (!any && !is_object(text))
-		return err_set(e, ERR_DAMAGED, "no JSON object");
-	t = json_tokener_new_ex(JSON_DEPTH);
 	if (!t)
 		return err_oom(e);
-	json_tokener_set_flags(t, flags);
-	o = json_tokener_parse_ex(t, text.p, (int)text.n);
+	json_tokener_set_flags(t, JSON_TOKENER_STRICT);
+	*out = json_tokener_parse_ex(t, text.p, (int)text.n);
 	why = json_tokener_get_error(t);
 	end = json_tokener_get_parse_end(t);
 	json_tokener_free(t);
-	if (why != json_tokener_success && !any)
-		return err_oom(e); /* nothing else is left: the text is right */
+	if (why == json_tokener_success && check_end(text, end, e) == 0)
+		return 0;
+	json_object_put(*out);
+	*out = NULL;
 	if (why == json_tokener_continue)
 		return err_set(e, ERR_DAMAGED, "JSON that breaks off");
-	if (why != json_tokener_success)
-		return err_set(e, ERR_DAMAGED, "no valid JSON (%s at byte %zu)",
-		               json_tokener_error_desc(why), end + 1);
-	if (!any && count_members(o) != members) {
-		json_object_put(o);
-		return err_set(e, ERR_DAMAGED, "an object with two members of one name");
-	}
-	while (end < text.n && memchr(" \t\r\n", text.p[end], 4))
-		end++;
-	if (end < text.n) {
-		json_object_put(o);
-		return err_set(e, ERR_DAMAGED, "something behind the JSON value (at byte %zu)", end + 1);
-	}
-	*out = o;
-	return 0;
+	return err_set(e, ERR_DAMAGED, "no valid JSON (%s at byte %zu)", json_tokener_error_desc(why),
+	               end + 1);
+}
+
+/*
+ * When memory runs out json-c 0.16 drops members and ends of strings without a word. Of
+ * several members of one name it keeps the last. Either way the object weighs less than
+ * the text; but only the second way also when it is made again. 1: it is all there. 0:
+ * some names are there twice.
+ */
+static int is_complete(struct span text, size_t weight, struct json_object *o, struct err *e)
+{
+	struct json_object *again;
+	size_t had = weigh(o);
+	bool same;
+
+	if (had == weight)
+		return 1;
+	if (parse_once(text, &again, e) < 0)
+		return -1;
+	same = weigh(again) == had;
+	json_object_put(again);
+	return same ? 0 : err_oom(e);
+}
+
+/* `text` is an object, by the letter: that json-c fails with it has one reason only. */
+static int parse_checked(struct span text, size_t weight, struct json_object **out, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int whole;
+
+	if (parse_once(text, out, &ignored) < 0 || !*out)
+		return err_oom(e);
+	whole = is_complete(text, weight, *out, &ignored);
+	if (whole > 0)
+		return 0;
+	json_object_put(*out);
+	*out = NULL;
+	return whole < 0 ? err_oom(e)
+	                 : err_set(e, ERR_DAMAGED, "an object with two members of one name");
+}
+
+static int check_size(struct span text, struct err *e)
+{
+	return text.n <= JSON_MAX ? 0 : err_set(e, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
 }
 
 int json_parse_object(struct span text, struct json_object **out, struct err *e)
 {
-	return parse(text, JSON_TOKENER_STRICT, false, out, e);
+	size_t weight;
+
+	*out = NULL;
+	if (check_size(text, e) < 0 || json_check(text, &weight, e) < 0)
+		return -1;
+	if (!is_object(text))
+		return err_set(e, ERR_DAMAGED, "no JSON object");
+	return parse_checked(text, weight, out, e);
 }
 
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e)
 {
-	return parse(text, JSON_TOKENER_STRICT, true, out, e);
+	struct err why = ERR_INIT;
+	size_t weight;
+	int r;
+
+	*out = NULL;
+	if (check_size(text, e) < 0)
+		return -1;
+	if (json_check_form(text, &weight, &why) < 0)
+		return parse_once(text, out, e); /* which is content with more, in its own way */
+	r = parse_once(text, out, &why);
+	if (r == 0 && (*out ? is_complete(text, weight, *out, &why) >= 0 : is_null(text)))
+		return 0;
+	if (r < 0 && why.kind == ERR_DAMAGED && !is_object(text))
+		return err_set(e, why.kind, "%s", why.msg); /* a number that ends with the text */
+	json_object_put(*out);
+	*out = NULL;
+	return err_oom(e);
 }
 
 struct json_object *json_member(struct json_object *o, const char *key)

@@ -29,9 +29,12 @@ int json_parse_object(struct span text, struct json_object **out, struct err *e)
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e);
 
 /* Whether `text` is JSON, whole and by the letter, without parsing it into anything;
- * json_check() says what is wrong, and counts the members of all its objects. */
+ * json_check() says what is wrong, and weighs it: the members of all objects, the
+ * elements of all arrays, and the bytes of all names and strings. json_check_form() is
+ * content with bytes that are no UTF-8. */
 bool json_is_whole(struct span text);
-int json_check(struct span text, size_t *members, struct err *e);
+int json_check(struct span text, size_t *weight, struct err *e);
+int json_check_form(struct span text, size_t *weight, struct err *e);
 /* The four hexadecimal digits of an escape; -1 when they are none. */
 int json_hex4(const char *p, const char *end, uint32_t *out);
 

@@ -128,6 +128,8 @@ static int open_history(struct subject *s, struct err *e)
 		struct err busy = ERR_INIT;
 
 		s->x.fd = openat(s->x.dir, HISTORY_FILE, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		if (s->x.fd < 0 && errno == ENOENT)
+			return err_set(e, ERR_NOT_FOUND, "it is gone");
 		if (s->x.fd < 0)
 			return err_sys(e, errno, "cannot open it");
 		if (fstat(s->x.fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -197,7 +199,7 @@ static int replace(struct subject *s, struct span head, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
 	if (lock_take(fd, &now, e) < 0 || io_write(fd, head.p, head.n) < 0 || copy_rest(s, fd) < 0 ||
-	    fsync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
+	    io_sync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
 		err_sys(e, errno, "cannot write a new history");
 		unlinkat(s->x.dir, HISTORY_TEMP, 0);
 		close(fd);
@@ -205,7 +207,7 @@ static int replace(struct subject *s, struct span head, struct err *e)
 	}
 	close(s->x.fd);
 	s->x.fd = fd;
-	return fsync(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
+	return io_sync(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
 }
 
 /* A session record made from what the index remembers. 1, 0 or -1. */
@@ -273,7 +275,7 @@ static void tell_history(struct subject *s, const struct outcome *o)
 static int rewrite(struct subject *s, struct span head, struct outcome *o)
 {
 	if (!to_move(&s->scan) && !head.n && !s->linked) /* it only lacks a newline */
-		return jsonl_heal(s->x.fd, &o->why) < 0 || fdatasync(s->x.fd) < 0
+		return jsonl_heal(s->x.fd, &o->why) < 0 || io_datasync(s->x.fd) < 0
 		           ? err_sys(&o->why, errno, "cannot write it") : 0;
 	if (to_move(&s->scan) && copy_out(s, o) < 0)
 		return -1;

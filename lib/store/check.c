@@ -33,28 +33,24 @@ void outcome_set(struct outcome *o, int result)
 void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
                 const struct outcome *o, const char *fmt, ...)
 {
-	struct finding f = { .kind = kind, .session = at->session, .line = at->line,
-	                     .repair = o->repair };
-	struct buf file = BUF_INIT, message = BUF_INIT;
-	char text[1024];
+	/* No buffers: that memory ran out may be just what is to be told. */
+	char file[QUARANTINE_PATH + 256], message[2 * sizeof(o->why.msg)];
+	struct finding f = { .kind = kind, .session = at->session, .file = file, .line = at->line,
+	                     .message = message, .repair = o->repair };
+	size_t n;
 	va_list ap;
 
+	snprintf(file, sizeof(file), "%s%s%s", at->folder ? at->folder : "", at->folder ? "/" : "",
+	         at->name);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(message, sizeof(message) / 2, fmt, ap);
 	va_end(ap);
-	if (at->folder)
-		buf_addf(&file, "%s/", at->folder);
-	buf_adds(&file, at->name);
-	buf_adds(&message, text);
+	n = strlen(message);
 	if (o->repair == REPAIR_IMPOSSIBLE && o->why.msg[0])
-		buf_addf(&message, "; %s", o->why.msg);
-	f.file = file.p;
-	f.message = message.p;
+		snprintf(message + n, sizeof(message) - n, "; %s", o->why.msg);
 	f.quarantine = o->place[0] ? o->place : NULL;
 	c->findings++;
 	c->report(c->ctx, &f);
-	buf_release(&file);
-	buf_release(&message);
 }
 
 void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,

@@ -110,11 +110,15 @@ static int replace(const struct store *s, const struct span *lines, size_t n, st
 	for (size_t i = 0; i < n; i++)
 		bytes += lines[i].n;
 	add_header(&header, n, bytes);
+	if (buf_check(&header, e) < 0) {
+		buf_release(&header);
+		return -1;
+	}
 	unlinkat(s->fd, INDEX_TEMP, 0); /* what a crash left; the lock is ours */
 	fd = openat(s->fd, INDEX_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bad = fd < 0 || header.oom || io_write(fd, header.p, header.n) < 0 ||
-	      write_lines(fd, lines, n) < 0 || (n && fsync(fd) < 0) ||
-	      renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && fsync(s->fd) < 0);
+	bad = fd < 0 || io_write(fd, header.p, header.n) < 0 ||
+	      write_lines(fd, lines, n) < 0 || (n && io_sync(fd) < 0) ||
+	      renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync(s->fd) < 0);
 	if (bad) {
 		err_sys(e, errno, "cannot write '%s/" INDEX_FILE "'", s->dir);
 		unlinkat(s->fd, INDEX_TEMP, 0);
@@ -348,7 +352,8 @@ int index_lock(const struct store *s, struct err *e)
 		/* A store that has the file has a name that survives a power cut: whoever made
 		 * the directory may have been killed too early to see to that. */
 		err_clear(e);
-		store_sync_name(s);
+		if (store_sync_name(s, e) < 0)
+			return -1;
 		fd = place_file(s->fd, INDEX_LOCK, O_RDWR | O_CREAT, e);
 	}
 	if (fd >= 0 && lock_take(fd, &w, e) == 0)

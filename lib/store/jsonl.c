@@ -132,7 +132,7 @@ int jsonl_append(int fd, struct span record, bool sync, struct err *e)
 		return err_sys(e, errno, "cannot read its end");
 	if (io_writev(fd, torn ? v : v + 1, torn ? 2 : 1) < 0)
 		return err_sys(e, errno, "cannot write");
-	if (sync && fdatasync(fd) < 0)
+	if (sync && io_datasync(fd) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
 	return 0;
 }

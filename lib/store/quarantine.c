@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "store/id.h"
 #include "store/place.h"
 
@@ -20,7 +21,7 @@ static int open_quarantine(const struct store *s, struct err *e)
 	fd = place_folder(s->fd, QUARANTINE_DIR, e);
 	if (fd < 0)
 		return err_prefix(e, "'" QUARANTINE_DIR "'");
-	if (fsync(s->fd) < 0) {
+	if (io_sync(s->fd) < 0) {
 		close(fd);
 		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
 	}
@@ -52,7 +53,7 @@ int quarantine_move(const struct store *s, int dir, const char *folder, const ch
 	if (q < 0)
 		return -1;
 	if (choose(folder, name, place, e) == 0) {
-		if (renameat(dir, name, q, base(place)) == 0 && fsync(q) == 0 && fsync(dir) == 0)
+		if (renameat(dir, name, q, base(place)) == 0 && io_sync(q) == 0 && io_sync(dir) == 0)
 			r = 0;
 		else
 			err_sys(e, errno, "cannot move it to '%s'", place);
@@ -81,7 +82,7 @@ int quarantine_sync(const struct store *s, int fd, struct err *e)
 {
 	int q = open_quarantine(s, e), r = -1;
 
-	if (q >= 0 && fsync(fd) == 0 && fsync(q) == 0)
+	if (q >= 0 && io_sync(fd) == 0 && io_sync(q) == 0)
 		r = 0;
 	else if (q >= 0)
 		err_sys(e, errno, "cannot keep what goes to '" QUARANTINE_DIR "'");

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -76,7 +77,7 @@ static int store_interrupted(struct session *x, const struct exchange *cut, stru
 	if (stored_already(&j, cut->id)) {
 		jsonl_unmap(&j);
 		/* Written, but perhaps not yet on the disk. */
-		if (fdatasync(x->fd) < 0)
+		if (io_datasync(x->fd) < 0)
 			return err_sys(e, errno, "session '%s'", x->id);
 		spool_remove(x->dir);
 		return 0;
@@ -233,7 +234,7 @@ int session_load(struct session *x, struct conversation *c, struct err *e)
  * nobody would make up for it afterwards. */
 static int sync_names(const struct session *x, struct err *e)
 {
-	if (fsync(x->dir) < 0 || fsync(x->store->fd) < 0)
+	if (io_sync(x->dir) < 0 || io_sync(x->store->fd) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
 	return 0;
 }

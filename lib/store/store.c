@@ -10,34 +10,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The name of what is in there outlives the power. Where that may not be read, its name
- * was not made by us. */
-static void sync_folder(int dir, const char *path)
+#include "base/io.h"
+
+/* So that the names in it outlive the power. What may not be read was not made by us;
+ * EINVAL is said by media that do not know of that. */
+static int sync_folder(int dir, const char *path, struct err *e)
 {
-	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (fd < 0)
-		return;
-	fsync(fd);
+		return errno == EACCES ? 0 : err_sys(e, errno, "cannot open '%s'", path);
+	r = io_sync(fd);
+	if (r < 0 && errno == EINVAL)
+		r = 0;
+	if (r < 0)
+		err_sys(e, errno, "cannot be sure that '%s' is on the disk", path);
 	close(fd);
+	return r;
 }
 
-void store_sync_name(const struct store *s)
+int store_sync_name(const struct store *s, struct err *e)
 {
-	sync_folder(s->fd, "..");
+	return sync_folder(s->fd, "..", e);
 }
 
-static void sync_above(char *path)
+static int sync_above(char *path, struct err *e)
 {
 	char *slash = strrchr(path, '/');
+	int r;
 
-	if (!slash || slash == path) {
-		sync_folder(AT_FDCWD, slash ? "/" : ".");
-		return;
-	}
+	if (!slash || slash == path)
+		return sync_folder(AT_FDCWD, slash ? "/" : ".", e);
 	*slash = '\0';
-	sync_folder(AT_FDCWD, path);
+	r = sync_folder(AT_FDCWD, path, e);
 	*slash = '/';
+	return r;
 }
 
 /* mkdir -p, mode 0700 for each directory made. */
@@ -57,7 +64,9 @@ static int make_dirs(const char *dir, struct err *e)
 		*p = '\0';
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			return err_sys(e, errno, "cannot create '%s'", path);
-		sync_above(path); /* of one that is there, too: its maker may have been killed */
+		/* Of one that is there, too: its maker may have been killed before this. */
+		if (sync_above(path, e) < 0)
+			return -1;
 		*p = c;
 		if (c == '\0')
 			return 0;
@@ -114,7 +123,12 @@ void store_share(const struct store *s)
 
 bool store_alone(const struct store *s)
 {
-	return flock(s->fd, LOCK_EX | LOCK_NB) == 0;
+	int r;
+
+	do
+		r = flock(s->fd, LOCK_EX | LOCK_NB);
+	while (r < 0 && errno == EINTR);
+	return r == 0;
 }
 
 void store_unshare(const struct store *s)

@@ -23,7 +23,7 @@ struct store {
 int store_open(struct store *s, const char *dir, bool create, struct err *e);
 void store_close(struct store *s);
 /* The directory's own name is on the disk afterwards. */
-void store_sync_name(const struct store *s);
+int store_sync_name(const struct store *s, struct err *e);
 
 /*
  * Folders of passing names (.new-…, .removed-…) are in the directory only while their
