@@ -32,7 +32,7 @@ from fault import HANG, ID, histories, parse, records, slurp
 
 PROMPT = "one two… three"  # the prompt of what is traced: three pieces
 # What can be interrupted (EINTR), and made again.
-RETRIED = {"connect", "fdatasync", "flock", "fsync", "poll", "pread64", "pwrite64", "read",
+RETRIED = {"fdatasync", "flock", "fsync", "poll", "pread64", "pwrite64", "read",
            "recvfrom", "sendto", "write", "writev"}
 
 
