@@ -32,6 +32,14 @@ static struct spot spot(const struct subject *s, const char *name, size_t line)
 	return (struct spot){ s->x.id, s->x.id, name, line };
 }
 
+static void tell_unreadable(struct subject *s, const char *name, const char *why)
+{
+	struct outcome o = { .repair = s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
+	struct spot at = spot(s, name, 0);
+
+	check_tell(s->c, FINDING_UNREADABLE, &at, &o, "cannot be read: %s", why);
+}
+
 /* ---- what is in the folder ---- */
 
 static bool is_own_file(const char *name)
@@ -57,8 +65,10 @@ static int check_inner(struct subject *s, int dir, const char *name, struct err 
 	char folder[ID_SIZE + 32];
 	int inner = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
 
-	if (inner < 0)
-		return err_sys(e, errno, "cannot open '%s/%s'", s->x.id, name);
+	if (inner < 0) {
+		tell_unreadable(s, name, strerror(errno));
+		return 0;
+	}
 	snprintf(folder, sizeof(folder), "%s/%s", s->x.id, name);
 	r = check_entries(s, inner, folder, e);
 	close(inner);
@@ -131,7 +141,7 @@ static int open_history(struct subject *s, struct err *e)
 		if (s->x.fd < 0 && errno == ENOENT)
 			return err_set(e, ERR_NOT_FOUND, "it is gone");
 		if (s->x.fd < 0)
-			return err_sys(e, errno, "cannot open it");
+			return err_set(e, ERR_FAILED, "%s", strerror(errno));
 		if (fstat(s->x.fd, &st) < 0 || !S_ISREG(st.st_mode))
 			return err_set(e, ERR_FAILED, "it is no regular file");
 		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
@@ -383,14 +393,6 @@ static void check_missing(struct subject *s)
 		check_move(s->c, FINDING_HISTORY, s->x.store->fd, &at, "a folder without a history");
 }
 
-static void tell_unreadable(struct subject *s, const char *why)
-{
-	struct outcome o = { .repair = s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
-	struct spot at = spot(s, HISTORY_FILE, 0);
-
-	check_tell(s->c, FINDING_UNREADABLE, &at, &o, "%s", why);
-}
-
 static int check_history(struct subject *s, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -408,7 +410,7 @@ static int check_history(struct subject *s, struct err *e)
 		return 0; /* it was removed just now */
 	if (why.kind == ERR_INTERRUPTED || why.kind == ERR_BUSY)
 		return err_set(e, why.kind, "%s", why.msg);
-	tell_unreadable(s, why.msg);
+	tell_unreadable(s, HISTORY_FILE, why.msg);
 	return 0;
 }
 
@@ -436,7 +438,7 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 	if (s.x.dir < 0 && errno == ENOENT)
 		return 0;
 	if (s.x.dir < 0) {
-		tell_unreadable(&s, strerror(errno));
+		tell_unreadable(&s, ".", strerror(errno));
 		return 0;
 	}
 	r = check_entries(&s, s.x.dir, id, e);
