@@ -92,9 +92,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 		return check_inner(s, dir, name, e);
 	if (top && strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0)
 		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
-	else if (top && strcmp(name, HISTORY_FILE) == 0)
-		s->linked = st.st_nlink > 1;
-	else if (!is_folder && st.st_nlink > 1)
+	else if (!is_folder && st.st_nlink > 1 && !(top && strcmp(name, HISTORY_FILE) == 0))
 		check_move(s->c, FINDING_LINK, dir, &at, "it has a second hard link");
 	return 0;
 }
@@ -187,7 +185,7 @@ static int copy_rest(const struct subject *s, int fd)
 	for (size_t i = 0; i < s->scan.nbad; i++) {
 		const struct bad_line *b = &s->scan.bad[i];
 
-		if (b->stays || b->start < at) /* three of one id: the middle one is named twice */
+		if (b->stays || b->start < at) /* a torn one may be a second copy, too: named twice */
 			continue;
 		if (io_write(fd, s->j.p + at, b->start - at) < 0)
 			return -1;
@@ -231,7 +229,7 @@ static int make_head(struct subject *s, struct buf *head, struct err *e)
 
 	if (found > 0 && json_parse_object(buf_span(&line), &o, &ignored) == 0 &&
 	    json_get_int(o, "createdAt", &h.created_at, &ignored) > 0 && h.created_at >= 0 &&
-	    h.created_at <= TIME_MAX) {
+	    h.created_at <= TIME_MAX && json_member_str(o, "provider").n) {
 		h.provider = json_member_str(o, "provider");
 		h.model = json_member_str(o, "model");
 		h.cwd = json_member_str(o, "cwd");

@@ -48,7 +48,7 @@ void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
 	n = strlen(message);
 	if (o->repair == REPAIR_IMPOSSIBLE && o->why.msg[0])
 		snprintf(message + n, sizeof(message) - n, "; %s", o->why.msg);
-	f.quarantine = o->place[0] ? o->place : NULL;
+	f.quarantine = o->repair == REPAIR_DONE && o->place[0] ? o->place : NULL;
 	c->findings++;
 	c->report(c->ctx, &f);
 }

@@ -53,10 +53,12 @@ int quarantine_move(const struct store *s, int dir, const char *folder, const ch
 	if (q < 0)
 		return -1;
 	if (choose(folder, name, place, e) == 0) {
-		if (renameat(dir, name, q, base(place)) == 0 && io_sync(q) == 0 && io_sync(dir) == 0)
-			r = 0;
-		else
+		if (renameat(dir, name, q, base(place)) < 0)
 			err_sys(e, errno, "cannot move it to '%s'", place);
+		else if (io_sync(q) < 0 || io_sync(dir) < 0)
+			err_sys(e, errno, "it is now '%s', but that may not be on the disk", place);
+		else
+			r = 0;
 	}
 	close(q);
 	return r;
