@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/check.h"
+#include "store/index.h"
 #include "tool.h"
 #include "tty/neutral.h"
 
@@ -122,7 +123,7 @@ static void print_line(const struct finding *f)
 	if (f->line)
 		buf_addf(&b, ":%zu", f->line);
 	buf_addf(&b, ": %s", f->message);
-	if (f->session && strncmp(f->file, f->session, strlen(f->session)) != 0)
+	if (f->session && strcmp(f->file, INDEX_FILE) == 0)
 		buf_addf(&b, " ('%s')", f->session);
 	if (f->quarantine)
 		buf_addf(&b, "; moved to %s", f->quarantine);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "store/check-parts.h"
 #include "store/index.h"
 
@@ -99,6 +100,14 @@ static int collect_live(struct check_index *ix, struct err *e)
 	return 0;
 }
 
+static void tell_unreadable(struct check *c, const char *why)
+{
+	struct outcome o = { .repair = c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
+	struct spot at = { .name = INDEX_FILE };
+
+	check_tell(c, FINDING_UNREADABLE, &at, &o, "cannot be read: %s", why);
+}
+
 static int open_picture(struct check *c, struct err *e)
 {
 	struct check_index *ix = c->index;
@@ -106,9 +115,9 @@ static int open_picture(struct check *c, struct err *e)
 
 	if (fd < 0) {
 		ix->missing = e->kind == ERR_NOT_FOUND;
-		ix->refused = e->kind == ERR_DAMAGED;
-		if (!ix->missing && !ix->refused)
-			return -1;
+		ix->refused = !ix->missing;
+		if (e->kind == ERR_FAILED)
+			tell_unreadable(c, e->msg);
 		err_clear(e);
 		return 0;
 	}
@@ -292,6 +301,22 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 	r = compare_loaded(c, x, &v, whole, e);
 	conversation_release(&v);
 	return r;
+}
+
+int check_index_orphan(struct check *c, const char *id, struct err *e)
+{
+	struct spot at = { id, NULL, INDEX_FILE, 0 };
+	struct outcome o = OUTCOME_NONE;
+	struct buf line = BUF_INIT;
+	int found = session_exists(c->store, id) ? 0 : record_now(c, id, &line, e);
+
+	buf_release(&line);
+	if (found <= 0)
+		return found;
+	if (c->repair)
+		outcome_set(&o, index_append_tombstone(c->store, id, clock_now_ms(), &o.why));
+	check_tell(c, FINDING_ORPHAN, &at, &o, "it has a record of a session that is not there");
+	return 0;
 }
 
 /* ---- the end ---- */

@@ -51,6 +51,8 @@ int check_index_begin(struct check *c, struct err *e);
 int check_index_record(struct check *c, const char *id, struct buf *line, struct err *e);
 /* Compares the index with the locked session; `whole` as in check_folder(). */
 int check_index_session(struct check *c, struct session *x, bool whole, struct err *e);
+/* Whether the index has a record of this session, one that was named, though it is gone. */
+int check_index_orphan(struct check *c, const char *id, struct err *e);
 /* Records without a session; then, with `repair`, makes the index anew where it must be. */
 int check_index_end(struct check *c, struct err *e);
 

@@ -60,16 +60,17 @@ static bool is_trusted(const struct subject *s, const struct stat *st, bool fold
 
 static int check_entries(struct subject *s, int dir, const char *folder, struct err *e);
 
-static int check_inner(struct subject *s, int dir, const char *name, struct err *e)
+static int check_inner(struct subject *s, int dir, const char *above, const char *name,
+                       struct err *e)
 {
-	char folder[ID_SIZE + 32];
+	char folder[QUARANTINE_PATH];
 	int inner = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
 
 	if (inner < 0) {
 		tell_unreadable(s, name, strerror(errno));
 		return 0;
 	}
-	snprintf(folder, sizeof(folder), "%s/%s", s->x.id, name);
+	snprintf(folder, sizeof(folder), "%s/%s", above, name);
 	r = check_entries(s, inner, folder, e);
 	close(inner);
 	return r;
@@ -88,11 +89,12 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 	is_folder = S_ISDIR(st.st_mode) && !(top && is_own_file(name));
 	if (!check_place(s->c, dir, &at, is_folder, &st))
 		return 0;
-	if (top && is_folder && strcmp(name, ARTIFACTS) == 0)
-		return check_inner(s, dir, name, e);
+	if (is_folder && (!top || strcmp(name, ARTIFACTS) == 0))
+		return check_inner(s, dir, folder, name, e);
 	if (top && strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0)
 		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
-	else if (!is_folder && st.st_nlink > 1 && !(top && strcmp(name, HISTORY_FILE) == 0))
+	else if (!is_folder && st.st_nlink > 1 &&
+	         !(top && (strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0)))
 		check_move(s->c, FINDING_LINK, dir, &at, "it has a second hard link");
 	return 0;
 }
@@ -206,6 +208,7 @@ static int replace(struct subject *s, struct span head, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
+	place_give(fd, s->x.dir);
 	if (lock_take(fd, &now, e) < 0 || io_write(fd, head.p, head.n) < 0 || copy_rest(s, fd) < 0 ||
 	    io_sync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
 		err_sys(e, errno, "cannot write a new history");
@@ -354,6 +357,12 @@ static void check_spool(struct subject *s)
 
 	if (!s->locked || fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
+	if (!is_trusted(s, &st, false))
+		return; /* which was told */
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
+		check_move(s->c, FINDING_LINK, s->x.dir, &at, "it has a second hard link");
+		return;
+	}
 	if (s->c->repair)
 		seal(s, &o, &damage);
 	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "a turn that was cut short",

@@ -121,13 +121,9 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 static void check_own_file(struct check *c, const char *name)
 {
 	struct spot at = { .name = name };
-	struct stat st, above;
+	struct stat st;
 
-	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstat(c->store->fd, &above) == 0 &&
-	    place_judge(&st, false, above.st_uid) == PLACE_OWNER)
-		check_move(c, FINDING_OWNER, c->store->fd, &at, "belongs to another user");
-	else if (check_place(c, c->store->fd, &at, false, &st) && st.st_nlink > 1)
+	if (check_place(c, c->store->fd, &at, false, &st) && st.st_nlink > 1)
 		check_move(c, FINDING_LINK, c->store->fd, &at, "it has a second hard link");
 }
 
@@ -244,5 +240,5 @@ int check_store(struct check *c, struct err *e)
 
 int check_session(struct check *c, const char *id, struct err *e)
 {
-	return check_folder(c, id, false, e);
+	return check_folder(c, id, false, e) < 0 ? -1 : check_index_orphan(c, id, e);
 }

@@ -100,11 +100,14 @@ static int write_lines(int fd, const struct span *lines, size_t n)
 	return 0;
 }
 
-/* Puts a file with these lines, newest first, in the index's place. */
-static int replace(const struct store *s, const struct span *lines, size_t n, struct err *e)
+/* Puts a file with these lines, newest first, in the index's place. With `place` the old
+ * one goes to quarantine, at the moment when it can be replaced. */
+static int replace(const struct store *s, const struct span *lines, size_t n, char *place,
+                   struct err *e)
 {
 	struct buf header = BUF_INIT;
 	size_t bytes = 0;
+	struct stat st;
 	int fd, bad;
 
 	for (size_t i = 0; i < n; i++)
@@ -116,9 +119,13 @@ static int replace(const struct store *s, const struct span *lines, size_t n, st
 	}
 	unlinkat(s->fd, INDEX_TEMP, 0); /* what a crash left; the lock is ours */
 	fd = openat(s->fd, INDEX_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bad = fd < 0 || io_write(fd, header.p, header.n) < 0 ||
-	      write_lines(fd, lines, n) < 0 || (n && io_sync(fd) < 0) ||
-	      renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync(s->fd) < 0);
+	if (fd >= 0)
+		place_give(fd, s->fd);
+	bad = fd < 0 || io_write(fd, header.p, header.n) < 0 || write_lines(fd, lines, n) < 0 ||
+	      (n && io_sync(fd) < 0);
+	if (!bad && place && fstatat(s->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		bad = quarantine_move(s, s->fd, NULL, INDEX_FILE, place, e) < 0;
+	bad = bad || renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync(s->fd) < 0);
 	if (bad) {
 		err_sys(e, errno, "cannot write '%s/" INDEX_FILE "'", s->dir);
 		unlinkat(s->fd, INDEX_TEMP, 0);
@@ -148,7 +155,7 @@ static int compact(const struct store *s, int fd, struct err *e)
 	}
 	if (r.oom)
 		err_oom(e);
-	result = e->kind != ERR_NONE ? -1 : replace(s, lines, n, e);
+	result = e->kind != ERR_NONE ? -1 : replace(s, lines, n, NULL, e);
 	free(lines);
 	index_close(&r);
 	return result;
@@ -266,7 +273,7 @@ static int newest_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-static int replace_with(const struct store *s, struct rebuilt *all, struct err *e)
+static int replace_with(const struct store *s, struct rebuilt *all, char *place, struct err *e)
 {
 	struct span *lines = calloc(all->n + 1, sizeof(*lines));
 	int r;
@@ -277,7 +284,7 @@ static int replace_with(const struct store *s, struct rebuilt *all, struct err *
 		qsort(all->v, all->n, sizeof(*all->v), newest_first);
 	for (size_t i = 0; i < all->n; i++)
 		lines[i] = (struct span){ all->text.p + all->v[i].start, all->v[i].n };
-	r = replace(s, lines, all->n, e);
+	r = replace(s, lines, all->n, place, e);
 	free(lines);
 	return r;
 }
@@ -309,8 +316,8 @@ static int check_soon(const struct store *s, const struct names *names, struct e
 	               "make it from: run 'mc-session-fsck --repair'", s->dir);
 }
 
-/* Makes the index from the histories. The lock is held. */
-static int rebuild(const struct store *s, bool soon, int old, struct err *e)
+/* Makes the index from the histories, by the way where `place` is NULL. The lock is held. */
+static int rebuild(const struct store *s, int old, char *place, struct err *e)
 {
 	struct rebuilt all = { .text = BUF_INIT, .old = old };
 	struct names names;
@@ -318,13 +325,13 @@ static int rebuild(const struct store *s, bool soon, int old, struct err *e)
 
 	if (names_read(&names, s->fd, e) < 0)
 		return err_prefix(e, "'%s'", s->dir);
-	r = soon ? check_soon(s, &names, e) : 0;
+	r = place ? 0 : check_soon(s, &names, e);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		if (id_valid(names.v[i], strlen(names.v[i])))
 			r = rebuild_one(s, names.v[i], &all, e);
 	names_release(&names);
 	if (r == 0)
-		r = replace_with(s, &all, e);
+		r = replace_with(s, &all, place, e);
 	free(all.v);
 	buf_release(&all.text);
 	return r;
@@ -371,7 +378,7 @@ static int open_or_rebuild(const struct store *s, int flags, struct err *e)
 	if (fd >= 0 || e->kind != ERR_NOT_FOUND)
 		return fd;
 	err_clear(e);
-	return rebuild(s, true, -1, e) < 0 ? -1 : index_open_file(s, flags, e);
+	return rebuild(s, -1, NULL, e) < 0 ? -1 : index_open_file(s, flags, e);
 }
 
 int index_make(const struct store *s, struct err *e)
@@ -390,17 +397,13 @@ int index_make(const struct store *s, struct err *e)
 int index_remake(const struct store *s, char *place, struct err *e)
 {
 	struct err ignored = ERR_INIT;
-	struct stat st;
-	int lock = index_lock(s, e), old, r = 0;
+	int lock = index_lock(s, e), old, r;
 
 	place[0] = '\0';
 	if (lock < 0)
 		return -1;
 	old = index_open_file(s, O_RDONLY, &ignored);
-	if (fstatat(s->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		r = quarantine_move(s, s->fd, NULL, INDEX_FILE, place, e);
-	if (r == 0)
-		r = rebuild(s, false, old, e);
+	r = rebuild(s, old, place, e);
 	if (old >= 0)
 		close(old);
 	close(lock);

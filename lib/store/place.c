@@ -68,6 +68,16 @@ static int open_failed(int dir, const char *name, bool folder, int why, struct e
 	return err_sys(e, why, "cannot open it");
 }
 
+void place_give(int fd, int dir)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || fstat(dir, &st) < 0 || st.st_uid == 0)
+		return;
+	if (fchown(fd, st.st_uid, st.st_gid) < 0)
+		return; /* it is root's, then, and its next reader says so */
+}
+
 static int open_checked(int dir, const char *name, bool folder, int flags, struct err *e)
 {
 	/* O_NONBLOCK: not to wait for somebody at the other end of a FIFO. */
@@ -75,6 +85,8 @@ static int open_checked(int dir, const char *name, bool folder, int flags, struc
 
 	if (fd < 0)
 		return open_failed(dir, name, folder, errno, e);
+	if (flags & O_CREAT)
+		place_give(fd, dir);
 	if (check(dir, fd, folder, e) == 0)
 		return fd;
 	close(fd);

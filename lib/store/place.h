@@ -21,6 +21,9 @@ int place_file(int dir, const char *name, int flags, struct err *e);
 /* Opens folder `name` of folder `dir`. ERR_NOT_FOUND also when it is a plain file. */
 int place_folder(int dir, const char *name, struct err *e);
 
+/* What root makes in a folder of somebody else's is that one's. For files just made. */
+void place_give(int fd, int dir);
+
 enum place_fault {
 	PLACE_FINE,
 	PLACE_LINK,

@@ -14,13 +14,22 @@
  * case: whoever made it may have been killed before that. */
 static int open_quarantine(const struct store *s, struct err *e)
 {
+	struct stat st;
 	int fd;
 
 	if (mkdirat(s->fd, QUARANTINE_DIR, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot create '" QUARANTINE_DIR "'");
+	if (fstatat(s->fd, QUARANTINE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    place_judge(&st, true, geteuid()) == PLACE_WRITABLE)
+		fchmodat(s->fd, QUARANTINE_DIR, 0700, 0);
 	fd = place_folder(s->fd, QUARANTINE_DIR, e);
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
+		return err_set(e, ERR_FAILED, "'" QUARANTINE_DIR "' is no folder");
+	}
 	if (fd < 0)
 		return err_prefix(e, "'" QUARANTINE_DIR "'");
+	place_give(fd, s->fd);
 	if (io_sync(s->fd) < 0) {
 		close(fd);
 		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
@@ -37,6 +46,9 @@ static int choose(const char *folder, const char *name, char place[QUARANTINE_PA
 		return -1;
 	snprintf(place, QUARANTINE_PATH, QUARANTINE_DIR "/%s%s%.100s-%s", folder ? folder : "",
 	         folder ? "." : "", name, end);
+	for (char *p = place + sizeof(QUARANTINE_DIR); *p; p++)
+		if (*p == '/') /* of a folder in the session's */
+			*p = '.';
 	return 0;
 }
 
@@ -75,6 +87,8 @@ int quarantine_create(const struct store *s, const char *folder, const char *nam
 		fd = openat(q, base(place), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			err_sys(e, errno, "cannot create '%s'", place);
+		else
+			place_give(fd, q);
 	}
 	close(q);
 	return fd;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/index.h"
+#include "store/place.h"
 #include "store/session.h"
 
 /* ---- creating ---- */
@@ -22,6 +23,7 @@ static int write_head(int dir, struct span record, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_FILE "'");
+	place_give(fd, dir);
 	if (lock_take(fd, &wait, e) == 0 && jsonl_append(fd, record, true, e) == 0)
 		return fd;
 	close(fd);
@@ -45,6 +47,8 @@ static int build(const struct store *s, const char *temp, struct span record, st
 	if (mkdirat(s->fd, temp, 0700) < 0)
 		return err_sys(e, errno, "cannot create a session in '%s'", s->dir);
 	dir = openat(s->fd, temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0)
+		place_give(dir, s->fd);
 	fd = dir < 0 ? err_sys(e, errno, "cannot open the new session") : write_head(dir, record, e);
 	if (dir >= 0)
 		close(dir);

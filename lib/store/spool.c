@@ -33,6 +33,8 @@ int spool_begin(int dir, const struct exchange *x, struct err *e)
 	}
 	fd = openat(dir, SPOOL_FILE, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 	            0600);
+	if (fd >= 0)
+		place_give(fd, dir);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot create '" SPOOL_FILE "'");
 	} else if (io_write(fd, head.p, head.n) < 0 || io_datasync(fd) < 0) {

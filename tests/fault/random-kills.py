@@ -32,6 +32,13 @@ PIECES = [f"piece {n} of a reply, naïve… " for n in range(400)]
 SCRIPT = {"responses": [{"steps": [*({"text": piece} for piece in PIECES), {"finish": "stop"}, {"done": True}]}]}
 
 
+def place():
+    """What was measured of a program that is killed anywhere is damaged, and not kept."""
+    new = Place()
+    new.env["GCOV_PREFIX"] = new.dir + "/gcov"
+    return new
+
+
 class Prompts:
     """Texts that begin with their number: mostly short, with a few that are long."""
     sizes = [(100, 300, 4000), (20, 4000, 100_000), (4, 100_000, 1_000_000), (1, 1_000_000, 16_000_000)]
@@ -216,7 +223,7 @@ def main():
     tap.note(f"FAULT_SEED={SEED}{' FAULT=full' if FULL else ''}")
     for what, kills in (("with the echo provider", echo_kills), ("in a stream", stream_kills)):
         counts = dict.fromkeys(("kills", "seen", "acknowledged"), 0)
-        problems = list(kills(Place(), random.Random(SEED), counts))
+        problems = list(kills(place(), random.Random(SEED), counts))
         tap.note(f"{counts['kills']} kills, {counts['seen']} of them when a part had been printed; "
                  f"{counts['acknowledged']} acknowledged")
         tap.result(not problems, f"SIGKILL {what} loses nothing", problems[:20])

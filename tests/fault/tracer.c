@@ -156,17 +156,37 @@ static void print_fd(FILE *f, pid_t tid, int fd)
 		fprintf(f, " (%d)", fd);
 }
 
-static void print_path(FILE *f, pid_t tid, unsigned long long address)
+/* The length of the string at `address`; 0 when it cannot be read. */
+static size_t read_path(pid_t tid, unsigned long long address, char path[4096])
 {
-	char path[4096];
 	struct iovec to = { path, 0 }, from = { (void *)address, 0 };
 	ssize_t n;
 
 	/* To the end of the page: what comes after may not be there. */
 	to.iov_len = from.iov_len = 4096 - address % 4096;
 	n = process_vm_readv(tid, &to, 1, &from, 1, 0);
-	if (n > 0 && *path)
-		fprintf(f, " %.*s", (int)strnlen(path, (size_t)n), path);
+	return n > 0 ? strnlen(path, (size_t)n) : 0;
+}
+
+static void print_path(FILE *f, pid_t tid, unsigned long long address)
+{
+	char path[4096];
+	size_t n = read_path(tid, address, path);
+
+	if (n)
+		fprintf(f, " %.*s", (int)n, path);
+}
+
+/* From here on a program built to measure coverage writes down what it ran. */
+static bool is_profile(pid_t tid, const struct __ptrace_syscall_info *call)
+{
+	char path[4096];
+	size_t n;
+
+	if (call->entry.nr != SYS_openat)
+		return false;
+	n = read_path(tid, call->entry.args[1], path);
+	return n > 5 && memcmp(path + n - 5, ".gcda", 5) == 0;
 }
 
 static void report(FILE *f, pid_t tid, long n, const struct __ptrace_syscall_info *call)
@@ -195,6 +215,7 @@ struct fault {
 	long bytes; /* a write takes no more; -1: all */
 	bool kill_before, kill_after;
 	FILE *report;
+	bool ended; /* what is called now is no longer the tool's */
 
 	/* when it has been hit */
 	pid_t tid; /* until the call returns */
@@ -358,6 +379,8 @@ static void call_stop(struct fault *f, pid_t tid)
 		counting = call.entry.nr == SYS_umask;
 		return;
 	}
+	if (f->ended || (f->ended = is_profile(tid, &call)))
+		return;
 	n++;
 	if (!f->at)
 		report(f->report, tid, n, &call);
