@@ -1,0 +1,1499 @@
+#!/usr/bin/env bats
+#
+# mc-session-fsck against its manual. Each kind of damage is made by hand, in a store
+# that is otherwise sound. Then "mends FINDING..." passes when the check finds just that
+# and changes nothing; the repair loses no byte; and after it the store is clean, another
+# repair changes nothing, and every session goes on (tests/fsck.py).
+
+load helper
+load craft
+
+setup() {
+	fresh
+	umask 077
+}
+
+Q='\.quarantine/[^ ]+'
+
+# tree: all that can be seen of the store: names, modes, owners, times of change, contents.
+tree() {
+	find "$MC_SESSIONS_DIR" -printf '%P %y %#m %U %n %s %i %C@ %l\n' | LC_ALL=C sort
+	find "$MC_SESSIONS_DIR" -type f -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort
+}
+
+unchanged() { tree | diff was - || differs "no change by $1" ''; }
+
+# judge: see tests/fsck.py
+judge() { "${PYTHON:-/usr/bin/python3}" -IS "$ROOT/tests/fsck.py" "$@"; }
+mends() { judge mends "$@"; }
+checked() { judge checked "$@"; }
+
+# findings: those in JSON in the file out, as fsck.py writes them.
+findings() {
+	jq -r '"\(.kind) \(.session // "-") \(.file) \(.line // "-") \(if .quarantine then "moved" else .repair end)"' out
+}
+
+# in_quarantine FILE: what the repair just now moved of it, printed.
+in_quarantine() {
+	local place
+	place=$(jq -r --arg file "$1" 'select(.file == $file).quarantine' repaired | sort -u)
+	cat "$MC_SESSIONS_DIR/$place"
+}
+
+# repair: keeps the findings in the file repaired.
+repair() {
+	run_split mc-session-fsck -r --json "$@"
+	assert_status 1
+	cp out repaired
+}
+
+# three: sessions that are sound; the tests damage one, and the others show that nothing else is touched.
+three() {
+	say a one
+	mc-session-new -i b -p echo -m m -t 'A title' -S 'Be brief.' --meta k=v >/dev/null
+	say b two
+	say c three
+}
+
+partial() { printf '%s\n%s' "$(exchange "$2" | jq -c '{type, id, timestamp, query, model}')" "${3-half}" >"$MC_SESSIONS_DIR/$1/turn.partial"; }
+
+# without_privilege CMD...: root may do everything, so it gives that up.
+without_privilege() {
+	if ((EUID == 0)); then
+		setpriv --bounding-set=-all --inh-caps=-all -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# small_files KIB CMD...: no file may grow beyond that.
+small_files() (
+	trap '' XFSZ
+	ulimit -f "$1"
+	exec "${@:2}"
+)
+
+# Sound stores
+
+@test "fsck: a sound store is clean, and not touched, by a repair neither" {
+	three
+	new empty
+	mc-chat --no-stdin -s a -m other -t 'New title' again >/dev/null
+	mc-session-new -i gone -p echo >/dev/null
+	mc-session-rm -f gone
+	craft d "$(head_of d ',"later":[1]')" "$(exchange 1 error)" "$(exchange 2 interrupted)" "$(exchange 3)" "$(rewind 2)" \
+		'{"type":"marvel","x":{"id":1}}' "{\"type\":\"summary\",\"timestamp\":1700000000000,\"upTo\":\"$(uuid 1)\",\"text\":\"t\",\"model\":\"m\"}" \
+		"$(exchange 4 complete ',"later":{}')"
+	mkdir -p "$MC_SESSIONS_DIR/d/artifacts"
+	echo art >"$MC_SESSIONS_DIR/d/artifacts/x"
+	say d more
+	mends
+}
+
+@test "fsck: no store at all, and an empty one, are clean; none is made" {
+	mends_nothing() {
+		local option
+		for option in '' --json -r --repair '-r --json'; do
+			# shellcheck disable=SC2086
+			run_split mc-session-fsck $option
+			assert_status 0
+			assert_out_empty
+			assert_err_empty
+		done
+	}
+	mends_nothing
+	[[ ! -e $MC_SESSIONS_DIR ]]
+	mkdir "$MC_SESSIONS_DIR"
+	mends_nothing
+	: >"$MC_SESSIONS_DIR/index.lock"
+	mends_nothing
+	same 'the list' '' "$(mc-session-ls)"
+}
+
+@test "fsck: a sessions directory that is none, or a link to nothing, is an error, not a finding" {
+	echo keep >"$MC_SESSIONS_DIR"
+	for option in '' -r; do
+		# shellcheck disable=SC2086
+		run_split mc-session-fsck $option
+		assert_status 1
+		assert_out_empty
+		assert_err_has "'$MC_SESSIONS_DIR'"
+	done
+	same 'the file' keep "$(cat "$MC_SESSIONS_DIR")"
+	rm "$MC_SESSIONS_DIR"
+	ln -s nowhere "$MC_SESSIONS_DIR"
+	run_split mc-session-fsck -r
+	assert_status 1
+	assert_err_has "'$MC_SESSIONS_DIR'"
+	[[ ! -e nowhere ]]
+}
+
+@test "fsck: a link to the sessions directory is as good as the directory" {
+	three
+	mv "$MC_SESSIONS_DIR" real
+	ln -s real "$MC_SESSIONS_DIR"
+	echo garbage >>"$(history b)"
+	repair
+	run_split mc-session-fsck
+	assert_status 0
+	same quarantined garbage "$(in_quarantine b/history.jsonl)"
+}
+
+# Lines of a history
+
+@test "torn: the fragment goes to quarantine, wherever the record broke off" {
+	local cut
+	three
+	for cut in 1 2 40 150 249; do
+		exchange 9 | head -c "$cut" >>"$(history b)"
+		mends 'torn b b/history.jsonl 3 moved'
+		same quarantined "$(exchange 9 | head -c "$cut")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-*)"
+		mc-session-rm -f b
+		rm -r "$MC_SESSIONS_DIR/.quarantine"
+		new b
+		say b two
+	done
+}
+
+@test "torn: a whole record that lacks only its line feed is given one" {
+	three
+	exchange 9 | tr -d '\n' >>"$(history b)"
+	{
+		cat "$(history b)"
+		echo
+	} >wanted
+	cp -a "$MC_SESSIONS_DIR" copy
+	repair
+	cmp wanted "$(history b)"
+	same queries 'two,ask 9' "$(queries b)"
+	rm -r "$MC_SESSIONS_DIR"
+	mv copy "$MC_SESSIONS_DIR"
+	mends 'torn b b/history.jsonl 3 done'
+}
+
+@test "torn: whole JSON that is no record is a fragment too" {
+	three
+	printf '{"type":"exchange"}' >>"$(history b)"
+	mends 'torn b b/history.jsonl 3 moved'
+}
+
+@test "nul: lines with NUL bytes, as a loss of power leaves them" {
+	three
+	{
+		printf '{"ty\0\0\0"}\n'
+		exchange 9
+		head -c 5000 /dev/zero
+		echo
+		exchange 10
+	} >>"$(history b)"
+	mends 'nul b b/history.jsonl 3 moved' 'nul b b/history.jsonl 5 moved'
+	same queries 'two,ask 9,ask 10,and on in b' "$(queries b)"
+	head -c 4096 /dev/zero >>"$(history c)"
+	run_split mc-session-fsck --json
+	jq -e '(.kind == "torn" or .kind == "nul") and .line == 4 and .file == "c/history.jsonl"' out
+	repair
+	same quarantined 4096 "$(cat "$MC_SESSIONS_DIR"/.quarantine/c.history.jsonl-* | tr -d '\n' | wc -c)"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "record: lines that are none go to quarantine, all others stay" {
+	three
+	{
+		exchange 11
+		echo garbage
+		echo
+		exchange 12 | sed 's/reply/\xff/'
+		exchange 13 | jq -c 'del(.query)'
+		exchange 14 | sed 's/}$/,"query":"twice"}/'
+		echo '{"type":"exchange","id":"'
+		echo '[]'
+		echo '{"type":"marvel"}'
+		printf '%70s\n' '' | tr ' ' '['
+		exchange 15
+	} >>"$(history b)"
+	sed -n '1,3p;11p;13p' "$(history b)" >wanted
+	sed -n '4,10p;12p' "$(history b)" >unwanted
+	mends 'record b b/history.jsonl 4 moved' 'record b b/history.jsonl 5 moved' 'record b b/history.jsonl 6 moved' \
+		'record b b/history.jsonl 7 moved' 'record b b/history.jsonl 8 moved' 'record b b/history.jsonl 9 moved' \
+		'record b b/history.jsonl 10 moved' 'record b b/history.jsonl 12 moved'
+	head -n 5 "$(history b)" | cmp wanted -
+	cmp unwanted "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-*
+}
+
+@test "record: a byte order mark" {
+	three
+	printf '\xef\xbb\xbf%s\n' "$(exchange 9)" >>"$(history b)"
+	mends 'record b b/history.jsonl 3 moved'
+}
+
+# The session record
+
+@test "head: made anew from the index: createdAt, cwd, provider, model and title" {
+	local part
+	three
+	part='{id, createdAt, cwd, provider, model, title}'
+	jq -c "select(.type == \"session\") | $part" "$(history b)" >wanted
+	head -n 1 "$(history b)" >lost
+	sed -i '1s/.*/{"type":"session","version":1,"id":"b","system":"Be brief./' "$(history b)"
+	mends 'head b b/history.jsonl 1 moved' '?record b b/history.jsonl 1 moved'
+	head -n 1 "$(history b)" | jq -e '.type == "session" and .version == 1'
+	head -n 1 "$(history b)" | jq -c "$part" | cmp wanted -
+	grep -q 'Be brief.' "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-* # as the manual says
+	same queries 'two,and on in b' "$(queries b)"
+}
+
+@test "head: one that is not there at all, and a history without a byte" {
+	three
+	sed -i 1d "$(history a)"
+	mends 'head a a/history.jsonl 1 done'
+	: >"$(history c)"
+	run_split mc-session-fsck
+	assert_out_has 'c/history.jsonl:1: '
+	repair
+	run_split mc-session-fsck
+	assert_status 0
+	same provider echo "$(head -n 1 "$(history c)" | jq -r .provider)"
+	say c more
+	same queries more "$(queries c)"
+}
+
+@test "head: where the index does not know the session it is impossible, and nothing of it is touched" {
+	three
+	sed -i '1s/.*/garbage/' "$(history b)"
+	printf 'more\n{"torn' >>"$(history b)"
+	sed -i '/"id":"b"/d' "$MC_SESSIONS_DIR/index.jsonl"
+	partial b 9
+	cp "$(history b)" damaged
+	tree >was
+	run_split mc-session-fsck -r
+	assert_status 1
+	assert_out_has 'b/history.jsonl:1: '
+	unchanged 'a repair that is impossible'
+	run_split mc-session-fsck -r --json
+	jq -es 'all(.[]; .session == "b" and .repair == "impossible") and any(.[]; .kind == "head")' out
+	rm "$MC_SESSIONS_DIR/index.jsonl"
+	repair
+	jq -es 'any(.[]; .kind == "head" and .repair == "impossible") and any(.[]; .kind == "index" and .repair == "done")' repaired
+	cmp damaged "$(history b)"
+	same 'the others' $'c\na' "$(mc-session-ls -q 2>/dev/null)"
+}
+
+@test "head: the repair uses the index before it makes that anew" {
+	three
+	sed -i 1d "$(history b)"
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	mends 'head b b/history.jsonl 1 done' "index - index.jsonl $(wc -l <"$MC_SESSIONS_DIR/index.jsonl") moved"
+	same title 'A title' "$(listed b | jq -r .title)"
+}
+
+@test "version: a session of a later format is reported and left alone, whatever else is in it" {
+	three
+	sed -i '1s/"version":1/"version":2/' "$(history b)"
+	mends 'version b b/history.jsonl 1 none'
+	printf 'garbage\n{"torn' >>"$(history b)"
+	printf '%s\nhalf' "$(exchange 2)" >"$MC_SESSIONS_DIR/b/turn.partial"
+	mends 'version b b/history.jsonl 1 none'
+	[[ -e $MC_SESSIONS_DIR/b/turn.partial ]]
+}
+
+# Exchanges that are there twice
+
+@test "duplicate: a copy that is the same, or was cut short, goes to quarantine" {
+	local copy
+	for copy in complete interrupted error; do
+		craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)"
+		mc-session-ls >/dev/null
+		exchange 1 "$copy" >>"$(history a)"
+		mends 'duplicate a a/history.jsonl 4 moved'
+		same queries 'ask 1,ask 2,and on in a' "$(queries a)"
+		same quarantined "$(exchange 1 "$copy")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+		rm -r "$MC_SESSIONS_DIR"
+	done
+}
+
+@test "duplicate: the complete one stays, also when it is the second" {
+	craft a "$(head_of a)" "$(exchange 1 interrupted)" "$(exchange 2)"
+	mc-session-ls >/dev/null
+	exchange 1 >>"$(history a)"
+	mends '?duplicate a a/history.jsonl 2 moved' '?duplicate a a/history.jsonl 4 moved'
+	same 'times it is there' 1 "$(grep -c "$(uuid 1)" "$(history a)")"
+	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
+	same quarantined "$(exchange 1 interrupted)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+}
+
+@test "duplicate: three and more of one id leave the complete one, in one repair" {
+	craft a "$(head_of a)" "$(exchange 1 interrupted)" "$(exchange 1)" "$(exchange 1 interrupted)" "$(exchange 2)"
+	mc-session-ls >/dev/null
+	exchange 1 >>"$(history a)"
+	exchange 1 error >>"$(history a)"
+	mends '?duplicate a a/history.jsonl 3 moved' 'duplicate a a/history.jsonl 2 moved' 'duplicate a a/history.jsonl 4 moved' \
+		'?duplicate a a/history.jsonl 6 moved' 'duplicate a a/history.jsonl 7 moved'
+	same queries 'ask 2,ask 1,and on in a' "$(queries a | sed 's/ask 1,ask 2/ask 2,ask 1/')"
+	same 'lines in quarantine' 4 "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | wc -l)"
+	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
+}
+
+@test "duplicate: complete ones that differ stay, with the way they are" {
+	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)"
+	exchange 1 | sed 's/reply/another reply/' >>"$(history a)"
+	mc-session-ls >/dev/null
+	mends 'duplicate a a/history.jsonl 4 impossible'
+	say a more
+	same queries 'ask 1,ask 2,ask 1,more' "$(queries a)"
+}
+
+@test "duplicate: other records may say the same twice" {
+	craft a "$(head_of a)" "$(exchange 1)" "$(rewind)" "$(rewind)" "$(exchange 2)" "$(rewind 2)" \
+		'{"type":"change","timestamp":1,"id":"x"}' '{"type":"change","timestamp":1,"id":"x"}' \
+		'{"type":"marvel","id":"x"}' '{"type":"marvel","id":"x"}'
+	mc-session-ls >/dev/null
+	mends
+}
+
+# Files of a session
+
+@test "history: folders without one go to quarantine, with all that is in them" {
+	three
+	mkdir -p "$MC_SESSIONS_DIR/empty" "$MC_SESSIONS_DIR/full/artifacts/deep"
+	echo art >"$MC_SESSIONS_DIR/full/artifacts/deep/x"
+	partial full 1
+	mends 'history empty empty - moved' 'history full full - moved' \
+		'?spool full full/turn.partial - none' '?spool full full/turn.partial - moved'
+	same 'list' $'a\nb\nc' "$(mc-session-ls -q | sort)"
+}
+
+@test "history: where it was lost the index's record goes, too" {
+	three
+	rm "$(history b)"
+	mends 'history b b - moved' 'orphan b index.jsonl - moved'
+}
+
+@test "spool: a turn that was cut short becomes an interrupted exchange" {
+	three
+	partial b 9 $'half a reply\nof \xff bytes'
+	mends 'spool b b/turn.partial - done'
+	sed -n 3p "$(history b)" | jq -e --arg id "$(uuid 9)" '.id == $id and .status == "interrupted" and .query == "ask 9"'
+	[[ ! -e $MC_SESSIONS_DIR/b/turn.partial ]]
+	# Stored already: only the spool goes.
+	exchange 19 >>"$(history c)"
+	partial c 19 'reply 19'
+	run_split mc-session-fsck --json
+	jq -es 'any(.[]; .kind == "spool" and .session == "c")' out
+	repair
+	same 'times it is there' 1 "$(grep -c "$(uuid 19)" "$(history c)")"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "spool: one that cannot be read goes to quarantine" {
+	three
+	printf 'no JSON\nwords' >"$MC_SESSIONS_DIR/b/turn.partial"
+	mends 'spool b b/turn.partial - moved'
+	: >"$MC_SESSIONS_DIR/b/turn.partial"
+	mends 'spool b b/turn.partial - moved'
+}
+
+@test "spool: what a crash tore in history and spool at once" {
+	three
+	exchange 9 | head -c 100 >>"$(history b)"
+	partial b 9 'reply 9'
+	mends 'torn b b/history.jsonl 3 moved' 'spool b b/turn.partial - done'
+	same queries 'two,ask 9,and on in b' "$(queries b)"
+}
+
+@test "leftover: what crashes leave goes to quarantine" {
+	three
+	mkdir "$MC_SESSIONS_DIR/.new-x-abc" "$MC_SESSIONS_DIR/.new-y-" "$MC_SESSIONS_DIR/.removed-y-1-2"
+	head_of x >"$MC_SESSIONS_DIR/.new-x-abc/history.jsonl"
+	exchange 1 >"$MC_SESSIONS_DIR/.removed-y-1-2/history.jsonl"
+	echo '{"live' >"$MC_SESSIONS_DIR/.index.tmp"
+	echo words >"$MC_SESSIONS_DIR/a/turn.damaged-1700000000000"
+	head_of b >"$MC_SESSIONS_DIR/b/.history.tmp"
+	mends 'leftover - .new-x-abc - moved' 'leftover - .new-y- - moved' 'leftover - .removed-y-1-2 - moved' \
+		'leftover - .index.tmp - moved' 'leftover a a/turn.damaged-1700000000000 - moved' \
+		'leftover b b/.history.tmp - moved'
+	same 'the list' $'a\nb\nc' "$(mc-session-ls -q | sort)"
+}
+
+@test "leftover: a repair that was cut short is begun anew" {
+	three
+	echo garbage >>"$(history b)"
+	head_of b >"$MC_SESSIONS_DIR/b/.history.tmp"
+	mends 'record b b/history.jsonl 3 moved' 'leftover b b/.history.tmp - moved'
+	same queries 'two,and on in b' "$(queries b)"
+}
+
+@test "leftover: a folder or a link in the place of a temporary file is no trap" {
+	three
+	echo garbage >>"$(history b)"
+	mkdir beyond "$MC_SESSIONS_DIR/b/.history.tmp"
+	echo kept >beyond/kept
+	ln -s ../beyond/kept "$MC_SESSIONS_DIR/.index.tmp"
+	cp -a "$MC_SESSIONS_DIR" before
+	repair
+	judge kept before repaired
+	run_split mc-session-fsck
+	assert_status 0
+	echo garbage >>"$(history b)"
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	rm -r before
+	ln -s ../../beyond/kept "$MC_SESSIONS_DIR/b/.history.tmp"
+	mkdir "$MC_SESSIONS_DIR/.index.tmp"
+	cp -a "$MC_SESSIONS_DIR" before
+	repair
+	judge kept before repaired
+	run_split mc-session-fsck
+	assert_status 0
+	same outside kept "$(cat beyond/kept)"
+}
+
+@test "mode: 0700 for folders and 0600 for files" {
+	three
+	mkdir -p "$MC_SESSIONS_DIR/a/artifacts/deep"
+	echo art >"$MC_SESSIONS_DIR/a/artifacts/x"
+	chmod 0755 "$MC_SESSIONS_DIR" "$MC_SESSIONS_DIR/a" "$MC_SESSIONS_DIR/a/artifacts/deep"
+	chmod 0777 "$MC_SESSIONS_DIR/b" "$MC_SESSIONS_DIR/a/artifacts"
+	chmod 0644 "$(history a)" "$MC_SESSIONS_DIR/index.jsonl"
+	chmod 0666 "$(history c)" "$MC_SESSIONS_DIR/index.lock" "$MC_SESSIONS_DIR/a/artifacts/x"
+	partial c 9
+	chmod 0660 "$MC_SESSIONS_DIR/c/turn.partial"
+	mends 'mode - . - done' 'mode - index.jsonl - done' 'mode - index.lock - done' 'mode a a - done' 'mode b b - done' \
+		'mode a a/history.jsonl - done' 'mode c c/history.jsonl - done' 'mode c c/turn.partial - done' \
+		'mode a a/artifacts - done' 'mode a a/artifacts/deep - done' 'mode a a/artifacts/x - done' \
+		'spool c c/turn.partial - done'
+	same 'other modes' '' "$(find "$MC_SESSIONS_DIR" -type d ! -perm 700 -o -type f ! -perm 600)"
+}
+
+@test "owner: what belongs to somebody else is reported and left alone" {
+	((EUID == 0)) || skip 'only root can give files away'
+	three
+	mkdir "$MC_SESSIONS_DIR/c/artifacts"
+	echo garbage >>"$(history a)"
+	chown 12345 "$(history a)" "$MC_SESSIONS_DIR/b" "$MC_SESSIONS_DIR/c/artifacts"
+	tree >was
+	mends 'owner a a/history.jsonl - impossible' 'owner b b - impossible' 'owner c c/artifacts - impossible'
+	unchanged 'a repair'
+}
+
+@test "owner: another's index, lock and turn are left alone, too" {
+	((EUID == 0)) || skip 'only root can give files away'
+	local file
+	for file in index.jsonl index.lock c/turn.partial; do
+		three
+		[[ $file == index.* ]] || partial c 9
+		chown 12345 "$MC_SESSIONS_DIR/$file"
+		tree >was
+		run_split mc-session-fsck --json
+		jq -es --arg f "$file" 'any(.[]; .kind == "owner" and .file == $f)' out
+		run_split mc-session-fsck -r --json
+		unchanged "a repair with another's $file"
+		rm -r "$MC_SESSIONS_DIR"
+	done
+}
+
+@test "owner: a store that is somebody else's as a whole stays that" {
+	((EUID == 0)) || skip 'only root can give files away'
+	three
+	echo garbage >>"$(history a)"
+	partial c 9
+	mkdir "$MC_SESSIONS_DIR/empty"
+	chown -R 12345 "$MC_SESSIONS_DIR"
+	repair
+	run_split mc-session-fsck
+	assert_status 0
+	same 'files that are not the owner'\''s any more' '' "$(find "$MC_SESSIONS_DIR" ! -user 12345)"
+}
+
+# Links, and what is no file
+
+# outside: things that links lead to, and that must stay as they are.
+outside() {
+	mkdir beyond
+	echo kept >beyond/kept
+	cp "$(history b)" beyond/history.jsonl
+	cp -a beyond beyond.before
+}
+
+outside_kept() { diff -r beyond beyond.before; }
+
+@test "link: symbolic ones go to quarantine themselves, not what they lead to" {
+	three
+	outside
+	mv "$MC_SESSIONS_DIR/a" moved
+	ln -s ../moved "$MC_SESSIONS_DIR/a"
+	ln -sf ../../beyond/history.jsonl "$(history b)"
+	ln -s ../../beyond/kept "$MC_SESSIONS_DIR/c/turn.partial"
+	ln -s ../../beyond "$MC_SESSIONS_DIR/c/artifacts"
+	ln -s ../../beyond/kept "$MC_SESSIONS_DIR/c/note"
+	ln -s nowhere "$MC_SESSIONS_DIR/no session"
+	mends 'link a a - moved' 'link b b/history.jsonl - moved' '+history b b - moved' 'link c c/turn.partial - moved' \
+		'link c c/artifacts - moved' 'link c c/note - moved' 'link - no session - moved' \
+		'?unreadable b b/history.jsonl - none' '?spool c c/turn.partial - none' '+orphan b index.jsonl - moved' \
+		'?orphan a index.jsonl - none' '?orphan a index.jsonl - moved'
+	outside_kept
+	same 'the folder of a' history.jsonl "$(ls -A moved)"
+}
+
+@test "link: an index and a lock that are links go, and a new index is made" {
+	three
+	mc-session-ls --json >list
+	cp "$MC_SESSIONS_DIR/index.jsonl" outside
+	ln -sf ../outside "$MC_SESSIONS_DIR/index.jsonl"
+	ln -sf ../outside "$MC_SESSIONS_DIR/index.lock"
+	cp outside outside.before
+	mends 'link - index.jsonl - moved' 'link - index.lock - moved' '+index - index.jsonl - done'
+	cmp outside outside.before
+	mc-session-rm -f a b c
+	cmp outside outside.before
+}
+
+@test "link: a second hard link: the history becomes a copy of its own" {
+	three
+	ln "$(history a)" second
+	cp second before.a
+	exchange 9 >>second
+	mends 'link a a/history.jsonl - done'
+	same 'both names' 'one,ask 9' "$(jq -r 'select(.query).query' second | paste -sd,)" # what was written through it
+	[[ ! second -ef $(history a) ]]
+	head -c "$(wc -c <second)" "$(history a)" | cmp - second
+	ln "$(history b)" other
+	echo garbage >>"$(history b)"
+	cp other other.before
+	mends 'link b b/history.jsonl - done' 'record b b/history.jsonl 4 moved'
+	cmp other other.before
+}
+
+@test "link: other files with a second hard link go to quarantine" {
+	three
+	mc-session-ls --json >list
+	ln "$MC_SESSIONS_DIR/index.jsonl" index
+	ln "$MC_SESSIONS_DIR/index.lock" lock
+	partial b 9
+	ln "$MC_SESSIONS_DIR/b/turn.partial" turn
+	ls -i turn index lock >inodes
+	sha256sum turn index lock >sums
+	mends 'link - index.jsonl - moved' 'link - index.lock - moved' '+index - index.jsonl - done' \
+		'link b b/turn.partial - moved' '?spool b b/turn.partial - none'
+	sha256sum --quiet -c sums
+	ls -i turn index lock | cmp inodes -
+}
+
+@test "link: links among the artifacts, however deep" {
+	three
+	mkdir -p "$MC_SESSIONS_DIR/a/artifacts/deep/deeper"
+	echo shared >shared
+	ln -s ../../../shared "$MC_SESSIONS_DIR/a/artifacts/link"
+	ln shared "$MC_SESSIONS_DIR/a/artifacts/hard"
+	mends 'link a a/artifacts/link - moved' 'link a a/artifacts/hard - moved'
+	ln -s ../../../shared "$MC_SESSIONS_DIR/a/artifacts/deep/deeper/link"
+	mends 'link a a/artifacts/deep/deeper/link - moved'
+	same outside shared "$(cat shared)"
+}
+
+@test "special: FIFOs, sockets and devices are found at once, and go to quarantine" {
+	three
+	rm "$(history b)"
+	mkfifo "$(history b)" "$MC_SESSIONS_DIR/c/turn.partial" "$MC_SESSIONS_DIR/c/fifo" "$MC_SESSIONS_DIR/no session"
+	(cd "$MC_SESSIONS_DIR/a" && "${PYTHON:-/usr/bin/python3}" -IS -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")')
+	expected=('special b b/history.jsonl - moved' '+history b b - moved' 'special c c/turn.partial - moved'
+		'special c c/fifo - moved' 'special - no session - moved' 'special a a/socket - moved'
+		'?unreadable b b/history.jsonl - none' '?spool c c/turn.partial - none' '+orphan b index.jsonl - moved')
+	if mknod "$MC_SESSIONS_DIR/a/device" c 1 3 2>/dev/null; then
+		expected+=('special a a/device - moved')
+	fi
+	mends "${expected[@]}"
+}
+
+@test "special: folders in a file's place, and a FIFO for an index" {
+	three
+	mc-session-ls --json | jq -c 'select(.id != "b")' >list
+	rm "$(history b)" "$MC_SESSIONS_DIR/index.jsonl" "$MC_SESSIONS_DIR/index.lock"
+	mkdir "$(history b)" "$MC_SESSIONS_DIR/c/turn.partial" "$MC_SESSIONS_DIR/index.lock"
+	mkfifo "$MC_SESSIONS_DIR/index.jsonl"
+	echo kept >"$(history b)/kept"
+	cp -a "$MC_SESSIONS_DIR" copy
+	mends 'special b b/history.jsonl - moved' '+history b b - moved' 'special c c/turn.partial - moved' \
+		'special - index.jsonl - moved' 'special - index.lock - moved' '+index - index.jsonl - done' \
+		'?unreadable b b/history.jsonl - none' '?spool c c/turn.partial - none'
+	rm -r "$MC_SESSIONS_DIR"
+	mv copy "$MC_SESSIONS_DIR"
+	rm "$MC_SESSIONS_DIR/index.jsonl"
+	mkdir "$MC_SESSIONS_DIR/index.jsonl"
+	repair
+	mc-session-ls --json | cmp list -
+}
+
+@test "special: a FIFO among the artifacts" {
+	three
+	mkdir "$MC_SESSIONS_DIR/a/artifacts"
+	mkfifo "$MC_SESSIONS_DIR/a/artifacts/fifo"
+	mends 'special a a/artifacts/fifo - moved'
+}
+
+# denied: skips where permissions cannot be taken away.
+need_permissions() {
+	mkdir -m 0 closed
+	if without_privilege ls closed >/dev/null 2>&1 || ! without_privilege true 2>/dev/null; then
+		skip 'permissions do not bind this user, and setpriv cannot change that'
+	fi
+}
+
+@test "unreadable: histories and folders are reported; the repair of their modes makes them readable" {
+	need_permissions
+	three
+	echo garbage >>"$(history a)"
+	chmod 0 "$(history a)" "$MC_SESSIONS_DIR/b"
+	run_split without_privilege mc-session-fsck --json
+	assert_status 1
+	findings >/dev/null
+	jq -es 'any(.[]; .kind == "unreadable" and .file == "a/history.jsonl")
+		and any(.[]; .kind == "unreadable" and .session == "b")' out
+	run_split without_privilege mc-session-fsck -r
+	assert_status 1
+	run_split without_privilege mc-session-fsck
+	same left '' "$out"
+	assert_status 0
+	same queries one "$(queries a)"
+}
+
+@test "unreadable: a folder of artifacts is a finding, and so is the index" {
+	need_permissions
+	three
+	mkdir "$MC_SESSIONS_DIR/a/artifacts"
+	chmod 0 "$MC_SESSIONS_DIR/a/artifacts"
+	run_split without_privilege mc-session-fsck --json
+	jq -es 'any(.[]; .kind == "unreadable" and .file == "a/artifacts")' out
+	chmod 700 "$MC_SESSIONS_DIR/a/artifacts"
+	chmod 0 "$MC_SESSIONS_DIR/index.jsonl"
+	run_split without_privilege mc-session-fsck --json
+	jq -es 'any(.[]; .kind == "unreadable" and .file == "index.jsonl")' out
+}
+
+@test "unreadable: a sessions directory is an error, not a finding" {
+	need_permissions
+	three
+	chmod 0 "$MC_SESSIONS_DIR"
+	run_split without_privilege mc-session-fsck -r
+	chmod 700 "$MC_SESSIONS_DIR"
+	assert_status 1
+	assert_out_empty
+	assert_err_has "'$MC_SESSIONS_DIR'"
+	assert_err_has 'Permission denied'
+}
+
+# The index
+
+# list_kept: the index still gives the list in the file list.
+list_kept() { mc-session-ls --json | diff list -; }
+
+@test "index: missing, it is made from the histories, the same list" {
+	three
+	new d
+	mc-session-ls --json >list
+	rm "$MC_SESSIONS_DIR/index.jsonl"
+	cp -a "$MC_SESSIONS_DIR" copy
+	mends 'index - index.jsonl - done'
+	rm -r "$MC_SESSIONS_DIR"
+	cp -a copy "$MC_SESSIONS_DIR"
+	run_split mc-session-fsck --repair
+	assert_status 1
+	list_kept
+	[[ ! -e $MC_SESSIONS_DIR/.quarantine ]]
+	# Without a check, whoever comes next makes it.
+	rm -r "$MC_SESSIONS_DIR"
+	mv copy "$MC_SESSIONS_DIR"
+	list_kept
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "index: without a byte in it, it is found, too" {
+	three
+	mc-session-ls --json >list
+	: >"$MC_SESSIONS_DIR/index.jsonl"
+	run_split mc-session-fsck --json
+	jq -e '.kind == "index"' out
+	repair
+	list_kept
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "index: damaged lines and a torn end; the old one goes to quarantine" {
+	three
+	mc-session-ls --json >list
+	lines=$(wc -l <"$MC_SESSIONS_DIR/index.jsonl")
+	printf 'garbage\n\n\0\0\n{"id":"a","version":1}\n{"id":"../../x","version":1}\n{"live":3,"bytes":9,"version":1}\n{"id":"c","createdAt":17' >>"$MC_SESSIONS_DIR/index.jsonl"
+	cp "$MC_SESSIONS_DIR/index.jsonl" old
+	cp -a "$MC_SESSIONS_DIR" copy
+	mends "index - index.jsonl $((lines + 1)) moved" "index - index.jsonl $((lines + 2)) moved" \
+		"index - index.jsonl $((lines + 3)) moved" "index - index.jsonl $((lines + 4)) moved" \
+		"index - index.jsonl $((lines + 5)) moved" "index - index.jsonl $((lines + 6)) moved" "torn - index.jsonl $((lines + 7)) moved"
+	rm -r "$MC_SESSIONS_DIR"
+	mv copy "$MC_SESSIONS_DIR"
+	repair
+	list_kept
+	in_quarantine index.jsonl | cmp old -
+}
+
+@test "index: a last record that lacks only its line feed" {
+	three
+	mc-session-ls --json >list
+	truncate -s -1 "$MC_SESSIONS_DIR/index.jsonl"
+	run_split mc-session-fsck --json
+	jq -es 'any(.[]; .kind == "torn" and .file == "index.jsonl")' out
+	repair
+	list_kept
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "stale: the history has grown, or the index says something else of it" {
+	three
+	exchange 9 >>"$(history b)"
+	mends 'stale b index.jsonl - moved'
+	listed b | jq -e '.exchangeCount == 3 and .lastQuery == "and on in b"'
+	listed a | jq -c '.exchangeCount = 77' >>"$MC_SESSIONS_DIR/index.jsonl"
+	mends 'stale a index.jsonl - moved'
+	listed c | jq -c '.title = "Never given"' >>"$MC_SESSIONS_DIR/index.jsonl"
+	mends 'stale c index.jsonl - moved'
+	same title null "$(listed c | jq .title)"
+}
+
+@test "unlisted and orphan: a copied folder, a lost one, a renamed one" {
+	three
+	cp -a "$MC_SESSIONS_DIR/a" "$MC_SESSIONS_DIR/copy"
+	rm -r "$MC_SESSIONS_DIR/b"
+	mv "$MC_SESSIONS_DIR/c" "$MC_SESSIONS_DIR/d"
+	mends 'unlisted copy index.jsonl - moved' 'orphan b index.jsonl - moved' \
+		'orphan c index.jsonl - moved' 'unlisted d index.jsonl - moved'
+	same 'the list' $'a\ncopy\nd' "$(mc-session-ls -q | sort)"
+	# A tombstone is no record of a session, and hides none that is there.
+	cp -a "$MC_SESSIONS_DIR/a" e
+	mc-session-rm -f a
+	mends
+	mv e "$MC_SESSIONS_DIR/e"
+	cp -a "$MC_SESSIONS_DIR/e" "$MC_SESSIONS_DIR/a"
+	mends 'unlisted a index.jsonl - moved' 'unlisted e index.jsonl - moved'
+}
+
+@test "index: the text names the session, whatever its id is" {
+	local id
+	for id in i index a; do
+		say "$id" one
+		exchange 9 >>"$(history "$id")"
+	done
+	run_split mc-session-fsck
+	for id in i index a; do
+		assert_out_has "('$id')"
+	done
+}
+
+@test "index: the repair keeps the order of the list" {
+	local i
+	for i in 1 2 3 4 5 6; do say "s$((i * 5 % 7))" "turn $i"; done
+	mc-session-ls --json >list
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	repair
+	list_kept
+	rm "$MC_SESSIONS_DIR/index.jsonl"
+	repair
+	list_kept
+}
+
+# Several at once
+
+@test "fsck: many kinds in one store, in one repair" {
+	three
+	say d four
+	say e five
+	printf 'garbage\n{"ty\0"}\n' >>"$(history a)"
+	exchange 9 >>"$(history a)"
+	exchange 9 interrupted >>"$(history a)"
+	exchange 10 | head -c 30 >>"$(history a)"
+	partial a 11
+	sed -i '1s/.*/garbage/' "$(history b)"
+	chmod 0644 "$(history b)"
+	sed -i '1s/"version":1/"version":7/' "$(history c)"
+	rm "$(history d)"
+	mkdir "$MC_SESSIONS_DIR/.new-f-123"
+	ln -s "$PWD" "$MC_SESSIONS_DIR/link"
+	cp -a "$MC_SESSIONS_DIR/e" "$MC_SESSIONS_DIR/g"
+	mkfifo "$MC_SESSIONS_DIR/e/fifo"
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	mends 'record a a/history.jsonl 3 moved' 'nul a a/history.jsonl 4 moved' 'duplicate a a/history.jsonl 6 moved' \
+		'torn a a/history.jsonl 7 moved' 'spool a a/turn.partial - done' 'head b b/history.jsonl 1 moved' \
+		'record b b/history.jsonl 1 moved' 'mode b b/history.jsonl - done' 'version c c/history.jsonl 1 none' \
+		'history d d - moved' 'leftover - .new-f-123 - moved' 'link link link - moved' 'special e e/fifo - moved' \
+		"index - index.jsonl $(wc -l <"$MC_SESSIONS_DIR/index.jsonl") moved" \
+		'unlisted g index.jsonl - moved' 'orphan d index.jsonl - moved'
+	same queries 'one,ask 9,ask 11' "$(queries a)"
+}
+
+@test "fsck: the same damage again finds another place in quarantine" {
+	local i
+	three
+	for i in 1 2 3; do
+		echo "garbage $i" >>"$(history a)"
+		mkdir "$MC_SESSIONS_DIR/empty"
+		mends 'record a a/history.jsonl '"$((i + 2))"' moved' 'history empty empty - moved'
+	done
+	same 'all of it' $'garbage 1\ngarbage 2\ngarbage 3' "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | sort)"
+	same 'folders' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -name 'empty-*' | wc -l)"
+}
+
+@test "fsck: the text of a repair names what was done, as the README shows" {
+	say demo one
+	say demo two
+	say notes three
+	exchange 9 | head -c 30 >>"$(history demo)"
+	partial notes 9
+	run_split mc-session-fsck
+	assert_status 1
+	assert_out $'demo/history.jsonl:4: the last line breaks off: JSON that breaks off\nnotes/turn.partial: a turn that was cut short'
+	sed -i '1s/.*/garbage/' "$(history demo)"
+	sed -i '/"id":"demo"/d' "$MC_SESSIONS_DIR/index.jsonl"
+	run_split mc-session-fsck -r
+	assert_out_has 'notes/turn.partial: a turn that was cut short; repaired'
+	grep -E '^demo/history.jsonl:1: .*; left as it is$' out
+	sed -i '1d' "$(history demo)"
+	head_of demo | cat - "$(history demo)" >history
+	cat history >"$(history demo)"
+	run_split mc-session-fsck --repair
+	grep -Ex "demo/history.jsonl:4: the last line breaks off: JSON that breaks off; moved to $Q" out
+	grep -Ex "index.jsonl: .*'demo'.*; moved to $Q" out
+	run_split mc-session-fsck
+	assert_status 0
+	assert_out_empty
+}
+
+# Operands
+
+@test "operands: only the sessions named are checked and repaired; prefixes will do" {
+	local id
+	three
+	say abc four
+	say abd five
+	for id in a b c abc abd; do echo garbage >>"$(history "$id")"; done
+	touch "$MC_SESSIONS_DIR/.index.tmp"
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	cp "$MC_SESSIONS_DIR/index.jsonl" index
+	OPERANDS='b abc' mends 'record b b/history.jsonl 3 moved' 'record abc abc/history.jsonl 3 moved'
+	OPERANDS=a mends 'record a a/history.jsonl 3 moved' # in full it wins over those that it begins
+	for id in c abd; do tail -n 1 "$(history "$id")" | grep -qx garbage; done
+	[[ -e $MC_SESSIONS_DIR/.index.tmp ]]
+	head -c "$(wc -c <index)" "$MC_SESSIONS_DIR/index.jsonl" | cmp - index
+	OPERANDS='c -- abd' mends 'record c c/history.jsonl 3 moved' 'record abd abd/history.jsonl 3 moved'
+	mends 'leftover - .index.tmp - moved' "index - index.jsonl $(wc -l <index) moved"
+}
+
+@test "operands: the record of a session is appended to the index that there is" {
+	three
+	exchange 9 >>"$(history b)"
+	cp -a "$MC_SESSIONS_DIR/a" "$MC_SESSIONS_DIR/new"
+	cp "$MC_SESSIONS_DIR/index.jsonl" index
+	OPERANDS='b new' mends 'stale b index.jsonl - done' 'unlisted new index.jsonl - done'
+	head -c "$(wc -c <index)" "$MC_SESSIONS_DIR/index.jsonl" | cmp - index
+	same records 2 "$(tail -c "+$(($(wc -c <index) + 1))" "$MC_SESSIONS_DIR/index.jsonl" | wc -l)"
+	same last 'ask 9' "$(listed b | jq -r .lastQuery)"
+	mends
+}
+
+@test "operands: the head of a named session is made anew from the index, too" {
+	three
+	sed -i 1d "$(history b)"
+	OPERANDS=b mends 'head b b/history.jsonl 1 done'
+	same title 'A title' "$(listed b | jq -r .title)"
+	mends
+}
+
+@test "operands: a session that there is not, or no id, fails, and the rest is checked" {
+	three
+	echo garbage >>"$(history c)"
+	run_split mc-session-fsck nothere c
+	assert_status 1
+	assert_err_has "no session 'nothere'"
+	assert_out_has c/history.jsonl:3
+	run_split mc-session-fsck a nothere b
+	assert_status 1
+	assert_out_empty
+	run_split mc-session-fsck -r ../c c
+	assert_status 2
+	assert_err_has "'../c'"
+	assert_out_has c/history.jsonl:3
+	run_split mc-session-fsck
+	assert_status 0
+	run_split env MC_SESSIONS_DIR="$PWD/none" mc-session-fsck a
+	assert_status 1
+	assert_err_has "no session 'a'"
+	[[ ! -e none ]]
+}
+
+@test "operands: an ambiguous one is wrong, names its candidates, and the rest is checked" {
+	three
+	say abc four
+	say abd five
+	echo garbage >>"$(history abc)"
+	echo garbage >>"$(history c)"
+	cp "$(history abc)" before
+	run_split mc-session-fsck -r ab c
+	assert_status 2
+	assert_err_has "'ab'"
+	assert_err_has abc
+	assert_err_has abd
+	assert_out_has c/history.jsonl:3
+	refute_out_has abc
+	cmp "$(history abc)" before
+}
+
+@test "operands: a session that is in the index only is an orphan, not well" {
+	three
+	rm -r "${MC_SESSIONS_DIR:?}/b"
+	run_split mc-session-fsck --json b
+	assert_status 1
+	[[ $err == *"no session 'b'"* ]] || jq -e '.kind == "orphan" and .session == "b"' out
+}
+
+@test "operands: a repair that moves a session away leaves no orphan" {
+	three
+	rm "$(history b)"
+	run_split mc-session-fsck -r --json b
+	assert_status 1
+	same 'what was done' 'history done,orphan done' "$(jq -r '"\(.kind) \(.repair)"' out | paste -sd,)"
+	run_split mc-session-fsck b
+	assert_status 1
+	assert_err_has "no session 'b'"
+	mends
+}
+
+# While others work
+
+# chat_stalls ID: a turn of the session runs, in the middle of its reply, until the file go exists.
+chat_stalls() {
+	server_start '{"responses":[{"steps":[{"text":"so far "},{"touch":"started"},{"wait":"go"},{"text":"so good"},{"finish":"stop"},{"done":true}]}]}'
+	mc-session-new -p openai-compatible -m m -i "$1" >/dev/null
+	mc-chat --no-stdin -s "$1" asked >reply 2>&1 3>&- &
+	chat=$!
+	wait_for started
+}
+
+@test "in use: the end of the history and the turn that runs are not judged" {
+	three
+	chat_stalls d
+	[[ -s $MC_SESSIONS_DIR/d/turn.partial ]]
+	checked
+	exchange 9 | head -c 40 >>"$(history d)" # as if it were being stored
+	run_split mc-session-fsck
+	assert_status 0
+	assert_out_empty
+	run_split mc-session-fsck d
+	assert_status 0
+	touch go
+	wait "$chat"
+	same reply 'so far so good' "$(cat reply)"
+	run_split mc-session-fsck --json
+	same findings 'record d d/history.jsonl 2 none' "$(findings | sed /^stale/d)"
+}
+
+@test "in use: what is before the end is judged; a repair waits for the turn, and says for whom" {
+	local fsck
+	three
+	chat_stalls d
+	echo garbage >>"$(history d)"
+	exchange 9 >>"$(history d)"
+	run_split mc-session-fsck --json
+	same findings 'record d d/history.jsonl 2 none' "$(findings | sed /^stale/d)"
+	mc-session-fsck -r --json >repaired 2>message 3>&- &
+	fsck=$!
+	poll 20 grep -q "waiting for .*'d'" message
+	grep -q "$chat" message
+	kill -0 "$fsck"
+	touch go
+	wait "$chat"
+	run_split wait "$fsck"
+	assert_status 1
+	same 'the history' session,exchange,exchange "$(jq -r .type "$(history d)" | paste -sd,)"
+	same reply 'so far so good' "$(jq -r 'select(.query == "asked").answer' "$(history d)")"
+	same quarantined garbage "$(in_quarantine d/history.jsonl)"
+	run_split mc-session-fsck
+	assert_status 0
+	assert_out_empty
+}
+
+@test "in use: a turn that waits while a repair replaces the history is stored in the new one" {
+	local i pids
+	for i in 1 2 3 4; do
+		three
+		echo garbage >>"$(history a)"
+		exec 9<"$(history a)"
+		flock 9
+		mc-chat --no-stdin -s a waited >/dev/null 2>waits.chat 9>&- 3>&- &
+		pids=($!)
+		poll 20 grep -q 'waiting for' waits.chat
+		mc-session-fsck -r >found 2>waits.fsck 9>&- 3>&- &
+		pids+=($!)
+		poll 20 grep -q 'waiting for' waits.fsck
+		exec 9<&-
+		wait "${pids[0]}"
+		run_split wait "${pids[1]}"
+		assert_status 1
+		same queries one,waited "$(jq -r 'select(.query).query' "$(history a)" | paste -sd,)"
+		run_split mc-session-fsck
+		assert_out_empty
+		rm -r "$MC_SESSIONS_DIR"
+	done
+}
+
+# As a backup makes them.
+@test "in use: a second hard link of the turn that runs does not take it from under the chat" {
+	local fsck
+	three
+	chat_stalls d
+	ln "$MC_SESSIONS_DIR/d/turn.partial" backup
+	run_split mc-session-fsck
+	assert_status 0
+	mc-session-fsck -r >repaired 2>message 3>&- &
+	fsck=$!
+	poll 20 grep -q "waiting for .*'d'" message
+	[[ -e $MC_SESSIONS_DIR/d/turn.partial ]] || {
+		ls -A "$MC_SESSIONS_DIR/d"
+		touch go
+		wait "$chat" "$fsck"
+		return 1
+	}
+	touch go
+	wait "$chat"
+	run_split wait "$fsck"
+	assert_status 0
+}
+
+@test "in use: Ctrl-C ends the wait; what was found until then was repaired" {
+	three
+	mkdir "$MC_SESSIONS_DIR/.new-x-abc"
+	echo garbage >>"$(history a)"
+	echo garbage >>"$(history b)"
+	exec 9<"$(history b)"
+	flock 9
+	term_start -x 120 mc-session-fsck -r 9>&-
+	term_wait 'waiting for'
+	term_keys C-c
+	same 'exit status' 130 "$(term_status)"
+	flock -u 9
+	mends 'record b b/history.jsonl 3 moved'
+	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+}
+
+@test "in use: folders that are being made or deleted are nobody's leftovers" {
+	three
+	exec 9<"$MC_SESSIONS_DIR"
+	flock -s 9
+	mkdir "$MC_SESSIONS_DIR/.new-x-abc" "$MC_SESSIONS_DIR/.removed-y-1-2"
+	mends_nothing() {
+		run_split timeout 20 mc-session-fsck "$@" 9>&-
+		assert_status 0
+		assert_out_empty
+		[[ -d $MC_SESSIONS_DIR/.new-x-abc && -d $MC_SESSIONS_DIR/.removed-y-1-2 ]]
+	}
+	mends_nothing
+	mends_nothing -r
+	exec 9<&-
+	mends 'leftover - .new-x-abc - moved' 'leftover - .removed-y-1-2 - moved'
+}
+
+@test "many: a check finds nothing while others create, talk and delete" {
+	local i pids=()
+	say keep one
+	while [[ ! -e stop ]]; do mc-session-new -p echo >/dev/null; done 3>&- &
+	pids+=($!)
+	while [[ ! -e stop ]]; do mc-chat --no-stdin -p echo hello >/dev/null 2>&1 && mc-chat --no-stdin -s keep more >/dev/null; done 3>&- &
+	pids+=($!)
+	while [[ ! -e stop ]]; do mc-session-ls -q | grep -vx keep | mc-session-rm -f -; done >/dev/null 2>&1 3>&- &
+	pids+=($!)
+	for i in {1..50}; do
+		mc-session-fsck >>found 2>&1 || true
+	done
+	touch stop
+	wait "${pids[@]}"
+	same findings '' "$(cat found)"
+	mends
+}
+
+@test "many: repairs while others work lose nothing, and end" {
+	local i
+	three
+	printf 'garbage %s\n' 1 2 3 4 >>"$(history a)"
+	for i in {1..12}; do
+		mc-chat --no-stdin -s a "prompt $i" >/dev/null 2>&1 3>&- &
+		((i % 3)) || timeout 60 mc-session-fsck -r >>found 2>&1 3>&- &
+	done
+	wait
+	same prompts "$( (echo one; for i in {1..12}; do echo "prompt $i"; done) | sort)" "$(stored a | sort)"
+	same 'garbage, all of it' "$(printf 'garbage %s\n' 1 2 3 4)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | sort)"
+	run_split mc-session-fsck
+	assert_status 0
+	assert_out_empty
+}
+
+# When a repair fails
+
+# many_records ID: 6 KB of sound history, and a damaged line in it.
+many_records() {
+	local i
+	craft "$1" "$(head_of "$1")" "$(exchange 1)" garbage
+	for i in {2..20}; do exchange "$i"; done >>"$(history "$1")"
+}
+
+@test "full: a history that cannot be written anew stays as it is, byte for byte" {
+	local limit
+	many_records a
+	mc-session-ls >/dev/null 2>&1
+	cp "$(history a)" whole
+	for limit in 1 4; do
+		run_split small_files "$limit" mc-session-fsck -r --json
+		assert_status 1
+		jq -es 'any(.[]; .kind == "record" and .repair == "impossible" and (.message | contains("File too large")))' out
+		cmp "$(history a)" whole
+		same 'the list' a "$(mc-session-ls -q)"
+	done
+	rm -rf "$MC_SESSIONS_DIR/.quarantine"
+	mends 'record a a/history.jsonl 3 moved' '?leftover a a/.history.tmp - moved'
+}
+
+@test "full: what could not be moved is not said to be in quarantine" {
+	many_records a
+	mc-session-ls >/dev/null 2>&1
+	run_split small_files 1 mc-session-fsck -r
+	assert_status 1
+	assert_out_has 'File too large'
+	refute_out_has 'moved to'
+}
+
+@test "full: a turn that cannot be stored stays in its spool" {
+	craft a "$(head_of a)" "$(exchange 1)"
+	mc-session-ls >/dev/null
+	partial a 2 "$(seq 1000)"
+	cp "$(history a)" whole
+	cp "$MC_SESSIONS_DIR/a/turn.partial" turn
+	run_split small_files 1 mc-session-fsck -r
+	assert_status 1
+	assert_out_has 'File too large'
+	head -c "$(wc -c <whole)" "$(history a)" | cmp - whole
+	cmp "$MC_SESSIONS_DIR/a/turn.partial" turn
+	mends 'spool a a/turn.partial - done' '?torn a a/history.jsonl 3 moved'
+	same queries 'ask 1,ask 2,and on in a' "$(queries a)"
+}
+
+@test "full: an index that cannot be made anew is not taken away" {
+	local i
+	for i in {1..4}; do say "s$i" "$(printf 'word %.0s' {1..30})"; done
+	mc-session-ls --json >list
+	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
+	run_split small_files 1 mc-session-fsck -r
+	assert_status 1
+	assert_out_has 'File too large'
+	[[ -s $MC_SESSIONS_DIR/index.jsonl ]] || differs 'an index' ''
+	mc-session-ls --json | cmp list -
+}
+
+@test "full: a file system without room, and one that is read only: messages, and nothing lost" {
+	((EUID == 0)) || skip 'only root can mount a small file system'
+	unshare -m mount -t tmpfs -o size=64k none "$HOME" 2>/dev/null || skip 'mounting is not allowed here'
+	many_records a
+	head_of b | tr -d '\n' >b
+	mc-session-ls >/dev/null 2>&1
+	mkdir "$MC_SESSIONS_DIR/empty" disk
+	cp -a "$MC_SESSIONS_DIR" before
+	# shellcheck disable=SC2016
+	unshare -m bash -e -c '
+		mount -t tmpfs -o size=256k none disk
+		cp -a before disk/sessions
+		export MC_SESSIONS_DIR=$PWD/disk/sessions
+		cat /dev/zero >disk/fill 2>/dev/null || true
+		mc-session-fsck -r --json >full 2>full.err || echo $? >full.status
+		cp -a disk/sessions after.full
+		rm disk/fill
+		mount -o remount,ro disk
+		mc-session-fsck >ro.check 2>&1 || echo $? >ro.check.status
+		mc-session-fsck -r >ro 2>&1 || echo $? >ro.status
+		mount -o remount,rw disk
+		mc-session-fsck -r --json >repaired 2>repaired.err || echo $? >repaired.status
+		mc-session-fsck >clean 2>&1
+		cp -a disk/sessions after
+	'
+	same statuses 1,1,1,1 "$(cat full.status ro.check.status ro.status repaired.status | paste -sd,)"
+	grep -q 'No space left on device' full
+	grep -q 'a/history.jsonl:3: ' ro.check
+	grep -q 'Read-only file system' ro
+	cmp before/a/history.jsonl after.full/a/history.jsonl
+	cmp before/index.jsonl after.full/index.jsonl
+	same 'left in the end' '' "$(cat clean)"
+	find after/.quarantine -size 0 -delete # what could not be written
+	cat full repaired | jq -c 'select(.repair == "done" and .quarantine)' >moved
+	MC_SESSIONS_DIR=$PWD/after judge kept before moved
+}
+
+@test "full: output that cannot be written fails, and the repair is whole" {
+	three
+	[[ -c /dev/full ]] || skip 'there is no /dev/full'
+	echo garbage >>"$(history a)"
+	status=0
+	mc-session-fsck -r >/dev/full 2>err || status=$?
+	same status 1 "$status"
+	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "full: output that cannot be written is told" {
+	three
+	[[ -c /dev/full ]] || skip 'there is no /dev/full'
+	echo garbage >>"$(history a)"
+	for option in '' --json -r; do
+		# shellcheck disable=SC2086
+		mc-session-fsck $option >/dev/full 2>err || status=$?
+		same status 1 "$status"
+		grep -q 'No space left' err || differs "a message with '$option'" 'No space left'
+	done
+}
+
+@test "kill: a repair that dies anywhere loses nothing, and the next one ends it" {
+	local i id
+	for i in {1..60}; do
+		exchange "$i" >>records
+		echo "garbage $i" >>garbage
+	done
+	for id in a b c; do
+		craft "$id" "$(head_of "$id")"
+		paste -d '\n' records garbage >>"$(history "$id")"
+	done
+	mc-session-ls >/dev/null 2>&1
+	for id in a b c; do partial "$id" 70; done
+	mkdir "$MC_SESSIONS_DIR/empty"
+	for i in 1 2 3 4 6 8 12; do
+		{ timeout -s KILL "0.00$i" mc-session-fsck -r >/dev/null || true; } 2>/dev/null
+		for id in a b c; do
+			grep -h '"complete"' "$(history "$id")" | cmp - records
+		done
+	done
+	mc-session-fsck -r >/dev/null 2>&1 || true
+	mends
+	for id in a b c; do
+		same "all that was no record in $id" "$(sort garbage)" \
+			"$(cat "$MC_SESSIONS_DIR/.quarantine/$id.history.jsonl"-* | grep '^garbage' | sort -u)"
+		sed -n 2,61p "$(history "$id")" | cmp - records
+		same 'the turn' "ask 70,and on in $id" "$(stored "$id" | sed 1,60d | paste -sd,)"
+	done
+	find "$MC_SESSIONS_DIR/.quarantine" -name 'empty-*' | grep -q .
+}
+
+@test "quarantine: one that is a link, a file or another's: nothing is moved there, nothing is lost" {
+	local kind
+	mkdir beyond
+	for kind in link file other; do
+		three
+		echo garbage >>"$(history a)"
+		mkdir "$MC_SESSIONS_DIR/empty"
+		case $kind in
+		link) ln -s ../beyond "$MC_SESSIONS_DIR/.quarantine" ;;
+		file) echo kept >"$MC_SESSIONS_DIR/.quarantine" ;;
+		other)
+			((EUID == 0)) || continue
+			mkdir "$MC_SESSIONS_DIR/.quarantine"
+			chown 12345 "$MC_SESSIONS_DIR/.quarantine"
+			;;
+		esac
+		cp -a "$MC_SESSIONS_DIR" before
+		run_split mc-session-fsck -r --json
+		assert_status 1
+		judge kept before out
+		jq -es 'length > 1 and all(.[]; .repair == "impossible" and .quarantine == null and (.message | contains(".quarantine")))' out
+		cmp before/a/history.jsonl "$(history a)"
+		[[ -d $MC_SESSIONS_DIR/empty ]]
+		same 'beyond' '' "$(ls -A beyond)"
+		rm -rf "$MC_SESSIONS_DIR" before
+	done
+}
+
+@test "quarantine: where it is a file the message says so" {
+	three
+	echo garbage >>"$(history a)"
+	echo kept >"$MC_SESSIONS_DIR/.quarantine"
+	run_split mc-session-fsck -r
+	refute_out_has 'it is missing'
+}
+
+@test "quarantine: one that others may write to is closed, or the message does not send its reader in a circle" {
+	three
+	echo garbage >>"$(history a)"
+	mkdir -m 0777 "$MC_SESSIONS_DIR/.quarantine"
+	run_split mc-session-fsck --repair
+	refute_out_has "'mc-session-fsck --repair'"
+}
+
+@test "quarantine: what is in it is nobody's business, whatever it is" {
+	three
+	echo garbage >>"$(history a)"
+	repair
+	ln -s nowhere "$MC_SESSIONS_DIR/.quarantine/link"
+	mkfifo "$MC_SESSIONS_DIR/.quarantine/fifo"
+	chmod 0666 "$MC_SESSIONS_DIR"/.quarantine/a.*
+	cp -a "$MC_SESSIONS_DIR/b" "$MC_SESSIONS_DIR/.quarantine/d"
+	mends
+	rm -r "$MC_SESSIONS_DIR/.quarantine"
+	mends
+}
+
+# Names, and the terminal
+
+# strange_names: a store with names that no tool gave.
+strange_names() {
+	three
+	ln -s x "$MC_SESSIONS_DIR/"$'nl\nb\e[31mred\xff\u009b2J\u202e "quoted"\\'
+	mkdir "$MC_SESSIONS_DIR/"$'.new-\n\e]0;x\a'
+	mkfifo "$MC_SESSIONS_DIR/a/"$'f\xc3\n\t\r\b\x7f'
+}
+
+@test "names: in the text each finding is one harmless line" {
+	local option
+	strange_names
+	for option in '' -r; do
+		# shellcheck disable=SC2086
+		run_split mc-session-fsck $option
+		assert_status 1
+		same lines 3 "$(wc -l <out)"
+		same 'control characters' '' "$(LC_ALL=C tr -d '\n -~\200-\377' <out)"
+		[[ $out != *[$'\u009b\u202e']* ]] || differs 'no such characters' "$out"
+		iconv -f UTF-8 -t UTF-8 <out >/dev/null
+	done
+	run_split mc-session-fsck
+	assert_status 0
+	same 'in quarantine' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -mindepth 1 -maxdepth 1 -printf x | wc -c)"
+}
+
+@test "names: with --json they are valid JSON, and exact where they are UTF-8" {
+	strange_names
+	run_split mc-session-fsck --json
+	assert_status 1
+	same lines 3 "$(wc -l <out)"
+	findings >/dev/null
+	iconv -f UTF-8 -t UTF-8 <out >/dev/null
+	jq -es --arg name $'.new-\n\e]0;x\a' 'any(.[]; .file == $name and .kind == "leftover" and .session == null)' out
+	repair
+	jq -es 'all(.[]; .repair == "done")' repaired
+	place=$(jq -r --arg name $'.new-\n\e]0;x\a' 'select(.file == $name).quarantine' repaired)
+	[[ -d $MC_SESSIONS_DIR/$place ]]
+}
+
+@test "names: JSON is harmless at a terminal, too" {
+	strange_names
+	script -qc 'mc-session-fsck --json; mc-session-fsck' typescript >/dev/null
+	sed '1d;$d' typescript >seen
+	grep -q quoted seen
+	if LC_ALL=C grep -q $'[\e\x07\x08\x7f]' seen || LC_ALL=C grep -P '\xc2\x9b|\xe2\x80\xae' seen; then
+		cat -v seen
+		return 1
+	fi
+}
+
+@test "names: what is in the records stays out of the messages, or is harmless there" {
+	three
+	printf '{"type":"\e[31m"}\n{"type":"exchange","id":"\\u001b[2J","\\u001b]0;x":\e}\n{"type":"session","version":"\\u001b[2J"}\n' >>"$(history a)"
+	printf '{"id":"\e[2J","version":1}\n{"id":"\\u001b[2J","version":1}\n' >>"$MC_SESSIONS_DIR/index.jsonl"
+	for option in '' -r; do
+		# shellcheck disable=SC2086
+		run_split mc-session-fsck $option
+		assert_status 1
+		same 'control characters' '' "$(LC_ALL=C tr -d '\n -~\200-\377' <out)"
+	done
+}
+
+# slow_store: a repair of it takes longer than 0.7 s, as it has to wait in its first session.
+slow_store() {
+	local i
+	for i in {1..40}; do craft "s$i" "$(head_of "s$i")"; done
+	craft a "$(head_of a)" garbage
+	craft z "$(head_of z)" garbage
+	mc-session-ls >/dev/null 2>&1
+	exec 9<"$(history a)"
+	flock 9
+}
+
+@test "terminal: a long check tells how far it has come, and clears that line" {
+	slow_store
+	term_start -x 120 mc-session-fsck -r 9>&-
+	term_wait 'waiting for'
+	sleep 0.8 # it says nothing of itself before
+	flock -u 9
+	same 'exit status' 1 "$(term_status)"
+	term_wait '^z/history.jsonl:2: .*moved to'
+	same 'lines that are no finding and no waiting' '' "$(term_screen | grep -v -e '^$' -e waiting -e 'history.jsonl:2' -e '^index.jsonl: ')"
+}
+
+@test "terminal: the progress is on standard error, at a terminal only" {
+	local pid
+	slow_store
+	script -qefc 'mc-session-fsck -r 2>progress.file; mc-session-fsck' typescript >/dev/null 9>&- 3>&- &
+	pid=$!
+	poll 20 grep -q waiting progress.file
+	sleep 0.8
+	flock -u 9
+	wait "$pid" || true
+	same 'not at a terminal' 1 "$(wc -l <progress.file)"
+	rm -r "$MC_SESSIONS_DIR"
+	slow_store
+	script -qefc 'mc-session-fsck -r >found' typescript >/dev/null 9>&- 3>&- &
+	pid=$!
+	poll 20 grep -q waiting typescript
+	sleep 0.8
+	flock -u 9
+	wait "$pid" || true
+	grep -q '[0-9] of [0-9]' typescript
+	grep -q '^z/history.jsonl:2' found
+	# It ends with the line cleared.
+	sed '$d' typescript | tr -d '\n' | grep -q $'\r\e\\[K$'
+}
+
+# Large stores
+
+# Beyond 10,000 sessions the tools leave the making of the index to mc-session-fsck.
+@test "large: without an index the tools say what to do, a turn is stored all the same, and the repair makes it" {
+	local tool
+	say keep one
+	"${PYTHON:-/usr/bin/python3}" -IS - <<-'EOF'
+		import os
+		os.chdir(os.environ["MC_SESSIONS_DIR"])
+		for i in range(10001):
+		    name = f"s{i:05}"
+		    os.mkdir(name)
+		    with open(f"{name}/history.jsonl", "w") as f:
+		        f.write(f'{{"type":"session","version":1,"id":"{name}","createdAt":{1700000000000 + i},'
+		                '"cwd":"/","provider":"echo","model":"echo"}\n')
+	EOF
+	rm "$MC_SESSIONS_DIR/index.jsonl"
+	for tool in mc-session-ls 'mc-session-ls -q -n 1' 'mc-chat --no-stdin -c hello'; do
+		run_split $tool
+		assert_status 1
+		assert_out_empty
+		same 'lines of the message' 1 "$(wc -l <err)"
+		assert_err_has "'mc-session-fsck --repair'"
+	done
+	run_split mc-chat --no-stdin -s s00007 hello
+	assert_status 0
+	assert_out hello
+	same 'lines of the notice' 1 "$(wc -l <err)"
+	assert_err_has "'mc-session-fsck --repair'"
+	same stored hello "$(stored s00007)"
+	run_split mc-session-fsck
+	assert_status 1
+	same findings 1 "$(wc -l <out)"
+	assert_out_has 'index.jsonl: '
+	run_split mc-session-fsck --repair --json
+	assert_status 1
+	same findings 'index - index.jsonl - done' "$(findings)"
+	same sessions 10002 "$(mc-session-ls -q | sort -u | wc -l)"
+	same newest s00007 "$(mc-session-ls -q -n 1)"
+	run_split mc-session-fsck
+	assert_status 0
+	assert_out_empty
+}
