@@ -155,8 +155,13 @@ coverage: export GCOV_ERROR_FILE = /dev/null
 coverage:
 	@mkdir -p build/coverage
 	find build/coverage -name '*.gcda' -delete
-	@status=0; $(MAKE) COVERAGE=1 check || status=$$?; \
+	@status=0; $(MAKE) COVERAGE=1 check coverage-faults || status=$$?; \
 		tests/coverage.py build/coverage && exit $$status
+
+# All of the faults that an error's line may wait for, not a sample: a quarter of an hour.
+coverage-faults: all $(FAULT_BIN)
+	FAULT=full FAULT_BIN_DIR=$(CURDIR)/$(BUILD)/tests/fault TEST_OUT=$(BUILD)/check-fault \
+		tests/run tests/fault/failing-calls.py tests/fault/alloc.py
 
 # ---- fuzzing: the targets once more, by clang, with libFuzzer and the sanitizers ----
 
@@ -220,7 +225,7 @@ clean:
 	rm -rf build mcbox $(TOOLS)
 
 FORCE:
-.PHONY: all check check-fault coverage fuzz lint bench completions install uninstall clean FORCE
+.PHONY: all check check-fault coverage coverage-faults fuzz lint bench completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -145,6 +145,39 @@ member() { exchange 7 | jq -c "del(.$1)" | sed "s/}\$/,\"$1\":$2}/"; }
 	bounded mc-session-fsck
 }
 
+@test "a turn cut short that no record can hold is set aside, and the session goes on" {
+	say a one
+	printf '{"type":"exchange","id":"x","timestamp":1,"query":"q","model":"echo"}\n' >head
+	(umask 077 && cat head >"$MC_SESSIONS_DIR/a/turn.partial")
+	truncate -s 300M "$MC_SESSIONS_DIR/a/turn.partial"
+	run_split mc-chat --no-stdin -s a two
+	assert_status 0
+	assert_err_has 'turn.partial is damaged (larger than 256 MiB); it is kept as turn.damaged-'
+	# This one fits as it is, but not as JSON.
+	(umask 077 && cat head - >"$MC_SESSIONS_DIR/a/turn.partial") < <(head -c 50M /dev/zero | tr '\0' '\1')
+	run_split mc-session-cat -n 1 a
+	assert_status 0
+	assert_err_has 'turn.partial is damaged (larger than 256 MiB); it is kept as turn.damaged-'
+	same 'exchanges' 'one,two' "$(queries a)"
+	same 'set aside' 2 "$(find "$MC_SESSIONS_DIR/a" -name 'turn.damaged-*' | wc -l)"
+	rm "$MC_SESSIONS_DIR"/a/turn.damaged-*
+}
+
+@test "a history without a byte" {
+	new a
+	: >"$(history a)"
+	for words in "cat a" "cat -n 1 a" "cat --status a"; do
+		read -ra args <<<"$words"
+		run_split "mc-session-${args[0]}" "${args[@]:1}"
+		assert_status 1
+		assert_err_has 'history.jsonl has no valid session record'
+	done
+	run_split mc-chat --no-stdin -s a hello
+	assert_status 1
+	run_split mc-session-fsck
+	assert_out_has 'a/history.jsonl:1: no valid session record'
+}
+
 @test "a prompt without an end is refused in time" {
 	run_split timeout 60 mc-chat -p echo < <(yes)
 	assert_status 2

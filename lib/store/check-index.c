@@ -279,6 +279,17 @@ static bool index_exists(const struct check *c)
 	return fstatat(c->store->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
+/* With one that is refused there is nothing to compare; a check of everything tells why. */
+static bool index_is_readable(const struct check *c)
+{
+	struct err ignored = ERR_INIT;
+	int fd = index_open_file(c->store, O_RDONLY, &ignored);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int check_index_session(struct check *c, struct session *x, bool whole, struct err *e)
 {
 	const struct store *told = x->store;
@@ -290,7 +301,7 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 	/* A missing index is one finding, and none where only some sessions are checked. */
 	if (whole)
 		c->index->sessions = true;
-	if (whole ? c->index->missing || c->index->refused : !index_exists(c))
+	if (whole ? c->index->missing || c->index->refused : !index_is_readable(c))
 		return 0;
 	quiet.notice = NULL; /* what it would say was told */
 	x->store = &quiet;

@@ -206,8 +206,12 @@ static main_function *real_main;
 
 static int armed_main(int argc, char **argv, char **envp)
 {
+	int status;
+
 	arm();
-	return real_main(argc, argv, envp);
+	status = real_main(argc, argv, envp);
+	plan.armed = false; /* what follows is the library's, or a report of coverage */
+	return status;
 }
 
 int __libc_start_main(main_function *m, int argc, char **argv, nothing_function *init,

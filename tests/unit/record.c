@@ -293,6 +293,11 @@ static void test_usage(void)
 
 	usage_add(&sum, &none);
 	ok(!usage_known(&sum), "nothing and nothing is unknown");
+	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 1, -1, -1 });
+	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 2, -1, -1 });
+	is_int(sum.input, COUNT_MAX, "a sum stays one that every reader can count to");
+	is_int(sum.total, 3, "and the others go on");
+	sum = (struct usage)USAGE_NONE;
 	usage_add(&sum, &one);
 	usage_add(&sum, &one);
 	usage_add(&sum, &none);
