@@ -33,6 +33,8 @@ findings() {
 	jq -r '"\(.kind) \(.session // "-") \(.file) \(.line // "-") \(if .quarantine then "moved" else .repair end)"' out
 }
 
+refute() { ! "$@" || differs "to fail: $*" ''; }
+
 # in_quarantine FILE: what the repair just now moved of it, printed.
 in_quarantine() {
 	local place
@@ -1045,6 +1047,24 @@ chat_stalls() {
 	done
 }
 
+@test "in use: the new history is locked from its first moment on" {
+	local fsck
+	three
+	sed -i '2i garbage' "$(history a)"
+	exchange 9 >>"$(history a)"
+	exec 9<"$MC_SESSIONS_DIR/index.lock"
+	flock 9
+	mc-session-fsck -r a >found 2>message 9>&- 3>&- &
+	fsck=$!
+	poll 20 grep -q 'waiting for .*index.lock' message # with the record of the session in hand
+	refute grep -q garbage "$(history a)"
+	refute flock -n "$(history a)" true
+	flock -u 9
+	run_split wait "$fsck"
+	assert_status 1
+	mends
+}
+
 # As a backup makes them.
 @test "in use: a second hard link of the turn that runs does not take it from under the chat" {
 	local fsck
@@ -1439,7 +1459,7 @@ slow_store() {
 	sleep 0.8
 	flock -u 9
 	wait "$pid" || true
-	same 'not at a terminal' 1 "$(wc -l <progress.file)"
+	same 'but the waiting, where there is no terminal' '' "$(grep -v waiting progress.file)"
 	rm -r "$MC_SESSIONS_DIR"
 	slow_store
 	script -qefc 'mc-session-fsck -r >found' typescript >/dev/null 9>&- 3>&- &
