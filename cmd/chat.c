@@ -404,7 +404,8 @@ static int run_turn(struct chat *chat, struct span prompt)
 		.model = chat->choice.model,
 		.title = chat->choice.title,
 		.prompt = prompt,
-		.wait = { chat->no_wait, chat->stop_fd, say_waiting, chat },
+		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
+		          .ctx = chat },
 		.reply = REPLY_INIT, .answer = BUF_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
 	struct buf model = BUF_INIT;

@@ -122,9 +122,9 @@ static void print_line(const struct finding *f)
 	buf_adds(&b, f->file);
 	if (f->line)
 		buf_addf(&b, ":%zu", f->line);
-	buf_addf(&b, ": %s", f->message);
 	if (f->session && strcmp(f->file, INDEX_FILE) == 0)
 		buf_addf(&b, " ('%s')", f->session);
+	buf_addf(&b, ": %s", f->message);
 	if (f->quarantine)
 		buf_addf(&b, "; moved to %s", f->quarantine);
 	else if (f->repair == REPAIR_DONE)

@@ -143,7 +143,8 @@ def checked(wanted):
     said = text.splitlines()
     expect(len(said) == len(findings), "text and JSON have not as many lines:", text)
     for line, f in zip(said, findings):
-        begin = f["file"] + (f":{f['line']}" if f["line"] else "") + f": {f['message']}"
+        whose = f" ('{f['session']}')" if f["session"] and f["file"] == "index.jsonl" else ""
+        begin = f["file"] + (f":{f['line']}" if f["line"] else "") + whose + f": {f['message']}"
         expect(line.startswith(begin), "not the same:", line, begin)
 
 

@@ -853,7 +853,7 @@ list_kept() { mc-session-ls --json | diff list -; }
 	partial notes 9
 	run_split mc-session-fsck
 	assert_status 1
-	assert_out $'demo/history.jsonl:4: the last line breaks off: JSON that breaks off\nnotes/turn.partial: a turn that was cut short'
+	assert_out $'demo/history.jsonl:4: the last line is no whole record: JSON that breaks off\nnotes/turn.partial: a turn that was cut short'
 	sed -i '1s/.*/garbage/' "$(history demo)"
 	sed -i '/"id":"demo"/d' "$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-fsck -r
@@ -863,8 +863,8 @@ list_kept() { mc-session-ls --json | diff list -; }
 	head_of demo | cat - "$(history demo)" >history
 	cat history >"$(history demo)"
 	run_split mc-session-fsck --repair
-	grep -Ex "demo/history.jsonl:4: the last line breaks off: JSON that breaks off; moved to $Q" out
-	grep -Ex "index.jsonl: .*'demo'.*; moved to $Q" out
+	grep -Ex "demo/history.jsonl:4: the last line is no whole record: JSON that breaks off; moved to $Q" out
+	grep -Ex "index.jsonl \('demo'\): .*; moved to $Q" out
 	run_split mc-session-fsck
 	assert_status 0
 	assert_out_empty
@@ -1447,7 +1447,7 @@ slow_store() {
 	flock -u 9
 	same 'exit status' 1 "$(term_status)"
 	term_wait '^z/history.jsonl:2: .*moved to'
-	same 'lines that are no finding and no waiting' '' "$(term_screen | grep -v -e '^$' -e waiting -e 'history.jsonl:2' -e '^index.jsonl: ')"
+	same 'lines that are no finding and no waiting' '' "$(term_screen | grep -v -e '^$' -e waiting -e 'history.jsonl:2' -e '^index.jsonl ')"
 }
 
 @test "terminal: the progress is on standard error, at a terminal only" {

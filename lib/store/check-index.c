@@ -358,7 +358,7 @@ static void tell_pending(struct check *c, const struct pending *p, const struct 
 {
 	static const char *const messages[] = {
 		[FINDING_INDEX] = "a line that is no record",
-		[FINDING_TORN] = "the last line breaks off",
+		[FINDING_TORN] = "the last line has no line feed",
 		[FINDING_STALE] = "its record is not what the history says",
 		[FINDING_UNLISTED] = "it has no record of the session",
 		[FINDING_ORPHAN] = "it has a record of a session that is not there",

@@ -218,6 +218,6 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 		else if (record_parse(line, &r, why) == 0)
 			record_release(&r);
 		if (bad->kind == FINDING_TORN && !bad->stays)
-			err_prefix(why, "the last line breaks off");
+			err_prefix(why, "the last line is no whole record");
 	}
 }

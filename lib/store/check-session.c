@@ -132,7 +132,7 @@ static int open_history(struct subject *s, struct err *e)
 	struct stat st;
 	int there;
 
-	wait.no_wait = !s->c->repair;
+	wait.no_wait = wait.shared = !s->c->repair;
 	wait.ctx = s->x.id;
 	for (;;) {
 		struct err busy = ERR_INIT;

@@ -60,7 +60,7 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 
 	for (int step = 1;; step = step < 8 ? step + 1 : step) {
 		/* Once told, a wait that nothing needs to break can be left to the kernel. */
-		int how = LOCK_EX | (told && w->stop_fd < 0 ? 0 : LOCK_NB);
+		int how = (w->shared ? LOCK_SH : LOCK_EX) | (told && w->stop_fd < 0 ? 0 : LOCK_NB);
 
 		if (flock(fd, how) == 0)
 			return 0;
