@@ -129,25 +129,27 @@ static int set_up(struct transfer *t)
 
 	if (add_headers(t) < 0)
 		return -1;
-	bad |= set(c, CURLOPT_URL, t->rq->url);
-	bad |= set(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	bad |= set(c, CURLOPT_FOLLOWLOCATION, 0L);
-	bad |= set(c, CURLOPT_NOSIGNAL, 1L);
+	bad = bad ? bad : set(c, CURLOPT_URL, t->rq->url);
+	bad = bad ? bad : set(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	bad = bad ? bad : set(c, CURLOPT_FOLLOWLOCATION, 0L);
+	bad = bad ? bad : set(c, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	set(c, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
 #endif
-	bad |= set(c, CURLOPT_USERAGENT, "mcbox/" MCBOX_VERSION);
-	bad |= set(c, CURLOPT_HTTPHEADER, t->headers);
-	bad |= set(c, CURLOPT_POST, 1L);
-	bad |= set(c, CURLOPT_POSTFIELDS, t->rq->body.p);
-	bad |= set(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->rq->body.n);
-	bad |= set(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-	bad |= set(c, CURLOPT_ERRORBUFFER, t->why);
-	bad |= set(c, CURLOPT_WRITEFUNCTION, on_body);
-	bad |= set(c, CURLOPT_WRITEDATA, t);
-	bad |= set(c, CURLOPT_NOPROGRESS, 0L);
-	bad |= set(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	bad |= set(c, CURLOPT_XFERINFODATA, t);
+	bad = bad ? bad : set(c, CURLOPT_USERAGENT, "mcbox/" MCBOX_VERSION);
+	bad = bad ? bad : set(c, CURLOPT_HTTPHEADER, t->headers);
+	bad = bad ? bad : set(c, CURLOPT_POST, 1L);
+	bad = bad ? bad : set(c, CURLOPT_POSTFIELDS, t->rq->body.p);
+	bad = bad ? bad : set(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->rq->body.n);
+	bad = bad ? bad : set(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	bad = bad ? bad : set(c, CURLOPT_ERRORBUFFER, t->why);
+	bad = bad ? bad : set(c, CURLOPT_WRITEFUNCTION, on_body);
+	bad = bad ? bad : set(c, CURLOPT_WRITEDATA, t);
+	bad = bad ? bad : set(c, CURLOPT_NOPROGRESS, 0L);
+	bad = bad ? bad : set(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	bad = bad ? bad : set(c, CURLOPT_XFERINFODATA, t);
+	if (bad == CURLE_OUT_OF_MEMORY)
+		return err_oom(t->e);
 	return bad ? err_set(t->e, ERR_FAILED, "libcurl is too old or lacks HTTP") : 0;
 }
 
