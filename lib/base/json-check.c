@@ -26,6 +26,7 @@ struct check {
 	const char *p, *end;
 	const char *why; /* set where the place alone does not tell */
 	size_t weight;   /* see json_check() */
+	bool nul;        /* the last string has one, as an escape */
 };
 
 static bool check_value(struct check *c, int depth);
@@ -75,6 +76,7 @@ static bool check_unicode(struct check *c)
 
 	if (json_hex4(c->p, c->end, &first) < 0)
 		return false;
+	c->nul |= first == 0;
 	if (first >= 0xd800 && first < 0xdc00 && c->end - c->p >= 10 && c->p[4] == '\\' &&
 	    c->p[5] == 'u' && json_hex4(c->p + 6, c->end, &second) == 0 && second >= 0xdc00 &&
 	    second < 0xe000) {
@@ -103,6 +105,7 @@ static bool check_escape(struct check *c)
 
 static bool check_string(struct check *c)
 {
+	c->nul = false;
 	if (!check_char(c, '"'))
 		return false;
 	while (c->p < c->end && *c->p != '"') {
@@ -126,6 +129,17 @@ static bool check_word(struct check *c, const char *word)
 	return true;
 }
 
+/* json-c ends a name at a NUL, and so would take two names for one. */
+static bool check_name(struct check *c)
+{
+	if (!check_string(c))
+		return false;
+	if (c->nul)
+		c->why = "a NUL in a name";
+	check_space(c);
+	return !c->nul && check_char(c, ':');
+}
+
 /* The members of an object or the elements of an array, to its closing bracket. */
 static bool check_list(struct check *c, bool object, int depth)
 {
@@ -137,7 +151,7 @@ static bool check_list(struct check *c, bool object, int depth)
 		return true;
 	for (;;) {
 		check_space(c);
-		if (object && (!check_string(c) || (check_space(c), !check_char(c, ':'))))
+		if (object && !check_name(c))
 			return false;
 		c->weight++;
 		if (!check_value(c, depth - 1))
@@ -182,7 +196,7 @@ int json_check(struct span text, size_t *weight, struct err *e)
 
 int json_check_form(struct span text, size_t *weight, struct err *e)
 {
-	struct check c = { text.p, text.p + text.n, NULL, 0 };
+	struct check c = { .p = text.p, .end = text.p + text.n };
 
 	if (check_value(&c, JSON_DEPTH) && c.p == c.end) {
 		*weight = c.weight;

@@ -64,6 +64,8 @@ static void test_refuse(void)
 		{ "{\"a\":\"\\ud800\\ud800\"}", "half a surrogate pair" },
 		{ "{\"a\":\"\\ud83dx\"}", "half a surrogate pair" },
 		{ "{\"\\udfff\":1}", "half a surrogate pair" },
+		{ "{\"a\\u0000\":1}", "a NUL in a name" },
+		{ "{\"a\\u0000b\":1,\"a\\u0000c\":2}", "a NUL in a name" },
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
