@@ -257,10 +257,11 @@ def check_told(scenario, ideal, result, after):
     tool = f"mc-{scenario.words[0]}: "
     words = [line[len(tool):] for line in err.decode(errors="replace").splitlines()
              if line.startswith(tool)]
-    # A repair says in the finding why it could not be made, and that there are such; the
-    # loader has its own words.
+    # A repair says in the finding why it could not be made, and that there are such. The
+    # loader has its own words, and so has libcurl, which calls some of it a network error.
     clear = any(word in text.lower() for text in words
-                for word in ("memory", "could not be repaired", "cannot load libcurl"))
+                for word in ("memory", "could not be repaired", "cannot load libcurl",
+                             "cannot get an answer", "cannot reach"))
     if status not in (*scenario.statuses, wanted.status):
         yield f"status {status}"
     elif status == wanted.status and not (status and clear):
