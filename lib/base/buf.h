@@ -66,6 +66,11 @@ static inline bool span_eq(struct span a, const char *s)
 	return a.n == strlen(s) && memcmp(a.p, s, a.n) == 0;
 }
 
+static inline bool span_same(struct span a, struct span b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
 /* FNV-1a. */
 uint64_t span_hash(struct span s);
 

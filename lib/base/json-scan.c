@@ -116,12 +116,12 @@ static bool means(struct span text, struct span want)
 	struct buf b = BUF_INIT;
 	bool same;
 
-	if (text.n == want.n && memcmp(text.p, want.p, want.n) == 0)
+	if (span_same(text, want))
 		return true;
 	if (!memchr(text.p, '\\', text.n))
 		return false;
 	json_scan_add_str(&b, (struct span){ text.p - 1, text.n + 2 });
-	same = b.n == want.n && memcmp(b.p, want.p, want.n) == 0;
+	same = span_same(buf_span(&b), want);
 	buf_release(&b);
 	return same;
 }

@@ -44,6 +44,14 @@ static int by_id(const void *a, const void *b)
 	return r ? r : (x.n > y.n) - (x.n < y.n);
 }
 
+static struct pending pending(enum finding_kind kind, const char *id, size_t line)
+{
+	struct pending p = { .kind = kind, .line = line };
+
+	memcpy(p.id, id, strlen(id) + 1);
+	return p;
+}
+
 static int add_pending(struct check_index *ix, enum finding_kind kind, const char *id, size_t line,
                        struct err *e)
 {
@@ -52,9 +60,22 @@ static int add_pending(struct check_index *ix, enum finding_kind kind, const cha
 	if (!v)
 		return -1;
 	ix->pending = v;
-	v[ix->npending] = (struct pending){ .kind = kind, .line = line };
-	memcpy(v[ix->npending++].id, id, strlen(id) + 1);
+	v[ix->npending++] = pending(kind, id, line);
 	return 0;
+}
+
+static void tell_pending(struct check *c, const struct pending *p, const struct outcome *o)
+{
+	static const char *const messages[] = {
+		[FINDING_INDEX] = "a line that is no record",
+		[FINDING_TORN] = "the last line has no line feed",
+		[FINDING_STALE] = "its record is not what the history says",
+		[FINDING_UNLISTED] = "it has no record of the session",
+		[FINDING_ORPHAN] = "it has a record of a session that is not there",
+	};
+	struct spot at = { p->id[0] ? p->id : NULL, NULL, INDEX_FILE, p->line };
+
+	check_tell(c, p->kind, &at, o, "%s", messages[p->kind]);
 }
 
 /* ---- the picture ---- */
@@ -100,14 +121,6 @@ static int collect_live(struct check_index *ix, struct err *e)
 	return 0;
 }
 
-static void tell_unreadable(struct check *c, const char *why)
-{
-	struct outcome o = { .repair = c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
-	struct spot at = { .name = INDEX_FILE };
-
-	check_tell(c, FINDING_UNREADABLE, &at, &o, "cannot be read: %s", why);
-}
-
 static int open_picture(struct check *c, struct err *e)
 {
 	struct check_index *ix = c->index;
@@ -117,7 +130,7 @@ static int open_picture(struct check *c, struct err *e)
 		ix->missing = e->kind == ERR_NOT_FOUND;
 		ix->refused = !ix->missing;
 		if (e->kind == ERR_FAILED)
-			tell_unreadable(c, e->msg);
+			check_unreadable(c, &(struct spot){ .name = INDEX_FILE }, e->msg);
 		err_clear(e);
 		return 0;
 	}
@@ -215,11 +228,6 @@ static bool changed_since(const struct check *c)
 	       st.st_ino != c->index->st.st_ino || st.st_size != c->index->st.st_size;
 }
 
-static bool same(const struct buf *a, const struct buf *b)
-{
-	return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
-}
-
 /* 1: the index has a record of the session; *equal tells whether it is this one. */
 static int compare(struct check *c, const char *id, const struct buf *want, bool *equal,
                    struct err *e)
@@ -227,11 +235,11 @@ static int compare(struct check *c, const char *id, const struct buf *want, bool
 	struct buf line = BUF_INIT;
 	int found = check_index_record(c, id, &line, e);
 
-	*equal = found > 0 && same(&line, want);
+	*equal = found > 0 && span_same(buf_span(&line), buf_span(want));
 	if (found >= 0 && !*equal && c->index && changed_since(c)) {
 		buf_clear(&line);
 		found = record_now(c, id, &line, e);
-		*equal = found > 0 && same(&line, want);
+		*equal = found > 0 && span_same(buf_span(&line), buf_span(want));
 	}
 	buf_release(&line);
 	return found;
@@ -241,13 +249,12 @@ static int compare(struct check *c, const char *id, const struct buf *want, bool
 static void repair_one(struct check *c, const struct session *x, const struct summary *sum,
                        enum finding_kind kind)
 {
-	struct spot at = { x->id, NULL, INDEX_FILE, 0 };
+	struct pending p = pending(kind, x->id, 0);
 	struct outcome o = OUTCOME_NONE;
 
 	if (c->repair)
 		outcome_set(&o, index_append(c->store, x->id, sum, &o.why));
-	check_tell(c, kind, &at, &o, "%s", kind == FINDING_STALE
-	           ? "its record is not what the history says" : "it has no record of the session");
+	tell_pending(c, &p, &o);
 }
 
 static int compare_loaded(struct check *c, const struct session *x, const struct conversation *v,
@@ -316,7 +323,7 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 
 int check_index_orphan(struct check *c, const char *id, struct err *e)
 {
-	struct spot at = { id, NULL, INDEX_FILE, 0 };
+	struct pending p = pending(FINDING_ORPHAN, id, 0);
 	struct outcome o = OUTCOME_NONE;
 	struct buf line = BUF_INIT;
 	int found = session_exists(c->store, id) ? 0 : record_now(c, id, &line, e);
@@ -326,7 +333,7 @@ int check_index_orphan(struct check *c, const char *id, struct err *e)
 		return found;
 	if (c->repair)
 		outcome_set(&o, index_append_tombstone(c->store, id, clock_now_ms(), &o.why));
-	check_tell(c, FINDING_ORPHAN, &at, &o, "it has a record of a session that is not there");
+	tell_pending(c, &p, &o);
 	return 0;
 }
 
@@ -352,20 +359,6 @@ static int find_orphans(struct check *c, struct err *e)
 			return -1;
 	}
 	return 0;
-}
-
-static void tell_pending(struct check *c, const struct pending *p, const struct outcome *o)
-{
-	static const char *const messages[] = {
-		[FINDING_INDEX] = "a line that is no record",
-		[FINDING_TORN] = "the last line has no line feed",
-		[FINDING_STALE] = "its record is not what the history says",
-		[FINDING_UNLISTED] = "it has no record of the session",
-		[FINDING_ORPHAN] = "it has a record of a session that is not there",
-	};
-	struct spot at = { p->id[0] ? p->id : NULL, NULL, INDEX_FILE, p->line };
-
-	check_tell(c, p->kind, &at, o, "%s", messages[p->kind]);
 }
 
 int check_index_end(struct check *c, struct err *e)

@@ -34,6 +34,9 @@ void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
 void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,
                 const char *message);
 
+/* Tells that it cannot be read, which no repair helps. */
+void check_unreadable(struct check *c, const struct spot *at, const char *why);
+
 /* Judges the file or folder `at` in `dir` by its looks: kind, owner, mode. True when it
  * is there, and what it should be, so that it can be read. */
 bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st);

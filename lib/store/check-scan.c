@@ -109,11 +109,6 @@ static struct span text_of(const struct seen *x, const struct jsonl *j)
 	return (struct span){ j->p + x->start, n };
 }
 
-static bool same(struct span a, struct span b)
-{
-	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
-}
-
 /* The exchanges from `from` to before `to` have ids of one hash, nearly always one id. The
  * first complete one stays, or the first where none is. Of the others those are too many that
  * are the same, or that are not complete where it is. */
@@ -131,7 +126,7 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 			record_release(&kept);
 			return -1;
 		}
-		if (r.exchange.status == STATUS_COMPLETE && same(r.exchange.id, kept.exchange.id)) {
+		if (r.exchange.status == STATUS_COMPLETE && span_same(r.exchange.id, kept.exchange.id)) {
 			struct record other = kept;
 
 			kept = r;
@@ -152,8 +147,8 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 		}
 		bad.stays = (r.exchange.status == STATUS_COMPLETE) ==
 		                    (kept.exchange.status == STATUS_COMPLETE) &&
-		            !same(text_of(x, j), text_of(&s->seen[best], j));
-		if (same(r.exchange.id, kept.exchange.id))
+		            !span_same(text_of(x, j), text_of(&s->seen[best], j));
+		if (span_same(r.exchange.id, kept.exchange.id))
 			result = add_bad(s, &bad, e);
 		record_release(&r);
 	}

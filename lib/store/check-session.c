@@ -34,10 +34,9 @@ static struct spot spot(const struct subject *s, const char *name, size_t line)
 
 static void tell_unreadable(struct subject *s, const char *name, const char *why)
 {
-	struct outcome o = { .repair = s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
 	struct spot at = spot(s, name, 0);
 
-	check_tell(s->c, FINDING_UNREADABLE, &at, &o, "cannot be read: %s", why);
+	check_unreadable(s->c, &at, why);
 }
 
 /* ---- what is in the folder ---- */
@@ -50,12 +49,12 @@ static bool is_own_file(const char *name)
 }
 
 /* Not of another owner, for one, so that it can be repaired. */
-static bool is_trusted(const struct subject *s, const struct stat *st, bool folder)
+static bool is_trusted(const struct subject *s, const struct stat *st)
 {
 	struct stat above;
 
 	return fstat(s->x.store->fd, &above) == 0 &&
-	       place_judge(st, folder, above.st_uid) != PLACE_OWNER;
+	       place_judge(st, false, above.st_uid) != PLACE_OWNER;
 }
 
 static int check_entries(struct subject *s, int dir, const char *folder, struct err *e);
@@ -357,7 +356,7 @@ static void check_spool(struct subject *s)
 
 	if (!s->locked || fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	if (!is_trusted(s, &st, false))
+	if (!is_trusted(s, &st))
 		return; /* which was told */
 	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
 		check_move(s->c, FINDING_LINK, s->x.dir, &at, "it has a second hard link");
@@ -409,7 +408,7 @@ static int check_history(struct subject *s, struct err *e)
 		check_missing(s);
 		return 0;
 	}
-	if (!is_trusted(s, &st, false) || S_ISLNK(st.st_mode))
+	if (!is_trusted(s, &st) || S_ISLNK(st.st_mode))
 		return 0; /* which was told */
 	if (open_history(s, &why) == 0)
 		return check_content(s, e);

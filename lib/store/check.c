@@ -63,6 +63,13 @@ void check_move(struct check *c, enum finding_kind kind, int dir, const struct s
 	check_tell(c, kind, at, &o, "%s", message);
 }
 
+void check_unreadable(struct check *c, const struct spot *at, const char *why)
+{
+	struct outcome o = { .repair = c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
+
+	check_tell(c, FINDING_UNREADABLE, at, &o, "cannot be read: %s", why);
+}
+
 /* ---- one file or folder ---- */
 
 static void check_mode(struct check *c, int dir, const struct spot *at, mode_t mode, mode_t want)
@@ -132,6 +139,11 @@ static bool begins(const char *name, const char *with)
 	return strncmp(name, with, strlen(with)) == 0;
 }
 
+static bool is_passing(const char *name)
+{
+	return begins(name, ".new-") || begins(name, ".removed-") || strcmp(name, INDEX_TEMP) == 0;
+}
+
 static void check_leftover(struct check *c, const char *name)
 {
 	struct spot at = { .name = name };
@@ -152,14 +164,12 @@ static int check_leftovers(struct check *c, const struct names *names, struct er
 	int lock;
 
 	for (size_t i = 0; i < names->n; i++)
-		any |= begins(names->v[i], ".new-") || begins(names->v[i], ".removed-") ||
-		       strcmp(names->v[i], INDEX_TEMP) == 0;
+		any |= is_passing(names->v[i]);
 	if (!any || !store_alone(c->store))
 		return 0;
 	lock = names_has(names, INDEX_LOCK) ? index_lock(c->store, e) : 0;
 	for (size_t i = 0; lock >= 0 && i < names->n; i++)
-		if (begins(names->v[i], ".new-") || begins(names->v[i], ".removed-") ||
-		    strcmp(names->v[i], INDEX_TEMP) == 0)
+		if (is_passing(names->v[i]))
 			check_leftover(c, names->v[i]);
 	if (lock > 0)
 		close(lock);

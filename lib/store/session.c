@@ -46,8 +46,7 @@ static bool is_exchange(struct span line, struct span id)
 
 	if (!memmem(line.p, line.n, id.p, id.n) || record_parse(line, &r, &ignored) < 0)
 		return false;
-	is = r.type == RECORD_EXCHANGE && r.exchange.id.n == id.n &&
-	     memcmp(r.exchange.id.p, id.p, id.n) == 0;
+	is = r.type == RECORD_EXCHANGE && span_same(r.exchange.id, id);
 	record_release(&r);
 	return is;
 }
