@@ -245,8 +245,8 @@ static int use_provider(struct chat *chat, struct span stored, struct err *e)
 	char name[64];
 
 	snprintf(name, sizeof(name), "%.*s", (int)stored.n, stored.p);
-	chat->how.provider = provider_find(name, e);
-	return chat->how.provider ? 0 : -1;
+	chat->how.provider = provider_find(name);
+	return chat->how.provider ? 0 : err_set(e, ERR_USAGE, "unknown provider '%s'", name);
 }
 
 static int load_so_far(struct chat *chat, struct err *e)

@@ -215,11 +215,20 @@ static const char *first_of(const char *a, const char *b, const char *c)
 	return a ? a : b ? b : c;
 }
 
+static const struct provider *find_provider(const char *name, struct err *e)
+{
+	const struct provider *p = provider_find(name);
+
+	if (!p)
+		err_set(e, ERR_USAGE, "unknown provider '%s'", name);
+	return p;
+}
+
 int describe_session(struct session_head *head, const struct session_choice *choice,
                      const struct config *config, struct buf *cwd, struct err *e)
 {
 	const char *name = first_of(choice->provider, config->provider, CONFIG_PROVIDER);
-	const struct provider *p = provider_find(name, e);
+	const struct provider *p = find_provider(name, e);
 	const char *model = settings_model(config, name);
 
 	if (!p || check_choice(choice, e) < 0)

@@ -34,17 +34,18 @@ static size_t next_piece(struct span s, size_t at)
 
 static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
 {
-	size_t at = r->text.n, n = next_piece(rq->prompt, at);
+	struct span said = rq->prompt.query;
+	size_t at = r->text.n, n = next_piece(said, at);
 	int64_t words;
 
-	buf_add(&r->text, rq->prompt.p + at, n);
+	buf_add(&r->text, said.p + at, n);
 	if (buf_check(&r->text, e) < 0)
 		return -1;
-	if (r->text.n < rq->prompt.n)
+	if (r->text.n < said.n)
 		return 1;
-	words = (int64_t)count_words(rq->prompt);
+	words = (int64_t)count_words(said);
 	r->usage = (struct usage){ words, words, 2 * words, -1, -1 };
-	buf_adds(&r->finish_reason, "stop");
+	buf_adds(&r->finish_reason, FINISH_STOP);
 	r->done = true;
 	return buf_check(&r->finish_reason, e);
 }

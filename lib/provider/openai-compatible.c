@@ -8,73 +8,115 @@
  */
 #include <string.h>
 
-#include "base/json.h"
-#include "provider/provider.h"
+#include "provider/wire.h"
 
 #define DEFAULT_URL "http://localhost:11434/v1" /* Ollama's */
 
 /* ---- our records to a request ---- */
 
-static void add_url(const char *base, struct buf *url)
+/* One part of a message's content. Images and PDF files go as data URLs. */
+static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
-	size_t n = strlen(base);
+	wire_comma(b);
+	if (wire_is_text(a)) {
+		buf_adds(b, "{\"type\":\"text\",\"text\":");
+		wire_text_file(b, a);
+		buf_addc(b, '}');
+		return 0;
+	}
+	if (wire_is_image(a))
+		buf_adds(b, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:");
+	else if (wire_is_pdf(a))
+		buf_adds(b, "{\"type\":\"file\",\"file\":{\"filename\":");
+	else
+		return err_set(e, ERR_USAGE, "openai-compatible takes no files of type %.*s", (int)a->type.n,
+		               a->type.p);
+	if (wire_is_pdf(a)) {
+		json_add_str(b, a->name);
+		buf_adds(b, ",\"file_data\":\"data:");
+	}
+	buf_add(b, a->type.p, a->type.n);
+	buf_adds(b, ";base64,");
+	wire_base64(b, a->bytes);
+	buf_adds(b, "\"}}");
+	return 0;
+}
 
-	while (n && base[n - 1] == '/')
-		n--;
-	buf_add(url, base, n);
-	buf_adds(url, "/chat/completions");
+/* A prompt alone is a string, which every server takes. */
+static int add_prompt(struct buf *b, const struct said *s, struct err *e)
+{
+	wire_comma(b);
+	buf_adds(b, "{\"role\":\"user\",\"content\":");
+	if (s->nfiles)
+		buf_addc(b, '[');
+	for (size_t i = 0; i < s->nfiles; i++)
+		if (add_file(b, &s->files[i], e) < 0)
+			return -1;
+	if (s->nfiles)
+		buf_adds(b, ",{\"type\":\"text\",\"text\":");
+	json_add_str(b, s->query);
+	buf_adds(b, s->nfiles ? "}]}" : "}");
+	return 0;
 }
 
 static void add_message(struct buf *b, const char *role, struct span content)
 {
-	buf_addf(b, "%s{\"role\":\"%s\",\"content\":", b->p[b->n - 1] == '[' ? "" : ",", role);
+	wire_comma(b);
+	buf_addf(b, "{\"role\":\"%s\",\"content\":", role);
 	json_add_str(b, content);
 	buf_addc(b, '}');
+}
+
+static const char *const own[] = { "model", "messages", "stream", "stream_options",
+	                           "response_format", NULL };
+
+static int add_params(struct buf *b, const struct params *params, struct err *e)
+{
+	static const char *const same[] = { "temperature", "top_p", "max_tokens", "seed", "stop",
+		                            "reasoning_effort", NULL };
+
+	for (const char *const *key = same; *key; key++) {
+		struct span value = params_get(params, *key);
+
+		if (!value.p)
+			continue;
+		buf_addf(b, ",\"%s\":", *key);
+		buf_add(b, value.p, value.n);
+	}
+	return params_add_others(params, own, b, e);
 }
 
 static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
                         struct err *e)
 {
-	add_url(rq->base_url ? rq->base_url : DEFAULT_URL, url);
+	wire_url(url, rq->base_url, "/chat/completions");
 	buf_adds(body, "{\"model\":");
 	json_add_str(body, span_str(rq->model));
 	buf_adds(body, ",\"messages\":[");
-	if (buf_check(url, e) < 0 || buf_check(body, e) < 0)
-		return -1;
 	if (rq->system.p)
 		add_message(body, "system", rq->system);
 	for (size_t i = 0; i < rq->nturns; i++) {
-		const struct exchange *x = &rq->turns[i].exchange;
-
-		if (!exchange_counts(x))
-			continue;
-		add_message(body, "user", x->query);
-		add_message(body, "assistant", x->answer);
+		if (add_prompt(body, &rq->turns[i], e) < 0)
+			return -1;
+		add_message(body, "assistant", rq->turns[i].answer);
 	}
-	add_message(body, "user", rq->prompt);
-	if (rq->stream)
-		buf_adds(body, "],\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
-	else
-		buf_adds(body, "],\"stream\":false}");
-	return buf_check(body, e);
+	if (add_prompt(body, &rq->prompt, e) < 0)
+		return -1;
+	buf_adds(body, rq->stream ? "],\"stream\":true,\"stream_options\":{\"include_usage\":true}"
+	                          : "],\"stream\":false");
+	if (rq->schema.p) {
+		buf_adds(body, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
+		         "\"reply\",\"strict\":true,\"schema\":");
+		buf_add(body, rq->schema.p, rq->schema.n);
+		buf_adds(body, "}}");
+	}
+	if (add_params(body, rq->params, e) < 0)
+		return -1;
+	buf_addc(body, '}');
+	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
 /* ---- its answer to ours ---- */
-
-static void add_member(struct buf *b, struct json_object *o, const char *key)
-{
-	struct span s = json_member_str(o, key);
-
-	buf_add(b, s.p, s.n);
-}
-
-static int64_t count(struct json_object *o, const char *key)
-{
-	struct json_object *v = json_member(o, key);
-	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
-
-	return n < 0 || n > COUNT_MAX ? -1 : n;
-}
 
 static void take_usage(struct reply *r, struct json_object *o)
 {
@@ -82,59 +124,80 @@ static void take_usage(struct reply *r, struct json_object *o)
 
 	if (!json_object_is_type(u, json_type_object))
 		return;
-	r->usage.input = count(u, "prompt_tokens");
-	r->usage.output = count(u, "completion_tokens");
-	r->usage.total = count(u, "total_tokens");
-	r->usage.reasoning = count(json_member(u, "completion_tokens_details"), "reasoning_tokens");
-	r->usage.cached = count(json_member(u, "prompt_tokens_details"), "cached_tokens");
+	r->usage.input = wire_count(u, "prompt_tokens");
+	r->usage.output = wire_count(u, "completion_tokens");
+	r->usage.total = wire_count(u, "total_tokens");
+	r->usage.reasoning = wire_count(json_member(u, "completion_tokens_details"), "reasoning_tokens");
+	r->usage.cached = wire_count(json_member(u, "prompt_tokens_details"), "cached_tokens");
 }
 
 static struct json_object *first_or_self(struct json_object *o)
 {
-	return json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, 0) : o;
+	return json_object_is_type(o, json_type_array) ? wire_element(o, 0) : o;
 }
 
 /* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama;
  * FastAPI servers say "detail", which may be a list of {"msg":…}. */
-static void add_problem(struct json_object *o, struct buf *message)
+static void add_message_of(struct json_object *o, struct buf *message)
 {
-	struct json_object *error, *detail;
+	struct json_object *error = json_member(o, "error");
+	struct json_object *detail = first_or_self(json_member(o, "detail"));
 
-	o = first_or_self(o);
-	error = json_member(o, "error");
-	detail = first_or_self(json_member(o, "detail"));
-	add_member(message, json_object_is_type(error, json_type_object) ? error : o,
-	           json_object_is_type(error, json_type_object) ? "message" : "error");
+	wire_add(message, json_object_is_type(error, json_type_object) ? error : o,
+	         json_object_is_type(error, json_type_object) ? "message" : "error");
 	if (!message->n)
-		add_member(message, o, "detail");
+		wire_add(message, o, "detail");
 	if (!message->n)
-		add_member(message, detail, "msg");
+		wire_add(message, detail, "msg");
 	if (!message->n)
-		add_member(message, o, "message");
+		wire_add(message, o, "message");
 }
 
-static void problem(struct span body, struct buf *message)
+/* The codes are OpenAI's; llama.cpp has a type, and both numbers beside its message. */
+static void take_problem(struct json_object *o, struct problem *p)
+{
+	struct json_object *error;
+	struct span code, type;
+
+	o = first_or_self(o);
+	add_message_of(o, &p->message);
+	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
+	code = json_member_str(error, "code");
+	type = json_member_str(error, "type");
+	p->status = wire_count(error, "code") > 0 ? (long)wire_count(error, "code") : 0;
+	if (span_eq(code, "context_length_exceeded") || span_eq(type, "exceed_context_size_error")) {
+		p->kind = PROBLEM_CONTEXT;
+		p->tokens = wire_count(error, "n_prompt_tokens");
+		p->window = wire_count(error, "n_ctx");
+	} else if (span_eq(code, "model_not_found")) {
+		p->kind = PROBLEM_MODEL;
+	} else if (span_eq(code, "insufficient_quota")) {
+		p->kind = PROBLEM_QUOTA;
+	}
+	if (p->kind == PROBLEM_CONTEXT && p->window <= 0)
+		p->window = wire_number_after(buf_span(&p->message), "maximum context length");
+	if (p->kind == PROBLEM_CONTEXT && p->tokens <= 0)
+		p->tokens = wire_number_after(buf_span(&p->message), "resulted in");
+}
+
+static void problem(struct span body, struct problem *p)
 {
 	struct err ignored = ERR_INIT;
 	struct json_object *o;
 
 	if (json_parse_lenient(body, &o, &ignored) < 0)
 		return;
-	add_problem(o, message);
+	take_problem(o, p);
 	json_object_put(o);
 }
 
-static int check_problem(struct json_object *o, struct err *e)
+static int check_problem(struct reply *r, struct json_object *o, struct err *e)
 {
-	struct buf message = BUF_INIT;
-
 	/* llama.cpp's error events are the bare error. */
 	if (!json_member(o, "error") && (json_member(o, "choices") || !json_member(o, "message")))
 		return 0;
-	add_problem(o, &message);
-	err_set(e, ERR_NETWORK, "the server reports: %s", message.n ? message.p : "an error");
-	buf_release(&message);
-	return -1;
+	take_problem(o, &r->problem);
+	return wire_report(&r->problem, e);
 }
 
 /* A string, or a list of parts of which some are text. */
@@ -142,34 +205,27 @@ static void add_content(struct buf *b, struct json_object *content)
 {
 	if (json_object_is_type(content, json_type_string))
 		buf_add(b, json_object_get_string(content), (size_t)json_object_get_string_len(content));
-	if (!json_object_is_type(content, json_type_array))
-		return;
-	for (size_t i = 0; i < json_object_array_length(content); i++)
-		add_member(b, json_object_array_get_idx(content, i), "text");
+	for (size_t i = 0; i < wire_length(content); i++)
+		wire_add(b, wire_element(content, i), "text");
 }
 
 /* A delta or a message. Reasoning is "reasoning_content" at DeepSeek, llama.cpp and
  * older vLLM, "reasoning" at OpenRouter, Ollama and newer vLLM. */
 static void take_choice(struct reply *r, struct json_object *o, const char *part)
 {
-	struct json_object *choices = json_member(o, "choices"), *first, *text;
-	struct span finish;
+	static const char *const words[] = { "max_tokens", FINISH_LENGTH, "refusal", FINISH_REFUSED, NULL };
+	struct json_object *first = wire_element(json_member(o, "choices"), 0);
+	struct json_object *text = json_member(first, part);
 
-	if (!json_object_is_type(choices, json_type_array) || !json_object_array_length(choices))
-		return;
-	first = json_object_array_get_idx(choices, 0);
-	text = json_member(first, part);
 	add_content(&r->text, json_member(text, "content"));
-	add_member(&r->text, text, "refusal");
+	wire_add(&r->text, text, "refusal");
 	if (json_member_str(text, "reasoning_content").n)
-		add_member(&r->reasoning, text, "reasoning_content");
+		wire_add(&r->reasoning, text, "reasoning_content");
 	else
-		add_member(&r->reasoning, text, "reasoning");
-	finish = json_member_str(first, "finish_reason");
-	if (finish.n) {
-		buf_clear(&r->finish_reason);
-		buf_add(&r->finish_reason, finish.p, finish.n);
-	}
+		wire_add(&r->reasoning, text, "reasoning");
+	wire_finish(r, json_member_str(first, "finish_reason"), words);
+	if (json_member_str(text, "refusal").n)
+		wire_finish(r, span_str(FINISH_REFUSED), words);
 }
 
 static int take(struct reply *r, struct span json, const char *part, struct err *e)
@@ -177,22 +233,14 @@ static int take(struct reply *r, struct span json, const char *part, struct err 
 	struct json_object *o;
 	int bad;
 
-	if (json_parse_lenient(json, &o, e) < 0) {
-		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
-		return err_prefix(e, "the server sent a malformed event");
-	}
-	bad = json_object_is_type(o, json_type_object)
-	              ? check_problem(o, e)
-	              : err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
+	if (wire_parse(json, &o, e) < 0)
+		return -1;
+	bad = check_problem(r, o, e);
 	if (!bad) {
 		take_choice(r, o, part);
 		take_usage(r, o);
 	}
-	json_object_put(o);
-	if (bad || buf_check(&r->text, e) < 0 || buf_check(&r->reasoning, e) < 0 ||
-	    buf_check(&r->finish_reason, e) < 0)
-		return -1;
-	return 0;
+	return wire_done(o, bad, r, e);
 }
 
 static int take_event(struct reply *r, struct span data, struct err *e)
@@ -224,13 +272,65 @@ static int end(const struct reply *r, struct err *e)
 	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
 }
 
+/* ---- models ---- */
+
+static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+{
+	(void)page; /* all are on the first */
+	wire_url(url, base_url, "/models");
+	return buf_check(url, e);
+}
+
+/* {"data":[{"id":…}]}; the window is "context_length" at OpenRouter, "max_model_len" at
+ * vLLM, "context_window" at Groq, and in "meta" at llama.cpp. */
+static int64_t window_of(struct json_object *o)
+{
+	static const char *const keys[] = { "context_length", "max_model_len", "context_window",
+		                            "max_context_length", NULL };
+	int64_t n = wire_count(json_member(o, "meta"), "n_ctx");
+
+	for (const char *const *key = keys; *key && n <= 0; key++)
+		n = wire_count(o, *key);
+	return n > 0 ? n : 0;
+}
+
+static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                  void *ctx, struct buf *next, struct err *e)
+{
+	struct json_object *o, *list;
+	int r = 0;
+
+	(void)next;
+	if (wire_parse(body, &o, e) < 0)
+		return -1;
+	list = json_member(o, "data");
+	if (!json_object_is_type(list, json_type_array))
+		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
+	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
+		struct json_object *each = wire_element(list, i);
+		struct model m = { json_member_str(each, "id"), json_member_str(each, "name"), window_of(each) };
+
+		if (m.id.n)
+			r = take_model(ctx, &m, e);
+	}
+	json_object_put(o);
+	return r;
+}
+
+static const char *const key_env[] = { "OPENAI_COMPATIBLE_API_KEY", NULL };
+
 const struct provider provider_openai_compatible = {
 	.name = "openai-compatible",
-	.summary = "Chat Completions: OpenAI, Ollama, llama.cpp, vLLM, LM Studio, OpenRouter",
+	.summary = "Chat Completions: Ollama, llama.cpp, vLLM, LM Studio, OpenRouter and others",
 	.base_url = DEFAULT_URL,
+	.key_env = key_env,
+	.url_env = "OPENAI_COMPATIBLE_BASE_URL",
+	.key_header = "Authorization: Bearer ",
 	.request = make_request,
 	.event = take_event,
 	.whole = take_whole,
 	.end = end,
 	.problem = problem,
+	.models_url = models_url,
+	.models = models,
 };

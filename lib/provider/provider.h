@@ -1,62 +1,132 @@
 /*
  * Providers: pure translation between our records and what a vendor speaks. No
- * sockets, no files, no printing; so they are tested on recorded streams.
+ * sockets, no files, no keys, no printing; so they are tested on recorded streams.
  *
  * For a turn: request() makes the URL and body from the conversation; each event
  * of the stream goes to event(), or the whole body of an answer that did not
- * stream to whole(); end() judges whether the reply is complete. A provider
- * without a network has local() instead, called until it has no more to say.
- * All of them add what they learn to a struct reply.
+ * stream to whole(); end() judges whether the reply is complete. An answer of
+ * another status than 2xx goes to problem(). A provider without a network has
+ * local() instead, called until it has no more to say. All of them add what they
+ * learn to a struct reply.
  */
 #ifndef PROVIDER_PROVIDER_H
 #define PROVIDER_PROVIDER_H
 
+#include "provider/param.h"
 #include "store/record.h"
 
+/* A file that goes along with a prompt. */
+struct attachment {
+	struct span name;  /* as the user called it, without its folder */
+	struct span type;  /* image/png, image/jpeg, image/gif, image/webp, application/pdf or text/plain */
+	struct span bytes; /* what is in it; that of text/plain is UTF-8 */
+};
+
+/* An exchange as the model is to see it. */
+struct said {
+	struct span query, answer; /* the answer of the new prompt is empty */
+	const struct attachment *files;
+	size_t nfiles;
+};
+
 struct chat_request {
-	const char *base_url; /* NULL: the provider's default */
+	const char *base_url; /* with or without a slash at its end */
 	const char *model;
 	struct span system; /* p == NULL: none */
-	const struct record *turns; /* exchanges so far, oldest first */
+	const struct said *turns; /* exchanges so far, oldest first */
 	size_t nturns;
-	struct span prompt;
+	struct said prompt;
+	const struct params *params; /* NULL: none */
+	struct span schema; /* a JSON Schema that the reply is to follow; p == NULL: none */
 	bool stream;
+	bool reasoning; /* the user wants to see it: ask for it where it only comes when asked */
 };
+
+/* What the server says is wrong. */
+enum problem_kind {
+	PROBLEM_OTHER,
+	PROBLEM_CONTEXT, /* the request is larger than the model's window */
+	PROBLEM_MODEL,   /* there is no such model, or not for this key */
+	PROBLEM_QUOTA,   /* the account has nothing left: trying again is no use */
+};
+
+struct problem {
+	enum problem_kind kind;
+	struct buf message;     /* the server's own words; empty when it has none */
+	int64_t tokens, window; /* of PROBLEM_CONTEXT, where the words tell; else 0 */
+	long status; /* the HTTP status that an error in a stream stands for; 0: it does not say */
+};
+
+#define PROBLEM_INIT { PROBLEM_OTHER, BUF_INIT, 0, 0, 0 }
+
+/* Why a reply ended, as Chat Completions call it. What has another reason keeps the
+ * vendor's own word. */
+#define FINISH_STOP "stop"
+#define FINISH_LENGTH "length"           /* cut by the limit of tokens */
+#define FINISH_REFUSED "content_filter"  /* refused, by the model or a filter of the server */
 
 struct reply {
 	struct buf text;
 	struct buf reasoning;
 	struct buf finish_reason; /* empty: the provider gave none */
-	struct usage usage;
-	bool done; /* the stream's end mark came */
+	struct usage usage;       /* see below */
+	bool done;                /* the stream's end mark came */
+	struct problem problem;   /* of an error event */
 };
+/*
+ * Usage is counted alike for all: `input` are all tokens of the request, those from a
+ * cache among them, which are `cached`; `output` are all that were made, the reasoning
+ * among them, which is `reasoning`; `total` is the sum of input and output. What the
+ * provider does not tell stays -1.
+ */
 
-#define REPLY_INIT { BUF_INIT, BUF_INIT, BUF_INIT, USAGE_NONE, false }
+#define REPLY_INIT { BUF_INIT, BUF_INIT, BUF_INIT, USAGE_NONE, false, PROBLEM_INIT }
 void reply_release(struct reply *r);
+
+/* One that a provider offers. */
+struct model {
+	struct span id;   /* what -m takes */
+	struct span name; /* for people; empty when there is none */
+	int64_t window;   /* tokens; 0: not told */
+};
 
 struct provider {
 	const char *name;
 	const char *summary;
 	const char *base_url; /* the default; NULL when no network is used */
 	const char *model;    /* the default, or NULL */
+	const char *const *key_env; /* variables that may hold the key, the first one wins; ends with NULL */
+	const char *url_env;        /* the variable for another base URL, or NULL */
+	const char *key_header;     /* the header's line up to the key */
+	const char *const *headers; /* further lines, or NULL; ends with NULL */
 
 	/* Adds the next piece; 1 while there is more, 0 when that was all. */
 	int (*local)(const struct chat_request *rq, struct reply *r, struct err *e);
 
+	/* ERR_USAGE for a parameter, schema or attachment that it has no words for. */
 	int (*request)(const struct chat_request *rq, struct buf *url, struct buf *body,
 	               struct err *e);
+	/* -1: the event is malformed, or an error; that also fills in r->problem. ERR_NETWORK. */
 	int (*event)(struct reply *r, struct span data, struct err *e);
 	int (*whole)(struct reply *r, struct span body, struct err *e);
 	int (*end)(const struct reply *r, struct err *e);
-	/* The server's own words in the body of a failed request; nothing when it has none. */
-	void (*problem)(struct span body, struct buf *message);
+	/* What the body of a failed request says; nothing when it has no words. */
+	void (*problem)(struct span body, struct problem *p);
+
+	/* Where its models are listed, and what that says: each goes to take(), whose -1 ends it.
+	 * *next is left empty, or tells models_url() of the next page. */
+	int (*models_url)(const char *base_url, struct span page, struct buf *url, struct err *e);
+	int (*models)(struct span body, int (*take)(void *ctx, const struct model *m, struct err *e),
+	              void *ctx, struct buf *next, struct err *e);
+	/* The window of a model in tokens, as far as it is known here; 0: unknown. May be NULL. */
+	int64_t (*window)(struct span model);
 };
 
 /* NULL ends the list. */
 extern const struct provider *const providers[];
 
-/* ERR_USAGE names the known ones. */
-const struct provider *provider_find(const char *name, struct err *e);
+/* NULL when there is none of that name. */
+const struct provider *provider_find(const char *name);
 
 /*
  * Exchanges that a model should see again: complete ones, and interrupted ones

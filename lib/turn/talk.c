@@ -148,21 +148,21 @@ static void add_plain(struct buf *message, struct span body)
 static int refuse(const struct talk *how, const char *url, const struct http_response *rs,
                   struct err *e)
 {
-	struct buf message = BUF_INIT;
+	struct problem p = PROBLEM_INIT;
 	struct span said;
 	bool cut;
 
-	how->provider->problem(buf_span(&rs->body), &message);
-	if (!message.n)
-		add_plain(&message, buf_span(&rs->body));
-	redact(message.p, how->api_key);
-	said = utf8_head(buf_span(&message), MESSAGE_MAX, &cut);
+	how->provider->problem(buf_span(&rs->body), &p);
+	if (!p.message.n)
+		add_plain(&p.message, buf_span(&rs->body));
+	redact(p.message.p, how->api_key);
+	said = utf8_head(buf_span(&p.message), MESSAGE_MAX, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
 		        cut ? "…" : "", advice(how, rs->status));
 	else
 		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(how, rs->status));
-	buf_release(&message);
+	buf_release(&p.message);
 	return -1;
 }
 

@@ -1,5 +1,6 @@
 #include "turn/turn.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,16 +81,33 @@ static int ask(struct turn *t, struct talk *how, const struct chat_request *rq, 
 	return r;
 }
 
+/* The exchanges that the model is to see, for the request. The caller frees the list. */
+static struct said *see(const struct conversation *c, size_t *n, struct err *e)
+{
+	struct said *list = calloc(c->n + 1, sizeof(*list));
+
+	*n = 0;
+	if (!list)
+		err_oom(e);
+	for (size_t i = 0; list && i < c->n; i++) {
+		const struct exchange *x = &c->turns[i].exchange;
+
+		if (exchange_counts(x))
+			list[(*n)++] = (struct said){ .query = x->query, .answer = x->answer };
+	}
+	return list;
+}
+
 static struct chat_request make_request(const struct turn *t, const struct talk *how,
-                                        const struct conversation *c)
+                                        const struct said *turns, size_t n)
 {
 	return (struct chat_request){
-		.base_url = how->base_url,
+		.base_url = how->base_url ? how->base_url : how->provider->base_url,
 		.model = t->model_used.p,
 		.system = t->system,
-		.turns = c->turns,
-		.nturns = c->n,
-		.prompt = t->prompt,
+		.turns = turns,
+		.nturns = n,
+		.prompt = { .query = t->prompt },
 		.stream = how->stream,
 	};
 }
@@ -135,18 +153,22 @@ static int run_locked(struct turn *t, struct talk *how, struct session *x, struc
 {
 	struct span model = t->model ? span_str(t->model) : c->summary.model;
 	struct chat_request rq;
+	struct said *turns;
+	size_t n;
 	int spool_fd, failed;
 
-	if (begin(t, model, e) < 0)
+	if (begin(t, model, e) < 0 || !(turns = see(c, &n, e)))
 		return -1;
 	spool_fd = spool_begin(x->dir, &t->exchange, e);
 	if (spool_fd < 0) {
 		t->exchange = (struct exchange){ 0 }; /* nothing was sent */
+		free(turns);
 		return -1;
 	}
 	t->system = c->head.head.system;
-	rq = make_request(t, how, c);
+	rq = make_request(t, how, turns, n);
 	failed = ask(t, how, &rq, spool_fd, e);
+	free(turns);
 	close(spool_fd);
 	note_changes(t, c);
 	return store_exchange(t, x, c, failed, e);
@@ -208,13 +230,16 @@ int turn_run_unsaved(struct turn *t, struct talk *how, struct conversation *c, s
 {
 	struct err ignored = ERR_INIT;
 	struct chat_request rq;
+	struct said *turns;
+	size_t n;
 	int r;
 
 	t->exchange = (struct exchange){ 0 };
-	if (begin(t, span_str(t->model), e) < 0)
+	if (begin(t, span_str(t->model), e) < 0 || !(turns = see(c, &n, e)))
 		return -1;
-	rq = make_request(t, how, c);
+	rq = make_request(t, how, turns, n);
 	r = ask(t, how, &rq, -1, e);
+	free(turns);
 	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;

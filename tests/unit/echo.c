@@ -8,7 +8,7 @@ static const struct provider *echo;
 static void speak(const char *prompt, struct reply *r, struct buf *pieces)
 {
 	struct span copy = exact(span_str(prompt));
-	struct chat_request rq = { .model = "echo", .prompt = copy };
+	struct chat_request rq = { .model = "echo", .prompt.query = copy };
 	struct err e = ERR_INIT;
 	int more;
 
@@ -59,9 +59,7 @@ static void test_speak(void)
 
 int main(void)
 {
-	struct err e = ERR_INIT;
-
-	echo = provider_find("echo", &e);
+	echo = provider_find("echo");
 	ok(echo && echo->local && !echo->base_url, "needs no network");
 	test_speak();
 	return tap_end();

@@ -159,11 +159,13 @@ static void check_whole(struct span body)
 
 static void check_problem(struct span body)
 {
-	struct buf message = BUF_INIT;
+	struct problem said = PROBLEM_INIT;
 
-	p->problem(body, &message);
-	must(message.p[message.n] == '\0' && message.n <= body.n * 3, "%zu bytes", message.n);
-	buf_release(&message);
+	p->problem(body, &said);
+	must(said.message.p[said.message.n] == '\0' && said.message.n <= body.n * 3, "%zu bytes",
+	     said.message.n);
+	must(said.tokens >= 0 && said.window >= 0, "tokens");
+	buf_release(&said.message);
 }
 
 /* ---- a request ---- */
@@ -179,12 +181,9 @@ static void check_message(struct json_object *messages, size_t i, const char *ro
 
 static void check_request(struct span prompt)
 {
-	const struct record turns[] = {
-		{ .type = RECORD_EXCHANGE, .exchange = { .query = prompt, .answer = span_str("a") } },
-		{ .type = RECORD_EXCHANGE, .exchange = { .query = prompt, .status = STATUS_ERROR } },
-	};
-	struct chat_request rq = { .model = "m", .system = prompt, .turns = turns, .nturns = 2,
-		                   .prompt = prompt };
+	const struct said turns[] = { { .query = prompt, .answer = span_str("a") } };
+	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt, .turns = turns,
+		                   .nturns = 1, .prompt.query = prompt };
 	struct buf url = BUF_INIT, body = BUF_INIT;
 	struct json_object *o, *messages;
 	struct err e = ERR_INIT;

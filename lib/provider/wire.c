@@ -1,0 +1,156 @@
+#include "provider/wire.h"
+
+#include <string.h>
+
+/* ---- to the server ---- */
+
+void wire_url(struct buf *url, const char *base_url, const char *path)
+{
+	size_t n = strlen(base_url);
+
+	while (n && base_url[n - 1] == '/')
+		n--;
+	buf_add(url, base_url, n);
+	buf_adds(url, path);
+}
+
+void wire_comma(struct buf *b)
+{
+	if (b->n && b->p[b->n - 1] != '[' && b->p[b->n - 1] != '{')
+		buf_addc(b, ',');
+}
+
+void wire_base64(struct buf *b, struct span s)
+{
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *to = buf_room(b, (s.n + 2) / 3 * 4);
+
+	if (!to)
+		return;
+	for (size_t i = 0; i < s.n; i += 3) {
+		size_t left = s.n - i;
+		uint32_t v = (uint32_t)(unsigned char)s.p[i] << 16;
+
+		v |= left > 1 ? (uint32_t)(unsigned char)s.p[i + 1] << 8 : 0;
+		v |= left > 2 ? (unsigned char)s.p[i + 2] : 0;
+		*to++ = digit[v >> 18];
+		*to++ = digit[v >> 12 & 63];
+		*to++ = left > 1 ? digit[v >> 6 & 63] : '=';
+		*to++ = left > 2 ? digit[v & 63] : '=';
+	}
+	b->n += (s.n + 2) / 3 * 4;
+	b->p[b->n] = '\0';
+}
+
+void wire_text_file(struct buf *b, const struct attachment *a)
+{
+	struct buf text = BUF_INIT;
+
+	buf_adds(&text, "<file name=\"");
+	buf_add(&text, a->name.p, a->name.n);
+	buf_adds(&text, "\">\n");
+	buf_add(&text, a->bytes.p, a->bytes.n);
+	buf_adds(&text, a->bytes.n && a->bytes.p[a->bytes.n - 1] == '\n' ? "</file>" : "\n</file>");
+	b->oom |= text.oom;
+	json_add_str(b, buf_span(&text));
+	buf_release(&text);
+}
+
+bool wire_is_image(const struct attachment *a)
+{
+	return a->type.n > 6 && memcmp(a->type.p, "image/", 6) == 0;
+}
+
+bool wire_is_pdf(const struct attachment *a)
+{
+	return span_eq(a->type, "application/pdf");
+}
+
+bool wire_is_text(const struct attachment *a)
+{
+	return a->type.n > 5 && memcmp(a->type.p, "text/", 5) == 0;
+}
+
+/* ---- from the server ---- */
+
+int wire_parse(struct span json, struct json_object **o, struct err *e)
+{
+	if (json_parse_lenient(json, o, e) < 0) {
+		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
+		return err_prefix(e, "the server sent a malformed event");
+	}
+	if (json_object_is_type(*o, json_type_object))
+		return 0;
+	json_object_put(*o);
+	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
+}
+
+int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e)
+{
+	json_object_put(o);
+	if (result < 0 || buf_check(&r->text, e) < 0 || buf_check(&r->reasoning, e) < 0 ||
+	    buf_check(&r->finish_reason, e) < 0)
+		return -1;
+	return result;
+}
+
+void wire_add(struct buf *b, struct json_object *o, const char *key)
+{
+	struct span s = json_member_str(o, key);
+
+	buf_add(b, s.p, s.n);
+}
+
+int64_t wire_count(struct json_object *o, const char *key)
+{
+	struct json_object *v = json_member(o, key);
+	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
+
+	return n < 0 || n > COUNT_MAX ? -1 : n;
+}
+
+int64_t wire_sum(int64_t a, int64_t b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a + b > COUNT_MAX ? COUNT_MAX : a + b;
+}
+
+size_t wire_length(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+struct json_object *wire_element(struct json_object *list, size_t i)
+{
+	return i < wire_length(list) ? json_object_array_get_idx(list, i) : NULL;
+}
+
+void wire_finish(struct reply *r, struct span word, const char *const *pairs)
+{
+	if (!word.n)
+		return;
+	for (; *pairs; pairs += 2)
+		if (span_eq(word, pairs[0]))
+			word = span_str(pairs[1]);
+	buf_clear(&r->finish_reason);
+	buf_add(&r->finish_reason, word.p, word.n);
+}
+
+int wire_report(const struct problem *p, struct err *e)
+{
+	return err_set(e, ERR_NETWORK, "the server reports: %s", p->message.n ? p->message.p : "an error");
+}
+
+int64_t wire_number_after(struct span text, const char *word)
+{
+	const char *p = memmem(text.p, text.n, word, strlen(word)), *end = text.p + text.n;
+	int64_t n = 0;
+
+	while (p && p < end && (*p < '0' || *p > '9'))
+		p++;
+	for (; p && p < end && ((*p >= '0' && *p <= '9') || *p == ','); p++)
+		if (*p != ',' && n < COUNT_MAX / 10)
+			n = n * 10 + (*p - '0');
+	return n;
+}

@@ -1,0 +1,51 @@
+/* What the adapters do alike with JSON, in both directions. */
+#ifndef PROVIDER_WIRE_H
+#define PROVIDER_WIRE_H
+
+#include "base/json.h"
+#include "provider/provider.h"
+
+/* ---- to the server ---- */
+
+/* The base URL without slashes at its end, then `path`. */
+void wire_url(struct buf *url, const char *base_url, const char *path);
+/* A comma, unless a list or object has just begun. */
+void wire_comma(struct buf *b);
+/* The bytes of an attachment in base64 (RFC 4648, section 4), without quotes. */
+void wire_base64(struct buf *b, struct span bytes);
+/* An attachment of text as the model is to read it: between lines that give its name. A JSON
+ * string with its quotes. */
+void wire_text_file(struct buf *b, const struct attachment *a);
+
+bool wire_is_image(const struct attachment *a);
+bool wire_is_pdf(const struct attachment *a);
+bool wire_is_text(const struct attachment *a);
+
+/* ---- from the server ---- */
+
+/* Parses an event or a body, which must be an object; ERR_NETWORK. The caller owns *o. */
+int wire_parse(struct span json, struct json_object **o, struct err *e);
+/* The end of event() and whole(): frees `o`, and looks whether memory held. */
+int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e);
+
+/* A member that is a string goes to the end of `b`. */
+void wire_add(struct buf *b, struct json_object *o, const char *key);
+/* A member that is a count; -1 when it is none. */
+int64_t wire_count(struct json_object *o, const char *key);
+/* a + b, of what is known; -1 when neither is. */
+int64_t wire_sum(int64_t a, int64_t b);
+/* The list's element, or NULL. */
+struct json_object *wire_element(struct json_object *list, size_t i);
+/* In an array, for lists that may be missing: 0 when it is no array. */
+size_t wire_length(struct json_object *list);
+
+/* Sets the finish reason: our word for the vendor's, from pairs of theirs and ours, which
+ * end with a NULL; else theirs. Nothing for an empty one. */
+void wire_finish(struct reply *r, struct span word, const char *const *pairs);
+/* The error that `p` tells, of an event or a body: "the server reports: …". */
+int wire_report(const struct problem *p, struct err *e);
+/* The first whole number behind `word` in a text, as in "… maximum of 200000 tokens"; 0 when
+ * there is none. Digits may be grouped by commas. */
+int64_t wire_number_after(struct span text, const char *word);
+
+#endif
