@@ -1,5 +1,6 @@
 /* mc-chat: one turn, or a conversation at a terminal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +9,16 @@
 #include "applet.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/utf8.h"
+#include "show.h"
 #include "store/session.h"
 #include "tool.h"
 #include "tty/line.h"
-#include "tty/neutral.h"
 #include "tty/stop.h"
 #include "turn/turn.h"
 
-enum { O_JSON = OPT_LONG, O_NO_SAVE, O_NO_WAIT, O_NO_STREAM, O_NO_STDIN, O_TIMEOUT };
+enum { O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_TRACE, O_NO_SAVE, O_NO_WAIT, O_NO_STREAM, O_NO_STDIN, O_TIMEOUT };
 
 static const struct opt opts[] = {
 	{ 's', "session", "ID", ARG_SESSION, "go on with this session" },
@@ -26,17 +28,23 @@ static const struct opt opts[] = {
 	{ 'm', "model", "NAME", ARG_TEXT, "the model, from this turn on" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt of a new session" },
 	{ 't', "title", "TEXT", ARG_TEXT, "the session's title" },
+	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
+	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
+	{ O_REASONING, "reasoning", NULL, ARG_NONE, "show the model's reasoning, on stderr" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the exchange's record instead of the reply" },
+	{ O_EVENTS, "events", NULL, ARG_NONE, "print each step as a line of JSON" },
 	{ O_NO_SAVE, "no-save", NULL, ARG_NONE, "store nothing" },
 	{ O_NO_WAIT, "no-wait", NULL, ARG_NONE, "fail when the session is busy" },
 	{ O_NO_STREAM, "no-stream", NULL, ARG_NONE, "ask for the reply in one piece" },
 	{ O_NO_STDIN, "no-stdin", NULL, ARG_NONE, "leave standard input alone" },
 	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
+	{ O_TRACE, "trace", "FILE", ARG_FILE, "append requests, answers and timings to this file" },
 	{ 0 },
 };
 
 #define TERMINAL_LINE 4095 /* what a terminal's own line editing can hold, on Linux */
 #define PROMPT_MAX (32 << 20)
+#define SCHEMA_MAX (1 << 20)
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
@@ -44,7 +52,9 @@ struct chat {
 	/* what was asked for */
 	const char *session;
 	struct session_choice choice;
-	bool last, create, json, no_save, no_wait, no_stdin;
+	const char *schema_file, *trace_file;
+	struct params params;       /* over those of the settings */
+	bool last, create, no_save, no_wait, no_stdin;
 	long timeout;
 
 	/* where it goes on */
@@ -57,10 +67,9 @@ struct chat {
 	struct conversation so_far; /* of a turn that is not saved */
 	int stop_fd;
 
-	/* the screen */
-	struct neutral neutral;
-	bool terminal, mid_line;
-	int write_error; /* errno of the first failed write of the reply */
+	struct buf schema, found_model;
+	struct trace trace;
+	struct show show;
 };
 
 /* ---- the command line ---- */
@@ -78,7 +87,15 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		case 'm': chat->choice.model = val; break;
 		case 'S': chat->choice.system = val; break;
 		case 't': chat->choice.title = val; break;
-		case O_JSON: chat->json = true; break;
+		case 'o':
+			if (params_add(&chat->params, val, e) < 0)
+				return err_prefix(e, "-o");
+			break;
+		case O_SCHEMA: chat->schema_file = val; break;
+		case O_REASONING: chat->how.reasoning = chat->show.reasoning = true; break;
+		case O_JSON: chat->show.form = SHOW_RECORD; break;
+		case O_EVENTS: chat->show.form = SHOW_EVENTS; break;
+		case O_TRACE: chat->trace_file = val; break;
 		case O_NO_SAVE: chat->no_save = true; break;
 		case O_NO_WAIT: chat->no_wait = true; break;
 		case O_NO_STREAM: chat->how.stream = false; break;
@@ -132,70 +149,6 @@ static int read_prompt(const struct cli *c, const struct chat *chat, struct buf 
 	return check_prompt(buf_span(prompt), e);
 }
 
-/* ---- the screen ---- */
-
-static void put(struct chat *chat, struct span s)
-{
-	if (!s.n || chat->write_error)
-		return;
-	if (io_write(STDOUT_FILENO, s.p, s.n) < 0)
-		chat->write_error = errno;
-	chat->mid_line = s.p[s.n - 1] != '\n';
-}
-
-static void note_oom(struct chat *chat, const struct buf *b)
-{
-	if (b->oom && !chat->write_error)
-		chat->write_error = ENOMEM;
-}
-
-/* One write for each piece, so that it is there when it has arrived. */
-static void show(void *ctx, struct span piece)
-{
-	struct chat *chat = ctx;
-	struct buf harmless = BUF_INIT;
-
-	if (chat->json)
-		return;
-	if (chat->terminal) {
-		neutral_feed(&chat->neutral, &harmless, piece);
-		piece = buf_span(&harmless);
-	}
-	note_oom(chat, &harmless);
-	put(chat, piece);
-	buf_release(&harmless);
-}
-
-static void end_reply(struct chat *chat)
-{
-	struct buf rest = BUF_INIT;
-
-	neutral_end(&chat->neutral, &rest);
-	put(chat, buf_span(&rest));
-	if (chat->mid_line)
-		put(chat, span_str("\n"));
-	chat->mid_line = false;
-	buf_release(&rest);
-}
-
-static void print_turn(struct chat *chat, const struct turn *t)
-{
-	struct buf b = BUF_INIT, harmless = BUF_INIT;
-
-	buf_addc(&b, '{');
-	if (!chat->no_save)
-		buf_addf(&b, "\"session\":\"%s\",", chat->id);
-	record_add_exchange_members(&b, &t->exchange);
-	buf_adds(&b, "}\n");
-	if (chat->terminal)
-		neutral_add_json(&harmless, buf_span(&b));
-	note_oom(chat, &b);
-	note_oom(chat, &harmless);
-	put(chat, chat->terminal ? buf_span(&harmless) : buf_span(&b));
-	buf_release(&b);
-	buf_release(&harmless);
-}
-
 static void say_waiting(void *ctx, pid_t holder)
 {
 	const struct chat *chat = ctx;
@@ -225,28 +178,73 @@ static int system_stays(const struct chat *chat, struct span stored, struct err 
 	               chat->id);
 }
 
+/* A server that has one model only needs no name for it; of a local one, any will do. */
+struct found {
+	struct buf names;
+	struct buf first;
+	size_t n;
+};
+
+static int take_model(void *ctx, const struct model *m, struct err *e)
+{
+	struct found *f = ctx;
+
+	if (!f->n++)
+		buf_add(&f->first, m->id.p, m->id.n);
+	if (f->n <= 10)
+		buf_addf(&f->names, "%s%.*s", f->n > 1 ? ", " : "", (int)m->id.n, m->id.p);
+	return buf_check(&f->first, e);
+}
+
+static int ask_for_model(struct chat *chat, struct err *e)
+{
+	struct endpoint *ep = &chat->how.endpoint;
+	struct found f = { BUF_INIT, BUF_INIT, 0 };
+	struct err ignored = ERR_INIT;
+	bool local = !ep->base_url;
+	int r = talk_open(&chat->how, e);
+
+	if (r == 0)
+		endpoint_models(ep, chat->how.http, chat->stop_fd, take_model, &f, &ignored);
+	if (r == 0 && (f.n == 1 || (local && f.n)) && utf8_valid(f.first.p, f.first.n) == f.first.n) {
+		buf_add(&chat->found_model, f.first.p, f.first.n);
+		chat->choice.model = chat->found_model.p;
+	} else if (r == 0) {
+		r = err_set(e, ERR_USAGE, "no model is chosen: name one with -m, MC_MODEL or \"model\" in the "
+		            "config file%s%s%s", f.n ? "; the server has: " : "", f.names.p,
+		            f.n > 10 ? " and others" : "");
+	}
+	buf_release(&f.names);
+	buf_release(&f.first);
+	return r;
+}
+
 /* A session that never had a model takes the settings'. */
 static int choose_model(struct chat *chat, struct span stored, struct err *e)
 {
-	const struct provider *p = chat->how.provider;
-
+	if (chat->choice.model && !*chat->choice.model)
+		return err_set(e, ERR_USAGE, "the model's name is empty");
 	if (!chat->choice.model && !stored.n)
-		chat->choice.model = settings_model(&chat->tool.config, p->name);
-	if (!chat->choice.model && !stored.n)
-		chat->choice.model = p->model;
-	if ((chat->choice.model && *chat->choice.model) || (!chat->choice.model && stored.n))
+		chat->choice.model = endpoint_model(&chat->how.endpoint);
+	if ((chat->choice.model && *chat->choice.model) || stored.n)
 		return 0;
-	return err_set(e, ERR_USAGE,
-	               "no model is chosen: name one with -m, MC_MODEL or \"model\" in the config file");
+	return ask_for_model(chat, e);
 }
 
 static int use_provider(struct chat *chat, struct span stored, struct err *e)
 {
-	char name[64];
+	struct buf name = BUF_INIT;
+	int r;
 
-	snprintf(name, sizeof(name), "%.*s", (int)stored.n, stored.p);
-	chat->how.provider = provider_find(name);
-	return chat->how.provider ? 0 : err_set(e, ERR_USAGE, "unknown provider '%s'", name);
+	buf_add(&name, stored.p, stored.n);
+	r = endpoint_find(&chat->how.endpoint, &chat->tool.config, name.p, e);
+	if (r == 0)
+		r = endpoint_params(&chat->how.endpoint, &chat->how.params, e);
+	for (size_t i = 0; r == 0 && i < chat->params.n; i++)
+		r = params_set(&chat->how.params, buf_span(&chat->params.list[i].key),
+		               buf_span(&chat->params.list[i].value), e);
+	buf_release(&name);
+	return r;
 }
 
 static int load_so_far(struct chat *chat, struct err *e)
@@ -317,18 +315,48 @@ static int find_session(struct chat *chat, struct err *e)
 	return 0;
 }
 
+static int read_schema(struct chat *chat, struct err *e)
+{
+	struct json_object *o;
+	int fd, r;
+
+	if (!chat->schema_file)
+		return 0;
+	fd = open(chat->schema_file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot read the schema '%s'", chat->schema_file);
+	r = io_read_all(fd, &chat->schema, SCHEMA_MAX);
+	if (r < 0)
+		err_sys(e, errno, "cannot read the schema '%s'", chat->schema_file);
+	else if ((r = json_parse_object(buf_span(&chat->schema), &o, e)) < 0)
+		e->kind = ERR_USAGE, err_prefix(e, "the schema '%s'", chat->schema_file);
+	else
+		json_object_put(o);
+	close(fd);
+	chat->how.schema = buf_span(&chat->schema);
+	return r;
+}
+
+static int open_trace(struct chat *chat, struct err *e)
+{
+	if (!chat->trace_file)
+		return 0;
+	chat->how.trace = &chat->trace;
+	return trace_open(&chat->trace, chat->trace_file, e);
+}
+
 static int open_chat(struct chat *chat, struct err *e)
 {
 	const struct config *cfg = &chat->tool.config;
 	int found;
 
-	if (tool_open(&chat->tool, false, e) < 0)
+	if (tool_open(&chat->tool, false, e) < 0 || resolve_alias(&chat->choice, cfg, e) < 0 ||
+	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
 		return -1;
-	chat->how.base_url = cfg->base_url;
-	chat->how.api_key = cfg->api_key;
-	chat->how.idle_timeout = chat->timeout ? chat->timeout : cfg->timeout;
-	chat->how.show = show;
-	chat->how.ctx = chat;
+	chat->how.idle_timeout = chat->timeout ? chat->timeout : (long)cfg->timeout;
+	chat->how.show = show_piece;
+	chat->how.wait = show_wait;
+	chat->how.ctx = &chat->show;
 	found = find_session(chat, e);
 	if (found < 0)
 		return -1;
@@ -337,9 +365,20 @@ static int open_chat(struct chat *chat, struct err *e)
 
 static void close_chat(struct chat *chat)
 {
+	if (chat->trace.failed) {
+		struct err e = ERR_INIT;
+
+		err_sys(&e, chat->trace.failed, "cannot write the trace '%s'", chat->trace_file);
+		say(e.msg);
+	}
+	trace_close(&chat->trace);
+	show_release(&chat->show);
+	params_release(&chat->params);
+	buf_release(&chat->schema);
+	buf_release(&chat->found_model);
 	conversation_release(&chat->so_far);
 	buf_release(&chat->cwd);
-	http_close(chat->how.http);
+	talk_close(&chat->how);
 	tool_close(&chat->tool);
 }
 
@@ -382,10 +421,11 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	struct err lost = ERR_INIT;
 	int r;
 
-	if (!chat->exists && create(chat, e) < 0)
+	/* Nothing is made for a prompt that cannot be sent. */
+	if (talk_open(&chat->how, e) < 0 || (!chat->exists && create(chat, e) < 0))
 		return -1;
 	r = turn_run(t, &chat->how, s, chat->id, e);
-	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->exchange.id.n) {
+	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->begun) {
 		err_clear(e);
 		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &chat->how, s, chat->id, e);
 	}
@@ -397,6 +437,14 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	return r;
 }
 
+static void tell_started(void *ctx, const struct turn *t)
+{
+	struct chat *chat = ctx;
+
+	chat->show.session = chat->no_save ? NULL : chat->id;
+	show_started(&chat->show, t, chat->how.endpoint.name);
+}
+
 static int run_turn(struct chat *chat, struct span prompt)
 {
 	struct err e = ERR_INIT;
@@ -406,12 +454,12 @@ static int run_turn(struct chat *chat, struct span prompt)
 		.prompt = prompt,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
 		          .ctx = chat },
+		.started = tell_started, .ctx = chat,
 		.reply = REPLY_INIT, .answer = BUF_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
 	struct buf model = BUF_INIT;
-	int r;
+	int r, status;
 
-	chat->neutral = (struct neutral)NEUTRAL_INIT;
 	if (chat->no_save) {
 		struct span stored = chat->exists ? chat->so_far.summary.model : chat->head.model;
 
@@ -422,18 +470,17 @@ static int run_turn(struct chat *chat, struct span prompt)
 	} else {
 		r = run_saved(chat, &t, &e);
 		/* They are remembered now; if somebody changes them again, that counts. */
-		if (t.exchange.id.n)
+		if (t.begun)
 			chat->choice.model = chat->choice.title = NULL;
 	}
-	end_reply(chat);
-	if (chat->json && t.exchange.id.n)
-		print_turn(chat, &t);
+	status = r < 0 ? exit_status(&e) : EXIT_DONE;
+	show_ended(&chat->show, &t, r, &e, status);
 	turn_release(&t);
 	buf_release(&model);
 	if (r < 0)
 		return fail(&e);
-	return chat->write_error && chat->write_error != EPIPE ? output_failed(chat->write_error)
-	                                                       : EXIT_DONE;
+	return chat->show.write_error && chat->show.write_error != EPIPE
+	               ? output_failed(chat->show.write_error) : EXIT_DONE;
 }
 
 /* From here on a signal ends the turn, which is stored, and not the process; and a
@@ -563,8 +610,9 @@ static int say_once(const struct cli *c, struct chat *chat)
 
 	if (read_prompt(c, chat, &prompt, &e) < 0 || guard_turns(chat, &e) < 0) {
 		status = fail(&e);
+		show_error(&chat->show, &e, status);
 	} else {
-		if (with_person() && !chat->json)
+		if (with_person() && chat->show.form == SHOW_TEXT)
 			print_session_line(chat);
 		status = after_signal(run_turn(chat, buf_span(&prompt)));
 	}
@@ -575,22 +623,26 @@ static int say_once(const struct cli *c, struct chat *chat)
 static int run(const struct cli *c)
 {
 	struct chat chat = {
-		.how = { .stream = true, .stop_fd = -1 },
+		.how = TALK_INIT,
+		.stop_fd = -1,
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
-		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT,
-		.neutral = NEUTRAL_INIT,
-		.terminal = at_terminal(),
+		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT, .schema = BUF_INIT, .found_model = BUF_INIT,
+		.params = PARAMS_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
-	bool talk = !c->noperands && isatty(STDIN_FILENO) && chat.terminal;
+	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
 	struct err e = ERR_INIT;
 	int status;
 
-	if (read_options(c, &chat, &e) < 0)
+	chat.show.terminal = at_terminal();
+	if (read_options(c, &chat, &e) < 0) {
+		params_release(&chat.params);
 		return fail(&e);
-	if (open_chat(&chat, &e) < 0)
+	}
+	if (open_chat(&chat, &e) < 0) {
 		status = fail_session(&chat.tool.store, &e);
-	else
-		status = talk && !chat.json && !chat.no_stdin ? hold_conversation(&chat) : say_once(c, &chat);
+		show_error(&chat.show, &e, status);
+	} else
+		status = talk && chat.show.form == SHOW_TEXT && !chat.no_stdin ? hold_conversation(&chat) : say_once(c, &chat);
 	close_chat(&chat);
 	if (stop_signal() && status == 128 + stop_signal()) {
 		/* All is stored. A shell sees by the signal that its loop is to end too. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,6 +155,18 @@ static void on_bus_error(int sig)
 	_exit(EXIT_FAILED);
 }
 
+/* The environment may hold an API key, and a core file would, too. A limit of 1 also keeps
+ * Linux from giving one to a program that collects them: 0 would not. */
+static void leave_no_core(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_CORE, &r) < 0)
+		return;
+	r.rlim_cur = r.rlim_max < 1 ? r.rlim_max : 1;
+	setrlimit(RLIMIT_CORE, &r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
@@ -160,6 +174,7 @@ int main(int argc, char **argv)
 	const struct applet *a = find(name);
 	int status;
 
+	leave_no_core();
 	guard_streams();
 	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_bus_error }, NULL);
 	umask(077); /* conversations are private, whatever the user's mask is */

@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/json-scan.h"
 #include "base/utf8.h"
-#include "provider/provider.h"
 #include "store/index.h"
 #include "store/session.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
+#include "turn/endpoint.h"
 
 const char *tool_name = "mcbox";
 
@@ -45,6 +45,19 @@ void say(const char *sentence)
 	buf_release(&b);
 }
 
+void say_for_now(const char *sentence)
+{
+	struct buf b = BUF_INIT, fitted = BUF_INIT;
+	size_t columns = term_columns(STDERR_FILENO);
+
+	buf_addf(&b, "%s: ", tool_name);
+	neutral_add_line(&b, span_str(sentence));
+	term_add_fit(&fitted, buf_span(&b), columns > 1 ? columns - 1 : 1, false);
+	fputs(fitted.p, stderr);
+	buf_release(&b);
+	buf_release(&fitted);
+}
+
 void say_in_use(const char *id, pid_t holder)
 {
 	char text[160];
@@ -72,9 +85,9 @@ static void say_once(const char *sentence)
 	say(sentence);
 }
 
-static int status_of(enum err_kind kind)
+int exit_status(const struct err *e)
 {
-	switch (kind) {
+	switch (e->kind) {
 	case ERR_NONE:        return EXIT_DONE;
 	case ERR_USAGE:       return EXIT_USAGE;
 	case ERR_NETWORK:     return EXIT_PROVIDER;
@@ -88,7 +101,7 @@ static int status_of(enum err_kind kind)
 int fail(const struct err *e)
 {
 	say(e->msg);
-	return status_of(e->kind);
+	return exit_status(e);
 }
 
 int output_failed(int why)
@@ -188,14 +201,6 @@ static void take_text(struct span *to, const char *text)
 		*to = span_str(text);
 }
 
-const char *settings_model(const struct config *config, const char *provider)
-{
-	const char *meant_for = config->provider ? config->provider : CONFIG_PROVIDER;
-
-	/* The file's model is meant for the settings' provider. */
-	return config->model_of_file && strcmp(meant_for, provider) != 0 ? NULL : config->model;
-}
-
 static int find_cwd(const char *given, struct buf *cwd, struct err *e)
 {
 	char path[PATH_MAX];
@@ -215,29 +220,37 @@ static const char *first_of(const char *a, const char *b, const char *c)
 	return a ? a : b ? b : c;
 }
 
-static const struct provider *find_provider(const char *name, struct err *e)
+int resolve_alias(struct session_choice *choice, const struct config *config, struct err *e)
 {
-	const struct provider *p = provider_find(name);
+	const struct config_alias *a = choice->model ? config_alias(config, choice->model) : NULL;
 
-	if (!p)
-		err_set(e, ERR_USAGE, "unknown provider '%s'", name);
-	return p;
+	if (!a)
+		return 0;
+	if (a->provider && choice->provider && strcmp(a->provider, choice->provider) != 0)
+		return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
+		               a->provider, choice->provider);
+	choice->model = a->model;
+	choice->provider = a->provider ? a->provider : choice->provider;
+	return 0;
 }
 
-int describe_session(struct session_head *head, const struct session_choice *choice,
+int describe_session(struct session_head *head, const struct session_choice *given,
                      const struct config *config, struct buf *cwd, struct err *e)
 {
-	const char *name = first_of(choice->provider, config->provider, CONFIG_PROVIDER);
-	const struct provider *p = find_provider(name, e);
-	const char *model = settings_model(config, name);
+	struct session_choice choice = *given;
+	struct endpoint ep;
+	const char *name;
 
-	if (!p || check_choice(choice, e) < 0)
+	if (check_choice(given, e) < 0 || resolve_alias(&choice, config, e) < 0)
 		return -1;
-	head->provider = span_str(p->name);
-	head->model = span_str(first_of(choice->model, model, p->model ? p->model : ""));
-	take_text(&head->system, first_of(choice->system, config->system, NULL));
-	take_text(&head->title, choice->title);
-	if (find_cwd(choice->cwd, cwd, e) < 0)
+	name = choice.provider ? choice.provider : endpoint_choose(config, choice.model);
+	if (endpoint_find(&ep, config, name, e) < 0)
+		return -1;
+	head->provider = span_str(ep.section ? ep.section->name : ep.provider->name);
+	head->model = span_str(first_of(choice.model, endpoint_model(&ep), ""));
+	take_text(&head->system, first_of(choice.system, config->system, NULL));
+	take_text(&head->title, choice.title);
+	if (find_cwd(choice.cwd, cwd, e) < 0)
 		return -1;
 	head->cwd = buf_span(cwd);
 	return 0;

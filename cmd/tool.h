@@ -23,8 +23,12 @@ extern const char *tool_name;
 
 /* Says what is wrong, on stderr, and returns the exit status that fits. */
 int fail(const struct err *e);
+/* Only the status. */
+int exit_status(const struct err *e);
 /* "mc-x: …" on stderr, made harmless when that is a terminal. */
 void say(const char *sentence);
+/* The same at a terminal without an end of line, cut to the window, to be written over. */
+void say_for_now(const char *sentence);
 /* That this waits for process `holder` (0 or -1: unknown), which uses session `id`. */
 void say_in_use(const char *id, pid_t holder);
 /* A write to stdout failed with errno `why`. A closed pipe needs no words. */
@@ -46,8 +50,8 @@ int fail_session(const struct store *s, const struct err *e);
 struct session_choice {
 	const char *provider, *model, *system, *title, *cwd;
 };
-/* The settings' model where it fits the provider, else NULL. */
-const char *settings_model(const struct config *config, const char *provider);
+/* A model that is an alias becomes what it stands for, which may bring the provider along. */
+int resolve_alias(struct session_choice *choice, const struct config *config, struct err *e);
 /* Whether these can be stored at all. */
 int check_choice(const struct session_choice *choice, struct err *e);
 /* Fills in what a new session is, with the settings and defaults where the command

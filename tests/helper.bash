@@ -20,13 +20,15 @@ fresh() {
 	local name
 	while read -r name; do
 		case $name in
-		MC_* | OPENAI_COMPATIBLE_* | XDG_* | *_proxy | *_PROXY | LC_*) unset "$name" ;;
+		MC_* | XDG_* | *_proxy | *_PROXY | LC_*) unset "$name" ;;
+		ANTHROPIC_* | OPENAI_* | GEMINI_* | GOOGLE_* | SSL_CERT_*) unset "$name" ;;
 		NO_COLOR | COLUMNS | LINES | INPUTRC | TMUX | TMUX_*) unset "$name" ;;
 		esac
 	done < <(compgen -e)
 	export PATH=${MCBOX_BIN_DIR:-$ROOT}:$PATH
 	export HOME=$BATS_TEST_TMPDIR/home
 	export MC_SESSIONS_DIR=$BATS_TEST_TMPDIR/sessions
+	export MC_RETRIES=0 # a test that wants others says so
 	export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm-256color
 	mkdir -p "$HOME"
 	cd "$BATS_TEST_TMPDIR" || return

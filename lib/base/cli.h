@@ -20,6 +20,8 @@ enum arg_kind {
 	ARG_NONE, /* takes no value */
 	ARG_TEXT, /* nothing to complete */
 	ARG_DIR,
+	ARG_FILE,
+	ARG_MODEL,
 	ARG_SESSION,
 	ARG_PROVIDER,
 };

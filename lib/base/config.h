@@ -8,27 +8,73 @@
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
 
+#include <json-c/json_object.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+
+#define CONFIG_TIMEOUT_MAX 86400
+#define CONFIG_CONTEXT_MIN 256
+#define CONFIG_CONTEXT_MAX 1000000000
+
+/* What the file says of a provider, or of an endpoint of the user's own. NULL, 0 and
+ * false where it says nothing. */
+struct config_provider {
+	const char *name;
+	const char *type; /* the protocol it speaks */
+	const char *base_url, *model;
+	const char *api_key_env;  /* a variable's name */
+	const char *api_key_file; /* see config_path() */
+	struct json_object *api_key_command; /* a list of strings, the first one not empty */
+	bool allow_http;
+	int64_t context; /* tokens */
+	struct json_object *options;
+};
+
+struct config_alias {
+	const char *name, *provider, *model; /* the provider may be NULL */
+};
 
 struct config {
 	char *file;         /* the file that was read, NULL when there is none */
 	char *sessions_dir; /* never NULL after config_load() */
-	char *provider;     /* these are NULL when nobody set them */
-	char *model;
-	char *base_url;
-	char *system;
-	char *api_key;
-	bool model_of_file; /* the file chose the model, not the environment */
-	long timeout; /* seconds without a byte from the server */
+	char *cache_dir;    /* NULL when nobody knows where */
+	struct json_object *json; /* what is in the file; strings below point into it */
+
+	const char *provider; /* these are NULL when nobody set them */
+	const char *model;
+	const char *base_url; /* of openai-compatible */
+	const char *system;
+	const char *proxy, *no_proxy;
+	bool provider_of_file, model_of_file; /* the file chose it, not the environment */
+	bool allow_http, auto_compact;
+	int64_t timeout;         /* seconds without a byte from the server */
+	int64_t connect_timeout; /* s */
+	int64_t retries;
+	int64_t context;         /* tokens; 0: not set */
+	struct json_object *options;
+
+	struct config_provider *providers;
+	size_t nproviders;
+	struct config_alias *aliases;
+	size_t naliases;
 };
 
-#define CONFIG_INIT { NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, 600 }
-#define CONFIG_PROVIDER "openai-compatible" /* when nobody names one */
-#define CONFIG_TIMEOUT_MAX 86400
+#define CONFIG_INIT { .timeout = 600, .connect_timeout = 30, .retries = 4 }
 
 int config_load(struct config *c, struct err *e);
 void config_release(struct config *c);
+
+/* NULL when the file says nothing of that name. */
+const struct config_provider *config_provider(const struct config *c, const char *name);
+const struct config_alias *config_alias(const struct config *c, const char *name);
+
+/* Adds the path that the file means: "~/x" is in the home directory. */
+void config_path(struct buf *b, const char *path);
+
+/* Fills in *c from the file's text. For config_load(). */
+int config_read(struct config *c, struct span text, struct err *e);
 
 #endif

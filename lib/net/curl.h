@@ -17,7 +17,7 @@
 	X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup)                 \
 	X(easy_strerror) X(slist_append) X(slist_free_all) X(multi_init) X(multi_cleanup)          \
 	X(multi_add_handle) X(multi_remove_handle) X(multi_perform) X(multi_poll)                  \
-	X(multi_info_read) X(multi_strerror)
+	X(multi_info_read) X(multi_strerror) X(version_info)
 
 struct curl {
 #define CURL_MEMBER(name) __typeof__(curl_##name) *name;

@@ -1,36 +1,20 @@
 #include "net/http.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
-#include "net/curl.h"
+#include "base/url.h"
+#include "net/transfer.h"
 
 #define BODY_MAX 65536
-#define CONNECT_TIMEOUT_S 30L
+#define HEADERS_MAX 65536
 #define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
-struct http {
-	struct curl curl;
-	CURLM *multi;
-};
-
-/* One request on its way. */
-struct transfer {
-	struct http *h;
-	const struct http_request *rq;
-	struct http_response *rs;
-	struct err *e;
-	CURL *easy;
-	struct curl_slist *headers;
-	int64_t last_activity; /* steady clock, ms */
-	curl_off_t moved;      /* bytes, both ways */
-	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
-	char why[CURL_ERROR_SIZE];
-};
-
-struct http *http_open(struct err *e)
+struct http *http_open(const struct http_options *o, struct err *e)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
@@ -48,6 +32,7 @@ struct http *http_open(struct err *e)
 		free(h);
 		return NULL;
 	}
+	h->options = *o;
 	return h;
 }
 
@@ -96,62 +81,67 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 	return 0;
 }
 
-static bool add_header(struct transfer *t, const char *line)
-{
-	struct curl_slist *more = t->h->curl.slist_append(t->headers, line);
+/* ---- the answer's head ---- */
 
-	if (more)
-		t->headers = more;
-	return more != NULL;
+/* The value of header `name` (in lower case), if that is what the line is. */
+static bool is_header(struct span line, const char *name, struct span *value)
+{
+	size_t n = strlen(name);
+
+	if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n) != 0)
+		return false;
+	for (n++; n < line.n && (line.p[n] == ' ' || line.p[n] == '\t'); n++)
+		;
+	while (line.n > n && strchr(" \t\r\n", line.p[line.n - 1]))
+		line.n--;
+	*value = (struct span){ line.p + n, line.n - n };
+	return true;
 }
 
-static int add_headers(struct transfer *t)
+/* Nothing was offered but identity: what comes compressed may be a bomb, and would only be
+ * taken for noise. */
+static bool is_readable(struct transfer *t, struct span line)
 {
-	struct buf key = BUF_INIT;
-	bool ok;
+	struct span value;
 
-	ok = add_header(t, "Content-Type: application/json") &&
-	     add_header(t, "Accept: text/event-stream, application/json") &&
-	     add_header(t, "Expect:"); /* no round trip for permission to send */
-	if (ok && t->rq->bearer) {
-		buf_addf(&key, "Authorization: Bearer %s", t->rq->bearer);
-		ok = !key.oom && add_header(t, key.p);
-		buf_release(&key);
+	if (!is_header(line, "content-encoding", &value) || !value.n || span_eq(value, "identity"))
+		return true;
+	err_set(t->e, ERR_NETWORK, "the server sent a compressed answer (%.*s), which nobody asked for",
+	        value.n < 40 ? (int)value.n : 40, value.p);
+	return false;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *ctx)
+{
+	struct transfer *t = ctx;
+	struct span line = { p, size * n }, value;
+
+	if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {
+		buf_clear(&t->rs->headers); /* of the answer before: the proxy's, or "continue" */
+		t->rs->retry_after = -1;
 	}
-	return ok ? 0 : err_oom(t->e);
+	if (t->rs->headers.n + line.n <= HEADERS_MAX)
+		buf_add(&t->rs->headers, line.p, line.n);
+	if (is_header(line, "retry-after-ms", &value) && value.n && value.n < 10)
+		t->rs->retry_after = strtol(value.p, NULL, 10); /* a digit or CR ends it */
+	return is_readable(t, line) ? line.n : 0;
 }
 
-static int set_up(struct transfer *t)
+static void set_up_answer(struct transfer *t)
 {
 	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
 	CURL *c = t->easy;
-	CURLcode bad = CURLE_OK;
 
-	if (add_headers(t) < 0)
-		return -1;
-	bad = bad ? bad : set(c, CURLOPT_URL, t->rq->url);
-	bad = bad ? bad : set(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	bad = bad ? bad : set(c, CURLOPT_FOLLOWLOCATION, 0L);
-	bad = bad ? bad : set(c, CURLOPT_NOSIGNAL, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	set(c, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
-#endif
-	bad = bad ? bad : set(c, CURLOPT_USERAGENT, "mcbox/" MCBOX_VERSION);
-	bad = bad ? bad : set(c, CURLOPT_HTTPHEADER, t->headers);
-	bad = bad ? bad : set(c, CURLOPT_POST, 1L);
-	bad = bad ? bad : set(c, CURLOPT_POSTFIELDS, t->rq->body.p);
-	bad = bad ? bad : set(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->rq->body.n);
-	bad = bad ? bad : set(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
-	bad = bad ? bad : set(c, CURLOPT_ERRORBUFFER, t->why);
-	bad = bad ? bad : set(c, CURLOPT_WRITEFUNCTION, on_body);
-	bad = bad ? bad : set(c, CURLOPT_WRITEDATA, t);
-	bad = bad ? bad : set(c, CURLOPT_NOPROGRESS, 0L);
-	bad = bad ? bad : set(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-	bad = bad ? bad : set(c, CURLOPT_XFERINFODATA, t);
-	if (bad == CURLE_OUT_OF_MEMORY)
-		return err_oom(t->e);
-	return bad ? err_set(t->e, ERR_FAILED, "libcurl is too old or lacks HTTP") : 0;
+	set(c, CURLOPT_HEADERFUNCTION, on_header);
+	set(c, CURLOPT_HEADERDATA, t);
+	set(c, CURLOPT_WRITEFUNCTION, on_body);
+	set(c, CURLOPT_WRITEDATA, t);
+	set(c, CURLOPT_NOPROGRESS, 0L);
+	set(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+	set(c, CURLOPT_XFERINFODATA, t);
 }
+
+/* ---- the way ---- */
 
 /* The result of the one transfer, once it has ended. */
 static bool ended(struct transfer *t, CURLcode *result)
@@ -167,21 +157,61 @@ static bool ended(struct transfer *t, CURLcode *result)
 	return false;
 }
 
+/* Another attempt would meet the same. A server of this machine is there or is not. */
+static bool is_final(const struct transfer *t, CURLcode result)
+{
+	switch (result) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_OUT_OF_MEMORY:
+		return true;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return url_is_local(t->rq->url);
+	default:
+		return false;
+	}
+}
+
+static int certificate_failed(struct transfer *t, const char *why)
+{
+	return err_set(t->e, ERR_NETWORK,
+	               "the certificate of '%s' is not trusted: %s (checked with %s; SSL_CERT_FILE and "
+	               "SSL_CERT_DIR name others)", t->rq->url, why,
+	               t->authorities ? t->authorities : "libcurl's certificates");
+}
+
 static int fail(struct transfer *t, CURLcode result)
 {
 	const char *why = t->why[0] ? t->why : t->h->curl.easy_strerror(result);
+	char via[256], through[300] = "";
 
-	if (t->e->kind != ERR_NONE) /* `piece` has said why */
+	if (t->e->kind != ERR_NONE) { /* `piece` has said why */
+		t->rs->failure = HTTP_FINAL;
 		return -1;
+	}
 	if (t->enough_since)
 		return 0;
+	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
+	if (result == CURLE_OUT_OF_MEMORY)
+		return err_oom(t->e);
 	if (t->rs->status)
 		return err_set(t->e, ERR_NETWORK, "the connection broke before the reply was complete: %s",
 		               why);
-	if (result == CURLE_COULDNT_CONNECT)
+	if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE)
+		return certificate_failed(t, why);
+	transfer_proxy(t, via);
+	if (via[0])
+		snprintf(through, sizeof(through), " through the proxy '%s'", via);
+	if (result == CURLE_COULDNT_CONNECT && !via[0])
 		return err_set(t->e, ERR_NETWORK, "cannot reach '%s': %s; is the server running?",
 		               t->rq->url, why);
-	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s': %s", t->rq->url, why);
+	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s'%s: %s", t->rq->url, through, why);
 }
 
 /* How long poll may sleep: to the end of the idle time; -1 when that has come. */
@@ -212,37 +242,78 @@ static int run(struct transfer *t)
 		left = time_left(t);
 		if (left < 0 && t->enough_since)
 			return 0;
-		if (left < 0)
+		if (left < 0) {
+			t->rs->failure = HTTP_FINAL;
 			return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld seconds",
 			               t->rq->idle_timeout);
+		}
 		m = c->multi_poll(t->h->multi, &stop, t->rq->stop_fd >= 0,
 		                  left < 1000 ? (int)left : 1000, NULL);
 		if (m != CURLM_OK)
 			return err_set(t->e, ERR_NETWORK, "%s", c->multi_strerror(m));
-		if (t->rq->stop_fd >= 0 && stop.revents)
+		if (t->rq->stop_fd >= 0 && stop.revents) {
+			t->rs->failure = HTTP_FINAL;
 			return err_set(t->e, ERR_INTERRUPTED, "interrupted");
+		}
 	}
 }
 
-int http_post(struct http *h, const struct http_request *rq, struct http_response *rs,
+static int64_t moment(const struct transfer *t, CURLINFO what)
+{
+	curl_off_t us = 0;
+
+	t->h->curl.easy_getinfo(t->easy, what, &us);
+	return us;
+}
+
+/* What libcurl knows when it is over. */
+static void note_end(struct transfer *t)
+{
+	struct http_times *times = &t->rs->times;
+	curl_off_t wait = 0;
+
+	if (!t->rs->status)
+		t->h->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->rs->status);
+	if (t->rs->retry_after < 0 && t->h->curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &wait) == CURLE_OK &&
+	    wait > 0)
+		t->rs->retry_after = wait < INT32_MAX ? wait * 1000 : INT32_MAX;
+	t->h->curl.easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &times->connections);
+	times->resolved = moment(t, CURLINFO_NAMELOOKUP_TIME_T);
+	times->connected = moment(t, CURLINFO_CONNECT_TIME_T);
+	times->secured = moment(t, CURLINFO_APPCONNECT_TIME_T);
+	times->sent = moment(t, CURLINFO_PRETRANSFER_TIME_T);
+	times->first_byte = moment(t, CURLINFO_STARTTRANSFER_TIME_T);
+	times->end = moment(t, CURLINFO_TOTAL_TIME_T);
+}
+
+int http_send(struct http *h, const struct http_request *rq, struct http_response *rs,
               struct err *e)
 {
 	struct transfer t = { .h = h, .rq = rq, .rs = rs, .e = e };
 	int r = -1;
 
-	*rs = (struct http_response){ 0, BUF_INIT };
+	*rs = (struct http_response){ .failure = HTTP_FINAL, .headers = BUF_INIT, .body = BUF_INIT,
+		                      .retry_after = -1 };
 	t.last_activity = clock_steady_ms();
 	t.easy = h->curl.easy_init();
 	if (!t.easy)
 		return err_oom(e);
-	if (set_up(&t) == 0) {
+	if (transfer_set_up(&t) == 0) {
+		set_up_answer(&t);
 		h->curl.multi_add_handle(h->multi, t.easy);
 		r = run(&t);
+		note_end(&t);
 		h->curl.multi_remove_handle(h->multi, t.easy);
 	}
-	if (r == 0 && !rs->status)
-		h->curl.easy_getinfo(t.easy, CURLINFO_RESPONSE_CODE, &rs->status);
+	if (r == 0)
+		rs->failure = HTTP_FINE;
 	h->curl.easy_cleanup(t.easy);
 	h->curl.slist_free_all(t.headers);
 	return r;
+}
+
+void http_response_release(struct http_response *rs)
+{
+	buf_release(&rs->headers);
+	buf_release(&rs->body);
 }

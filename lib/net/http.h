@@ -1,8 +1,9 @@
 /*
- * One HTTP POST at a time, its answer handed on as it arrives.
+ * One HTTP request at a time, its answer handed on as it arrives.
  *
  * A struct http owns its connections until http_close(), and keeps them between
  * requests. Redirects are not followed: the key and the prompt would go along.
+ * Certificates are always checked. What is sent to this machine passes no proxy.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -11,32 +12,60 @@
 
 struct http;
 
+struct http_options {
+	const char *proxy;    /* NULL: what the environment says; "": none */
+	const char *no_proxy; /* hosts to reach without it, or NULL */
+	long connect_timeout; /* s */
+};
+
 struct http_request {
 	const char *url;
-	struct span body;   /* JSON */
-	const char *bearer; /* the API key, or NULL */
-	long idle_timeout;  /* seconds without a byte in either direction */
-	int stop_fd;        /* becomes readable when the user wants to stop; or -1 */
+	struct span body;           /* JSON to POST; p == NULL: a GET */
+	const char *const *headers; /* lines to send, or NULL; ends with NULL */
+	const char *secret_header;  /* the beginning of the line that the key ends, or NULL */
+	const char *secret;
+	bool plain;                 /* http:// to another machine is allowed */
+	long idle_timeout;          /* seconds without a byte in either direction */
+	int stop_fd;                /* becomes readable when the user wants to stop; or -1 */
 	/* Takes a piece of the body of a 2xx answer. 1: that was all that is wanted, and
 	 * the rest may be missing or late. -1 ends the transfer. */
 	int (*piece)(void *ctx, struct span piece, struct err *e);
 	void *ctx;
 };
 
-struct http_response {
-	long status;     /* 0: no answer came */
-	struct buf body; /* what another answer than 2xx said, up to 64 KB; the caller releases it */
+/* Microseconds since the request began; of what did not happen, 0. */
+struct http_times {
+	int64_t resolved, connected, secured, sent, first_byte, end;
+	long connections; /* that had to be opened */
 };
 
-/* NULL when libcurl cannot be loaded. */
-struct http *http_open(struct err *e);
+enum http_failure {
+	HTTP_FINE,
+	HTTP_LOST,  /* no answer: another attempt may succeed */
+	HTTP_FINAL, /* another attempt would fail as well */
+};
+
+struct http_response {
+	enum http_failure failure; /* when http_send() returns -1 */
+	long status;         /* 0: no answer came */
+	struct buf headers;  /* lines as they came, of the last answer */
+	struct buf body;     /* what another answer than 2xx said, up to 64 KB */
+	int64_t retry_after; /* ms that the server asks to wait; -1: it does not */
+	struct http_times times;
+};
+
+void http_response_release(struct http_response *rs);
+
+/* NULL when libcurl cannot be loaded. The strings of `o` are the caller's, and stay. */
+struct http *http_open(const struct http_options *o, struct err *e);
 void http_close(struct http *h);
 
 /*
  * 0: an answer of any status came, whole. -1: none did, or it broke off:
- * ERR_NETWORK, ERR_INTERRUPTED, or what `piece` set.
+ * ERR_NETWORK, ERR_INTERRUPTED, or what `piece` set. The caller releases *rs in any
+ * case.
  */
-int http_post(struct http *h, const struct http_request *rq, struct http_response *rs,
+int http_send(struct http *h, const struct http_request *rq, struct http_response *rs,
               struct err *e);
 
 #endif

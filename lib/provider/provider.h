@@ -95,6 +95,7 @@ struct provider {
 	const char *summary;
 	const char *base_url; /* the default; NULL when no network is used */
 	const char *model;    /* the default, or NULL */
+	const char *const *families; /* how the names of its vendor's models begin, or NULL; ends with NULL */
 	const char *const *key_env; /* variables that may hold the key, the first one wins; ends with NULL */
 	const char *url_env;        /* the variable for another base URL, or NULL */
 	const char *key_header;     /* the header's line up to the key */

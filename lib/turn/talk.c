@@ -1,49 +1,88 @@
 #include "turn/talk.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/utf8.h"
+#include "base/clock.h"
 #include "net/sse.h"
 #include "store/spool.h"
+#include "turn/refusal.h"
 
-#define MESSAGE_MAX 200 /* characters of a server's own words */
+#define REPLY_MAX (128u << 20)            /* bytes of text, and of reasoning */
+#define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
+#define SILENT_TIMEOUTS 6                 /* idle times in which nothing but keep-alives came */
 
+/* One attempt. */
 struct flow {
 	struct talk *how;
+	const struct letter *letter;
 	struct reply *reply;
 	int spool_fd;
-	size_t passed_on; /* bytes of reply->text that were spooled and shown */
+	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
 	bool refused; /* by the adapter: not a fault of the connection */
+	int64_t bytes, last_word; /* the latter on the steady clock */
 	struct sse sse;
 	struct buf whole;
 };
 
+void letter_release(struct letter *l)
+{
+	buf_release(&l->url);
+	buf_release(&l->body);
+}
+
+int talk_open(struct talk *how, struct err *e)
+{
+	const struct config *c = how->endpoint.config;
+	const struct http_options o = { c->proxy, c->no_proxy, (long)c->connect_timeout };
+
+	if (how->endpoint.provider->local)
+		return 0;
+	if (!how->http && !(how->http = http_open(&o, e)))
+		return -1;
+	return endpoint_open(&how->endpoint, how->http, how->stop_fd, e);
+}
+
+void talk_close(struct talk *how)
+{
+	http_close(how->http);
+	how->http = NULL;
+	params_release(&how->params);
+	endpoint_release(&how->endpoint);
+}
+
+int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
+                 struct err *e)
+{
+	l->rq = rq;
+	if (how->endpoint.provider->local)
+		return 0;
+	return how->endpoint.provider->request(rq, &l->url, &l->body, e);
+}
+
+/* ---- the reply, piece by piece ---- */
+
 /* What was added to the text goes out as one piece. */
 static void pass_on(struct flow *f)
 {
-	struct span piece = { f->reply->text.p + f->passed_on, f->reply->text.n - f->passed_on };
+	struct span text = buf_span(&f->reply->text), thought = buf_span(&f->reply->reasoning);
 	struct err ignored = ERR_INIT;
 
-	if (!piece.n)
-		return;
-	if (f->spool_fd >= 0 && spool_add(f->spool_fd, piece, &ignored) < 0)
-		f->spool_fd = -1; /* the exchange itself may still fit; that failure is reported */
-	f->how->show(f->how->ctx, piece);
-	f->passed_on = f->reply->text.n;
-}
-
-/* A server may quote the key that it refuses. Short ones are no secrets, and would be
- * found in every other word. */
-static void redact(char *text, const char *key)
-{
-	if (!key || strlen(key) < 8)
-		return;
-	for (char *p = text; (p = strstr(p, key)) != NULL; p += strlen(key))
-		memset(p, '*', strlen(key));
+	if (thought.n > f->thought_on) {
+		thought = (struct span){ thought.p + f->thought_on, thought.n - f->thought_on };
+		f->how->show(f->how->ctx, TALK_REASONING, thought);
+		f->thought_on = f->reply->reasoning.n;
+	}
+	if (text.n > f->passed_on) {
+		text = (struct span){ text.p + f->passed_on, text.n - f->passed_on };
+		if (f->spool_fd >= 0 && spool_add(f->spool_fd, text, &ignored) < 0)
+			f->spool_fd = -1; /* the exchange itself may still fit; that failure is reported */
+		f->how->show(f->how->ctx, TALK_TEXT, text);
+		f->passed_on = f->reply->text.n;
+	}
 }
 
 static int on_event(void *ctx, struct span data, struct err *e)
@@ -51,119 +90,86 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	struct flow *f = ctx;
 
 	f->any_event = true;
-	if (f->how->provider->event(f->reply, data, e) == 0)
+	trace_data(f->how->trace, data);
+	if (f->how->endpoint.provider->event(f->reply, data, e) == 0)
 		return 0;
 	f->refused = true;
-	redact(e->msg, f->how->api_key);
 	return -1;
 }
 
-/* A server that does not stream sends one JSON object, whatever it calls it; no
- * line of an event stream begins with a brace. */
+/* A server that does not stream sends one JSON text, whatever it calls it; no line of an
+ * event stream begins with a brace or a bracket. */
 static void tell_form(struct flow *f, struct span piece)
 {
 	for (size_t i = 0; i < piece.n && f->form == FORM_UNKNOWN; i++)
 		if (!memchr(" \t\r\n", piece.p[i], 4))
-			f->form = piece.p[i] == '{' ? FORM_WHOLE : FORM_EVENTS;
+			f->form = memchr("{[", piece.p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
+}
+
+static int take_whole(struct flow *f, struct span piece, struct err *e)
+{
+	buf_add(&f->whole, piece.p, piece.n);
+	if (f->whole.n > SSE_EVENT_MAX)
+		return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB", SSE_EVENT_MAX >> 20);
+	return buf_check(&f->whole, e);
+}
+
+/* A server may go on for ever, or say nothing for ever. */
+static int check_limits(struct flow *f, struct err *e)
+{
+	int64_t now = clock_steady_ms(), silent = now - f->last_word;
+
+	if (f->reply->text.n > REPLY_MAX || f->reply->reasoning.n > REPLY_MAX)
+		return err_set(e, ERR_NETWORK, "the reply is larger than %u MB; the rest of it is not read",
+		               REPLY_MAX >> 20);
+	if (f->bytes > STREAM_MAX)
+		return err_set(e, ERR_NETWORK, "the answer is larger than %d GB; the rest of it is not read",
+		               (int)(STREAM_MAX >> 30));
+	if (silent > f->how->idle_timeout * 1000 * SILENT_TIMEOUTS)
+		return err_set(e, ERR_NETWORK, "for %lld seconds the server sent nothing of a reply",
+		               (long long)(silent / 1000));
+	return 0;
 }
 
 static int on_piece(void *ctx, struct span piece, struct err *e)
 {
 	struct flow *f = ctx;
+	size_t had = f->reply->text.n + f->reply->reasoning.n;
 	int r;
 
+	f->bytes += (int64_t)piece.n;
 	if (f->form == FORM_UNKNOWN)
 		tell_form(f, piece);
-	if (f->form == FORM_WHOLE) {
-		buf_add(&f->whole, piece.p, piece.n);
-		if (f->whole.n > SSE_EVENT_MAX)
-			return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB",
-			               SSE_EVENT_MAX >> 20);
-		return buf_check(&f->whole, e);
-	}
+	if (f->form == FORM_WHOLE)
+		return take_whole(f, piece, e);
 	r = sse_feed(&f->sse, piece, e);
 	pass_on(f);
-	return r < 0 ? -1 : f->reply->done;
+	if (f->reply->text.n + f->reply->reasoning.n > had)
+		f->last_word = clock_steady_ms();
+	return r < 0 || check_limits(f, e) < 0 ? -1 : f->reply->done;
 }
 
-static int finish(struct flow *f, const char *url, struct err *e)
+/* ---- its end ---- */
+
+static int finish(struct flow *f, struct err *e)
 {
+	const struct provider *p = f->how->endpoint.provider;
 	int r;
 
-	if (f->form == FORM_WHOLE)
-		r = f->how->provider->whole(f->reply, buf_span(&f->whole), e);
-	else
+	if (f->form == FORM_WHOLE) {
+		trace_data(f->how->trace, buf_span(&f->whole));
+		r = p->whole(f->reply, buf_span(&f->whole), e);
+		f->refused = r < 0;
+	} else {
 		r = sse_end(&f->sse, e);
+	}
 	pass_on(f);
-	if (r < 0)
-		redact(e->msg, f->how->api_key);
 	if (r < 0)
 		return -1;
 	if (f->form != FORM_WHOLE && !f->any_event)
-		return err_set(e, ERR_NETWORK, "the answer from '%s' is no chat completion; is the base URL "
-		               "right?", url);
-	return f->how->provider->end(f->reply, e);
-}
-
-static const char *advice(const struct talk *how, long status)
-{
-	switch (status) {
-	case 401:
-	case 403: return how->api_key ? "; is the API key right?"
-		                      : "; no API key is set (OPENAI_COMPATIBLE_API_KEY)";
-	case 404: return "; are the base URL and the model's name right?";
-	case 429: return "; wait a little and try again";
-	default:  return "";
-	}
-}
-
-/* The text between a page's title tags. */
-static struct span page_title(struct span page)
-{
-	static const char tag[] = "<title>";
-	const char *start = strcasestr(page.p, tag), *end;
-
-	start = start ? start + strlen(tag) : NULL;
-	end = start ? strchr(start, '<') : NULL;
-	return end ? (struct span){ start, (size_t)(end - start) } : (struct span){ "", 0 };
-}
-
-/* What a body says that is not JSON: a proxy's page its title, plain text itself. */
-static void add_plain(struct buf *message, struct span body)
-{
-	struct span text = body;
-
-	while (text.n && memchr(" \t\r\n", text.p[0], 4))
-		text = (struct span){ text.p + 1, text.n - 1 };
-	if (text.n && text.p[0] == '<')
-		text = page_title(text);
-	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
-		text.n = 0; /* JSON in which the adapter found no words */
-	while (text.n && memchr(" \t\r\n", text.p[text.n - 1], 4))
-		text.n--;
-	utf8_add_clean(message, text);
-}
-
-/* An answer of another status than 2xx. */
-static int refuse(const struct talk *how, const char *url, const struct http_response *rs,
-                  struct err *e)
-{
-	struct problem p = PROBLEM_INIT;
-	struct span said;
-	bool cut;
-
-	how->provider->problem(buf_span(&rs->body), &p);
-	if (!p.message.n)
-		add_plain(&p.message, buf_span(&rs->body));
-	redact(p.message.p, how->api_key);
-	said = utf8_head(buf_span(&p.message), MESSAGE_MAX, &cut);
-	if (said.n)
-		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
-		        cut ? "…" : "", advice(how, rs->status));
-	else
-		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", url, rs->status, advice(how, rs->status));
-	buf_release(&p.message);
-	return -1;
+		return err_set(e, ERR_NETWORK, "the answer from '%s' is no reply of a model; is the base URL "
+		               "right?", f->letter->url.p);
+	return p->end(f->reply, e);
 }
 
 /* A connection that breaks or falls silent when the reply has said that it is finished
@@ -173,79 +179,129 @@ static bool was_over(struct flow *f, struct err *e)
 	struct err ignored = ERR_INIT;
 
 	if (e->kind != ERR_NETWORK || f->refused || f->form != FORM_EVENTS ||
-	    f->how->provider->end(f->reply, &ignored) < 0)
+	    f->how->endpoint.provider->end(f->reply, &ignored) < 0)
 		return false;
 	err_clear(e);
 	return true;
 }
 
-static int post(struct flow *f, const char *url, struct span body, struct err *e)
+/* Sets *again to the ms to wait before another attempt, or -1. */
+static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 {
-	struct http_request rq = {
-		.url = url,
-		.body = body,
-		.bearer = f->how->api_key,
-		.idle_timeout = f->how->idle_timeout,
-		.stop_fd = f->how->stop_fd,
-		.piece = on_piece,
-		.ctx = f,
-	};
+	struct talk *how = f->how;
+	struct http_request rq = endpoint_request(&how->endpoint, f->letter->url.p, how->stop_fd);
+	struct problem *p = &f->reply->problem;
 	struct http_response rs;
-	int r = http_post(f->how->http, &rq, &rs, e);
+	int r;
 
-	if (r == 0 && (rs.status < 200 || rs.status > 299))
-		r = refuse(f->how, url, &rs, e);
-	else if (r == 0)
-		r = finish(f, url, e);
-	else if (was_over(f, e))
+	rq.body = buf_span(&f->letter->body);
+	rq.idle_timeout = how->idle_timeout;
+	rq.piece = on_piece;
+	rq.ctx = f;
+	f->last_word = clock_steady_ms();
+	trace_request(how->trace, &rq, &how->endpoint.key, number);
+	r = http_send(how->http, &rq, &rs, e);
+	*again = -1;
+	if (r < 0 && rs.failure == HTTP_LOST && f->bytes == 0)
+		*again = refusal_delay(p, 0, -1, number);
+	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
+		r = refusal_tell(how, f->letter, &rs, p, e);
+		*again = refusal_delay(p, rs.status, rs.retry_after, number);
+	} else if (r == 0) {
+		r = finish(f, e);
+	} else if (was_over(f, e)) {
 		r = 0;
-	buf_release(&rs.body);
+	}
+	if (r < 0 && f->refused) {
+		refusal_advise(how, f->letter, p, e);
+		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
+	}
+	if (f->reply->text.n || f->reply->reasoning.n)
+		*again = -1; /* it would be said twice */
+	trace_response(how->trace, &rs, r < 0 ? e->msg : NULL);
+	http_response_release(&rs);
 	return r;
 }
 
-static int ask_server(struct flow *f, const struct chat_request *rq, struct err *e)
-{
-	struct buf url = BUF_INIT, body = BUF_INIT;
-	int r = f->how->provider->request(rq, &url, &body, e);
+/* ---- and again ---- */
 
-	if (r == 0 && !f->how->http && !(f->how->http = http_open(e)))
-		r = -1;
-	if (r == 0)
-		r = post(f, url.p, buf_span(&body), e);
-	buf_release(&url);
-	buf_release(&body);
-	return r;
-}
-
-static bool stopped(int fd)
+static bool stopped(int fd, int timeout)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return fd >= 0 && poll(&p, 1, 0) > 0;
+	return poll(&p, fd >= 0, timeout) > 0;
 }
 
-static int ask_local(struct flow *f, const struct chat_request *rq, struct err *e)
+static int wait_for(struct talk *how, const char *why, int64_t ms, struct err *e)
+{
+	int64_t end = clock_steady_ms() + ms, left;
+
+	while ((left = end - clock_steady_ms()) > 0) {
+		if (how->wait)
+			how->wait(how->ctx, why, left);
+		if (stopped(how->stop_fd, (int)(left % 1000 ? left % 1000 : 1000)))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+	}
+	if (how->wait)
+		how->wait(how->ctx, why, 0);
+	return 0;
+}
+
+static void flow_begin(struct flow *f)
+{
+	f->sse = (struct sse)SSE_INIT(on_event, f);
+	f->whole = (struct buf)BUF_INIT;
+	f->form = FORM_UNKNOWN;
+	f->any_event = f->refused = false;
+	f->bytes = 0;
+}
+
+static void flow_end(struct flow *f)
+{
+	sse_release(&f->sse);
+	buf_release(&f->whole);
+}
+
+static int ask_server(struct flow *f, struct err *e)
+{
+	int64_t again;
+
+	for (int number = 0;; number++) {
+		struct err why;
+		int r;
+
+		flow_begin(f);
+		r = attempt(f, number, &again, e);
+		flow_end(f);
+		if (r == 0 || again < 0 || number >= f->how->endpoint.config->retries)
+			return r < 0 && number > 0 && e->kind == ERR_NETWORK
+			               ? err_prefix(e, "after %d attempts", number + 1) : r;
+		why = *e;
+		err_clear(e);
+		if (wait_for(f->how, why.msg, again, e) < 0)
+			return -1;
+		reply_release(f->reply);
+		*f->reply = (struct reply)REPLY_INIT;
+	}
+}
+
+static int ask_local(struct flow *f, struct err *e)
 {
 	int more;
 
 	do {
-		if (stopped(f->how->stop_fd))
+		if (stopped(f->how->stop_fd, 0))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		more = f->how->provider->local(rq, f->reply, e);
+		more = f->how->endpoint.provider->local(f->letter->rq, f->reply, e);
 		pass_on(f);
 	} while (more > 0);
 	return more;
 }
 
-int talk_run(struct talk *how, const struct chat_request *rq, struct reply *r, int spool_fd,
+int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
              struct err *e)
 {
-	struct flow f = { .how = how, .reply = r, .spool_fd = spool_fd, .whole = BUF_INIT };
-	int result;
+	struct flow f = { .how = how, .letter = l, .reply = r, .spool_fd = spool_fd };
 
-	f.sse = (struct sse)SSE_INIT(on_event, &f);
-	result = how->provider->local ? ask_local(&f, rq, e) : ask_server(&f, rq, e);
-	sse_release(&f.sse);
-	buf_release(&f.whole);
-	return result;
+	return how->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
 }

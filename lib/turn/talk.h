@@ -1,16 +1,67 @@
-/* The way of one request to the provider and of its reply back. */
+/*
+ * The way of one request to the model and of its reply back.
+ *
+ *	talk_open(&talk, &e)                       the key is there, the server is known
+ *	talk_prepare(&talk, &rq, &letter, &e)      the provider has words for all of it
+ *	talk_run(&talk, &letter, &reply, fd, &e)   it is sent
+ *	letter_release(&letter)
+ *	talk_close(&talk)
+ */
 #ifndef TURN_TALK_H
 #define TURN_TALK_H
 
-#include "turn/turn.h"
+#include "turn/endpoint.h"
+#include "turn/trace.h"
+
+enum talk_part { TALK_TEXT, TALK_REASONING };
+
+/* How to reach the model, and whom to tell. The strings are the caller's. */
+struct talk {
+	struct endpoint endpoint;
+	struct params params;
+	struct span schema;   /* p == NULL: none */
+	long idle_timeout;    /* s */
+	bool stream;
+	bool reasoning;       /* the user wants to see it */
+	int stop_fd;          /* becomes readable when the user wants to stop; or -1 */
+	struct http *http;    /* opened by talk_open(), kept for the next requests */
+	struct trace *trace;  /* NULL: none */
+	/* Takes each piece of the reply as it comes. */
+	void (*show)(void *ctx, enum talk_part part, struct span piece);
+	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins.
+	 * NULL: nobody wants to know. */
+	void (*wait)(void *ctx, const char *why, int64_t left);
+	void *ctx;
+};
+
+#define TALK_INIT { .endpoint = ENDPOINT_INIT, .params = PARAMS_INIT, .stream = true, .stop_fd = -1 }
+
+/* A request, ready to be sent. */
+struct letter {
+	struct buf url, body;
+	const struct chat_request *rq;
+};
+#define LETTER_INIT { BUF_INIT, BUF_INIT, NULL }
+void letter_release(struct letter *l);
+
+/* Once is enough. */
+int talk_open(struct talk *how, struct err *e);
+void talk_close(struct talk *how);
+
+/* `rq` stays the caller's, and is needed until the letter is sent. ERR_USAGE for what the
+ * provider has no words for. */
+int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
+                 struct err *e);
 
 /*
  * Asks, and takes the reply: each piece goes to the spool (unless spool_fd is -1),
  * then to how->show. 0: the reply is complete. -1: ERR_NETWORK, ERR_INTERRUPTED …;
  * what came until then is in `r`. A spool that fails does not end the reply: it is
  * worth more on the screen than nowhere.
+ *
+ * A request that fails in passing, before anything of a reply came, is sent again.
  */
-int talk_run(struct talk *how, const struct chat_request *rq, struct reply *r, int spool_fd,
+int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
              struct err *e);
 
 #endif

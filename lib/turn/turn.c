@@ -69,11 +69,16 @@ static void clean_utf8(struct buf *b)
 	*b = clean;
 }
 
-static int ask(struct turn *t, struct talk *how, const struct chat_request *rq, int spool_fd,
+static int ask(struct turn *t, struct talk *how, const struct letter *l, int spool_fd,
                struct err *e)
 {
 	int64_t started = clock_steady_ms();
-	int r = talk_run(how, rq, &t->reply, spool_fd, e);
+	int r;
+
+	t->begun = true;
+	if (t->started)
+		t->started(t->ctx, t);
+	r = talk_run(how, l, &t->reply, spool_fd, e);
 
 	clean_utf8(&t->reply.finish_reason);
 	clean_utf8(&t->reply.reasoning);
@@ -102,13 +107,16 @@ static struct chat_request make_request(const struct turn *t, const struct talk 
                                         const struct said *turns, size_t n)
 {
 	return (struct chat_request){
-		.base_url = how->base_url ? how->base_url : how->provider->base_url,
+		.base_url = how->endpoint.base_url,
 		.model = t->model_used.p,
 		.system = t->system,
 		.turns = turns,
 		.nturns = n,
 		.prompt = { .query = t->prompt },
+		.params = &how->params,
+		.schema = how->schema,
 		.stream = how->stream,
+		.reasoning = how->reasoning,
 	};
 }
 
@@ -148,30 +156,52 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 	return -1;
 }
 
-static int run_locked(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
-                      struct err *e)
+/* The prompt is on the disk before it is sent, and not before it can be. */
+static int send_spooled(struct turn *t, struct talk *how, const struct letter *l,
+                        struct session *x, struct conversation *c, struct err *e)
 {
-	struct span model = t->model ? span_str(t->model) : c->summary.model;
-	struct chat_request rq;
-	struct said *turns;
-	size_t n;
-	int spool_fd, failed;
+	int spool_fd = spool_begin(x->dir, &t->exchange, e), failed;
 
-	if (begin(t, model, e) < 0 || !(turns = see(c, &n, e)))
+	if (spool_fd < 0)
 		return -1;
-	spool_fd = spool_begin(x->dir, &t->exchange, e);
-	if (spool_fd < 0) {
-		t->exchange = (struct exchange){ 0 }; /* nothing was sent */
-		free(turns);
-		return -1;
-	}
-	t->system = c->head.head.system;
-	rq = make_request(t, how, turns, n);
-	failed = ask(t, how, &rq, spool_fd, e);
-	free(turns);
+	failed = ask(t, how, l, spool_fd, e);
 	close(spool_fd);
 	note_changes(t, c);
 	return store_exchange(t, x, c, failed, e);
+}
+
+static int send_unsaved(struct turn *t, struct talk *how, const struct letter *l,
+                        struct conversation *c, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int r = ask(t, how, l, -1, e);
+
+	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
+		r = -1;
+	return r;
+}
+
+/* `x` is the locked session; NULL: nothing is stored. */
+static int run(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
+               struct span model, struct err *e)
+{
+	struct letter l = LETTER_INIT;
+	struct chat_request rq;
+	struct said *turns = NULL;
+	size_t n;
+	int r = begin(t, model, e);
+
+	if (r == 0 && !(turns = see(c, &n, e)))
+		r = -1;
+	if (r == 0) {
+		rq = make_request(t, how, turns, n);
+		r = talk_prepare(how, &rq, &l, e);
+	}
+	if (r == 0)
+		r = x ? send_spooled(t, how, &l, x, c, e) : send_unsaved(t, how, &l, c, e);
+	letter_release(&l);
+	free(turns);
+	return r;
 }
 
 /* Under the lock, because the session may have been made anew by another process since
@@ -181,10 +211,10 @@ static int check_provider(const struct talk *how, const struct session *x,
 {
 	struct span own = c->head.head.provider;
 
-	if (span_eq(own, how->provider->name))
+	if (span_eq(own, how->endpoint.name))
 		return 0;
 	return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", x->id,
-	               (int)own.n, own.p, how->provider->name);
+	               (int)own.n, own.p, how->endpoint.name);
 }
 
 int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
@@ -194,14 +224,15 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 	struct session x;
 	int r;
 
-	t->exchange = (struct exchange){ 0 };
-	if (session_lock(&x, s, id, &t->wait, e) < 0)
+	t->begun = false;
+	if (talk_open(how, e) < 0 || session_lock(&x, s, id, &t->wait, e) < 0)
 		return -1;
 	r = session_load(&x, &c, e);
 	if (r == 0) {
 		r = check_provider(how, &x, &c, e);
+		t->system = c.head.head.system;
 		if (r == 0)
-			r = run_locked(t, how, &x, &c, e);
+			r = run(t, how, &x, &c, t->model ? span_str(t->model) : c.summary.model, e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);
@@ -228,19 +259,6 @@ int turn_store(const struct turn *t, const struct store *s, const char *id, stru
 
 int turn_run_unsaved(struct turn *t, struct talk *how, struct conversation *c, struct err *e)
 {
-	struct err ignored = ERR_INIT;
-	struct chat_request rq;
-	struct said *turns;
-	size_t n;
-	int r;
-
-	t->exchange = (struct exchange){ 0 };
-	if (begin(t, span_str(t->model), e) < 0 || !(turns = see(c, &n, e)))
-		return -1;
-	rq = make_request(t, how, turns, n);
-	r = ask(t, how, &rq, -1, e);
-	free(turns);
-	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
-		r = -1;
-	return r;
+	t->begun = false;
+	return talk_open(how, e) < 0 ? -1 : run(t, how, NULL, c, span_str(t->model), e);
 }

@@ -12,23 +12,8 @@
 #ifndef TURN_TURN_H
 #define TURN_TURN_H
 
-#include "net/http.h"
-#include "provider/provider.h"
 #include "store/session.h"
-
-/* How to reach the model. The strings are the caller's. */
-struct talk {
-	const struct provider *provider;
-	const char *base_url; /* NULL: the provider's default */
-	const char *api_key;  /* NULL: none */
-	long idle_timeout;    /* s */
-	bool stream;
-	int stop_fd;          /* becomes readable when the user wants to stop; or -1 */
-	struct http *http;    /* opened at the first request, kept for the next ones */
-	/* Takes each piece of the reply as it comes. */
-	void (*show)(void *ctx, struct span piece);
-	void *ctx;
-};
+#include "turn/talk.h"
 
 /* What a turn is to do, and what became of it. */
 struct turn {
@@ -37,20 +22,25 @@ struct turn {
 	struct span system;  /* of a turn that is not saved; p == NULL: none. Else the session's */
 	struct span prompt;
 	struct lock_wait wait;
+	/* It is about to be sent: the exchange has its id, time and model. May be NULL. */
+	void (*started)(void *ctx, const struct turn *t);
+	void *ctx;
 
 	struct exchange exchange; /* filled in; its spans point into what follows and `prompt` */
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf answer, error, model_used;
 	struct change change; /* of model and title, that the exchange brings with it */
+	bool begun;    /* the prompt was stored or sent, and there is an exchange */
 	bool homeless; /* the session was removed under the turn, which is not stored */
 };
 
-/* `exchange.id.n` tells whether the turn began; release it in any case. */
+/* In any case. */
 void turn_release(struct turn *t);
 
 /*
- * Runs a turn in session `id` of `s`. 0: a complete reply, stored. -1: the error
+ * Runs a turn in session `id` of `s`, once talk_open() has found the way; it does so
+ * where the caller did not. 0: a complete reply, stored. -1: the error
  * says what went wrong; when the turn had begun it is stored as interrupted or
  * failed, unless the kind is ERR_UNSTORED. ERR_NOT_FOUND: no such session (it may
  * have been removed while this waited); nothing has been sent.

@@ -66,7 +66,8 @@ def finish():
 def fresh():
     """Goes into a new directory, gone at the end; returns it."""
     for name in list(os.environ):
-        if name.startswith(("MC_", "OPENAI_COMPATIBLE_", "XDG_", "LC_")) or \
+        if name.startswith(("MC_", "ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "SSL_CERT_", "XDG_",
+                            "LC_")) or \
                 name.lower().endswith("_proxy"):
             del os.environ[name]
     # In memory, where there is some: forcing to the disk is called as often, and is quick.

@@ -1,0 +1,316 @@
+#include "show.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "tool.h"
+
+#define DIM "\033[2m"
+#define PLAIN "\033[0m"
+
+static void put(struct show *s, struct span bytes)
+{
+	if (!bytes.n || s->write_error)
+		return;
+	if (io_write(STDOUT_FILENO, bytes.p, bytes.n) < 0)
+		s->write_error = errno;
+	s->mid_line = bytes.p[bytes.n - 1] != '\n';
+}
+
+static void note_oom(struct show *s, const struct buf *b)
+{
+	if (b->oom && !s->write_error)
+		s->write_error = ENOMEM;
+}
+
+/* A line of JSON: exact, or escaped where a terminal would obey it. One write. */
+static void put_json(struct show *s, struct buf *line)
+{
+	struct buf harmless = BUF_INIT;
+
+	buf_adds(line, "}\n");
+	if (s->terminal)
+		neutral_add_json(&harmless, buf_span(line));
+	note_oom(s, line);
+	note_oom(s, &harmless);
+	put(s, s->terminal ? buf_span(&harmless) : buf_span(line));
+	buf_release(line);
+	buf_release(&harmless);
+}
+
+/* ---- events ---- */
+
+static void begin_event(struct buf *line, const char *type)
+{
+	buf_addf(line, "{\"type\":\"%s\",\"timestamp\":%" PRId64, type, clock_now_ms());
+}
+
+static void put_text_event(struct show *s, enum talk_part part, struct span text)
+{
+	struct buf line = BUF_INIT, clean = BUF_INIT;
+
+	if (!text.n)
+		return;
+	utf8_add_clean(&clean, text);
+	begin_event(&line, part == TALK_TEXT ? "text" : "reasoning");
+	buf_adds(&line, ",\"text\":");
+	json_add_str(&line, buf_span(&clean));
+	note_oom(s, &clean);
+	buf_release(&clean);
+	put_json(s, &line);
+}
+
+static void flush_held(struct show *s)
+{
+	put_text_event(s, s->held_part, buf_span(&s->held));
+	buf_clear(&s->held);
+}
+
+/* How much of `text` is there in whole characters; a piece may end within one. */
+static size_t whole_characters(struct span text)
+{
+	uint32_t c;
+
+	for (size_t back = 1; back <= 3 && back <= text.n; back++) {
+		size_t at = text.n - back;
+
+		if (((unsigned char)text.p[at] & 0xc0) != 0x80)
+			return utf8_decode(text.p + at, back, &c) == 0 ? at : text.n;
+	}
+	return text.n;
+}
+
+static void show_event(struct show *s, enum talk_part part, struct span piece)
+{
+	size_t n;
+
+	if (part != s->held_part)
+		flush_held(s);
+	s->held_part = part;
+	buf_add(&s->held, piece.p, piece.n);
+	note_oom(s, &s->held);
+	n = whole_characters(buf_span(&s->held));
+	put_text_event(s, part, (struct span){ s->held.p, n });
+	buf_drop(&s->held, n);
+}
+
+static void add_session(const struct show *s, struct buf *line)
+{
+	if (s->session)
+		buf_addf(line, ",\"session\":\"%s\"", s->session);
+}
+
+void show_started(struct show *s, const struct turn *t, const char *provider)
+{
+	struct buf line = BUF_INIT;
+
+	if (s->form != SHOW_EVENTS)
+		return;
+	begin_event(&line, "started");
+	add_session(s, &line);
+	buf_addf(&line, ",\"exchange\":\"%s\",\"provider\":", t->id);
+	json_add_str(&line, span_str(provider));
+	buf_adds(&line, ",\"model\":");
+	json_add_str(&line, t->exchange.model);
+	put_json(s, &line);
+}
+
+static void put_usage(struct show *s, const struct turn *t)
+{
+	struct buf line = BUF_INIT;
+
+	if (!usage_known(&t->exchange.usage))
+		return;
+	begin_event(&line, "usage");
+	buf_adds(&line, ",\"tokenUsage\":");
+	record_add_usage(&line, &t->exchange.usage);
+	put_json(s, &line);
+}
+
+static void put_exchange(struct show *s, const struct turn *t, const char *type)
+{
+	struct buf line = BUF_INIT;
+
+	begin_event(&line, type);
+	add_session(s, &line);
+	buf_adds(&line, ",\"exchange\":{");
+	record_add_exchange_members(&line, &t->exchange);
+	buf_addc(&line, '}');
+	put_json(s, &line);
+}
+
+void show_error(struct show *s, const struct err *e, int status)
+{
+	struct buf line = BUF_INIT, clean = BUF_INIT;
+
+	if (s->form != SHOW_EVENTS)
+		return;
+	utf8_add_clean(&clean, span_str(e->msg));
+	begin_event(&line, "error");
+	buf_adds(&line, ",\"error\":");
+	json_add_str(&line, buf_span(&clean));
+	buf_addf(&line, ",\"exitStatus\":%d", status);
+	buf_release(&clean);
+	put_json(s, &line);
+}
+
+static void end_events(struct show *s, const struct turn *t, int result, const struct err *e,
+                       int status)
+{
+	flush_held(s);
+	if (t->begun) {
+		put_usage(s, t);
+		if (e->kind != ERR_UNSTORED)
+			put_exchange(s, t, s->session ? "stored" : "unsaved");
+	}
+	if (result < 0)
+		show_error(s, e, status);
+}
+
+/* ---- text ---- */
+
+/* Reasoning is dim where a person reads it, and never on stdout. */
+static void show_thought(struct show *s, struct span piece)
+{
+	struct buf out = BUF_INIT;
+	bool terminal = isatty(STDERR_FILENO);
+
+	if (terminal) {
+		buf_adds(&out, DIM);
+		neutral_feed(&s->thought, &out, piece);
+		buf_adds(&out, PLAIN);
+	} else {
+		buf_add(&out, piece.p, piece.n);
+	}
+	if (!out.oom)
+		io_write(STDERR_FILENO, out.p, out.n);
+	s->mid_thought = piece.p[piece.n - 1] != '\n';
+	buf_release(&out);
+}
+
+static void end_thought(struct show *s)
+{
+	struct buf rest = BUF_INIT;
+
+	neutral_end(&s->thought, &rest);
+	if (s->mid_thought)
+		buf_adds(&rest, isatty(STDERR_FILENO) ? "\n\n" : "\n");
+	if (rest.n)
+		io_write(STDERR_FILENO, rest.p, rest.n);
+	s->mid_thought = false;
+	buf_release(&rest);
+}
+
+static void show_text(struct show *s, struct span piece)
+{
+	struct buf harmless = BUF_INIT;
+
+	if (s->mid_thought)
+		end_thought(s);
+	if (s->terminal) {
+		neutral_feed(&s->text, &harmless, piece);
+		piece = buf_span(&harmless);
+	}
+	note_oom(s, &harmless);
+	put(s, piece);
+	buf_release(&harmless);
+}
+
+/* One write for each piece, so that it is there when it has arrived. */
+void show_piece(void *ctx, enum talk_part part, struct span piece)
+{
+	struct show *s = ctx;
+
+	if (part == TALK_REASONING && s->reasoning && s->form != SHOW_EVENTS)
+		show_thought(s, piece);
+	if (s->form == SHOW_EVENTS)
+		show_event(s, part, piece);
+	else if (s->form == SHOW_TEXT && part == TALK_TEXT)
+		show_text(s, piece);
+}
+
+static void end_text(struct show *s)
+{
+	struct buf rest = BUF_INIT;
+
+	end_thought(s);
+	neutral_end(&s->text, &rest);
+	put(s, buf_span(&rest));
+	if (s->mid_line)
+		put(s, span_str("\n"));
+	s->mid_line = false;
+	buf_release(&rest);
+}
+
+static void put_record(struct show *s, const struct turn *t)
+{
+	struct buf line = BUF_INIT;
+
+	buf_addc(&line, '{');
+	if (s->session)
+		buf_addf(&line, "\"session\":\"%s\",", s->session);
+	record_add_exchange_members(&line, &t->exchange);
+	put_json(s, &line);
+}
+
+/* ---- waiting for another attempt ---- */
+
+/* A terminal sees the seconds go by; anything else one line. */
+void show_wait(void *ctx, const char *why, int64_t left)
+{
+	struct show *s = ctx;
+	struct buf line = BUF_INIT;
+	bool terminal = isatty(STDERR_FILENO);
+
+	if (s->waited && terminal)
+		fputs("\r\033[K", stderr);
+	if (left > 0 && (terminal || !s->waited)) {
+		buf_addf(&line, "%s; trying again in %" PRId64 " s", why, (left + 999) / 1000);
+		if (terminal)
+			say_for_now(line.p);
+		else
+			say(line.p);
+	}
+	s->waited = left > 0;
+	buf_release(&line);
+}
+
+/* ---- the end ---- */
+
+/* A reply that is complete may still not be all that was wanted. */
+static void warn(const struct turn *t)
+{
+	const struct exchange *x = &t->exchange;
+
+	if (span_eq(x->finish_reason, FINISH_LENGTH))
+		say("the reply was cut by the limit of tokens; ask it to go on, or raise the limit with "
+		    "-o max_tokens=N");
+	else if (span_eq(x->finish_reason, FINISH_REFUSED))
+		say("the model, or a filter before it, refused to answer");
+	else if (!x->answer.n)
+		say("the reply is empty");
+}
+
+void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status)
+{
+	if (s->form == SHOW_EVENTS)
+		end_events(s, t, result, e, status);
+	else
+		end_text(s);
+	if (s->form == SHOW_RECORD && t->begun)
+		put_record(s, t);
+	if (t->begun && result == 0)
+		warn(t);
+	s->text = s->thought = (struct neutral)NEUTRAL_INIT;
+}
+
+void show_release(struct show *s)
+{
+	buf_release(&s->held);
+}

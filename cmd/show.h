@@ -1,0 +1,40 @@
+/*
+ * How a turn appears while it runs: as the reply's text, as the exchange's record when it
+ * is over, or as events. mc-chat(1) documents the last.
+ */
+#ifndef CMD_SHOW_H
+#define CMD_SHOW_H
+
+#include "turn/turn.h"
+#include "tty/neutral.h"
+
+enum show_form { SHOW_TEXT, SHOW_RECORD, SHOW_EVENTS };
+
+struct show {
+	enum show_form form;
+	bool terminal;        /* stdout is one */
+	bool reasoning;       /* is to be shown, on stderr */
+	const char *session;  /* the id; NULL: nothing is stored */
+
+	int write_error;      /* errno of the first failed write to stdout */
+	struct neutral text, thought;
+	struct buf held;      /* of an event: the beginning of a character that is not all there */
+	enum talk_part held_part;
+	bool mid_line, mid_thought;
+	size_t waited;        /* columns that the countdown takes */
+};
+
+#define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
+
+/* The turn is about to be sent. */
+void show_started(struct show *s, const struct turn *t, const char *provider);
+/* For struct talk; ctx is a struct show. */
+void show_piece(void *ctx, enum talk_part part, struct span piece);
+void show_wait(void *ctx, const char *why, int64_t left);
+/* The turn is over: 0, or -1 and *e says why. `t->begun` tells whether there is an exchange. */
+void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status);
+/* A turn that could not begin. */
+void show_error(struct show *s, const struct err *e, int status);
+void show_release(struct show *s);
+
+#endif

@@ -1,0 +1,294 @@
+/* The configuration file: what may be in it, and where it goes in struct config. */
+#include <json-c/linkhash.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cli.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "base/url.h"
+
+enum kind {
+	TEXT,
+	URL,
+	PATH, /* absolute, or beginning with ~/ */
+	NAME, /* of an environment variable */
+	WHOLE,
+	FLAG,
+	OBJECT,
+	WORDS, /* a list of strings, the first one not empty */
+};
+
+/* A key of an object, and where in a structure its value goes. */
+struct field {
+	const char *key;
+	enum kind kind;
+	size_t offset;
+	int64_t min, max; /* of WHOLE */
+};
+
+#define AT(type, member) offsetof(struct type, member)
+
+static const struct field of_file[] = {
+	{ "sessionsDir", PATH, AT(config, sessions_dir), 0, 0 },
+	{ "provider", TEXT, AT(config, provider), 0, 0 },
+	{ "model", TEXT, AT(config, model), 0, 0 },
+	{ "baseUrl", URL, AT(config, base_url), 0, 0 },
+	{ "system", TEXT, AT(config, system), 0, 0 },
+	{ "timeout", WHOLE, AT(config, timeout), 1, CONFIG_TIMEOUT_MAX },
+	{ "connectTimeout", WHOLE, AT(config, connect_timeout), 1, CONFIG_TIMEOUT_MAX },
+	{ "retries", WHOLE, AT(config, retries), 0, 100 },
+	{ "proxy", TEXT, AT(config, proxy), 0, 0 },
+	{ "noProxy", TEXT, AT(config, no_proxy), 0, 0 },
+	{ "allowHttp", FLAG, AT(config, allow_http), 0, 0 },
+	{ "context", WHOLE, AT(config, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
+	{ "autoCompact", FLAG, AT(config, auto_compact), 0, 0 },
+	{ "options", OBJECT, AT(config, options), 0, 0 },
+	{ "providers", OBJECT, 0, 0, 0 }, /* these two have readers of their own */
+	{ "aliases", OBJECT, 0, 0, 0 },
+	{ NULL, TEXT, 0, 0, 0 },
+};
+
+static const struct field of_provider[] = {
+	{ "type", TEXT, AT(config_provider, type), 0, 0 },
+	{ "baseUrl", URL, AT(config_provider, base_url), 0, 0 },
+	{ "model", TEXT, AT(config_provider, model), 0, 0 },
+	{ "apiKeyEnv", NAME, AT(config_provider, api_key_env), 0, 0 },
+	{ "apiKeyFile", PATH, AT(config_provider, api_key_file), 0, 0 },
+	{ "apiKeyCommand", WORDS, AT(config_provider, api_key_command), 0, 0 },
+	{ "allowHttp", FLAG, AT(config_provider, allow_http), 0, 0 },
+	{ "context", WHOLE, AT(config_provider, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
+	{ "options", OBJECT, AT(config_provider, options), 0, 0 },
+	{ NULL, TEXT, 0, 0, 0 },
+};
+
+static const struct field of_alias[] = {
+	{ "provider", TEXT, AT(config_alias, provider), 0, 0 },
+	{ "model", TEXT, AT(config_alias, model), 0, 0 },
+	{ NULL, TEXT, 0, 0, 0 },
+};
+
+static int unknown_key(const struct field *fields, const char *key, struct err *e)
+{
+	const char *names[32] = { NULL }, *near;
+	struct buf list = BUF_INIT;
+	size_t n = 0;
+
+	for (; fields->key && n < 31; fields++) {
+		names[n++] = fields->key;
+		buf_addf(&list, "%s%s", list.n ? ", " : "", fields->key);
+	}
+	near = cli_nearest(key, names);
+	if (near)
+		err_set(e, ERR_FAILED, "unknown key '%s'; did you mean '%s'?", key, near);
+	else
+		err_set(e, ERR_FAILED, "unknown key '%s'; expected one of %s", key, list.p);
+	buf_release(&list);
+	return -1;
+}
+
+/* ---- values ---- */
+
+static int wrong_type(const char *key, const char *expected, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "'%s' must be %s", key, expected);
+}
+
+static int check_name(const char *key, const char *s, struct err *e)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+
+	if (*s && strspn(s, letters) == strlen(s) && (*s < '0' || *s > '9'))
+		return 0;
+	return err_set(e, ERR_FAILED, "'%s' must be the name of an environment variable", key);
+}
+
+static int check_text(const struct field *f, const char *s, struct err *e)
+{
+	switch (f->kind) {
+	case URL:
+		if (url_check(s, e) == 0)
+			return 0;
+		e->kind = ERR_FAILED;
+		return err_prefix(e, "'%s'", f->key);
+	case PATH:
+		if (s[0] == '/' || strncmp(s, "~/", 2) == 0)
+			return 0;
+		return err_set(e, ERR_FAILED, "'%s' must be an absolute path or start with ~/", f->key);
+	case NAME:
+		return check_name(f->key, s, e);
+	default:
+		return 0;
+	}
+}
+
+static int take_text(const struct field *f, struct json_object *v, void *to, struct err *e)
+{
+	const char *s = json_object_get_string(v);
+
+	if (!json_object_is_type(v, json_type_string))
+		return wrong_type(f->key, "a string", e);
+	if (strlen(s) != (size_t)json_object_get_string_len(v))
+		return err_set(e, ERR_FAILED, "'%s' must not hold a NUL character", f->key);
+	memcpy(to, &s, sizeof(s));
+	return check_text(f, s, e);
+}
+
+static int take_whole(const struct field *f, struct json_object *v, void *to, struct err *e)
+{
+	int64_t n = json_object_get_int64(v);
+
+	if (!json_object_is_type(v, json_type_int))
+		return wrong_type(f->key, "a whole number", e);
+	if (n < f->min || n > f->max)
+		return err_set(e, ERR_FAILED, "'%s' must be from %lld to %lld", f->key, (long long)f->min,
+		               (long long)f->max);
+	memcpy(to, &n, sizeof(n));
+	return 0;
+}
+
+static int take_flag(const struct field *f, struct json_object *v, void *to, struct err *e)
+{
+	bool b = json_object_get_boolean(v);
+
+	if (!json_object_is_type(v, json_type_boolean))
+		return wrong_type(f->key, "true or false", e);
+	memcpy(to, &b, sizeof(b));
+	return 0;
+}
+
+static int check_words(const struct field *f, struct json_object *v, struct err *e)
+{
+	size_t n = json_object_is_type(v, json_type_array) ? json_object_array_length(v) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *w = json_object_array_get_idx(v, i);
+
+		if (!json_object_is_type(w, json_type_string) ||
+		    strlen(json_object_get_string(w)) != (size_t)json_object_get_string_len(w))
+			n = 0;
+	}
+	if (!n || !*json_object_get_string(json_object_array_get_idx(v, 0)))
+		return wrong_type(f->key, "a list of strings: the program and its arguments", e);
+	return 0;
+}
+
+static int take_value(const struct field *f, struct json_object *v, void *to, struct err *e)
+{
+	switch (f->kind) {
+	case WHOLE: return take_whole(f, v, to, e);
+	case FLAG:  return take_flag(f, v, to, e);
+	case OBJECT:
+		if (!json_object_is_type(v, json_type_object))
+			return wrong_type(f->key, "an object", e);
+		break;
+	case WORDS:
+		if (check_words(f, v, e) < 0)
+			return -1;
+		break;
+	default:    return take_text(f, v, to, e);
+	}
+	memcpy(to, &v, sizeof(v));
+	return 0;
+}
+
+/* Fills in `to` from the members of `o`. What has no place of its own is only checked. */
+static int take_fields(const struct field *fields, struct json_object *o, void *to, struct err *e)
+{
+	json_object_object_foreach(o, key, value) {
+		const struct field *f = fields;
+		struct json_object *nowhere;
+
+		while (f->key && strcmp(f->key, key) != 0)
+			f++;
+		if (!f->key)
+			return unknown_key(fields, key, e);
+		if (value && take_value(f, value, f->kind == OBJECT && !f->offset ? (void *)&nowhere
+		                                                                : (char *)to + f->offset, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- providers and aliases ---- */
+
+static bool is_name(const char *s)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+	return *s && !strchr("._-", *s) && strlen(s) <= 64 && strspn(s, letters) == strlen(s);
+}
+
+static int take_provider(struct config_provider *p, const char *name, struct json_object *v,
+                         struct err *e)
+{
+	p->name = name;
+	if (!is_name(name))
+		return err_set(e, ERR_FAILED, "'%s' in 'providers' must be up to 64 letters, digits, dots, "
+		               "dashes and underscores, and begin with a letter or digit", name);
+	if (!json_object_is_type(v, json_type_object))
+		return wrong_type(name, "an object", e);
+	if (take_fields(of_provider, v, p, e) < 0)
+		return err_prefix(e, "'providers': '%s'", name);
+	if (p->api_key_file && p->api_key_command)
+		return err_set(e, ERR_FAILED,
+		               "'providers': '%s': 'apiKeyFile' and 'apiKeyCommand' exclude each other", name);
+	return 0;
+}
+
+static int take_providers(struct config *c, struct json_object *o, struct err *e)
+{
+	c->providers = calloc((size_t)json_object_object_length(o) + 1, sizeof(*c->providers));
+	if (!c->providers)
+		return err_oom(e);
+	json_object_object_foreach(o, name, v) {
+		if (v && take_provider(&c->providers[c->nproviders++], name, v, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The model's name, or an object with it and the provider. */
+static int take_alias(struct config_alias *a, const char *name, struct json_object *v, struct err *e)
+{
+	static const struct field just = { "aliases", TEXT, 0, 0, 0 };
+
+	a->name = name;
+	if (!json_object_is_type(v, json_type_object)) {
+		if (take_text(&just, v, &a->model, e) < 0) {
+			err_clear(e);
+			return err_set(e, ERR_FAILED, "'aliases': '%s' must be a model's name, or an object with "
+			               "'model' and 'provider'", name);
+		}
+	} else if (take_fields(of_alias, v, a, e) < 0) {
+		return err_prefix(e, "'aliases': '%s'", name);
+	}
+	if (!*name || !a->model || !*a->model)
+		return err_set(e, ERR_FAILED, "'aliases': '%s' names no model", name);
+	return 0;
+}
+
+static int take_aliases(struct config *c, struct json_object *o, struct err *e)
+{
+	c->aliases = calloc((size_t)json_object_object_length(o) + 1, sizeof(*c->aliases));
+	if (!c->aliases)
+		return err_oom(e);
+	json_object_object_foreach(o, name, v) {
+		if (v && take_alias(&c->aliases[c->naliases++], name, v, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int config_read(struct config *c, struct span text, struct err *e)
+{
+	struct json_object *o;
+
+	if (json_parse_object(text, &c->json, e) < 0 || take_fields(of_file, c->json, c, e) < 0)
+		return -1;
+	if ((o = json_member(c->json, "providers")) && take_providers(c, o, e) < 0)
+		return -1;
+	if ((o = json_member(c->json, "aliases")) && take_aliases(c, o, e) < 0)
+		return -1;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* One request on its way, for http.c and what it is set up with. Not for others. */
+#ifndef NET_TRANSFER_H
+#define NET_TRANSFER_H
+
+#include "net/curl.h"
+#include "net/http.h"
+
+struct http {
+	struct curl curl;
+	CURLM *multi;
+	struct http_options options;
+};
+
+struct transfer {
+	struct http *h;
+	const struct http_request *rq;
+	struct http_response *rs;
+	struct err *e;
+	CURL *easy;
+	struct curl_slist *headers;
+	int64_t last_activity; /* steady clock, ms */
+	curl_off_t moved;      /* bytes, both ways */
+	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
+	const char *authorities; /* where certificates of authorities are taken from; NULL: libcurl's */
+	char why[CURL_ERROR_SIZE];
+};
+
+/* Everything but where the answer goes: the URL, the headers, the way there. */
+int transfer_set_up(struct transfer *t);
+/* The proxy that `url` would go through, without a password; empty when there is none. The
+ * hosts to reach without it are not looked at. */
+void transfer_proxy(const struct transfer *t, char out[256]);
+
+#endif

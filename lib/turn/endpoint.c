@@ -1,0 +1,319 @@
+#include "turn/endpoint.h"
+
+#include <json-c/linkhash.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cli.h"
+#include "base/json.h"
+#include "base/url.h"
+
+#define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
+#define GET_MAX (16u << 20)
+#define GET_TIMEOUT_S 30L
+#define LOOK_TIMEOUT_S 3L /* for what is found on a port of this machine */
+
+/* Ollama, and llama.cpp's server. */
+static const char *const local_urls[] = { "http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1", NULL };
+
+/* ---- which one ---- */
+
+static bool is_of_family(const struct provider *p, const char *model)
+{
+	for (const char *const *f = p->families; f && *f; f++)
+		if (strncmp(model, *f, strlen(*f)) == 0)
+			return true;
+	return false;
+}
+
+const char *endpoint_choose(const struct config *c, const char *model)
+{
+	if (c->provider)
+		return c->provider;
+	if (c->base_url || c->model_of_file)
+		return NAMELESS;
+	model = model ? model : c->model;
+	for (const struct provider *const *p = providers; *p; p++) {
+		if (!(*p)->base_url || strcmp((*p)->name, NAMELESS) == 0)
+			continue;
+		if (model ? is_of_family(*p, model) : key_is_set(*p, config_provider(c, (*p)->name)))
+			return (*p)->name;
+	}
+	return NAMELESS;
+}
+
+#define MAX_NAMES 64
+
+static int unknown(const struct config *c, const char *name, struct err *e)
+{
+	const char *names[MAX_NAMES + 1] = { NULL }, *near;
+	struct buf list = BUF_INIT;
+	size_t n = 0;
+
+	for (const struct provider *const *p = providers; *p; p++)
+		names[n++] = (*p)->name;
+	for (size_t i = 0; i < c->nproviders && n < MAX_NAMES; i++)
+		if (!provider_find(c->providers[i].name))
+			names[n++] = c->providers[i].name;
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
+	near = cli_nearest(name, names);
+	if (near)
+		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, near);
+	else
+		err_set(e, ERR_USAGE, "unknown provider '%s'; there are: %s", name, list.p);
+	buf_release(&list);
+	if (c->provider_of_file && strcmp(c->provider, name) == 0)
+		err_prefix(e, "config '%s'", c->file);
+	return -1;
+}
+
+static int section_fault(const struct config *c, const char *name, const char *fault, struct err *e)
+{
+	return err_set(e, ERR_FAILED, "config '%s': 'providers': '%s': %s", c->file, name, fault);
+}
+
+/* A name of the user's own speaks Chat Completions unless its `type` says otherwise. */
+static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
+{
+	const struct config_provider *s = ep->section;
+	const struct provider *own = provider_find(name);
+
+	if (own && s && s->type && strcmp(s->type, name) != 0)
+		return section_fault(ep->config, name, "'type' cannot be another than the provider itself", e);
+	ep->provider = own ? own : !s ? NULL : provider_find(s->type ? s->type : NAMELESS);
+	if (!own && !s)
+		return unknown(ep->config, name, e);
+	if (!ep->provider)
+		return section_fault(ep->config, name, "'type' must be anthropic, openai, google, "
+		                     "openai-compatible or echo", e);
+	if (!own && !s->base_url && strcmp(ep->provider->name, NAMELESS) == 0)
+		return section_fault(ep->config, name, "'baseUrl' is missing", e);
+	return 0;
+}
+
+static const char *env_url(const struct provider *p)
+{
+	const char *url = p->url_env ? getenv(p->url_env) : NULL;
+
+	return url && *url ? url : NULL;
+}
+
+/* The environment's and the settings' top level speak of the provider itself, not of other
+ * servers with its protocol. */
+static int find_url(struct endpoint *ep, struct err *e)
+{
+	const struct provider *p = ep->provider;
+	bool own = strcmp(ep->name, p->name) == 0;
+
+	if (own && strcmp(p->name, NAMELESS) == 0)
+		ep->base_url = ep->config->base_url;
+	else if (own)
+		ep->base_url = env_url(p);
+	if (ep->base_url && url_check(ep->base_url, e) < 0)
+		return -1;
+	if (!ep->base_url && ep->section)
+		ep->base_url = ep->section->base_url;
+	if (!ep->base_url && strcmp(ep->name, NAMELESS) != 0)
+		ep->base_url = p->base_url;
+	return 0;
+}
+
+int endpoint_find(struct endpoint *ep, const struct config *c, const char *name, struct err *e)
+{
+	*ep = (struct endpoint)ENDPOINT_INIT;
+	ep->config = c;
+	ep->section = config_provider(c, name);
+	if (find_adapter(ep, name, e) < 0)
+		return -1;
+	snprintf(ep->name, sizeof(ep->name), "%s", name);
+	ep->plain = c->allow_http || (ep->section && ep->section->allow_http);
+	ep->context = ep->section && ep->section->context ? ep->section->context : c->context;
+	return find_url(ep, e);
+}
+
+void endpoint_release(struct endpoint *ep)
+{
+	key_release(&ep->key);
+}
+
+/* ---- what it is used with ---- */
+
+/* The file's model is meant for the file's provider. */
+static bool is_meant(const struct endpoint *ep)
+{
+	const struct config *c = ep->config;
+
+	if (!c->model)
+		return false;
+	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : NAMELESS, ep->name) == 0;
+}
+
+const char *endpoint_model(const struct endpoint *ep)
+{
+	const struct config *c = ep->config;
+
+	if (is_meant(ep) && !c->model_of_file)
+		return c->model;
+	if (ep->section && ep->section->model)
+		return ep->section->model;
+	if (is_meant(ep))
+		return c->model;
+	return strcmp(ep->name, ep->provider->name) == 0 ? ep->provider->model : NULL;
+}
+
+static int add_params(struct json_object *o, struct params *p, struct err *e)
+{
+	if (!o)
+		return 0;
+	json_object_object_foreach(o, key, value) {
+		struct buf json = BUF_INIT;
+		int r;
+
+		json_add_value(&json, value);
+		r = buf_check(&json, e) < 0 ? -1 : params_set(p, span_str(key), buf_span(&json), e);
+		buf_release(&json);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e)
+{
+	if (add_params(ep->config->options, p, e) == 0 &&
+	    (!ep->section || add_params(ep->section->options, p, e) == 0))
+		return 0;
+	return err_prefix(e, "config '%s': 'options'", ep->config->file);
+}
+
+/* ---- requests ---- */
+
+struct http_request endpoint_request(const struct endpoint *ep, const char *url, int stop_fd)
+{
+	bool has_key = ep->key.value.n > 0;
+
+	return (struct http_request){
+		.url = url,
+		.headers = ep->provider->headers,
+		.secret_header = has_key ? ep->provider->key_header : NULL,
+		.secret = has_key ? ep->key.value.p : NULL,
+		.plain = ep->plain,
+		.idle_timeout = (long)ep->config->timeout,
+		.stop_fd = stop_fd,
+	};
+}
+
+static int take_piece(void *ctx, struct span piece, struct err *e)
+{
+	struct buf *body = ctx;
+
+	buf_add(body, piece.p, piece.n);
+	if (body->n > GET_MAX)
+		return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB", GET_MAX >> 20);
+	return buf_check(body, e);
+}
+
+int endpoint_get(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
+                 struct buf *body, long *status, struct err *e)
+{
+	struct http_request rq = endpoint_request(ep, url, stop_fd);
+	struct problem p = PROBLEM_INIT;
+	struct http_response rs;
+	int r;
+
+	if (rq.idle_timeout > GET_TIMEOUT_S)
+		rq.idle_timeout = ep->base_url ? GET_TIMEOUT_S : LOOK_TIMEOUT_S;
+	rq.piece = take_piece;
+	rq.ctx = body;
+	r = http_send(h, &rq, &rs, e);
+	*status = rs.status;
+	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
+		ep->provider->problem(buf_span(&rs.body), &p);
+		key_redact(&ep->key, p.message.p, p.message.n);
+		r = err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.200s", url, rs.status, p.message.n ? ": " : "",
+		            p.message.p);
+	}
+	buf_release(&p.message);
+	http_response_release(&rs);
+	return r;
+}
+
+#define MAX_PAGES 100
+
+int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
+                    int (*take)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                    struct err *e)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT, next = BUF_INIT, page = BUF_INIT;
+	long status;
+	int r = 0;
+
+	for (int i = 0; r == 0 && (i == 0 || next.n) && i < MAX_PAGES; i++) {
+		buf_clear(&url);
+		buf_clear(&body);
+		buf_clear(&page);
+		buf_add(&page, next.p, next.n);
+		buf_clear(&next);
+		r = ep->provider->models_url(ep->base_url, buf_span(&page), &url, e);
+		if (r == 0)
+			r = endpoint_get(ep, h, url.p, stop_fd, &body, &status, e);
+		if (r == 0)
+			r = ep->provider->models(buf_span(&body), take, ctx, &next, e);
+	}
+	buf_release(&url);
+	buf_release(&body);
+	buf_release(&page);
+	buf_release(&next);
+	return r;
+}
+
+/* ---- a server on this machine ---- */
+
+/* Whatever it answers: it is there. */
+static int answers(struct endpoint *ep, struct http *h, const char *base_url, int stop_fd,
+                   struct err *e)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct err why = ERR_INIT;
+	long status = 0;
+	int r = ep->provider->models_url(base_url, (struct span){ "", 0 }, &url, &why);
+
+	if (r == 0)
+		r = endpoint_get(ep, h, url.p, stop_fd, &body, &status, &why);
+	if (r < 0 && why.kind != ERR_NETWORK)
+		*e = why;
+	buf_release(&url);
+	buf_release(&body);
+	return e->kind != ERR_NONE ? -1 : status > 0;
+}
+
+static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
+{
+	for (const char *const *url = local_urls; *url; url++) {
+		int r = answers(ep, h, *url, stop_fd, e);
+
+		if (r > 0)
+			ep->base_url = *url;
+		if (r != 0)
+			return r < 0 ? -1 : 0;
+	}
+	return err_set(e, ERR_NETWORK,
+	               "no model to talk to: set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY; or "
+	               "start a local server (Ollama on port 11434, llama.cpp on 8080); or name a server in "
+	               "MC_BASE_URL or the config file (mcbox-config(5)). '-p echo' needs none of them");
+}
+
+int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
+{
+	if (ep->open || ep->provider->local)
+		return 0;
+	/* The key is for the server that the user names, not for what is found on a port. */
+	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
+		return -1;
+	if (!ep->base_url && look_here(ep, h, stop_fd, e) < 0)
+		return -1;
+	ep->open = true;
+	return 0;
+}

@@ -1,0 +1,314 @@
+#include "turn/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+
+extern char **environ;
+
+#define KEY_MAX 16384  /* bytes; some are signed tokens */
+#define KEY_SECRET 8   /* shorter ones are no secrets, and would be found in every other word */
+
+static const char *env(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}
+
+/* An endpoint of the user's own has a key of its own. */
+static const char *const *key_variables(const struct provider *p, const struct config_provider *s,
+                                        const char *own[2])
+{
+	own[0] = s ? s->api_key_env : NULL;
+	own[1] = NULL;
+	if (own[0] || (s && strcmp(s->name, p->name) != 0))
+		return own;
+	return p->key_env ? p->key_env : own;
+}
+
+static const char *find_variable(const struct provider *p, const struct config_provider *s)
+{
+	const char *own[2];
+
+	for (const char *const *name = key_variables(p, s, own); *name; name++)
+		if (env(*name))
+			return *name;
+	return NULL;
+}
+
+bool key_is_set(const struct provider *p, const struct config_provider *s)
+{
+	return find_variable(p, s) || (s && (s->api_key_file || s->api_key_command));
+}
+
+/* Anything but visible ASCII in a header could be taken for another header. What an
+ * editor or a copy left at its ends is not meant. */
+static int check(struct key *k, struct err *e)
+{
+	size_t lead = 0;
+
+	while (k->value.n && strchr(" \t\r\n", k->value.p[k->value.n - 1]))
+		k->value.p[--k->value.n] = '\0';
+	while (lead < k->value.n && strchr(" \t\r\n", k->value.p[lead]))
+		lead++;
+	buf_drop(&k->value, lead);
+	if (!k->value.n)
+		return err_set(e, ERR_USAGE, "there is no API key in %s", k->source);
+	for (size_t i = 0; i < k->value.n; i++)
+		if (k->value.p[i] <= 0x20 || k->value.p[i] >= 0x7f)
+			return err_set(e, ERR_USAGE, "the API key in %s has a character that no key has (its %zuth)",
+			               k->source, i + 1);
+	return buf_check(&k->value, e);
+}
+
+/* Room for all of it at once: what a growing buffer leaves behind would not be wiped. */
+static int read_all(int fd, struct key *k, int stop_fd, struct err *e)
+{
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = stop_fd, .events = POLLIN } };
+	char *to = buf_room(&k->value, KEY_MAX + 1);
+
+	if (!to)
+		return err_oom(e);
+	while (k->value.n <= KEY_MAX) {
+		ssize_t n;
+
+		if (poll(p, stop_fd >= 0 ? 2 : 1, -1) < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot read %s", k->source);
+		if (stop_fd >= 0 && p[1].revents)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (!p[0].revents)
+			continue;
+		n = read(fd, k->value.p + k->value.n, KEY_MAX + 1 - k->value.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "cannot read %s", k->source);
+		if (n == 0) {
+			k->value.p[k->value.n] = '\0';
+			return 0;
+		}
+		k->value.n += (size_t)n;
+	}
+	return err_set(e, ERR_USAGE, "%s is larger than a key", k->source);
+}
+
+/* ---- a file ---- */
+
+/* Root may own what others are to read, and nobody else may read or change it. */
+static int judge(int fd, const struct key *k, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot look at %s", k->source);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_USAGE, "%s is no regular file", k->source);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(e, ERR_USAGE, "%s belongs to another user", k->source);
+	if (st.st_mode & 077)
+		return err_set(e, ERR_USAGE, "%s is open to others (mode %04o): chmod 600 '%s'", k->source,
+		               st.st_mode & 07777, path);
+	return 0;
+}
+
+static int load_file(struct key *k, const char *given, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int fd, r;
+
+	config_path(&path, given);
+	if (buf_check(&path, e) < 0)
+		return -1;
+	snprintf(k->source, sizeof(k->source), "the key file '%s'", path.p);
+	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		r = err_sys(e, errno, "cannot open %s", k->source);
+	else if ((r = judge(fd, k, path.p, e)) == 0)
+		r = read_all(fd, k, -1, e);
+	if (fd >= 0)
+		close(fd);
+	buf_release(&path);
+	return r;
+}
+
+/* ---- a command ---- */
+
+static bool is_key_variable(const char *entry, const struct config *c)
+{
+	size_t n = strcspn(entry, "=");
+
+	for (const struct provider *const *p = providers; *p; p++)
+		for (const char *const *name = (*p)->key_env; name && *name; name++)
+			if (strlen(*name) == n && strncmp(entry, *name, n) == 0)
+				return true;
+	for (size_t i = 0; i < c->nproviders; i++) {
+		const char *name = c->providers[i].api_key_env;
+
+		if (name && strlen(name) == n && strncmp(entry, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The environment without keys; the caller frees the list. */
+static char **without_keys(const struct config *c)
+{
+	size_t n = 0, k = 0;
+	char **list;
+
+	while (environ[n])
+		n++;
+	list = calloc(n + 1, sizeof(*list));
+	for (size_t i = 0; list && i < n; i++)
+		if (!is_key_variable(environ[i], c))
+			list[k++] = environ[i];
+	return list;
+}
+
+static char **argument_vector(struct json_object *words)
+{
+	size_t n = json_object_array_length(words);
+	char **argv = calloc(n + 1, sizeof(*argv));
+
+	for (size_t i = 0; argv && i < n; i++)
+		argv[i] = (char *)(uintptr_t)json_object_get_string(json_object_array_get_idx(words, i));
+	return argv;
+}
+
+/* Signals are as a program expects them: the turn's handlers are not inherited, but what
+ * is ignored would be. */
+static int spawn(pid_t *pid, char **argv, char **envp, int out)
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	int r;
+
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	r = posix_spawnp(pid, argv[0], &files, &attr, argv, envp);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+static int start(struct json_object *words, const struct config *c, const struct key *k, pid_t *pid,
+                 int *from, struct err *e)
+{
+	char **argv = argument_vector(words), **envp = without_keys(c);
+	int ends[2], r;
+
+	if (!argv || !envp)
+		r = err_oom(e);
+	else if (pipe2(ends, O_CLOEXEC) < 0)
+		r = err_sys(e, errno, "cannot run %s", k->source);
+	else {
+		r = spawn(pid, argv, envp, ends[1]);
+		close(ends[1]);
+		if (r)
+			close(ends[0]);
+		*from = ends[0];
+		r = r ? err_sys(e, r, "cannot run %s", k->source) : 0;
+	}
+	free(argv);
+	free(envp);
+	return r;
+}
+
+static int load_command(struct key *k, struct json_object *words, const struct config *c,
+                        int stop_fd, struct err *e)
+{
+	pid_t pid;
+	int fd = -1, status, r;
+
+	snprintf(k->source, sizeof(k->source), "the output of apiKeyCommand '%s'",
+	         json_object_get_string(json_object_array_get_idx(words, 0)));
+	if (start(words, c, k, &pid, &fd, e) < 0)
+		return -1;
+	r = read_all(fd, k, stop_fd, e);
+	close(fd);
+	if (r < 0)
+		kill(pid, SIGTERM);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "cannot wait for %s", k->source);
+	if (r < 0)
+		return -1;
+	if (WIFSIGNALED(status))
+		return err_set(e, ERR_FAILED, "%s: signal %d ended it", k->source, WTERMSIG(status));
+	if (WEXITSTATUS(status))
+		return err_set(e, ERR_FAILED, "%s: it failed with status %d", k->source, WEXITSTATUS(status));
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+static void say_none(struct key *k, const struct provider *p, const struct config_provider *s)
+{
+	const char *own[2];
+	const char *const *names = key_variables(p, s, own);
+
+	if (*names)
+		snprintf(k->source, sizeof(k->source), "the environment variable %s", *names);
+	else
+		snprintf(k->source, sizeof(k->source), "'apiKeyFile' of '%s' in the config file",
+		         s ? s->name : p->name);
+}
+
+int key_load(struct key *k, const struct provider *p, const struct config *c,
+             const struct config_provider *s, int stop_fd, struct err *e)
+{
+	const char *name = find_variable(p, s);
+	int r = 0;
+
+	key_release(k);
+	if (name) {
+		snprintf(k->source, sizeof(k->source), "the environment variable %s", name);
+		buf_adds(&k->value, env(name));
+	} else if (s && s->api_key_file) {
+		r = load_file(k, s->api_key_file, e);
+	} else if (s && s->api_key_command) {
+		r = load_command(k, s->api_key_command, c, stop_fd, e);
+	} else {
+		say_none(k, p, s);
+		return 0;
+	}
+	if (r == 0)
+		r = check(k, e);
+	if (r < 0)
+		explicit_bzero(k->value.p, k->value.n);
+	return r;
+}
+
+void key_release(struct key *k)
+{
+	if (k->value.cap)
+		explicit_bzero(k->value.p, k->value.cap);
+	buf_release(&k->value);
+}
+
+void key_redact(const struct key *k, char *text, size_t n)
+{
+	size_t len = k->value.n;
+
+	if (len < KEY_SECRET)
+		return;
+	for (char *p = text; (p = memmem(p, n - (size_t)(p - text), k->value.p, len)); p += len)
+		memset(p, '*', len);
+}

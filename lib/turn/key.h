@@ -1,0 +1,35 @@
+/*
+ * API keys: from the environment, a file or a command.
+ *
+ * A key goes into one header of a request and nowhere else: key_release() wipes it.
+ * Errors name where it comes from, never the key.
+ */
+#ifndef TURN_KEY_H
+#define TURN_KEY_H
+
+#include "base/config.h"
+#include "provider/provider.h"
+
+struct key {
+	struct buf value;  /* empty: there is none, and none is configured */
+	char source[256];  /* as in "the environment variable X"; what to set when there is none */
+};
+
+#define KEY_INIT { BUF_INIT, "" }
+
+/*
+ * The key of a provider, or of the endpoint that `section` describes (NULL: none does).
+ * A command runs without a shell, without any key in its environment and with nothing on
+ * its standard input; it is ended when stop_fd becomes readable.
+ */
+int key_load(struct key *k, const struct provider *p, const struct config *c,
+             const struct config_provider *section, int stop_fd, struct err *e);
+void key_release(struct key *k);
+
+/* Whether one is configured, without looking at it. */
+bool key_is_set(const struct provider *p, const struct config_provider *section);
+
+/* Puts asterisks in place of the key wherever it is in `text`. */
+void key_redact(const struct key *k, char *text, size_t n);
+
+#endif

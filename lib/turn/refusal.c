@@ -1,0 +1,187 @@
+#include "turn/refusal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+
+#define MESSAGE_MAX 300      /* characters of a server's own words */
+#define FIRST_DELAY_MS 500
+#define LONGEST_DELAY_MS 16000
+#define LONGEST_WAIT_MS 60000 /* that a server may ask for */
+
+/* ---- trying again ---- */
+
+static bool is_passing(long status)
+{
+	return status == 408 || status == 409 || status == 429 || (status >= 500 && status != 501);
+}
+
+/* Twice as long each time, less a random part, so that many do not come back at once. */
+static int64_t back_off(int attempt)
+{
+	int64_t most = FIRST_DELAY_MS;
+	uint16_t r = 0;
+
+	while (attempt-- > 0 && most < LONGEST_DELAY_MS)
+		most *= 2;
+	if (getrandom(&r, sizeof(r), 0) < 0)
+		r = 0;
+	return most - most / 2 * r / UINT16_MAX;
+}
+
+int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after, int attempt)
+{
+	if (p->kind != PROBLEM_OTHER || (status && !is_passing(status)))
+		return -1;
+	if (retry_after >= 0)
+		return retry_after <= LONGEST_WAIT_MS ? retry_after : -1;
+	return back_off(attempt);
+}
+
+/* ---- the server's words ---- */
+
+/* The text between a page's title tags. */
+static struct span page_title(struct span page)
+{
+	static const char tag[] = "<title>";
+	const char *start = strcasestr(page.p, tag), *end;
+
+	start = start ? start + strlen(tag) : NULL;
+	end = start ? strchr(start, '<') : NULL;
+	return end ? (struct span){ start, (size_t)(end - start) } : (struct span){ "", 0 };
+}
+
+/* What a body says that is not JSON: a proxy's page its title, plain text itself. */
+static void add_plain(struct buf *message, struct span body)
+{
+	struct span text = body;
+
+	while (text.n && memchr(" \t\r\n", text.p[0], 4))
+		text = (struct span){ text.p + 1, text.n - 1 };
+	if (text.n && text.p[0] == '<')
+		text = page_title(text);
+	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
+		text.n = 0; /* JSON in which the adapter found no words */
+	while (text.n && memchr(" \t\r\n", text.p[text.n - 1], 4))
+		text.n--;
+	utf8_add_clean(message, text);
+}
+
+/* ---- the way out ---- */
+
+static void advise_key(const struct key *k, struct buf *b)
+{
+	if (k->value.n)
+		buf_addf(b, "; is the API key right? It came from %s", k->source);
+	else
+		buf_addf(b, "; no API key is set: put one into %s", k->source);
+}
+
+static void advise_context(const struct problem *p, struct buf *b)
+{
+	if (p->tokens > p->window && p->window > 0)
+		buf_addf(b, "; it has %lld tokens, which is %lld more than the model's window of %lld",
+		         (long long)p->tokens, (long long)(p->tokens - p->window), (long long)p->window);
+	if (p->window > 0)
+		buf_addf(b, "; --context %lld keeps a conversation within it", (long long)p->window);
+	else
+		buf_adds(b, "; --context TOKENS keeps a conversation within a window");
+}
+
+static void advise_wait(int64_t retry_after, struct buf *b)
+{
+	if (retry_after > LONGEST_WAIT_MS)
+		buf_addf(b, "; it asks to wait for %lld minutes and %lld seconds",
+		         (long long)(retry_after / 60000), (long long)(retry_after / 1000 % 60));
+	else
+		buf_adds(b, "; wait a little and try again");
+}
+
+static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
+                   int64_t retry_after, struct buf *b)
+{
+	if (p->kind == PROBLEM_CONTEXT)
+		advise_context(p, b);
+	else if (p->kind == PROBLEM_MODEL)
+		buf_addf(b, "; is the model's name right? mc-models -p %s lists them", how->endpoint.name);
+	else if (p->kind == PROBLEM_QUOTA)
+		buf_adds(b, "; the account has nothing left to spend");
+	else if (status == 401 || status == 403)
+		advise_key(&how->endpoint.key, b);
+	else if (status == 404)
+		buf_adds(b, "; are the base URL and the model's name right?");
+	else if (status == 407)
+		buf_adds(b, "; the proxy wants a password");
+	else if (status == 413)
+		buf_adds(b, "; the request is too large for the server");
+	else if (status == 429 || status == 503 || status == 529)
+		advise_wait(retry_after, b);
+	(void)l;
+}
+
+static bool is_redirect(const struct http_response *rs, struct span *to)
+{
+	const char *p = strcasestr(rs->headers.p, "\nlocation:");
+
+	if (rs->status < 300 || rs->status > 399 || !p)
+		return false;
+	p += strlen("\nlocation:");
+	p += strspn(p, " \t");
+	*to = (struct span){ p, strcspn(p, "\r\n") };
+	return true;
+}
+
+static int tell_redirect(const struct letter *l, const struct http_response *rs, struct span to,
+                         struct err *e)
+{
+	struct buf clean = BUF_INIT;
+	bool cut;
+
+	utf8_add_clean(&clean, to);
+	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
+	err_set(e, ERR_NETWORK,
+	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
+	        "would go along: is the base URL right?", l->url.p, rs->status, (int)to.n, to.p);
+	buf_release(&clean);
+	return -1;
+}
+
+int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
+                 struct problem *p, struct err *e)
+{
+	struct buf way_out = BUF_INIT;
+	struct span said;
+	bool cut;
+
+	if (is_redirect(rs, &said))
+		return tell_redirect(l, rs, said, e);
+	how->endpoint.provider->problem(buf_span(&rs->body), p);
+	if (!p->message.n)
+		add_plain(&p->message, buf_span(&rs->body));
+	key_redact(&how->endpoint.key, p->message.p, p->message.n);
+	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, &way_out);
+	said = utf8_head(buf_span(&p->message), MESSAGE_MAX, &cut);
+	if (said.n)
+		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
+		        cut ? "…" : "", way_out.p);
+	else
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", l->url.p, rs->status, way_out.p);
+	buf_release(&way_out);
+	return -1;
+}
+
+void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p,
+                    struct err *e)
+{
+	struct buf way_out = BUF_INIT;
+	size_t n;
+
+	key_redact(&how->endpoint.key, e->msg, strlen(e->msg));
+	advise(how, l, p, p->status, -1, &way_out);
+	n = strlen(e->msg);
+	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
+	buf_release(&way_out);
+}

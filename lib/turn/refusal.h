@@ -1,0 +1,18 @@
+/* What to say when a server refuses: in its own words where it has some, and the way out. */
+#ifndef TURN_REFUSAL_H
+#define TURN_REFUSAL_H
+
+#include "turn/talk.h"
+
+/* An answer of another status than 2xx. Returns -1; fills in *p. */
+int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
+                 struct problem *p, struct err *e);
+/* The error that `e` tells already, of an event in the stream: adds the way out. */
+void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p,
+                    struct err *e);
+
+/* How long until another attempt makes sense, in ms; -1: it makes none. `attempt` counts
+ * from 0. */
+int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after, int attempt);
+
+#endif
