@@ -38,7 +38,7 @@ _mcbox_kind() {
 _mcbox_has() {
 	case $1 in
 	mc-chat)
-		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title --json --no-save --no-wait --no-stream --no-stdin --timeout -h --help -V --version '
+		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -o --option --schema --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
 		operand='' ;;
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '
@@ -66,7 +66,10 @@ _mcbox_takes() {
 	'mc-chat --model' | 'mc-chat -m') want=text ;;
 	'mc-chat --system' | 'mc-chat -S') want=text ;;
 	'mc-chat --title' | 'mc-chat -t') want=text ;;
+	'mc-chat --option' | 'mc-chat -o') want=text ;;
+	'mc-chat --schema') want=(null) ;;
 	'mc-chat --timeout') want=text ;;
+	'mc-chat --trace') want=(null) ;;
 	'mc-session-cat --last' | 'mc-session-cat -n') want=text ;;
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;
 	'mc-session-ls --cwd') want=dir ;;

@@ -20,7 +20,7 @@ function __mcbox_bare
 end
 
 function __mcbox_providers
-	printf '%s\t%s\n' openai-compatible 'Chat Completions: OpenAI, Ollama, llama.cpp, vLLM, LM Studio, OpenRouter'
+	printf '%s\t%s\n' openai-compatible 'Chat Completions: Ollama, llama.cpp, vLLM, LM Studio, OpenRouter and others'
 	printf '%s\t%s\n' echo 'says the prompt back; needs no network'
 end
 
@@ -49,8 +49,16 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s S -l system -x -d 'the system 
 complete -c mc-chat -s S -l system -x -d 'the system prompt of a new session'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s t -l title -x -d 'the session\'s title'
 complete -c mc-chat -s t -l title -x -d 'the session\'s title'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
+complete -c mc-chat -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l schema(null) -d 'have the reply follow this JSON Schema'
+complete -c mc-chat -l schema(null) -d 'have the reply follow this JSON Schema'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l reasoning -d 'show the model\'s reasoning, on stderr'
+complete -c mc-chat -l reasoning -d 'show the model\'s reasoning, on stderr'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l json -d 'print the exchange\'s record instead of the reply'
 complete -c mc-chat -l json -d 'print the exchange\'s record instead of the reply'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l events -d 'print each step as a line of JSON'
+complete -c mc-chat -l events -d 'print each step as a line of JSON'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-save -d 'store nothing'
 complete -c mc-chat -l no-save -d 'store nothing'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-wait -d 'fail when the session is busy'
@@ -61,6 +69,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-stdin -d 'leave standard in
 complete -c mc-chat -l no-stdin -d 'leave standard input alone'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l timeout -x -d 'give up after so long without a word'
 complete -c mc-chat -l timeout -x -d 'give up after so long without a word'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l trace(null) -d 'append requests, answers and timings to this file'
+complete -c mc-chat -l trace(null) -d 'append requests, answers and timings to this file'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s h -l help -d 'show this help'
 complete -c mc-chat -s h -l help -d 'show this help'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s V -l version -d 'show the version'
