@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-extern const struct provider provider_openai_compatible, provider_echo;
+extern const struct provider provider_anthropic, provider_openai_compatible, provider_echo;
 
 const struct provider *const providers[] = {
+	&provider_anthropic,
 	&provider_openai_compatible,
 	&provider_echo,
 	NULL,

@@ -1,0 +1,631 @@
+/*
+ * anthropic: the Messages API, as Anthropic serves it and as gateways copy it.
+ *
+ * References, as of November 2026: platform.claude.com/docs/en: api/messages,
+ * api/models-list and api/errors; build-with-claude/streaming, …/thinking, …/effort,
+ * …/structured-outputs, …/prompt-caching, …/handling-stop-reasons, …/context-windows,
+ * …/vision and …/pdf-support; models/overview. The types of events and blocks are in
+ * github.com/anthropics/anthropic-sdk-typescript, src/resources/messages/messages.ts, and
+ * those of the list of models in src/resources/models.ts.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "provider/wire.h"
+
+#define DEFAULT_URL "https://api.anthropic.com"
+#define DEFAULT_MODEL "claude-opus-5-5" /* what models/overview tells the undecided to take */
+
+/* ---- what is known of models ---- */
+
+/* Those of before the 4.6 generation think only when given a budget of tokens, and refuse
+ * what newer ones want instead ("adaptive", with an effort). */
+static const struct known {
+	const char *id; /* or what comes before a "-": a version or a date */
+	int64_t window;
+	bool budget;
+} known[] = {
+	{ "claude-fable-5", 1000000, false },
+	{ "claude-mythos-5", 1000000, false },
+	{ "claude-opus-5", 1000000, false },
+	{ "claude-sonnet-5", 1000000, false },
+	{ "claude-haiku-5-5", 1000000, false },
+	{ "claude-opus-4-8", 1000000, false },
+	{ "claude-opus-4-7", 1000000, false },
+	{ "claude-opus-4-6", 1000000, false },
+	{ "claude-sonnet-4-6", 1000000, false },
+	{ "claude-opus-4-5", 200000, true },
+	{ "claude-sonnet-4-5", 200000, true },
+	{ "claude-haiku-4-5", 200000, true },
+	{ "claude-opus-4-1", 200000, true },
+	{ "claude-opus-4-0", 200000, true },
+	{ "claude-opus-4-20250514", 200000, true },
+	{ "claude-sonnet-4-0", 200000, true },
+	{ "claude-sonnet-4-20250514", 200000, true },
+	{ NULL, 0, false },
+};
+
+static bool starts(struct span s, const char *with)
+{
+	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
+}
+
+/* The end of the table when there is none. */
+static const struct known *know(struct span model)
+{
+	const struct known *k = known;
+
+	while (k->id && !(starts(model, k->id) &&
+	                  (model.n == strlen(k->id) || model.p[strlen(k->id)] == '-')))
+		k++;
+	return k;
+}
+
+static int64_t window(struct span model)
+{
+	return know(model)->window;
+}
+
+/*
+ * The API wants a limit. It costs nothing that is not used, thinking counts towards it,
+ * and it must not be above what the model can do: 128,000 since 4.6, 64,000 or 32,000
+ * before, and unknown for what a gateway offers beside Claude. Without a stream the
+ * answer to a larger one might not come before the connection is cut (api/errors).
+ */
+static int64_t default_max_tokens(const struct chat_request *rq)
+{
+	struct span model = span_str(rq->model);
+
+	if (!starts(model, "claude"))
+		return 8192;
+	if (!rq->stream)
+		return 16000;
+	return know(model)->budget ? 32000 : 64000;
+}
+
+/* ---- our records to a request ---- */
+
+/*
+ * Blocks of text without any are refused, and roles must take turns. So blocks go one by
+ * one to the message of their role, and the next message begins where the role changes.
+ */
+struct draft {
+	struct buf *b;
+	const char *role; /* of the message that is open; NULL: none is */
+};
+
+static void begin_block(struct draft *d, const char *role)
+{
+	if (!d->role || strcmp(d->role, role) != 0) {
+		buf_adds(d->b, d->role ? "]}," : "");
+		buf_addf(d->b, "{\"role\":\"%s\",\"content\":[", role);
+		d->role = role;
+	}
+	wire_comma(d->b);
+}
+
+/* A block that is marked ends a prefix that the server is to keep for the next request. */
+static void end_block(struct buf *b, bool mark)
+{
+	buf_adds(b, mark ? ",\"cache_control\":{\"type\":\"ephemeral\"}}" : "}");
+}
+
+static bool blank(struct span s)
+{
+	while (s.n && strchr(" \t\n\v\f\r", s.p[s.n - 1]) && s.p[s.n - 1])
+		s.n--;
+	return !s.n;
+}
+
+static void add_text(struct draft *d, const char *role, struct span text, bool mark)
+{
+	begin_block(d, role);
+	buf_adds(d->b, "{\"type\":\"text\",\"text\":");
+	json_add_str(d->b, text);
+	end_block(d->b, mark);
+}
+
+static void add_text_file(struct buf *b, const struct attachment *a)
+{
+	if (blank(a->bytes)) { /* no document without text either */
+		buf_adds(b, "{\"type\":\"text\",\"text\":");
+		wire_text_file(b, a);
+		return;
+	}
+	buf_adds(b, "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":"
+	         "\"text/plain\",\"data\":");
+	json_add_str(b, a->bytes);
+	buf_adds(b, "},\"title\":");
+	json_add_str(b, a->name);
+}
+
+static int add_file(struct draft *d, const struct attachment *a, bool mark, struct err *e)
+{
+	bool image = wire_is_image(a);
+
+	if (!image && !wire_is_pdf(a) && !wire_is_text(a))
+		return err_set(e, ERR_USAGE, "anthropic takes no files of type %.*s", (int)a->type.n,
+		               a->type.p);
+	begin_block(d, "user");
+	if (wire_is_text(a)) {
+		add_text_file(d->b, a);
+	} else {
+		buf_addf(d->b, "{\"type\":\"%s\",\"source\":{\"type\":\"base64\",\"media_type\":",
+		         image ? "image" : "document");
+		json_add_str(d->b, a->type);
+		buf_adds(d->b, ",\"data\":\"");
+		wire_base64(d->b, a->bytes);
+		buf_adds(d->b, image ? "\"}" : "\"},\"title\":");
+		if (!image)
+			json_add_str(d->b, a->name);
+	}
+	end_block(d->b, mark);
+	return 0;
+}
+
+/* The vendor advises to put files before the question about them. */
+static int add_query(struct draft *d, const struct said *s, bool mark, struct err *e)
+{
+	bool text = !blank(s->query);
+
+	for (size_t i = 0; i < s->nfiles; i++)
+		if (add_file(d, &s->files[i], mark && !text && i + 1 == s->nfiles, e) < 0)
+			return -1;
+	if (text)
+		add_text(d, "user", s->query, mark);
+	return 0;
+}
+
+/* An earlier question that was empty would leave its answer without one. */
+static int add_turn(struct draft *d, const struct said *s, bool mark, struct err *e)
+{
+	if (blank(s->query) && !s->nfiles)
+		add_text(d, "user", span_str("(empty)"), mark);
+	else if (add_query(d, s, mark, e) < 0)
+		return -1;
+	if (!blank(s->answer))
+		add_text(d, "assistant", s->answer, false);
+	return 0;
+}
+
+/*
+ * Three of the four marks that the API allows: the system prompt, which other conversations
+ * share; the prompt, whose prefix the next request begins with; and the prompt before,
+ * where the request before put its mark. From the new one alone the server would find that
+ * only if it were at most 20 blocks away, and each file is one.
+ */
+static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct draft d = { b, NULL };
+
+	if (blank(rq->prompt.query) && !rq->prompt.nfiles)
+		return err_set(e, ERR_USAGE, "anthropic takes no empty prompt");
+	if (rq->system.p && !blank(rq->system)) {
+		buf_adds(b, ",\"system\":[{\"type\":\"text\",\"text\":");
+		json_add_str(b, rq->system);
+		end_block(b, true);
+		buf_addc(b, ']');
+	}
+	buf_adds(b, ",\"messages\":[");
+	for (size_t i = 0; i < rq->nturns; i++)
+		if (add_turn(&d, &rq->turns[i], i + 1 == rq->nturns, e) < 0)
+			return -1;
+	if (add_query(&d, &rq->prompt, true, e) < 0)
+		return -1;
+	buf_adds(b, "]}]");
+	return 0;
+}
+
+/* The budget for an effort; 0 for a word that is none. */
+static int64_t budget_of(struct span effort)
+{
+	static const struct {
+		const char *word;
+		int64_t tokens;
+	} budgets[] = { { "\"minimal\"", 1024 }, { "\"low\"", 2048 }, { "\"medium\"", 8192 },
+		        { "\"high\"", 16384 }, { "\"xhigh\"", 32768 }, { "\"max\"", 65536 } };
+
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+		if (span_eq(effort, budgets[i].word))
+			return budgets[i].tokens;
+	return 0;
+}
+
+/* It is at least 1024, and less than the limit for all; half of that is left to the answer. */
+static int add_budget(struct buf *b, const struct chat_request *rq, struct span effort,
+                      struct err *e)
+{
+	struct span set = params_get(rq->params, "max_tokens");
+	int64_t limit = set.p ? wire_number_after(set, "") : default_max_tokens(rq);
+	int64_t tokens = budget_of(effort.p ? effort : span_str("\"medium\""));
+
+	if (!tokens)
+		return err_set(e, ERR_USAGE, "%s has no reasoning_effort %.*s: it is none, low, medium, "
+		               "high or max", rq->model, (int)effort.n, effort.p);
+	if (limit <= 1024 && !effort.p)
+		return 0;
+	if (limit <= 1024)
+		return err_set(e, ERR_USAGE, "reasoning_effort needs max_tokens above 1024 with %s",
+		               rq->model);
+	if (tokens > limit / 2)
+		tokens = limit / 2 < 1024 ? 1024 : limit / 2;
+	buf_addf(b, ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":%" PRId64 "}", tokens);
+	return 0;
+}
+
+/* Newer models send no text of their thinking unless told to; for some of them it is off
+ * unless told to. "none" is nobody's effort, but what other vendors call no thinking. */
+static int add_thinking(struct buf *b, const struct chat_request *rq, struct span effort,
+                        struct err *e)
+{
+	if (params_get(rq->params, "thinking").p || (!rq->reasoning && !effort.p))
+		return 0;
+	if (span_eq(effort, "\"none\""))
+		buf_adds(b, ",\"thinking\":{\"type\":\"disabled\"}");
+	else if (know(span_str(rq->model))->budget)
+		return add_budget(b, rq, effort, e);
+	else
+		buf_addf(b, ",\"thinking\":{\"type\":\"adaptive\"%s}",
+		         rq->reasoning ? ",\"display\":\"summarized\"" : "");
+	return 0;
+}
+
+/* Whether there was anything to say in it. */
+static bool add_output_config(struct buf *b, const struct chat_request *rq, struct span effort)
+{
+	if (span_eq(effort, "\"none\"") || know(span_str(rq->model))->budget)
+		effort.p = NULL;
+	if (!effort.p && !rq->schema.p)
+		return false;
+	buf_adds(b, ",\"output_config\":{");
+	if (effort.p) {
+		buf_adds(b, "\"effort\":");
+		buf_add(b, effort.p, effort.n);
+	}
+	if (rq->schema.p) {
+		wire_comma(b);
+		buf_adds(b, "\"format\":{\"type\":\"json_schema\",\"schema\":");
+		buf_add(b, rq->schema.p, rq->schema.n);
+		buf_addc(b, '}');
+	}
+	buf_addc(b, '}');
+	return true;
+}
+
+static void add_max_tokens(struct buf *b, const struct chat_request *rq)
+{
+	struct span set = params_get(rq->params, "max_tokens");
+
+	buf_adds(b, ",\"max_tokens\":");
+	if (set.p)
+		buf_add(b, set.p, set.n);
+	else
+		buf_addf(b, "%" PRId64, default_max_tokens(rq));
+}
+
+static void add_stop(struct buf *b, struct span stop)
+{
+	if (!stop.p)
+		return;
+	buf_adds(b, *stop.p == '[' ? ",\"stop_sequences\":" : ",\"stop_sequences\":[");
+	buf_add(b, stop.p, stop.n);
+	buf_adds(b, *stop.p == '[' ? "" : "]");
+}
+
+/* "thinking" and "output_config" have more to them than our words for them: who sets them
+ * with -o gets them as they are. The latter not beside an effort or a schema, as it is in
+ * the request only once. */
+static int add_params(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	static const char *const same[] = { "temperature", "top_p", NULL };
+	const char *own[] = { "model", "system", "messages", "stream", "stop_sequences",
+		              NULL, NULL };
+	struct span effort = params_get(rq->params, "reasoning_effort");
+
+	add_max_tokens(b, rq);
+	if (params_refuse(rq->params, "seed", "anthropic", e) < 0 || add_thinking(b, rq, effort, e) < 0)
+		return -1;
+	if (add_output_config(b, rq, effort))
+		own[5] = "output_config";
+	for (const char *const *key = same; *key; key++) {
+		struct span value = params_get(rq->params, *key);
+
+		if (!value.p)
+			continue;
+		buf_addf(b, ",\"%s\":", *key);
+		buf_add(b, value.p, value.n);
+	}
+	add_stop(b, params_get(rq->params, "stop"));
+	return params_add_others(rq->params, own, b, e);
+}
+
+/* The vendor's own base URL has no version in it, that of many gateways has. */
+static void add_url(struct buf *url, const char *base_url, const char *path)
+{
+	wire_url(url, base_url, "");
+	if (!span_ends(buf_span(url), "/v1"))
+		buf_adds(url, "/v1");
+	buf_adds(url, path);
+}
+
+static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                        struct err *e)
+{
+	add_url(url, rq->base_url, "/messages");
+	buf_adds(body, "{\"model\":");
+	json_add_str(body, span_str(rq->model));
+	if (add_messages(body, rq, e) < 0)
+		return -1;
+	buf_adds(body, rq->stream ? ",\"stream\":true" : ",\"stream\":false");
+	if (add_params(body, rq, e) < 0)
+		return -1;
+	buf_addc(body, '}');
+	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
+}
+
+/* ---- its answer to ours ---- */
+
+static void take_count(int64_t *to, int64_t n)
+{
+	if (n > *to)
+		*to = n;
+}
+
+/* Tokens that came from the cache, or went there, are not among "input_tokens". The counts
+ * at the end of a stream include those at its beginning, but not all servers repeat all of
+ * them; as they only grow, the larger one holds. */
+static void take_usage(struct reply *r, struct json_object *o)
+{
+	struct json_object *u = json_member(o, "usage");
+	struct json_object *details = json_member(u, "output_tokens_details");
+	int64_t input, cached;
+
+	if (!json_object_is_type(u, json_type_object))
+		return;
+	input = wire_count(u, "input_tokens");
+	cached = wire_count(u, "cache_read_input_tokens");
+	if (input >= 0)
+		input = wire_sum(wire_sum(input, cached), wire_count(u, "cache_creation_input_tokens"));
+	take_count(&r->usage.input, input);
+	take_count(&r->usage.cached, cached);
+	take_count(&r->usage.output, wire_count(u, "output_tokens"));
+	take_count(&r->usage.reasoning, wire_count(details, "thinking_tokens"));
+	if (r->usage.input >= 0 && r->usage.output >= 0)
+		r->usage.total = wire_sum(r->usage.input, r->usage.output);
+}
+
+static void take_stop(struct reply *r, struct json_object *o)
+{
+	static const char *const words[] = {
+		"end_turn", FINISH_STOP, "stop_sequence", FINISH_STOP, "max_tokens", FINISH_LENGTH,
+		"model_context_window_exceeded", FINISH_LENGTH, "refusal", FINISH_REFUSED, NULL
+	};
+
+	wire_finish(r, json_member_str(o, "stop_reason"), words);
+}
+
+/* A block, or a piece of one. Other kinds are signatures, tools and their results. */
+static void take_block(struct reply *r, struct json_object *o)
+{
+	struct span type = json_member_str(o, "type");
+
+	if (span_eq(type, "text") || span_eq(type, "text_delta"))
+		wire_add(&r->text, o, "text");
+	else if (span_eq(type, "thinking") || span_eq(type, "thinking_delta"))
+		wire_add(&r->reasoning, o, "thinking");
+}
+
+static long status_of(struct span type)
+{
+	static const struct {
+		const char *type;
+		long status;
+	} errors[] = {
+		{ "invalid_request_error", 400 }, { "authentication_error", 401 },
+		{ "billing_error", 402 },         { "permission_error", 403 },
+		{ "not_found_error", 404 },       { "conflict_error", 409 },
+		{ "request_too_large", 413 },     { "rate_limit_error", 429 },
+		{ "api_error", 500 },             { "timeout_error", 504 },
+		{ "overloaded_error", 529 },
+	};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (span_eq(type, errors[i].type))
+			return errors[i].status;
+	return 0;
+}
+
+static bool says(const struct problem *p, const char *words)
+{
+	return memmem(p->message.p, p->message.n, words, strlen(words)) != NULL;
+}
+
+/* "prompt is too long: 208310 tokens > 200000 maximum"; and of models before 4.5 "input
+ * length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease …". */
+static void take_sizes(struct problem *p)
+{
+	struct span text = buf_span(&p->message);
+
+	p->kind = PROBLEM_CONTEXT;
+	p->tokens = wire_number_after(text, "too long");
+	if (says(p, "context limit"))
+		p->tokens = wire_sum(wire_number_after(text, "limit:"), wire_number_after(text, " + "));
+	p->window = wire_number_after(text, " > ");
+}
+
+/* {"type":"error","error":{"type":…,"message":…}}. The type alone does not tell what is wrong
+ * with a request, nor that there is no more money: both are invalid_request_error. */
+static void take_problem(struct json_object *o, struct problem *p)
+{
+	struct json_object *error = json_member(o, "error");
+	struct span type = json_member_str(error, "type");
+
+	wire_add(&p->message, error, "message");
+	if (!p->message.n) /* a string, at some gateways */
+		wire_add(&p->message, o, "error");
+	p->status = status_of(type);
+	if (says(p, "prompt is too long") || says(p, "exceed context limit"))
+		take_sizes(p);
+	else if (span_eq(type, "not_found_error") && says(p, "model"))
+		p->kind = PROBLEM_MODEL;
+	else if (span_eq(type, "billing_error") || says(p, "credit balance") ||
+	         says(p, "API usage limits"))
+		p->kind = PROBLEM_QUOTA;
+}
+
+static void problem(struct span body, struct problem *p)
+{
+	struct err ignored = ERR_INIT;
+	struct json_object *o;
+
+	if (json_parse_lenient(body, &o, &ignored) < 0)
+		return;
+	take_problem(o, p);
+	json_object_put(o);
+}
+
+static int check_problem(struct reply *r, struct json_object *o, struct err *e)
+{
+	if (!span_eq(json_member_str(o, "type"), "error") && !json_member(o, "error"))
+		return 0;
+	take_problem(o, &r->problem);
+	return wire_report(&r->problem, e);
+}
+
+/* Others are pings, the ends of blocks, and what is yet to be invented. */
+static void take_typed(struct reply *r, struct json_object *o)
+{
+	struct span type = json_member_str(o, "type");
+
+	if (span_eq(type, "message_start")) {
+		take_usage(r, json_member(o, "message"));
+	} else if (span_eq(type, "content_block_start")) {
+		take_block(r, json_member(o, "content_block"));
+	} else if (span_eq(type, "content_block_delta")) {
+		take_block(r, json_member(o, "delta"));
+	} else if (span_eq(type, "message_delta")) {
+		take_stop(r, json_member(o, "delta"));
+		take_usage(r, o);
+	} else if (span_eq(type, "message_stop")) {
+		r->done = true;
+	}
+}
+
+static void take_message(struct reply *r, struct json_object *o)
+{
+	struct json_object *content = json_member(o, "content");
+
+	for (size_t i = 0; i < wire_length(content); i++)
+		take_block(r, wire_element(content, i));
+	take_stop(r, o);
+	take_usage(r, o);
+}
+
+static int take(struct reply *r, struct span json,
+                void (*with)(struct reply *r, struct json_object *o), struct err *e)
+{
+	struct json_object *o;
+	int bad;
+
+	if (wire_parse(json, &o, e) < 0)
+		return -1;
+	bad = check_problem(r, o, e);
+	if (!bad)
+		with(r, o);
+	return wire_done(o, bad, r, e);
+}
+
+static int take_event(struct reply *r, struct span data, struct err *e)
+{
+	return data.n ? take(r, data, take_typed, e) : 0; /* without data: a gateway's keep-alive */
+}
+
+/* A refusal may leave a message without content. */
+static int take_whole(struct reply *r, struct span body, struct err *e)
+{
+	if (take(r, body, take_message, e) < 0)
+		return -1;
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
+		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+	r->done = true;
+	return 0;
+}
+
+/* What follows the stop reason is only the end mark. */
+static int end(const struct reply *r, struct err *e)
+{
+	if (r->done || r->finish_reason.n)
+		return 0;
+	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+}
+
+/* ---- models ---- */
+
+static void add_query_value(struct buf *url, struct span s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                            "0123456789-._~";
+
+	for (size_t i = 0; i < s.n; i++)
+		buf_addf(url, s.p[i] && strchr(plain, s.p[i]) ? "%c" : "%%%02X", (unsigned char)s.p[i]);
+}
+
+static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+{
+	add_url(url, base_url, "/models");
+	buf_adds(url, "?limit=1000"); /* the most that it allows */
+	if (page.n) {
+		buf_adds(url, "&after_id=");
+		add_query_value(url, page);
+	}
+	return buf_check(url, e);
+}
+
+/* {"data":[{"id":…,"display_name":…,"max_input_tokens":…}],"has_more":…,"last_id":…} */
+static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                  void *ctx, struct buf *next, struct err *e)
+{
+	struct json_object *o, *list;
+	int r = 0;
+
+	if (wire_parse(body, &o, e) < 0)
+		return -1;
+	list = json_member(o, "data");
+	if (!json_object_is_type(list, json_type_array))
+		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
+	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
+		struct json_object *each = wire_element(list, i);
+		struct model m = { json_member_str(each, "id"), json_member_str(each, "display_name"),
+			           wire_count(each, "max_input_tokens") };
+
+		m.window = m.window > 0 ? m.window : window(m.id);
+		if (m.id.n)
+			r = take_model(ctx, &m, e);
+	}
+	if (json_object_get_boolean(json_member(o, "has_more")) && wire_length(list))
+		wire_add(next, o, "last_id");
+	json_object_put(o);
+	return r < 0 ? r : buf_check(next, e);
+}
+
+static const char *const key_env[] = { "ANTHROPIC_API_KEY", NULL };
+static const char *const headers[] = { "anthropic-version: 2023-06-01", NULL };
+
+const struct provider provider_anthropic = {
+	.name = "anthropic",
+	.summary = "Anthropic's Messages API: Claude",
+	.base_url = DEFAULT_URL,
+	.model = DEFAULT_MODEL,
+	.key_env = key_env,
+	.url_env = "ANTHROPIC_BASE_URL",
+	.key_header = "x-api-key: ",
+	.headers = headers,
+	.request = make_request,
+	.event = take_event,
+	.whole = take_whole,
+	.end = end,
+	.problem = problem,
+	.models_url = models_url,
+	.models = models,
+	.window = window,
+};
