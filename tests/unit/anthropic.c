@@ -1,0 +1,753 @@
+/* Anthropic's Messages API, on streams as it sends them. */
+#include "base/json.h"
+#include "data.h"
+#include "net/sse.h"
+#include "provider/provider.h"
+#include "tap.h"
+
+static const struct provider *anthropic;
+
+/* ---- a stream, in pieces ---- */
+
+struct heard {
+	struct reply reply;
+	struct err err;
+	int result; /* of the stream, or of end() */
+};
+
+static int on_event(void *ctx, struct span data, struct err *e)
+{
+	struct heard *h = ctx;
+	struct span copy = exact(data);
+	int r = anthropic->event(&h->reply, copy, e);
+
+	drop(copy);
+	return r;
+}
+
+/* Up to `split` in pieces of `step` bytes, the rest as one. */
+static void hear(struct heard *h, struct span stream, size_t split, size_t step)
+{
+	struct sse s = SSE_INIT(on_event, h);
+
+	*h = (struct heard){ .reply = REPLY_INIT, .err = ERR_INIT };
+	for (size_t at = 0; h->result == 0 && at < stream.n;) {
+		size_t n = at >= split ? stream.n - at : split - at < step ? split - at : step;
+		struct span piece = exact((struct span){ stream.p + at, n });
+
+		h->result = sse_feed(&s, piece, &h->err);
+		drop(piece);
+		at += n;
+	}
+	if (h->result == 0)
+		h->result = sse_end(&s, &h->err);
+	if (h->result == 0)
+		h->result = anthropic->end(&h->reply, &h->err);
+	sse_release(&s);
+}
+
+static bool same_buf(const struct buf *a, const struct buf *b)
+{
+	return span_same(buf_span(a), buf_span(b));
+}
+
+static bool same_usage(const struct usage *a, const struct usage *b)
+{
+	return a->input == b->input && a->output == b->output && a->total == b->total &&
+	       a->reasoning == b->reasoning && a->cached == b->cached;
+}
+
+static bool same_heard(const struct heard *a, const struct heard *b)
+{
+	return a->result == b->result && a->err.kind == b->err.kind &&
+	       strcmp(a->err.msg, b->err.msg) == 0 && a->reply.done == b->reply.done &&
+	       same_buf(&a->reply.text, &b->reply.text) &&
+	       same_buf(&a->reply.reasoning, &b->reply.reasoning) &&
+	       same_buf(&a->reply.finish_reason, &b->reply.finish_reason) &&
+	       same_usage(&a->reply.usage, &b->reply.usage) &&
+	       a->reply.problem.kind == b->reply.problem.kind &&
+	       a->reply.problem.status == b->reply.problem.status;
+}
+
+/* In two pieces, split at each place, and one byte at a time: it comes to the same. */
+static void is_same_in_pieces(const struct heard *want, struct span stream)
+{
+	int differ = 0;
+
+	for (size_t at = 0; at <= stream.n; at++) {
+		struct heard h;
+
+		hear(&h, stream, at, at < stream.n ? at : 1);
+		if (!same_heard(&h, want) && differ++ == 0)
+			tap_note("at byte %zu: %s", at, h.err.msg);
+		reply_release(&h.reply);
+	}
+	is_int(differ, 0, "the same split at each byte, and byte by byte");
+}
+
+/* ---- streams ---- */
+
+#define START "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_01\"," \
+	"\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"claude-opus-5-5\"," \
+	"\"stop_reason\":null,\"stop_sequence\":null,\"usage\":"
+#define BLOCK(i, block) "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":" \
+	#i ",\"content_block\":" block "}\n\n"
+#define DELTA(i, delta) "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":" \
+	#i ",\"delta\":" delta "}\n\n"
+#define TEXT(i, text) DELTA(i, "{\"type\":\"text_delta\",\"text\":\"" text "\"}")
+#define THINK(i, text) DELTA(i, "{\"type\":\"thinking_delta\",\"thinking\":\"" text "\"}")
+#define END_BLOCK(i) "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" #i \
+	"}\n\n"
+#define PING "event: ping\ndata: {\"type\": \"ping\"}\n\n"
+#define STOP(reason, usage) "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{" \
+	"\"stop_reason\":\"" reason "\",\"stop_sequence\":null},\"usage\":" usage "}\n\n"
+#define END "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+#define EMPTY_TEXT "{\"type\":\"text\",\"text\":\"\"}"
+
+static const struct {
+	const char *what, *stream, *text, *reasoning, *finish;
+	struct usage usage;
+} streams[] = {
+	{ "a short answer",
+	  START "{\"input_tokens\":25,\"output_tokens\":1}}}\n\n" BLOCK(0, EMPTY_TEXT) PING
+	  TEXT(0, "Guten") TEXT(0, " Tag \\ud83d\\ude00\\n") END_BLOCK(0)
+	  STOP("end_turn", "{\"output_tokens\":15}") END,
+	  "Guten Tag 😀\n", "", "stop", { 25, 15, 40, -1, -1 } },
+	{ "thinking first, and a cache",
+	  START "{\"input_tokens\":4,\"cache_creation_input_tokens\":30,\"cache_read_input_tokens\":2000,"
+	  "\"cache_creation\":{\"ephemeral_5m_input_tokens\":30,\"ephemeral_1h_input_tokens\":0},"
+	  "\"output_tokens\":2,\"service_tier\":\"standard\"},\"stop_details\":null,\"container\":null}}\n\n"
+	  BLOCK(0, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
+	  THINK(0, "Which days") THINK(0, " are meant?\\n")
+	  DELTA(0, "{\"type\":\"signature_delta\",\"signature\":\"EqQBCgIYAhIM1gbc\"}") END_BLOCK(0)
+	  BLOCK(1, EMPTY_TEXT) TEXT(1, "Monday") END_BLOCK(1)
+	  STOP("end_turn", "{\"input_tokens\":4,\"cache_creation_input_tokens\":30,"
+	       "\"cache_read_input_tokens\":2000,\"output_tokens\":90,\"output_tokens_details\":"
+	       "{\"thinking_tokens\":81},\"server_tool_use\":null}") END,
+	  "Monday", "Which days are meant?\n", "stop", { 2034, 90, 2124, 81, 2000 } },
+	{ "thinking that is not shown",
+	  START "{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
+	  BLOCK(0, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
+	  DELTA(0, "{\"type\":\"signature_delta\",\"signature\":\"EosnCkYICx\"}") END_BLOCK(0)
+	  BLOCK(1, "{\"type\":\"redacted_thinking\",\"data\":\"EmwKAhgB\"}") END_BLOCK(1)
+	  BLOCK(2, EMPTY_TEXT) TEXT(2, "4") END_BLOCK(2) STOP("end_turn", "{\"output_tokens\":30}") END,
+	  "4", "", "stop", { 9, 30, 39, -1, -1 } },
+	{ "an answer cut by the limit, with CRLF",
+	  "event: message_start\r\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{"
+	  "\"input_tokens\":3,\"output_tokens\":1}}}\r\n\r\n"
+	  "event: content_block_delta\r\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{"
+	  "\"type\":\"text_delta\",\"text\":\"Once upon\"}}\r\n\r\n"
+	  "event: message_delta\r\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+	  "\"max_tokens\"},\"usage\":{\"output_tokens\":2}}\r\n\r\n"
+	  "event: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n",
+	  "Once upon", "", "length", { 3, 2, 5, -1, -1 } },
+	{ "one that fills the window", START "{}}}\n\n" TEXT(0, "on")
+	  STOP("model_context_window_exceeded", "{}") END, "on", "", "length", USAGE_NONE },
+	{ "one that a word of ours ends", START "{}}}\n\n" TEXT(0, "on")
+	  "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"stop_sequence\","
+	  "\"stop_sequence\":\"###\"}}\n\n" END, "on", "", "stop", USAGE_NONE },
+	{ "one that is broken off and refused", START "{\"input_tokens\":8,\"output_tokens\":1}}}\n\n"
+	  BLOCK(0, EMPTY_TEXT) TEXT(0, "First you")
+	  "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\",\"stop_details\":{"
+	  "\"type\":\"refusal\",\"category\":\"bio\",\"explanation\":null}},\"usage\":"
+	  "{\"output_tokens\":3}}\n\n" END, "First you", "", "content_filter", { 8, 3, 11, -1, -1 } },
+	{ "a refusal without a word", START "{\"input_tokens\":8,\"output_tokens\":0}}}\n\n"
+	  STOP("refusal", "{\"output_tokens\":0}") END, "", "", "content_filter", { 8, 0, 8, -1, -1 } },
+	{ "a pause, and tools of the server", START "{}}}\n\n" BLOCK(0, EMPTY_TEXT) TEXT(0, "I look. ")
+	  BLOCK(1, "{\"type\":\"server_tool_use\",\"id\":\"srvtoolu_1\",\"name\":\"web_search\",\"input\":{}}")
+	  DELTA(1, "{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"text\\\":1\"}") END_BLOCK(1)
+	  BLOCK(2, "{\"type\":\"web_search_tool_result\",\"content\":[{\"type\":\"web_search_result\","
+	        "\"text\":\"no\"}]}")
+	  BLOCK(3, "{\"type\":\"text\",\"text\":\"Found\"}")
+	  DELTA(3, "{\"type\":\"citations_delta\",\"citation\":{\"text\":\"no\",\"cited_text\":\"no\"}}")
+	  TEXT(3, " it") STOP("pause_turn", "{}") END, "I look. Found it", "", "pause_turn", USAGE_NONE },
+	{ "events and deltas of the future", START "{\"novel_tokens\":7}}}\n\n"
+	  "event: thought\ndata: {\"type\":\"thought\",\"delta\":{\"type\":\"text_delta\",\"text\":\"no\"}}\n\n"
+	  "data:\n\n: a comment\n\n" DELTA(0, "{\"type\":\"sung_delta\",\"text\":\"no\",\"thinking\":\"no\"}")
+	  TEXT(0, "yes") "data: {}\n\n" STOP("end_turn", "{}") END, "yes", "", "stop", USAGE_NONE },
+	{ "strange values where others are expected", START "[]}}\n\n"
+	  "data: {\"type\":\"message_start\",\"message\":7,\"error\":null}\n\n"
+	  "data: {\"type\":\"content_block_start\",\"content_block\":[]}\n\n"
+	  DELTA(0, "{\"type\":\"text_delta\",\"text\":5}") DELTA(0, "{\"type\":\"thinking_delta\"}")
+	  DELTA(0, "{\"type\":[],\"text\":\"no\"}") DELTA(0, "null")
+	  "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":9},\"usage\":{\"input_tokens\":-4,"
+	  "\"output_tokens\":\"x\",\"cache_read_input_tokens\":1.5,\"output_tokens_details\":[]}}\n\n"
+	  "data: {\"type\":5}\n\n" END, "", "", "", USAGE_NONE },
+	{ "counts that only the end of the stream has", /* as some gateways send them */
+	  START "{\"input_tokens\":0,\"output_tokens\":0}}}\n\n" TEXT(0, "x")
+	  STOP("end_turn", "{\"input_tokens\":11,\"cache_read_input_tokens\":5,\"output_tokens\":2}") END,
+	  "x", "", "stop", { 16, 2, 18, -1, 5 } },
+	{ "counts that the end of the stream has a part of",
+	  START "{\"input_tokens\":11,\"cache_read_input_tokens\":5,\"output_tokens\":1}}}\n\n" TEXT(0, "x")
+	  STOP("end_turn", "{\"input_tokens\":11,\"cache_read_input_tokens\":null,\"output_tokens\":2}") END,
+	  "x", "", "stop", { 16, 2, 18, -1, 5 } },
+	{ "counts of what came, but not of what went", START "{}}}\n\n" TEXT(0, "x")
+	  STOP("end_turn", "{\"output_tokens\":2}") END, "x", "", "stop", { -1, 2, -1, -1, -1 } },
+	{ "a character split between two events", START "{}}}\n\n" TEXT(0, "\xf0\x9f") TEXT(0, "\x98\x80")
+	  STOP("end_turn", "{}") END, "😀", "", "stop", USAGE_NONE },
+	{ "no end mark, but a stop reason", START "{}}}\n\n" TEXT(0, "x") STOP("end_turn", "{}"),
+	  "x", "", "stop", USAGE_NONE },
+};
+
+static void test_streams(void)
+{
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		struct span stream = span_str(streams[i].stream);
+		struct heard h;
+
+		hear(&h, stream, 0, 1);
+		if (!is_int(h.result, 0, "%s", streams[i].what))
+			tap_note("%s", h.err.msg);
+		is_buf(&h.reply.text, streams[i].text, "its text");
+		is_buf(&h.reply.reasoning, streams[i].reasoning, "its reasoning");
+		is_buf(&h.reply.finish_reason, streams[i].finish, "its finish reason");
+		if (!ok(same_usage(&h.reply.usage, &streams[i].usage), "its usage"))
+			tap_note("%" PRId64 " in, %" PRId64 " out, %" PRId64 " together", h.reply.usage.input,
+			         h.reply.usage.output, h.reply.usage.total);
+		is_int(h.reply.done, strstr(streams[i].stream, "message_stop") != NULL, "its end mark");
+		is_same_in_pieces(&h, stream);
+		reply_release(&h.reply);
+	}
+}
+
+#define ERROR(type, message) "event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null," \
+	"\"type\":\"" type "\",\"message\":\"" message "\"},\"request_id\":\"req_01\"}\n\n"
+#define HALF START "{\"input_tokens\":8,\"output_tokens\":1}}}\n\n" TEXT(0, "Hal")
+#define CUT "the server ended the stream before the reply was complete"
+
+static void test_bad_streams(void)
+{
+	static const struct {
+		const char *stream, *why, *text;
+		long status;
+	} bad[] = {
+		{ HALF, CUT, "Hal", 0 }, { "", CUT, "", 0 }, { PING PING, CUT, "", 0 },
+		{ HALF "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null}}\n\n", CUT, "Hal", 0 },
+		{ HALF ERROR("overloaded_error", "Overloaded") END, "the server reports: Overloaded", "Hal", 529 },
+		{ HALF ERROR("api_error", "Internal server error"), "the server reports: Internal server error",
+		  "Hal", 500 },
+		{ ERROR("rate_limit_error", "slow down"), "the server reports: slow down", "", 429 },
+		{ ERROR("timeout_error", "Request timeout"), "the server reports: Request timeout", "", 504 },
+		{ ERROR("odd_error", "odd"), "the server reports: odd", "", 0 },
+		{ "data: {\"error\":{\"message\":\"a gateway's\"}}\n\n", "the server reports: a gateway's", "", 0 },
+		{ HALF "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"no\"},"
+		  "\"error\":{\"message\":\"m\"}}\n\n", "the server reports: m", "Hal", 0 },
+		{ "data: {\"error\":\"bare\"}\n\n", "the server reports: bare", "", 0 },
+		{ "data: {\"type\":\"error\"}\n\n", "the server reports: an error", "", 0 },
+		{ "data: {\"type\":\"error\",\"error\":{\"message\":5,\"type\":[]}}\n\n",
+		  "the server reports: an error", "", 0 },
+		{ HALF "data: {\"type\":\"content_block_delta\",\"delta\n\n", "the server sent a malformed event: ",
+		  "Hal", 0 },
+		{ "data: hello\n\n", "the server sent a malformed event: ", "", 0 },
+		{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0 },
+		{ "data: {} {}\n\n", "the server sent a malformed event: ", "", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct heard h;
+
+		hear(&h, span_str(bad[i].stream), 0, 1);
+		is_int(h.result, -1, "a stream that fails, case %zu", i);
+		is_err(&h.err, ERR_NETWORK, bad[i].why, "says why");
+		is_buf(&h.reply.text, bad[i].text, "what came before is kept");
+		is_int(h.reply.problem.status, bad[i].status, "the status that it stands for");
+		is_same_in_pieces(&h, span_str(bad[i].stream));
+		reply_release(&h.reply);
+	}
+}
+
+/* ---- answers as a whole ---- */
+
+static int whole(struct reply *r, const char *body, struct err *e)
+{
+	struct span copy = exact(span_str(body));
+	int result;
+
+	*r = (struct reply)REPLY_INIT;
+	err_clear(e);
+	result = anthropic->whole(r, copy, e);
+	if (result == 0)
+		result = anthropic->end(r, e);
+	drop(copy);
+	return result;
+}
+
+static void test_whole(void)
+{
+	const struct usage want = { 31, 12, 43, 6, 20 };
+	struct err e = ERR_INIT;
+	struct reply r;
+
+	is_int(whole(&r, "{\"id\":\"msg_01\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\","
+	             "\"content\":[{\"type\":\"thinking\",\"thinking\":\"Hm.\",\"signature\":\"Eq\"},"
+	             "{\"type\":\"text\",\"text\":\"One \",\"citations\":null},{\"type\":\"tool_use\","
+	             "\"text\":\"no\"},null,{\"type\":\"text\",\"text\":\"two\"}],"
+	             "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{"
+	             "\"input_tokens\":10,\"cache_creation_input_tokens\":1,\"cache_read_input_tokens\":20,"
+	             "\"output_tokens\":12,\"output_tokens_details\":{\"thinking_tokens\":6}}}\n", &e),
+	       0, "a whole body");
+	is_buf(&r.text, "One two", "its text");
+	is_buf(&r.reasoning, "Hm.", "its reasoning");
+	is_buf(&r.finish_reason, "stop", "its finish reason");
+	ok(same_usage(&r.usage, &want), "its usage");
+	reply_release(&r);
+	is_int(whole(&r, "{\"type\":\"message\",\"content\":[],\"stop_reason\":\"refusal\"}", &e), 0,
+	       "a refusal without a word is an answer");
+	is_buf(&r.finish_reason, "content_filter", "which says so");
+	reply_release(&r);
+	is_int(whole(&r, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"
+	             "\"Overloaded\"}}", &e), -1, "one with an error");
+	is_err(&e, ERR_NETWORK, "the server reports: Overloaded", "in its words");
+	is_int(r.problem.status, 529, "and with its status");
+	reply_release(&r);
+	is_int(whole(&r, "{\"content\":[{\"ty", &e), -1, "one that breaks off");
+	is_err(&e, ERR_NETWORK, "malformed", "says so");
+	reply_release(&r);
+	is_int(whole(&r, "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", &e), -1, "one of another protocol");
+	is_err(&e, ERR_NETWORK, "is the base URL right?", "says so");
+	reply_release(&r);
+}
+
+#define PROBLEM(type, message) "{\"type\":\"error\",\"error\":{\"type\":\"" type "\",\"message\":\"" \
+	message "\"}}"
+
+static void test_problems(void)
+{
+	static const struct {
+		const char *body, *words;
+		enum problem_kind kind;
+		int64_t tokens, window;
+	} cases[] = {
+		{ PROBLEM("invalid_request_error", "prompt is too long: 208310 tokens > 200000 maximum"),
+		  "prompt is too long: 208310 tokens > 200000 maximum", PROBLEM_CONTEXT, 208310, 200000 },
+		{ PROBLEM("invalid_request_error", "prompt is too long"), "prompt is too long",
+		  PROBLEM_CONTEXT, 0, 0 },
+		{ PROBLEM("invalid_request_error", "input length and `max_tokens` exceed context limit: 178959 + "
+		          "64000 > 200000, decrease input length or `max_tokens` and try again"),
+		  "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease input "
+		  "length or `max_tokens` and try again", PROBLEM_CONTEXT, 242959, 200000 },
+		{ PROBLEM("not_found_error", "model: claude-opus-9"), "model: claude-opus-9", PROBLEM_MODEL, 0, 0 },
+		{ PROBLEM("not_found_error", "Not found"), "Not found", PROBLEM_OTHER, 0, 0 },
+		{ PROBLEM("invalid_request_error", "model: String should have at least 1 character"),
+		  "model: String should have at least 1 character", PROBLEM_OTHER, 0, 0 },
+		{ PROBLEM("invalid_request_error", "Your credit balance is too low to access the Anthropic API. "
+		          "Please go to Plans & Billing to upgrade or purchase credits."),
+		  "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to "
+		  "upgrade or purchase credits.", PROBLEM_QUOTA, 0, 0 },
+		{ PROBLEM("billing_error", "Billing error"), "Billing error", PROBLEM_QUOTA, 0, 0 },
+		{ PROBLEM("invalid_request_error", "You have reached your specified API usage limits."),
+		  "You have reached your specified API usage limits.", PROBLEM_QUOTA, 0, 0 },
+		{ PROBLEM("rate_limit_error", "This request would exceed your rate limit"),
+		  "This request would exceed your rate limit", PROBLEM_OTHER, 0, 0 },
+		{ PROBLEM("authentication_error", "invalid x-api-key"), "invalid x-api-key", PROBLEM_OTHER, 0, 0 },
+		{ "{\"error\":\"bare\"}", "bare", PROBLEM_OTHER, 0, 0 },
+		{ "{\"error\":{}}", "", PROBLEM_OTHER, 0, 0 }, { "{\"error\":null}", "", PROBLEM_OTHER, 0, 0 },
+		{ "[]", "", PROBLEM_OTHER, 0, 0 }, { "{}", "", PROBLEM_OTHER, 0, 0 },
+		{ "", "", PROBLEM_OTHER, 0, 0 },
+		{ "<html>Bad Gateway</html>", "", PROBLEM_OTHER, 0, 0 },
+		{ "{\"error\":{\"message\":\"cut o", "", PROBLEM_OTHER, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].body));
+		struct problem p = PROBLEM_INIT;
+
+		anthropic->problem(copy, &p);
+		is_buf(&p.message, cases[i].words, "the server's words, case %zu", i);
+		is_int(p.kind, cases[i].kind, "what they mean");
+		is_int(p.tokens, cases[i].tokens, "how much was sent");
+		is_int(p.window, cases[i].window, "how much there is room for");
+		buf_release(&p.message);
+		drop(copy);
+	}
+}
+
+/* ---- requests ---- */
+
+static void is_request(struct chat_request *rq, const char *want, const char *what)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct json_object *o = NULL;
+
+	if (!is_int(anthropic->request(rq, &url, &body, &e), 0, "%s", what))
+		tap_note("%s", e.msg);
+	is_buf(&body, want, "its body");
+	ok(json_parse_object(buf_span(&body), &o, &e) == 0, "which is JSON");
+	json_object_put(o);
+	buf_release(&url);
+	buf_release(&body);
+}
+
+static void is_refused(struct chat_request *rq, const char *why, const char *what)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	is_int(anthropic->request(rq, &url, &body, &e), -1, "%s", what);
+	is_err(&e, ERR_USAGE, why, "says why");
+	buf_release(&url);
+	buf_release(&body);
+}
+
+#define MARK ",\"cache_control\":{\"type\":\"ephemeral\"}"
+#define T(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+#define MARKED(text) "{\"type\":\"text\",\"text\":\"" text "\"" MARK "}"
+#define USER(blocks) "{\"role\":\"user\",\"content\":[" blocks "]}"
+#define ASSISTANT(blocks) "{\"role\":\"assistant\",\"content\":[" blocks "]}"
+#define MESSAGES(messages) "{\"model\":\"claude-opus-5-5\",\"messages\":[" messages "]"
+#define REST ",\"stream\":true,\"max_tokens\":64000}"
+
+static void test_conversation(void)
+{
+	const struct said turns[] = {
+		{ .query = span_str("q1"), .answer = span_str("a1 ") },
+		{ .query = span_str("q2"), .answer = span_str("a2") },
+	};
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5",
+		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
+
+	is_request(&rq, MESSAGES(USER(MARKED("now\\n\\\"\\u0001\\\""))) REST, "the least request");
+	rq.prompt.query = span_str("now");
+	rq.system = span_str("Be short.");
+	rq.turns = turns;
+	rq.nturns = 2;
+	rq.stream = false;
+	is_request(&rq, "{\"model\":\"claude-opus-5-5\",\"system\":[" MARKED("Be short.") "],\"messages\":["
+	           USER(T("q1")) "," ASSISTANT(T("a1 ")) "," USER(MARKED("q2")) "," ASSISTANT(T("a2")) ","
+	           USER(MARKED("now")) "],\"stream\":false,\"max_tokens\":16000}",
+	           "a conversation, its prefixes marked, and no stream");
+}
+
+/* Nothing empty is sent, roles take turns, and the first is the user's. */
+static void test_empty_parts(void)
+{
+	struct said turns[] = {
+		{ .query = span_str(""), .answer = span_str("a1") },
+		{ .query = span_str("q2"), .answer = span_str(" \n") },
+		{ .query = span_str("q3"), .answer = span_str("") },
+	};
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .turns = turns,
+		                   .nturns = 3, .prompt.query = span_str("now"), .system = span_str(" "),
+		                   .stream = true };
+
+	is_request(&rq, MESSAGES(USER(T("(empty)")) "," ASSISTANT(T("a1")) ","
+	           USER(T("q2") "," MARKED("q3") "," MARKED("now"))) REST, "empty questions and answers");
+	turns[2].query = span_str("\t");
+	is_request(&rq, MESSAGES(USER(T("(empty)")) "," ASSISTANT(T("a1")) ","
+	           USER(T("q2") "," MARKED("(empty)") "," MARKED("now"))) REST, "and an exchange of nothing");
+	rq.prompt.query = span_str(" \r\n");
+	is_refused(&rq, "anthropic takes no empty prompt", "an empty prompt");
+	rq.nturns = 0;
+	rq.prompt.query = (struct span){ "\0", 1 };
+	is_request(&rq, MESSAGES(USER(MARKED("\\u0000"))) REST, "one of a NUL is not empty");
+}
+
+#define PNG "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\"," \
+	"\"data\":\"AAEC/w==\"}"
+#define PDF "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":\"application/pdf\"," \
+	"\"data\":\"JVBE\"},\"title\":\"a \\\"b\\\".pdf\""
+#define NOTE "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":" \
+	"\"caf\xc3\xa9\\n\"},\"title\":\"note.txt\""
+
+static void test_files(void)
+{
+	const struct attachment all[] = {
+		{ span_str("x.png"), span_str("image/png"), { "\0\1\2\xff", 4 } },
+		{ span_str("a \"b\".pdf"), span_str("application/pdf"), span_str("%PD") },
+		{ span_str("note.txt"), span_str("text/plain"), span_str("caf\xc3\xa9\n") },
+		{ span_str("void"), span_str("text/plain"), span_str("\n") },
+	};
+	const struct attachment sound = { span_str("x.wav"), span_str("audio/wav"), span_str("RIFF") };
+	const struct said turns[] = {
+		{ .query = span_str("q1"), .answer = span_str("a1"), .files = all, .nfiles = 1 },
+		{ .query = span_str(""), .answer = span_str("a2"), .files = all, .nfiles = 2 },
+	};
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .turns = turns,
+		                   .nturns = 2, .stream = true,
+		                   .prompt = { span_str("now"), span_str(""), all, 4 } };
+
+	is_request(&rq, MESSAGES(USER(PNG "}," T("q1")) "," ASSISTANT(T("a1")) "," USER(PNG "}," PDF MARK "}") ","
+	           ASSISTANT(T("a2")) "," USER(PNG "}," PDF "}," NOTE "},"
+	           T("<file name=\\\"void\\\">\\n\\n</file>") "," MARKED("now"))) REST, "files of all types");
+	rq.prompt = (struct said){ .query = span_str(""), .files = all, .nfiles = 3 };
+	rq.nturns = 0;
+	is_request(&rq, MESSAGES(USER(PNG "}," PDF "}," NOTE MARK "}")) REST, "files without a word");
+	rq.prompt.files = &sound;
+	rq.prompt.nfiles = 1;
+	is_refused(&rq, "anthropic takes no files of type audio/wav", "a file of another type");
+}
+
+/* The request of one prompt with these parameters, from the stream on. */
+static const struct {
+	const char *model, *params[4], *schema;
+	bool reasoning;
+	const char *want;
+} settings[] = {
+	{ "claude-opus-5-5", { "temperature=0.2", "top_p=1", "max_tokens=300" }, NULL, false,
+	  ",\"max_tokens\":300,\"temperature\":0.2,\"top_p\":1" },
+	{ "claude-opus-5-5", { "stop=END", "top_k=5", "metadata={\"user_id\":\"u\"}" }, NULL, false,
+	  ",\"max_tokens\":64000,\"stop_sequences\":[\"END\"],\"top_k\":5,\"metadata\":{\"user_id\":\"u\"}" },
+	{ "claude-opus-5-5", { "stop=[\"a\",\"b\"]" }, NULL, false,
+	  ",\"max_tokens\":64000,\"stop_sequences\":[\"a\",\"b\"]" },
+	/* thinking, as newer models have it */
+	{ "claude-opus-5-5", { NULL }, NULL, true,
+	  ",\"max_tokens\":64000,\"thinking\":{\"type\":\"adaptive\",\"display\":\"summarized\"}" },
+	{ "claude-sonnet-4-6", { "reasoning_effort=xhigh" }, NULL, false,
+	  ",\"max_tokens\":64000,\"thinking\":{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"xhigh\"}" },
+	{ "claude-haiku-5-5", { "reasoning_effort=none" }, NULL, true,
+	  ",\"max_tokens\":64000,\"thinking\":{\"type\":\"disabled\"}" },
+	{ "claude-none-yet", { "reasoning_effort=low" }, NULL, true, ",\"max_tokens\":64000,\"thinking\":"
+	  "{\"type\":\"adaptive\",\"display\":\"summarized\"},\"output_config\":{\"effort\":\"low\"}" },
+	/* and as older ones */
+	{ "claude-haiku-4-5", { NULL }, NULL, true,
+	  ",\"max_tokens\":32000,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8192}" },
+	{ "claude-sonnet-4-5-20250929", { "reasoning_effort=low" }, NULL, false,
+	  ",\"max_tokens\":32000,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2048}" },
+	{ "claude-opus-4-5", { "reasoning_effort=max" }, NULL, false,
+	  ",\"max_tokens\":32000,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":16000}" },
+	{ "claude-opus-4-1", { "reasoning_effort=high", "max_tokens=1500" }, NULL, false,
+	  ",\"max_tokens\":1500,\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1024}" },
+	{ "claude-haiku-4-5", { "max_tokens=1024" }, NULL, true, ",\"max_tokens\":1024" },
+	{ "claude-haiku-4-5", { "reasoning_effort=none" }, "{}", false, ",\"max_tokens\":32000,\"thinking\":"
+	  "{\"type\":\"disabled\"},\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":{}}}" },
+	/* a schema */
+	{ "claude-opus-5-5", { NULL }, "{\"type\":\"object\"}", false, ",\"max_tokens\":64000,\"output_config\":"
+	  "{\"format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"object\"}}}" },
+	{ "claude-opus-5-5", { "reasoning_effort=low" }, "{}", false, ",\"max_tokens\":64000,\"thinking\":"
+	  "{\"type\":\"adaptive\"},\"output_config\":{\"effort\":\"low\",\"format\":{\"type\":\"json_schema\","
+	  "\"schema\":{}}}" },
+	/* the vendor's own words */
+	{ "claude-sonnet-5-5", { "thinking={\"type\":\"between_tools\"}" }, NULL, true,
+	  ",\"max_tokens\":64000,\"thinking\":{\"type\":\"between_tools\"}" },
+	{ "claude-sonnet-5-5", { "output_config={\"effort\":\"low\"}" }, NULL, false,
+	  ",\"max_tokens\":64000,\"output_config\":{\"effort\":\"low\"}" },
+	/* what a gateway has beside Claude */
+	{ "qwen3", { NULL }, NULL, false, ",\"max_tokens\":8192" },
+};
+
+static void add_params(struct params *p, const char *const *texts, size_t n)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < n && texts[i]; i++)
+		if (params_add(p, texts[i], &e) < 0)
+			tap_note("%s: %s", texts[i], e.msg);
+}
+
+static void test_settings(void)
+{
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct params params = PARAMS_INIT;
+		struct chat_request rq = { .base_url = "http://h", .model = settings[i].model,
+			                   .prompt.query = span_str("q"), .stream = true,
+			                   .params = &params, .reasoning = settings[i].reasoning };
+		struct buf want = BUF_INIT;
+
+		add_params(&params, settings[i].params, 4);
+		if (settings[i].schema)
+			rq.schema = span_str(settings[i].schema);
+		buf_addf(&want, "{\"model\":\"%s\",\"messages\":[" USER(MARKED("q")) "],\"stream\":true%s}",
+		         settings[i].model, settings[i].want);
+		is_request(&rq, want.p, "settings, and what becomes of them");
+		buf_release(&want);
+		params_release(&params);
+	}
+}
+
+static void test_refused_settings(void)
+{
+	static const struct {
+		const char *model, *params[2], *schema, *why;
+	} cases[] = {
+		{ "claude-opus-5-5", { "seed=7" }, NULL, "anthropic has no 'seed'" },
+		{ "claude-opus-5-5", { "messages=[]" }, NULL, "'messages' cannot be set with -o" },
+		{ "claude-opus-5-5", { "stop_sequences=[\"x\"]" }, NULL, "'stop_sequences' cannot be set with -o" },
+		{ "claude-opus-5-5", { "output_config={}", "reasoning_effort=low" }, NULL, "'output_config' cannot" },
+		{ "claude-opus-5-5", { "output_config={}" }, "{}", "'output_config' cannot be set with -o" },
+		{ "claude-haiku-4-5", { "reasoning_effort=much" }, NULL,
+		  "claude-haiku-4-5 has no reasoning_effort \"much\": it is none, low, medium, high or max" },
+		{ "claude-haiku-4-5", { "reasoning_effort=low", "max_tokens=1024" }, NULL,
+		  "reasoning_effort needs max_tokens above 1024 with claude-haiku-4-5" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct params params = PARAMS_INIT;
+		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model,
+			                   .prompt.query = span_str("q"), .params = &params };
+
+		add_params(&params, cases[i].params, 2);
+		if (cases[i].schema)
+			rq.schema = span_str(cases[i].schema);
+		is_refused(&rq, cases[i].why, cases[i].params[0]);
+		params_release(&params);
+	}
+}
+
+static void test_urls(void)
+{
+	static const struct {
+		const char *base, *want;
+	} cases[] = {
+		{ "https://api.anthropic.com", "https://api.anthropic.com/v1" },
+		{ "https://api.anthropic.com/", "https://api.anthropic.com/v1" },
+		{ "https://api.anthropic.com/v1", "https://api.anthropic.com/v1" },
+		{ "http://h:1/v1//", "http://h:1/v1" },
+		{ "http://h/anthropic", "http://h/anthropic/v1" },
+		{ "http://h/av1", "http://h/av1/v1" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct chat_request rq = { .base_url = cases[i].base, .model = "m", .prompt.query = span_str("p") };
+		struct buf url = BUF_INIT, body = BUF_INIT, want = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		is_int(anthropic->request(&rq, &url, &body, &e), 0, "base URL '%s'", cases[i].base);
+		buf_addf(&want, "%s/messages", cases[i].want);
+		is_buf(&url, want.p, "the URL");
+		buf_clear(&url);
+		buf_clear(&want);
+		anthropic->models_url(cases[i].base, (struct span){ "", 0 }, &url, &e);
+		buf_addf(&want, "%s/models?limit=1000", cases[i].want);
+		is_buf(&url, want.p, "that of the models");
+		buf_release(&url);
+		buf_release(&body);
+		buf_release(&want);
+	}
+}
+
+/* What a request needs beside its body. */
+static void test_descriptor(void)
+{
+	is_str(anthropic->key_header, "x-api-key: ", "the header of the key");
+	is_str(anthropic->key_env[0], "ANTHROPIC_API_KEY", "the variable of the key");
+	is_str(anthropic->headers[0], "anthropic-version: 2023-06-01", "the version of the API");
+	ok(!anthropic->headers[1] && !anthropic->key_env[1], "and no more of them");
+	is_int(anthropic->window(span_str(anthropic->model)), 1000000, "the default model is a known one");
+}
+
+/* ---- models ---- */
+
+static int list_model(void *ctx, const struct model *m, struct err *e)
+{
+	struct buf *list = ctx;
+
+	buf_addf(list, "%.*s|%.*s|%" PRId64 "\n", (int)m->id.n, m->id.p, (int)m->name.n, m->name.p, m->window);
+	return span_eq(m->id, "last") ? err_set(e, ERR_USAGE, "enough") : 0;
+}
+
+static int list(const char *body, struct buf *out, struct buf *next, struct err *e)
+{
+	struct span copy = exact(span_str(body));
+	int r;
+
+	buf_clear(out);
+	buf_clear(next);
+	err_clear(e);
+	r = anthropic->models(copy, list_model, out, next, e);
+	drop(copy);
+	return r;
+}
+
+static void test_models(void)
+{
+	struct buf out = BUF_INIT, next = BUF_INIT, url = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	is_int(list("{\"data\":[{\"type\":\"model\",\"id\":\"claude-new\",\"display_name\":\"Claude New\","
+	            "\"created_at\":\"2026-09-22T00:00:00Z\",\"max_input_tokens\":500000,\"max_tokens\":128000,"
+	            "\"capabilities\":null},{\"type\":\"model\",\"id\":\"claude-haiku-4-5-20251001\","
+	            "\"display_name\":\"Claude Haiku 4.5\",\"max_input_tokens\":null},{\"id\":\"x\","
+	            "\"display_name\":5,\"max_input_tokens\":-1},{},null],\"first_id\":\"claude-new\","
+	            "\"has_more\":true,\"last_id\":\"a b/\xc3\xa9&c\"}", &out, &next, &e),
+	       0, "a page of models");
+	is_buf(&out, "claude-new|Claude New|500000\nclaude-haiku-4-5-20251001|Claude Haiku 4.5|200000\nx||0\n",
+	       "each with its window, as far as it is known");
+	is_int(anthropic->models_url("https://h", buf_span(&next), &url, &e), 0, "the next page");
+	is_buf(&url, "https://h/v1/models?limit=1000&after_id=a%20b%2F%C3%A9%26c", "comes after the last one");
+	is_int(list("{\"data\":[],\"has_more\":true,\"last_id\":\"x\"}", &out, &next, &e), 0, "an empty page");
+	is_buf(&next, "", "is the last one");
+	is_int(list("{\"data\":[{\"id\":\"x\"}],\"has_more\":false,\"last_id\":\"x\"}", &out, &next, &e), 0,
+	       "a last page");
+	is_buf(&next, "", "has none after it");
+	is_int(list("{\"data\":[{\"id\":\"last\"},{\"id\":\"x\"}]}", &out, &next, &e), -1,
+	       "who has enough ends it");
+	is_buf(&out, "last||0\n", "there");
+	is_err(&e, ERR_USAGE, "enough", "with an error of its own");
+	is_int(list("{\"models\":[]}", &out, &next, &e), -1, "what is no list");
+	is_err(&e, ERR_NETWORK, "is no list of models", "says so");
+	is_int(list("{\"data\":[", &out, &next, &e), -1, "what breaks off");
+	is_err(&e, ERR_NETWORK, "malformed", "says so");
+	buf_release(&out);
+	buf_release(&next);
+	buf_release(&url);
+}
+
+static void test_windows(void)
+{
+	static const struct {
+		const char *model;
+		int64_t window;
+	} cases[] = {
+		{ "claude-opus-5-5", 1000000 },   { "claude-opus-5", 1000000 },
+		{ "claude-sonnet-5-5", 1000000 }, { "claude-haiku-5-5", 1000000 },
+		{ "claude-fable-5-2", 1000000 },  { "claude-mythos-5-1", 1000000 },
+		{ "claude-opus-4-6", 1000000 },   { "claude-sonnet-4-6-20260217", 1000000 },
+		{ "claude-opus-4-5", 200000 },    { "claude-opus-4-5-20251101", 200000 },
+		{ "claude-haiku-4-5", 200000 },   { "claude-sonnet-4-20250514", 200000 },
+		{ "claude-opus-4-55", 0 },        { "claude-opus-50", 0 },
+		{ "claude-opus", 0 },             { "claude-haiku-5", 0 },
+		{ "claude-opus-9", 0 },           { "qwen3", 0 },
+		{ "", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].model));
+
+		is_int(anthropic->window(copy), cases[i].window, "the window of '%s'", cases[i].model);
+		drop(copy);
+	}
+}
+
+/* Events with bytes changed: an error or none, nothing breaks. */
+static void test_damaged(void)
+{
+	uint64_t seed = 23;
+	int good = 0, silent = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		struct buf text = BUF_INIT;
+		struct heard h;
+
+		buf_adds(&text, streams[(size_t)i % 4].stream);
+		for (size_t k = 1 + rnd_below(&seed, 4); k; k--)
+			text.p[rnd_below(&seed, text.n)] = (char)(1 + rnd_below(&seed, 255));
+		hear(&h, buf_span(&text), 0, 1);
+		good += h.result == 0;
+		silent += h.result != 0 && h.err.kind != ERR_NETWORK;
+		reply_release(&h.reply);
+		buf_release(&text);
+	}
+	is_int(silent, 0, "3000 damaged streams fail as network errors");
+	ok(good > 100 && good < 3000, "or not at all (%d)", good);
+}
+
+int main(void)
+{
+	anthropic = provider_find("anthropic");
+	test_streams();
+	test_bad_streams();
+	test_whole();
+	test_problems();
+	test_conversation();
+	test_empty_parts();
+	test_files();
+	test_settings();
+	test_refused_settings();
+	test_urls();
+	test_descriptor();
+	test_models();
+	test_windows();
+	test_damaged();
+	return tap_end();
+}
