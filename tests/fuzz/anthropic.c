@@ -1,0 +1,413 @@
+/*
+ * lib/provider/anthropic. The input is the events of a stream, one a line; and, all of it,
+ * the body of an answer that did not stream, of a failed request and of a list of models;
+ * and, line by line, a conversation.
+ *
+ * Properties: the reply is the text of the events in a row, and the counts are the largest
+ * told, as json-c finds them; the same events come to the same when they arrive as
+ * server-sent events, in chunks; a refused event adds nothing. An answer as a whole is the
+ * text of its blocks. A request is JSON that says the conversation, in messages that take
+ * turns, begin and end with the user's, and have no empty text; two prefixes are marked in
+ * the messages, of which one is all of them, and one all of those of the request before.
+ */
+#include "provider/provider.h"
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "fuzz.h"
+#include "net/sse.h"
+
+extern const struct provider provider_anthropic;
+static const struct provider *const p = &provider_anthropic;
+
+static void check_error(const struct err *e)
+{
+	must((e->kind == ERR_NETWORK || e->kind == ERR_NONE) && !e->msg[0] == !e->kind, "%s", e->msg);
+}
+
+static void must_equal(const struct reply *a, const struct reply *b)
+{
+	must_be_same(buf_span(&a->text), buf_span(&b->text), "text");
+	must_be_same(buf_span(&a->reasoning), buf_span(&b->reasoning), "reasoning");
+	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
+	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
+	must(a->done == b->done, "done");
+	must(a->problem.kind == b->problem.kind && a->problem.status == b->problem.status, "problem");
+}
+
+/* ---- what the events say ---- */
+
+struct story {
+	struct buf text, reasoning;
+	const char *finish; /* NULL: it tells none; "": one of the vendor's words */
+	int64_t input, output, cached;
+	bool done;
+};
+
+static bool is(struct json_object *o, const char *key, const char *value)
+{
+	struct json_object *v = json_member(o, key);
+
+	return json_object_is_type(v, json_type_string) &&
+	       (size_t)json_object_get_string_len(v) == strlen(value) &&
+	       memcmp(json_object_get_string(v), value, strlen(value)) == 0;
+}
+
+static void add_str(struct buf *b, struct json_object *v)
+{
+	if (json_object_is_type(v, json_type_string))
+		buf_add(b, json_object_get_string(v), (size_t)json_object_get_string_len(v));
+}
+
+static void grow(int64_t *to, struct json_object *v)
+{
+	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
+
+	if (n > *to && n <= COUNT_MAX)
+		*to = n;
+}
+
+static void story_usage(struct story *s, struct json_object *o)
+{
+	struct json_object *u = json_member(o, "usage");
+	int64_t input = -1, read = 0, written = 0;
+
+	grow(&s->output, json_member(u, "output_tokens"));
+	grow(&s->cached, json_member(u, "cache_read_input_tokens"));
+	grow(&input, json_member(u, "input_tokens"));
+	grow(&read, json_member(u, "cache_read_input_tokens"));
+	grow(&written, json_member(u, "cache_creation_input_tokens"));
+	if (input >= 0 && input + read + written > s->input)
+		s->input = input + read + written < COUNT_MAX ? input + read + written : COUNT_MAX;
+}
+
+/* A block, or a piece of one. */
+static void story_block(struct story *s, struct json_object *o)
+{
+	if (is(o, "type", "text") || is(o, "type", "text_delta"))
+		add_str(&s->text, json_member(o, "text"));
+	if (is(o, "type", "thinking") || is(o, "type", "thinking_delta"))
+		add_str(&s->reasoning, json_member(o, "thinking"));
+}
+
+static void story_stop(struct story *s, struct json_object *o)
+{
+	if (!json_member_str(o, "stop_reason").n)
+		return;
+	s->finish = is(o, "stop_reason", "end_turn") || is(o, "stop_reason", "stop_sequence") ? FINISH_STOP
+	            : is(o, "stop_reason", "max_tokens") ||
+	              is(o, "stop_reason", "model_context_window_exceeded") ? FINISH_LENGTH
+	            : is(o, "stop_reason", "refusal") ? FINISH_REFUSED : "";
+}
+
+static void story_event(struct story *s, struct span event)
+{
+	struct json_object *o;
+	struct err e = ERR_INIT;
+
+	if (json_parse_lenient(event, &o, &e) < 0)
+		return;
+	if (is(o, "type", "message_start"))
+		story_usage(s, json_member(o, "message"));
+	if (is(o, "type", "content_block_start"))
+		story_block(s, json_member(o, "content_block"));
+	if (is(o, "type", "content_block_delta"))
+		story_block(s, json_member(o, "delta"));
+	if (is(o, "type", "message_delta")) {
+		story_usage(s, o);
+		story_stop(s, json_member(o, "delta"));
+	}
+	s->done |= is(o, "type", "message_stop");
+	json_object_put(o);
+}
+
+static void check_story(struct story *s, const struct reply *r)
+{
+	const struct usage *u = &r->usage;
+
+	must_be_same(buf_span(&r->text), buf_span(&s->text), "the reply");
+	must_be_same(buf_span(&r->reasoning), buf_span(&s->reasoning), "the reasoning");
+	must(!s->finish == !r->finish_reason.n, "a finish reason");
+	if (s->finish && *s->finish)
+		must_be_same(buf_span(&r->finish_reason), span_str(s->finish), "the finish reason");
+	must(u->input == s->input && u->output == s->output && u->cached == s->cached,
+	     "%" PRId64 " in, %" PRId64 " out, %" PRId64 " cached", u->input, u->output, u->cached);
+	must(u->reasoning >= -1 && u->reasoning <= COUNT_MAX, "%" PRId64 " reasoning", u->reasoning);
+	must(u->input < 0 || u->output < 0 ? u->total == -1
+	     : u->total == (u->input + u->output < COUNT_MAX ? u->input + u->output : COUNT_MAX), "a total");
+	must(r->done == s->done, "done");
+	buf_release(&s->text);
+	buf_release(&s->reasoning);
+}
+
+#define STORY_INIT { BUF_INIT, BUF_INIT, NULL, -1, -1, -1, false }
+
+static void check_events(struct span text, struct reply *r, struct err *e)
+{
+	struct story s = STORY_INIT;
+	struct span rest = text, event;
+
+	while (e->kind == ERR_NONE && cut_line(&rest, &event)) {
+		struct span copy = exact(event);
+
+		if (p->event(r, copy, e) == 0)
+			story_event(&s, event);
+		drop(copy);
+	}
+	check_error(e);
+	check_story(&s, r);
+}
+
+/* ---- the same through the stream's framing ---- */
+
+struct streaming {
+	struct sse sse;
+	struct reply r;
+	struct err e;
+};
+
+static int on_event(void *ctx, struct span data, struct err *e)
+{
+	struct streaming *s = ctx;
+
+	return p->event(&s->r, data, e);
+}
+
+static bool feed(void *ctx, struct span chunk)
+{
+	struct streaming *s = ctx;
+
+	return sse_feed(&s->sse, chunk, &s->e) == 0;
+}
+
+static void check_stream(struct span text, const struct reply *want, const struct err *e)
+{
+	struct streaming s = { .r = REPLY_INIT, .e = ERR_INIT };
+	struct buf stream = BUF_INIT;
+	struct span event;
+
+	while (cut_line(&text, &event)) {
+		if (memchr(event.p, '\r', event.n)) { /* would be another end of line */
+			buf_release(&stream);
+			return;
+		}
+		buf_adds(&stream, "event: any\ndata: ");
+		buf_add(&stream, event.p, event.n);
+		buf_adds(&stream, "\n\n");
+	}
+	s.sse = (struct sse)SSE_INIT(on_event, &s);
+	feed_in_chunks(buf_span(&stream), 3, feed, &s);
+	if (s.e.kind == ERR_NONE)
+		sse_end(&s.sse, &s.e);
+	must(s.e.kind == e->kind && strcmp(s.e.msg, e->msg) == 0, "'%s' and '%s'", s.e.msg, e->msg);
+	must_equal(&s.r, want);
+	sse_release(&s.sse);
+	reply_release(&s.r);
+	buf_release(&stream);
+}
+
+/* ---- answers as a whole ---- */
+
+static void story_whole(struct story *s, struct span body)
+{
+	struct json_object *o, *content;
+	struct err e = ERR_INIT;
+
+	if (json_parse_lenient(body, &o, &e) < 0)
+		return;
+	content = json_member(o, "content");
+	if (json_object_is_type(content, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(content); i++)
+			story_block(s, json_object_array_get_idx(content, i));
+	story_stop(s, o);
+	story_usage(s, o);
+	s->done = true;
+	json_object_put(o);
+}
+
+static void check_whole(struct span body)
+{
+	struct story s = STORY_INIT;
+	struct reply r = REPLY_INIT;
+	struct err e = ERR_INIT;
+
+	if (p->whole(&r, body, &e) == 0) {
+		story_whole(&s, body);
+		check_story(&s, &r);
+		must(r.text.n || r.reasoning.n || r.finish_reason.n, "a reply");
+		must(p->end(&r, &e) == 0, "%s", e.msg);
+	} else {
+		must(e.kind == ERR_NETWORK && e.msg[0], "a reason");
+	}
+	reply_release(&r);
+}
+
+static void check_problem(struct span body)
+{
+	struct problem said = PROBLEM_INIT;
+
+	p->problem(body, &said);
+	must(said.message.p[said.message.n] == '\0' && said.message.n <= body.n * 3, "%zu bytes",
+	     said.message.n);
+	must(said.tokens >= 0 && said.window >= 0 && said.status >= 0, "numbers");
+	must(said.kind == PROBLEM_CONTEXT || (!said.tokens && !said.window), "a size of something else");
+	buf_release(&said.message);
+}
+
+static int count_model(void *ctx, const struct model *m, struct err *e)
+{
+	(void)e;
+	must(m->id.n && m->window >= 0 && m->window <= COUNT_MAX, "a model");
+	++*(int *)ctx;
+	return 0;
+}
+
+/* The next page's address is one, whatever the server calls it. */
+static void check_models(struct span body)
+{
+	struct buf next = BUF_INIT, url = BUF_INIT;
+	struct err e = ERR_INIT;
+	int n = 0;
+
+	if (p->models(body, count_model, &n, &next, &e) < 0)
+		must(n == 0 && e.kind == ERR_NETWORK && e.msg[0], "a reason: %s", e.msg);
+	must(p->models_url("http://h", buf_span(&next), &url, &e) == 0, "%s", e.msg);
+	for (size_t i = 0; i < url.n; i++)
+		must(url.p[i] > ' ' && url.p[i] < 127 && !strchr("\"#<>", url.p[i]), "%s", url.p);
+	buf_release(&next);
+	buf_release(&url);
+}
+
+/* ---- a request ---- */
+
+static bool blank(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!memchr(" \t\n\v\f\r", s.p[i], 6))
+			return false;
+	return true;
+}
+
+/* The text of the messages and how far it goes up to each mark. */
+struct sent {
+	struct buf said;
+	size_t marks, end[8];
+};
+
+static void read_block(struct sent *s, struct json_object *block)
+{
+	struct span text = json_member_str(block, "text");
+
+	must(is(block, "type", "text") && !blank(text), "a block with text");
+	buf_add(&s->said, text.p, text.n);
+	buf_addc(&s->said, '\n');
+	if (json_member(block, "cache_control") && s->marks < 8)
+		s->end[s->marks++] = s->said.n;
+}
+
+static void read_messages(struct sent *s, struct json_object *messages)
+{
+	size_t n = json_object_array_length(messages);
+
+	must(n % 2 == 1, "%zu messages", n);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *m = json_object_array_get_idx(messages, i), *content;
+
+		must(is(m, "role", i % 2 ? "assistant" : "user"), "message %zu", i);
+		content = json_member(m, "content");
+		must(json_object_array_length(content) > 0, "an empty message");
+		for (size_t k = 0; k < json_object_array_length(content); k++)
+			read_block(s, json_object_array_get_idx(content, k));
+	}
+}
+
+static void add_said(struct buf *b, struct span said, const char *if_blank)
+{
+	if (blank(said))
+		buf_adds(b, if_blank);
+	else
+		buf_add(b, said.p, said.n);
+	buf_adds(b, blank(said) && !*if_blank ? "" : "\n");
+}
+
+#define TURNS 6
+
+/* Returns how much of it the request of the prompt before had. */
+static size_t expect(const struct chat_request *rq, struct buf *want)
+{
+	size_t before = 0;
+
+	for (size_t i = 0; i < rq->nturns; i++) {
+		add_said(want, rq->turns[i].query, "(empty)");
+		before = want->n;
+		add_said(want, rq->turns[i].answer, "");
+	}
+	add_said(want, rq->prompt.query, "");
+	return before;
+}
+
+static void check_conversation(const struct chat_request *rq)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT, want = BUF_INIT;
+	struct sent sent = { .said = BUF_INIT };
+	struct json_object *o, *system;
+	struct err e = ERR_INIT;
+	size_t before = expect(rq, &want);
+
+	must(p->request(rq, &url, &body, &e) == 0, "%s", e.msg);
+	must(json_parse_object(buf_span(&body), &o, &e) == 0, "%s: %s", e.msg, body.p);
+	system = json_member(o, "system");
+	must(!system == blank(rq->system), "a system prompt");
+	if (system)
+		must_be_same(json_member_str(json_object_array_get_idx(system, 0), "text"), rq->system, "it");
+	read_messages(&sent, json_member(o, "messages"));
+	must_be_same(buf_span(&sent.said), buf_span(&want), "the conversation");
+	must(sent.marks == (rq->nturns ? 2 : 1) && sent.end[sent.marks - 1] == want.n, "%zu marks", sent.marks);
+	must(!rq->nturns || sent.end[0] == before, "the mark of the request before");
+	json_object_put(o);
+	buf_release(&url);
+	buf_release(&body);
+	buf_release(&want);
+	buf_release(&sent.said);
+}
+
+/* The first line is the system prompt, then questions and answers in turn. */
+static void check_request(struct span text)
+{
+	struct said turns[TURNS];
+	struct span prompt = text, line = { "", 0 };
+	struct chat_request rq = { .base_url = "http://h", .model = "m", .turns = turns };
+
+	cut_line(&text, &line);
+	rq.system = line;
+	while (rq.nturns < TURNS && cut_line(&text, &line)) {
+		struct said *turn = &turns[rq.nturns++];
+
+		*turn = (struct said){ .query = line, .answer = { "", 0 } };
+		cut_line(&text, &turn->answer);
+	}
+	rq.prompt.query = prompt;
+	if (!blank(prompt))
+		check_conversation(&rq);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span text = exact((struct span){ (const char *)data, size });
+	struct reply r = REPLY_INIT;
+	struct err e = ERR_INIT, end = ERR_INIT;
+
+	check_events(text, &r, &e);
+	check_stream(text, &r, &e);
+	must((p->end(&r, &end) == 0) == (r.done || r.finish_reason.n), "complete");
+	check_error(&end);
+	check_whole(text);
+	check_problem(text);
+	check_models(text);
+	must(p->window(text) >= 0, "a window");
+	if (utf8_valid(text.p, text.n) == text.n)
+		check_request(text);
+	reply_release(&r);
+	drop(text);
+	return 0;
+}
