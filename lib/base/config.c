@@ -127,6 +127,25 @@ static int apply_env(struct config *c, struct err *e)
 	return 0;
 }
 
+/* A model that the settings name may be an alias, and bring its provider along. */
+static int resolve_alias(struct config *c, struct err *e)
+{
+	const struct config_alias *a = c->model ? config_alias(c, c->model) : NULL;
+
+	if (!a)
+		return 0;
+	if (a->provider && c->provider && strcmp(a->provider, c->provider) != 0 &&
+	    (c->model_of_file || !c->provider_of_file))
+		return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
+		               a->provider, c->provider);
+	c->model = a->model;
+	if (a->provider) {
+		c->provider_of_file = c->model_of_file;
+		c->provider = a->provider;
+	}
+	return 0;
+}
+
 /* The file's word for where the sessions are points into it, until here. */
 static int find_dirs(struct config *c, const char *of_file, struct err *e)
 {
@@ -158,7 +177,7 @@ int config_load(struct config *c, struct err *e)
 	const char *sessions_dir = c->sessions_dir;
 
 	c->sessions_dir = NULL;
-	if (r < 0 || apply_env(c, e) < 0)
+	if (r < 0 || apply_env(c, e) < 0 || resolve_alias(c, e) < 0)
 		return -1;
 	return find_dirs(c, sessions_dir, e);
 }

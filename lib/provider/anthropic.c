@@ -609,6 +609,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 }
 
 static const char *const key_env[] = { "ANTHROPIC_API_KEY", NULL };
+static const char *const families[] = { "claude-", NULL };
 static const char *const headers[] = { "anthropic-version: 2023-06-01", NULL };
 
 const struct provider provider_anthropic = {
@@ -616,6 +617,7 @@ const struct provider provider_anthropic = {
 	.summary = "Anthropic's Messages API: Claude",
 	.base_url = DEFAULT_URL,
 	.model = DEFAULT_MODEL,
+	.families = families,
 	.key_env = key_env,
 	.url_env = "ANTHROPIC_BASE_URL",
 	.key_header = "x-api-key: ",

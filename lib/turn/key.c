@@ -311,4 +311,7 @@ void key_redact(const struct key *k, char *text, size_t n)
 		return;
 	for (char *p = text; (p = memmem(p, n - (size_t)(p - text), k->value.p, len)); p += len)
 		memset(p, '*', len);
+	while (--len >= KEY_SECRET) /* a message that was cut may end within it */
+		if (n >= len && memcmp(text + n - len, k->value.p, len) == 0)
+			memset(text + n - len, '*', len);
 }

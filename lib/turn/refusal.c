@@ -161,6 +161,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	how->endpoint.provider->problem(buf_span(&rs->body), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
+	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
 	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, &way_out);
 	said = utf8_head(buf_span(&p->message), MESSAGE_MAX, &cut);
@@ -179,7 +180,6 @@ void refusal_advise(struct talk *how, const struct letter *l, const struct probl
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	key_redact(&how->endpoint.key, e->msg, strlen(e->msg));
 	advise(how, l, p, p->status, -1, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);

@@ -218,6 +218,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	}
 	if (f->reply->text.n || f->reply->reasoning.n)
 		*again = -1; /* it would be said twice */
+	key_redact(&how->endpoint.key, e->msg, strlen(e->msg)); /* a server may say it back anywhere */
 	trace_response(how->trace, &rs, r < 0 ? e->msg : NULL);
 	http_response_release(&rs);
 	return r;

@@ -1,0 +1,148 @@
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+load helper
+load wire
+
+# --events and --trace.
+
+types() { jq -r .type <<<"$out" | paste -sd' '; }
+
+@test "events: what happens in a turn, in its order" {
+	answers "$(stream '{"reasoning":"hm"}' '{"text":"Hel"}' '{"text":"lo"}' '{"finish":"stop"}' \
+		'{"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}' '{"done":true}')"
+	run_split mc-chat --events -n -s s hi
+	assert_status 0
+	assert_err_empty
+	same types 'started reasoning text text usage stored' "$(types)"
+	jq -se '.[0] | .session == "s" and .provider == "openai-compatible" and .model == "test-model"' <<<"$out"
+	jq -se '[.[] | select(.type == "text").text] | add == "Hello"' <<<"$out"
+	jq -se '.[4].tokenUsage.totalTokens == 5' <<<"$out"
+	same 'the record' "$(exchange s)" "$(jq 'select(.type == "stored").exchange' <<<"$out")"
+	jq -se '.[0].exchange == .[-1].exchange.id and (map(.timestamp) | . == sort)' <<<"$out"
+}
+
+@test "events: each is there when it happened" {
+	answers "$(stream '{"text":"one"}' '{"wait":"go"}' '{"text":"two"}' "$END")"
+	start_chat --events --no-stdin -n -s s hi
+	holds chat.out '"text":"one"'
+	refute grep -q two chat.out
+	touch go
+	end_chat
+	assert_status 0
+	same types 'started text text stored' "$(types)"
+}
+
+@test "events: a character that came in pieces is one character" {
+	answers "$(stream '{"event":{"choices":[{"delta":{"content":"a"}}]}}' \
+		"{\"send_base64\":\"$(printf 'data: {"choices":[{"delta":{"content":"\xf0\x9f"}}]}\n\n' | base64 -w0)\"}" \
+		"{\"send_base64\":\"$(printf 'data: {"choices":[{"delta":{"content":"\x98\x80b\xff"}}]}\n\n' | base64 -w0)\"}" "$END")"
+	run_split mc-chat --events -n -s s hi
+	assert_status 0
+	same text $'a😀b\uFFFD' "$(jq -rj 'select(.type == "text").text' <<<"$out")"
+	same 'in the record' $'a😀b\uFFFD' "$(exchange s .answer)"
+	iconv -f utf-8 -t utf-8 "$BATS_TEST_TMPDIR/out" >/dev/null
+}
+
+@test "events: a turn that fails is stored, and then the error comes" {
+	answers "$(stream '{"text":"so far"}')" "$(refuses 400 '{"error":{"message":"no"}}')"
+	run_split mc-chat --events -n -s s hi
+	assert_status 3
+	same types 'started text stored error' "$(types)"
+	jq -se '.[2].exchange.status == "error" and .[3].exitStatus == 3 and (.[3].error | contains("complete"))' <<<"$out"
+	has 'the error' "$err" "$(jq -r 'select(.type == "error").error' <<<"$out")"
+	run_split mc-chat --events -s s hi
+	same types 'started stored error' "$(types)"
+}
+
+@test "events: a turn that cannot begin is an error alone" {
+	answers "$(says hi)"
+	run_split mc-chat --events -s nothere hi
+	assert_status 1
+	same types error "$(types)"
+	jq -e '.exitStatus == 1 and (.error | contains("nothere"))' <<<"$out"
+	run_split mc-chat --events -o temperature=x hi
+	assert_status 2
+}
+
+@test "events: with --no-save the end is unsaved" {
+	answers "$(says hi)"
+	run_split mc-chat --events --no-save hi
+	assert_status 0
+	same types 'started text unsaved' "$(types)"
+	jq -se 'all(has("session") | not) and .[-1].exchange.answer == "hi"' <<<"$out"
+	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+@test "events: an interrupted turn" {
+	answers "$(stream '{"text":"so far"}' '{"hang":true}')"
+	start_chat --events --no-stdin -n -s s hi
+	holds chat.out 'so far'
+	kill -INT "$CHAT"
+	end_chat
+	assert_status 130
+	same types 'started text stored error' "$(types)"
+	jq -se '.[2].exchange.status == "interrupted" and .[3].exitStatus == 130' <<<"$out"
+}
+
+@test "events: at a terminal nothing of them is obeyed" {
+	answers "$(stream '{"text":"\u001b[31mred"}' "$END")"
+	term_start -x 200 mc-chat --events --no-stdin -n -s s hi
+	same 'exit status' 0 "$(term_status)"
+	term_wait 'u001b\[31mred'
+	has screen "$(term_screen)" '"type":"started"'
+}
+
+@test "events: a reader that leaves ends nothing" {
+	answers "$(stream '{"text":"one"}' '{"wait":"go"}' '{"text":"two"}' "$END")"
+	(mc-chat --events --no-stdin -n -s s hi; echo $? >status) | head -n 2 >/dev/null &
+	poll 30 test -e "$MC_SESSIONS_DIR/s/turn.partial"
+	touch go
+	wait_for status
+	poll 30 test -s status
+	same 'exit status' 0 "$(<status)"
+	same answer onetwo "$(exchange s .answer)"
+}
+
+# --trace
+
+@test "trace: the request, what came, and how it ended" {
+	answers "$(says hello)"
+	OPENAI_COMPATIBLE_API_KEY=sk-secret-123456 run_split mc-chat --trace t.jsonl -n -s s hi
+	assert_status 0
+	assert_out hello
+	assert_err_empty
+	same types 'request data data data response' "$(jq -r .type t.jsonl | paste -sd' ')"
+	same mode 600 "$(stat -c %a t.jsonl)"
+	jq -se --arg url "$MC_BASE_URL/chat/completions" '.[0] | .method == "POST" and .url == $url and .attempt == 1 and
+		.body.messages[0].content == "hi" and any(.headers[]; . == "Authorization: Bearer ***")' t.jsonl
+	jq -se '.[1].data | fromjson | .choices[0].delta.content == "hello"' t.jsonl
+	jq -se '.[-1] | .status == 200 and .connections == 1 and .times.end >= .times.firstByte and
+		(.head | contains("text/event-stream")) and (has("error") | not)' t.jsonl
+	refute grep -q sk-secret t.jsonl
+}
+
+@test "trace: is appended to, and holds each attempt" {
+	answers "$(refuses 503 '{"error":"busy"}')" "$(says hello)"
+	MC_RETRIES=1 mc-chat --trace t.jsonl -n -s s hi 2>err
+	same attempts $'1\n2' "$(jq -r 'select(.type == "request").attempt' t.jsonl)"
+	jq -se 'map(select(.type == "response")) | .[0].status == 503 and (.[0].body | contains("busy")) and
+		(.[0].error | contains("503")) and .[1].status == 200' t.jsonl
+	mc-chat --trace t.jsonl -s s hi
+	same requests 3 "$(grep -c '"type":"request"' t.jsonl)"
+}
+
+@test "trace: one that cannot be opened is an error, one that cannot be written a warning" {
+	answers "$(says hello)"
+	run_split mc-chat --trace /nonexistent/t -n -s s hi
+	assert_status 1
+	assert_err_has "/nonexistent/t"
+	[[ ! -e $SERVER_LOG || ! -s $SERVER_LOG ]]
+	run_split mc-chat --trace /dev/full -n -s s hi
+	assert_status 0
+	assert_out hello
+	assert_err_has "cannot write the trace '/dev/full': No space left"
+}
+
+@test "trace: of a provider without a network is empty" {
+	MC_PROVIDER=echo mc-chat --trace t.jsonl hi
+	[[ -e t.jsonl && ! -s t.jsonl ]]
+}

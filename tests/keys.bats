@@ -1,0 +1,272 @@
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+load helper
+load wire
+
+# Where API keys come from, and where they do not go.
+
+KEY=sk-canary-0123456789abcdef
+
+setup() {
+	fresh
+	CONF=$HOME/.config/mcbox/config.json
+	mkdir -p "${CONF%/*}"
+}
+
+# section JSON [RESPONSE...]: a server of the file's own, with these settings more.
+section() {
+	local members=$1
+	shift
+	answers "${@:-$(says hello)}"
+	printf '{"providers":{"mine":{"baseUrl":"%s","model":"m"%s}}}\n' "$MC_BASE_URL" "${members:+,$members}" >"$CONF"
+	unset MC_BASE_URL MC_PROVIDER MC_MODEL
+}
+
+# sent: the Authorization header of the last request.
+sent() { request | jq -r '.headers.authorization // "none"'; }
+
+refused_with() {
+	run_split mc-chat --no-stdin -n -s s -p mine hi
+	((status == 1 || status == 2)) || differs 'exit status' '1 or 2'
+	assert_out_empty
+	local word
+	for word; do assert_err_has "$word"; done
+	[[ ! -s $SERVER_LOG && ! -e $MC_SESSIONS_DIR/s ]]
+}
+
+@test "apiKeyFile: the key is what is in it, without the line's end" {
+	section '"apiKeyFile":"~/key"'
+	(umask 077 && printf '%s\r\n\n' "$KEY" >"$HOME/key")
+	mc-chat -p mine hi
+	same header "Bearer $KEY" "$(sent)"
+}
+
+@test "apiKeyFile: one that others may read, or that is no file, is refused" {
+	section '"apiKeyFile":"~/key"'
+	refused_with "$HOME/key" 'No such file'
+	(umask 077 && echo "$KEY" >"$HOME/key")
+	local mode
+	for mode in 0644 0640 0604 0620 0602 0610; do
+		chmod "$mode" "$HOME/key"
+		refused_with "$HOME/key" "$mode" 'chmod 600'
+	done
+	rm "$HOME/key"
+	mkfifo -m 600 "$HOME/key"
+	refused_with "$HOME/key" 'no regular file'
+	rm "$HOME/key"
+	mkdir -m 700 "$HOME/key"
+	refused_with "$HOME/key" 'no regular file'
+}
+
+@test "apiKeyFile: an empty one, one with two words and a large one are no keys" {
+	section '"apiKeyFile":"~/key"'
+	umask 077
+	: >"$HOME/key"
+	refused_with "$HOME/key" 'no API key'
+	printf 'two words' >"$HOME/key"
+	refused_with "$HOME/key" 'a character that no key has (its 4th)'
+	head -c 20000 /dev/zero | tr '\0' k >"$HOME/key"
+	refused_with "$HOME/key" 'larger than a key'
+}
+
+@test "apiKeyCommand: its output is the key; no shell reads it" {
+	section '"apiKeyCommand":["/bin/echo","-n","k$HOME;~/key"]'
+	mc-chat -p mine hi
+	same header "Bearer k\$HOME;~/key" "$(sent)"
+}
+
+@test "apiKeyCommand: runs once in a conversation, with nothing on its standard input" {
+	cat >give <<-SH
+		#!/bin/sh
+		echo run >>"$PWD/runs"
+		cat >"$PWD/stdin"
+		echo $KEY
+	SH
+	chmod +x give
+	section "\"apiKeyCommand\":[\"$PWD/give\"]"
+	term_start mc-chat -p mine
+	term_wait '^>'
+	term_keys one Enter
+	poll 30 test -s "$SERVER_LOG"
+	term_wait '^hello'
+	term_keys two Enter
+	poll 30 eval '[[ $(wc -l <"$SERVER_LOG") == 2 ]]'
+	term_keys C-d
+	same 'exit status' 0 "$(term_status)"
+	same runs run "$(<runs)"
+	[[ ! -s stdin ]]
+	same header "Bearer $KEY" "$(sent)"
+}
+
+@test "apiKeyCommand: one that fails, is not there or prints nothing is told by its name" {
+	section '"apiKeyCommand":["false"]'
+	refused_with "'false'" 'status 1'
+	section '"apiKeyCommand":["/nonexistent/x"]'
+	refused_with "'/nonexistent/x'" 'No such file'
+	section '"apiKeyCommand":["true"]'
+	refused_with "'true'" 'no API key'
+	section '"apiKeyCommand":["sh","-c","kill -9 $$"]'
+	refused_with "'sh'" 'signal 9'
+}
+
+@test "apiKeyCommand: Ctrl-C ends the wait for it" {
+	section '"apiKeyCommand":["sh","-c","touch here; exec sleep 600"]'
+	start_chat -p mine --no-stdin -n -s s hi
+	wait_for here
+	kill -INT "$CHAT"
+	end_chat
+	assert_status 130
+	[[ ! -e $MC_SESSIONS_DIR/s ]]
+	refute pgrep -f 'sleep 600' -P "$$"
+}
+
+@test "the environment goes before the file; apiKeyEnv names another variable" {
+	section '"apiKeyEnv":"MY_KEY","apiKeyFile":"~/key"'
+	(umask 077 && echo of-the-file >"$HOME/key")
+	MY_KEY=of-my-variable mc-chat -p mine hi
+	same header 'Bearer of-my-variable' "$(sent)"
+	mc-chat -p mine hi
+	same header 'Bearer of-the-file' "$(sent)"
+}
+
+@test "a server of one's own gets no key that was meant for another" {
+	section ''
+	OPENAI_COMPATIBLE_API_KEY=$KEY OPENAI_API_KEY=$KEY ANTHROPIC_API_KEY=$KEY mc-chat -p mine hi
+	same header none "$(sent)"
+	refute grep -q "$KEY" "$SERVER_LOG"
+}
+
+@test "401 and 403 say where the key came from, or what to set" {
+	section '"apiKeyFile":"~/key"' "$(refuses 401 '{"error":{"message":"bad key"}}')"
+	(umask 077 && echo "$KEY" >"$HOME/key")
+	run_split mc-chat -n -s s -p mine hi
+	assert_status 3
+	assert_err_has "bad key; is the API key right? It came from the key file '$HOME/key'"
+	section '' "$(refuses 403 '{"error":{"message":"no"}}')"
+	run_split mc-chat -n -s s2 -p mine hi
+	assert_err_has "no API key is set: put one into 'apiKeyFile' of 'mine'"
+	answers "$(refuses 401 '{}')"
+	OPENAI_COMPATIBLE_API_KEY=$KEY run_split mc-chat -n -s t hi
+	assert_err_has 'It came from the environment variable OPENAI_COMPATIBLE_API_KEY'
+	run_split mc-chat -s t hi
+	assert_err_has 'put one into the environment variable OPENAI_COMPATIBLE_API_KEY'
+}
+
+# A canary: the key is planted where it may come from, the server says it back in every
+# place it can, and then all that was written is searched.
+
+# nowhere: the key is in no file below here but those that hold it on purpose.
+nowhere() {
+	local found
+	found=$(grep -rlaF -e "$KEY" . | grep -vxE './(home/key|server\.json|server\.jsonl)' || true)
+	same 'files that hold the key' '' "$found"
+}
+
+# quotes: responses that hold the key: refusals, error events, models, broken JSON.
+quotes() {
+	local IFS=,
+	local list=(
+		"$(refuses 401 "{\"error\":{\"message\":\"bad key $KEY here\"}}")"
+		"$(refuses 400 "no JSON: $KEY" text/plain)"
+		"$(refuses 500 "<html><title>$KEY</title></html>" text/html)"
+		"$(stream "{\"event\":{\"error\":{\"message\":\"$KEY\"}}}")"
+		"$(stream '{"text":"x"}' "{\"send\":\"data: {\\\"$KEY\\n\\n\"}")"
+		"{\"status\":302,\"headers\":{\"Location\":\"http://127.0.0.1:1/$KEY\"}}"
+		"{\"headers\":{\"Content-Encoding\":\"$KEY\"},\"steps\":[{\"send\":\"x\"}]}"
+	)
+	printf '%s' "${list[*]}"
+}
+
+@test "the key is in no session, trace, error or output" {
+	local i
+	section '"apiKeyFile":"~/key"' "$(quotes)" "$(says hello)"
+	(umask 077 && echo "$KEY" >"$HOME/key")
+	for i in 1 2 3 4 5 6 7 8; do
+		mc-chat --trace trace.jsonl --events -n -s s -p mine hi >>said 2>&1 || true
+	done
+	same requests 8 "$(wc -l <"$SERVER_LOG")"
+	mc-session-cat --json s >>said
+	mc-session-ls --json >>said
+	# It was sent, so the search would find it.
+	same header "Bearer $KEY" "$(sent)"
+	[[ -s trace.jsonl ]]
+	nowhere
+}
+
+@test "the key is in no argument list and in no other program's environment" {
+	cat >give <<-SH
+		#!/bin/sh
+		env >"$PWD/environment"
+		tr '\0' '\n' <"/proc/\$PPID/cmdline" >"$PWD/arguments"
+		echo other-key-for-the-server
+	SH
+	chmod +x give
+	section "\"apiKeyCommand\":[\"$PWD/give\"]"
+	local name
+	for name in ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY GOOGLE_API_KEY OPENAI_COMPATIBLE_API_KEY; do
+		export "$name=$KEY"
+	done
+	mc-chat -p mine hi
+	grep -q '^HOME=' environment
+	grep -q mc-chat arguments
+	nowhere
+}
+
+@test "apiKeyEnv's variable is no other program's either" {
+	answers "$(says hello)"
+	cat >give <<-SH
+		#!/bin/sh
+		env >"$PWD/environment"
+		echo other-key-for-the-server
+	SH
+	chmod +x give
+	printf '{"providers":{"a":{"baseUrl":"%s","model":"m","apiKeyCommand":["%s"]},
+		"b":{"baseUrl":"http://localhost","apiKeyEnv":"MY_OWN"}}}\n' "$MC_BASE_URL" "$PWD/give" >"$CONF"
+	unset MC_BASE_URL MC_PROVIDER MC_MODEL
+	MY_OWN=$KEY mc-chat -p a hi
+	grep -q '^HOME=' environment
+	nowhere
+}
+
+@test "no tool leaves a core file" {
+	local tool
+	ulimit -c unlimited 2>/dev/null || skip 'core files cannot be allowed here'
+	section '"apiKeyFile":"~/key"' "$(stream '{"text":"so far"}' '{"hang":true}')"
+	(umask 077 && echo "$KEY" >"$HOME/key")
+	start_chat -p mine --no-stdin -n -s s hi
+	holds chat.out 'so far'
+	same 'the soft limit' 1 "$(awk '/^Max core file size/ { print $5 }' "/proc/$CHAT/limits")"
+	kill -ABRT "$CHAT"
+	end_chat
+	assert_status 134
+	nowhere
+}
+
+@test "a key is not sent to a server that was merely found on a port" {
+	if (: </dev/tcp/127.0.0.1/11434) 2>/dev/null || (: </dev/tcp/127.0.0.1/8080) 2>/dev/null; then
+		skip 'a server answers on the port of Ollama or llama.cpp'
+	fi
+	mkfifo port
+	timeout 60 /usr/bin/python3 - >port 3>&- <<-'PY' &
+		import socket, sys
+		s = socket.socket()
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		try:
+		    s.bind(("127.0.0.1", 11434))
+		except OSError:
+		    print("busy", flush=True)
+		    sys.exit()
+		s.listen()
+		print("ready", flush=True)
+		s.settimeout(30)
+		c, _ = s.accept()
+		c.settimeout(30)
+		open("heard", "wb").write(c.recv(65536))
+		c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+	PY
+	read -r ready <port
+	[[ $ready == ready ]] || skip 'the port is busy'
+	OPENAI_COMPATIBLE_API_KEY=$KEY run_split mc-chat --no-stdin -m m hi
+	wait_for heard
+	has request "$(<heard)" 'GET /v1/models'
+	nowhere
+}
