@@ -113,6 +113,21 @@ static int parse_checked(struct span text, size_t weight, struct json_object **o
 	                 : err_set(e, ERR_DAMAGED, "an object with two members of one name");
 }
 
+/* json-c cannot tell that a bare number or word is over before it has seen what follows. */
+static int parse_form(struct span text, struct json_object **out, struct err *e)
+{
+	struct buf ended = BUF_INIT;
+	int r;
+
+	if (text.n && memchr("}]\"", text.p[text.n - 1], 3))
+		return parse_once(text, out, e);
+	buf_add(&ended, text.p, text.n);
+	buf_addc(&ended, '\n');
+	r = buf_check(&ended, e) < 0 ? -1 : parse_once(buf_span(&ended), out, e);
+	buf_release(&ended);
+	return r;
+}
+
 static int check_size(struct span text, struct err *e)
 {
 	return text.n <= JSON_MAX ? 0 : err_set(e, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
@@ -141,11 +156,9 @@ int json_parse_lenient(struct span text, struct json_object **out, struct err *e
 		return -1;
 	if (json_check_form(text, &weight, &why) < 0)
 		return parse_once(text, out, e); /* which is content with more, in its own way */
-	r = parse_once(text, out, &why);
+	r = parse_form(text, out, &why);
 	if (r == 0 && (*out ? is_complete(text, weight, *out, &why) >= 0 : is_null(text)))
 		return 0;
-	if (r < 0 && why.kind == ERR_DAMAGED && !is_object(text))
-		return err_set(e, why.kind, "%s", why.msg); /* a number that ends with the text */
 	json_object_put(*out);
 	*out = NULL;
 	return err_oom(e);

@@ -64,18 +64,12 @@ static bool fits(struct json_object *v, enum kind kind, bool positive)
 static int check(struct span key, struct span json, struct err *e)
 {
 	size_t i = find_common(key);
-	struct buf text = BUF_INIT;
 	struct json_object *v;
 	bool right;
-	int r;
 
 	if (i == COMMON)
 		return 0;
-	buf_add(&text, json.p, json.n);
-	buf_addc(&text, ' '); /* the parser wants to see where a number ends */
-	r = buf_check(&text, e) < 0 ? -1 : json_parse_lenient(buf_span(&text), &v, e);
-	buf_release(&text);
-	if (r < 0)
+	if (json_parse_lenient(json, &v, e) < 0)
 		return -1;
 	right = fits(v, common[i].kind, strcmp(common[i].key, "max_tokens") == 0);
 	json_object_put(v);

@@ -3,10 +3,10 @@
  * any text as a string.
  *
  * Properties: an object by the letter is parsed, strictly if it has no name twice, leniently
- * in any case and to the same, and so is an array leniently; written again it is JSON by the letter and the same. The scanner walks
- * through just the members that json-c finds, in their order, with the same strings and
- * numbers, and finds the first of a name. A string that is written is JSON, on one
- * line, and both readers give it back.
+ * in any case and to the same, and so is any value leniently; written again it is JSON by the
+ * letter and the same. The scanner walks through just the members that json-c finds, in their
+ * order, with the same strings and numbers, and finds the first of a name. A string that is
+ * written is JSON, on one line, and both readers give it back.
  */
 #include "base/json.h"
 
@@ -158,13 +158,9 @@ static void check_text(struct span text)
 	while (start < text.n && memchr(" \t\r\n", text.p[start], 4))
 		start++;
 	if (json_check(text, &weight, &e) == 0) {
-		if (text.p[start] == '{' || text.p[start] == '[') {
-			must(json_parse_lenient(text, &o, &e) == 0, "%s", e.msg);
-			if (text.p[start] == '{')
-				check_object(text, o);
-		} else if (json_parse_lenient(text, &o, &e) < 0) {
-			return; /* where a bare number ends json-c cannot tell */
-		}
+		must(json_parse_lenient(text, &o, &e) == 0, "%s", e.msg);
+		if (text.p[start] == '{')
+			check_object(text, o);
 		json_object_put(o);
 	} else {
 		must(e.kind == ERR_DAMAGED && e.msg[0], "a reason");

@@ -126,6 +126,32 @@ static void test_lenient(void)
 	is_int(json_parse_lenient((struct span){ "", 0 }, &o, &e), -1, "nothing is no object");
 }
 
+/* A number has no end of its own, nor a word. */
+static void test_bare_values(void)
+{
+	static const struct {
+		const char *text;
+		double want;
+	} good[] = { { "7", 7 }, { "-0.25", -0.25 }, { "1e3", 1000 }, { " 12 ", 12 }, { "0", 0 }, { "true", 1 } };
+	static const char *const bad[] = { "1e", "-", "1.", "1 2", "nul", "[1", "{\"a\":1", "\"1" };
+	struct json_object *o;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct span copy = exact(span_str(good[i].text));
+
+		is_int(json_parse_lenient(copy, &o, &e), 0, "a bare value: %s", good[i].text);
+		ok(json_object_get_double(o) == good[i].want, "its value");
+		json_object_put(o);
+		drop(copy);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		is_int(json_parse_lenient(span_str(bad[i]), &o, &e), -1, "no whole value: %s", bad[i]);
+		is_int(e.kind, ERR_DAMAGED, "is an error");
+		err_clear(&e);
+	}
+}
+
 static void test_members(void)
 {
 	struct span s = span_str("before");
@@ -550,6 +576,7 @@ int main(void)
 	test_nul_bytes();
 	test_depth();
 	test_lenient();
+	test_bare_values();
 	test_members();
 	test_writer();
 	test_value();
