@@ -54,7 +54,9 @@ struct problem {
 	enum problem_kind kind;
 	struct buf message;     /* the server's own words; empty when it has none */
 	int64_t tokens, window; /* of PROBLEM_CONTEXT, where the words tell; else 0 */
-	long status; /* the HTTP status that an error in a stream stands for; 0: it does not say */
+	long status; /* the HTTP status that the words stand for: of an error in a stream, which has
+	              * no other, or one that says better what is wrong than that of the answer
+	              * (401 for a wrong key that came with 400); 0: they do not tell */
 };
 
 #define PROBLEM_INIT { PROBLEM_OTHER, BUF_INIT, 0, 0, 0 }
