@@ -1,0 +1,707 @@
+/*
+ * google: the Gemini API, models/MODEL:streamGenerateContent and :generateContent.
+ *
+ * References: ai.google.dev/api/generate-content (request, response, finish and block
+ * reasons, usage) and …/api/models; ai.google.dev/gemini-api/docs/generate-content/thinking,
+ * …/structured-output, …/image-understanding, …/document-processing, …/tokens,
+ * …/openai (what a reasoning effort is in tokens), …/rate-limits and
+ * …/generate-content/api-errors; github.com/googleapis/python-genai, google/genai/types.py.
+ *
+ * A stream has no end mark: it ends with the connection. The finish reason says that the
+ * reply is complete, but chunks with usage may follow it, so nothing here sets `done` before
+ * the end of a stream.
+ */
+#include <string.h>
+
+#include "provider/wire.h"
+
+#define DEFAULT_URL "https://generativelanguage.googleapis.com/v1beta"
+#define DEFAULT_MODEL "gemini-flash-latest" /* an alias that moves with the stable models */
+#define VERSION "/v1beta"
+
+/* ---- the URL ---- */
+
+/* A whole segment of a path: v1, v1beta, v1alpha, v2beta1. */
+static bool is_version(struct span s)
+{
+	size_t i = 1;
+
+	if (s.n < 2 || s.p[0] != 'v' || s.p[1] < '0' || s.p[1] > '9')
+		return false;
+	while (i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'z')))
+		i++;
+	return i == s.n;
+}
+
+/* Google's own libraries take a base URL without a version, other programs one with it. A
+ * version anywhere in the path counts, as there is in …/v1/publishers/google. */
+static bool has_version(const char *base_url)
+{
+	const char *p = strstr(base_url, "://");
+
+	for (p = strchr(p ? p + 3 : base_url, '/'); p; p = strchr(p, '/')) {
+		p++;
+		if (is_version((struct span){ p, strcspn(p, "/") }))
+			return true;
+	}
+	return false;
+}
+
+static void add_base(struct buf *url, const char *base_url, const char *path)
+{
+	wire_url(url, base_url, has_version(base_url) ? "" : VERSION);
+	buf_adds(url, path);
+}
+
+/* All but the unreserved characters of RFC 3986. */
+static void add_encoded(struct buf *url, struct span s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                            "0123456789-._~";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] && strchr(plain, s.p[i]))
+			buf_addc(url, s.p[i]);
+		else
+			buf_addf(url, "%%%02X", (unsigned)(unsigned char)s.p[i]);
+}
+
+static bool begins(struct span s, const char *with)
+{
+	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
+}
+
+/* A model's name as the lists have it, models/NAME, is NAME to us. */
+static struct span bare_name(struct span model)
+{
+	size_t n = begins(model, "models/") ? strlen("models/") : 0;
+
+	return (struct span){ model.p + n, model.n - n };
+}
+
+static void add_model(struct buf *url, const char *base_url, const char *name)
+{
+	struct span model = bare_name(span_str(name));
+	bool tuned = begins(model, "tunedModels/");
+
+	add_base(url, base_url, tuned ? "/tunedModels/" : "/models/");
+	if (tuned)
+		model = span_str(model.p + strlen("tunedModels/"));
+	add_encoded(url, model);
+}
+
+/* ---- the conversation ---- */
+
+static const char role_user[] = "user", role_model[] = "model";
+
+/* Opens a part of what `whose` said. Roles must alternate: a prompt that was left unanswered
+ * is one turn with the next. */
+static void open_part(struct buf *b, const char **role, const char *whose)
+{
+	if (*role != whose) {
+		buf_adds(b, *role ? "]}," : "");
+		buf_addf(b, "{\"role\":\"%s\",\"parts\":[", whose);
+	}
+	*role = whose;
+	wire_comma(b);
+}
+
+static void add_text(struct buf *b, struct span text)
+{
+	buf_adds(b, "{\"text\":");
+	json_add_str(b, text);
+	buf_addc(b, '}');
+}
+
+static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+{
+	if (wire_is_text(a)) {
+		buf_adds(b, "{\"text\":");
+		wire_text_file(b, a);
+		buf_addc(b, '}');
+		return 0;
+	}
+	if (span_eq(a->type, "image/gif"))
+		return err_set(e, ERR_USAGE, "google takes no GIF images; convert '%.*s' to PNG",
+		               (int)a->name.n, a->name.p);
+	if (!wire_is_image(a) && !wire_is_pdf(a))
+		return err_set(e, ERR_USAGE, "google takes no files of type %.*s", (int)a->type.n,
+		               a->type.p);
+	buf_adds(b, "{\"inlineData\":{\"mimeType\":");
+	json_add_str(b, a->type);
+	buf_adds(b, ",\"data\":\"");
+	wire_base64(b, a->bytes);
+	buf_adds(b, "\"}}");
+	return 0;
+}
+
+/* The server refuses empty parts and turns without parts: an empty answer is left out. */
+static int add_said(struct buf *b, const char **role, const struct said *s, struct err *e)
+{
+	for (size_t i = 0; i < s->nfiles; i++) {
+		open_part(b, role, role_user);
+		if (add_file(b, &s->files[i], e) < 0)
+			return -1;
+	}
+	if (s->query.n || !s->nfiles) {
+		open_part(b, role, role_user);
+		add_text(b, s->query);
+	}
+	if (s->answer.n) {
+		open_part(b, role, role_model);
+		add_text(b, s->answer);
+	}
+	return 0;
+}
+
+static int add_contents(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct said prompt = rq->prompt;
+	const char *role = NULL;
+
+	prompt.answer.n = 0;
+	buf_adds(b, "{\"contents\":[");
+	for (size_t i = 0; i < rq->nturns; i++)
+		if (add_said(b, &role, &rq->turns[i], e) < 0)
+			return -1;
+	if (add_said(b, &role, &prompt, e) < 0)
+		return -1;
+	buf_adds(b, "]}]");
+	if (rq->system.n) {
+		buf_adds(b, ",\"systemInstruction\":{\"parts\":[");
+		add_text(b, rq->system);
+		buf_adds(b, "]}");
+	}
+	return 0;
+}
+
+/* ---- parameters ---- */
+
+/* The common ones whose name is another here. */
+static const struct {
+	const char *key, *member;
+} names[] = {
+	{ "temperature", "temperature" },
+	{ "top_p", "topP" },
+	{ "max_tokens", "maxOutputTokens" },
+	{ "seed", "seed" },
+	{ "stop", "stopSequences" },
+	{ "reasoning_effort", "thinkingConfig" },
+};
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+/* Members of the request itself; what else is set with -o goes into generationConfig. */
+static bool is_top_level(struct span key)
+{
+	static const char *const top[] = { "safetySettings", "tools", "toolConfig", "cachedContent",
+		                           "labels", "serviceTier", "store", NULL };
+	const char *const *t = top;
+
+	while (*t && !span_eq(key, *t))
+		t++;
+	return *t != NULL;
+}
+
+/* ERR_USAGE for a member that the request has already. */
+static int check_free(const struct chat_request *rq, struct span key, struct err *e)
+{
+	static const char *const own[] = { "contents", "systemInstruction", "generationConfig",
+		                           "model", NULL };
+	static const char *const of_schema[] = { "responseMimeType", "responseJsonSchema",
+		                                 "responseSchema", "responseFormat", NULL };
+
+	for (const char *const *o = own; *o; o++)
+		if (span_eq(key, *o))
+			return err_set(e, ERR_USAGE, "'%s' cannot be set with -o", *o);
+	for (const char *const *o = of_schema; rq->schema.p && *o; o++)
+		if (span_eq(key, *o))
+			return err_set(e, ERR_USAGE, "'%s' cannot be set along with a schema", *o);
+	for (size_t i = 0; i < NAMES; i++)
+		if (span_eq(key, names[i].member) && params_get(rq->params, names[i].key).p)
+			return err_set(e, ERR_USAGE, "'%s' and '%s' set the same; leave one out",
+			               names[i].key, names[i].member);
+	return 0;
+}
+
+static int add_others(const struct chat_request *rq, struct buf *body, struct buf *config,
+                      struct err *e)
+{
+	for (size_t i = 0; rq->params && i < rq->params->n; i++) {
+		const struct param *p = &rq->params->list[i];
+		struct span key = buf_span(&p->key);
+		struct buf *b = is_top_level(key) ? body : config;
+
+		if (param_is_common(key))
+			continue;
+		if (check_free(rq, key, e) < 0)
+			return -1;
+		wire_comma(b);
+		json_add_str(b, key);
+		buf_addc(b, ':');
+		buf_add(b, p->value.p, p->value.n);
+	}
+	return 0;
+}
+
+/* Models of the generation 2.5 take a number of tokens; these are the ones that Google's own
+ * Chat Completions take for an effort. */
+static int add_budget(struct buf *b, const struct chat_request *rq, struct span effort,
+                      struct err *e)
+{
+	static const struct {
+		const char *effort;
+		int tokens;
+	} budgets[] = {
+		{ "none", 0 }, { "minimal", 1024 }, { "low", 1024 }, { "medium", 8192 }, { "high", 24576 },
+	};
+
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+		if (span_eq(effort, budgets[i].effort)) {
+			buf_addf(b, "\"thinkingBudget\":%d", budgets[i].tokens);
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "'reasoning_effort' must be none, minimal, low, medium or high for "
+	               "'%s'", rq->model);
+}
+
+/* Later ones a level, of which each model has its own few. */
+static void add_level(struct buf *b, struct span effort)
+{
+	struct buf upper = BUF_INIT;
+
+	for (size_t i = 0; i < effort.n; i++) {
+		bool lower = effort.p[i] >= 'a' && effort.p[i] <= 'z';
+
+		buf_addc(&upper, lower ? (char)(effort.p[i] - 'a' + 'A') : effort.p[i]);
+	}
+	buf_adds(b, "\"thinkingLevel\":");
+	json_add_str(b, buf_span(&upper));
+	b->oom |= upper.oom;
+	buf_release(&upper);
+}
+
+static int add_effort(struct buf *b, const struct chat_request *rq, struct span json, struct err *e)
+{
+	struct json_object *o;
+	struct span effort;
+	int r = 0;
+
+	if (json_parse_lenient(json, &o, e) < 0)
+		return -1;
+	effort = (struct span){ json_object_get_string(o), (size_t)json_object_get_string_len(o) };
+	if (begins(bare_name(span_str(rq->model)), "gemini-2.5"))
+		r = add_budget(b, rq, effort, e);
+	else
+		add_level(b, effort);
+	json_object_put(o);
+	return r;
+}
+
+/* A thinkingConfig of the user's own is left as it is. */
+static int add_thinking(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct span effort = params_get(rq->params, "reasoning_effort");
+
+	if (params_get(rq->params, "thinkingConfig").p || (!effort.p && !rq->reasoning))
+		return 0;
+	wire_comma(b);
+	buf_adds(b, "\"thinkingConfig\":{");
+	if (effort.p && add_effort(b, rq, effort, e) < 0)
+		return -1;
+	if (rq->reasoning) {
+		wire_comma(b);
+		buf_adds(b, "\"includeThoughts\":true");
+	}
+	buf_addc(b, '}');
+	return 0;
+}
+
+static void add_common(struct buf *b, const struct params *params)
+{
+	for (size_t i = 0; i < NAMES; i++) {
+		struct span value = params_get(params, names[i].key);
+		bool listed = strcmp(names[i].key, "stop") == 0 && value.n && value.p[0] == '"';
+
+		if (!value.p || strcmp(names[i].member, "thinkingConfig") == 0)
+			continue;
+		wire_comma(b);
+		buf_addf(b, "\"%s\":%s", names[i].member, listed ? "[" : "");
+		buf_add(b, value.p, value.n);
+		buf_adds(b, listed ? "]" : "");
+	}
+}
+
+static int add_config(struct buf *body, struct buf *config, const struct chat_request *rq,
+                      struct err *e)
+{
+	buf_addc(config, '{');
+	add_common(config, rq->params);
+	if (add_thinking(config, rq, e) < 0)
+		return -1;
+	if (rq->schema.p) {
+		wire_comma(config);
+		buf_adds(config, "\"responseMimeType\":\"application/json\",");
+		buf_adds(config, "\"responseJsonSchema\":");
+		buf_add(config, rq->schema.p, rq->schema.n);
+	}
+	if (add_others(rq, body, config, e) < 0 || buf_check(config, e) < 0)
+		return -1;
+	if (config->n > 1) {
+		buf_adds(body, ",\"generationConfig\":");
+		buf_add(body, config->p, config->n);
+		buf_addc(body, '}');
+	}
+	return 0;
+}
+
+static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                        struct err *e)
+{
+	struct buf config = BUF_INIT;
+	int r;
+
+	add_model(url, rq->base_url, rq->model);
+	buf_adds(url, rq->stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+	r = add_contents(body, rq, e);
+	if (r == 0)
+		r = add_config(body, &config, rq, e);
+	buf_release(&config);
+	buf_addc(body, '}');
+	return r < 0 || buf_check(url, e) < 0 ? -1 : buf_check(body, e);
+}
+
+/* ---- what is wrong ---- */
+
+static bool says(const struct problem *p, const char *words)
+{
+	return strcasestr(p->message.p, words) != NULL;
+}
+
+/* The words of errors that carry no details. */
+static bool is_about_key(const struct problem *p)
+{
+	return says(p, "API key not valid") || says(p, "API key not found") ||
+	       says(p, "API key expired");
+}
+
+/* google.rpc.ErrorInfo has a reason; google.rpc.QuotaFailure names the quotas. */
+static bool has_reason(struct json_object *details, const char *reason)
+{
+	for (size_t i = 0; i < wire_length(details); i++)
+		if (span_eq(json_member_str(wire_element(details, i), "reason"), reason))
+			return true;
+	return false;
+}
+
+static bool has_day_quota(struct json_object *details)
+{
+	for (size_t i = 0; i < wire_length(details); i++) {
+		struct json_object *list = json_member(wire_element(details, i), "violations");
+
+		for (size_t k = 0; k < wire_length(list); k++) {
+			struct span id = json_member_str(wire_element(list, k), "quotaId");
+
+			if (memmem(id.p, id.n, "PerDay", 6))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The same status for too many requests in a minute, which passes, and for what does not: the
+ * day's quota, one of zero (the model is not in this tier), a spending cap, used-up credits. */
+static bool is_used_up(const struct problem *p, struct json_object *details)
+{
+	return p->status == 402 || has_day_quota(details) || says(p, "per day") ||
+	       says(p, "limit: 0") || says(p, "prepay") || says(p, "credits") ||
+	       says(p, "spending cap") || says(p, "spend cap");
+}
+
+static bool is_context(const struct problem *p)
+{
+	return says(p, "token count") && says(p, "exceeds the maximum number of tokens");
+}
+
+static void take_kind(struct problem *p, struct span status, struct json_object *details)
+{
+	struct span message = buf_span(&p->message);
+
+	if (is_context(p)) {
+		p->kind = PROBLEM_CONTEXT;
+		p->tokens = wire_number_after(message, "token count (");
+		p->window = wire_number_after(message, "maximum number of tokens");
+	} else if ((span_eq(status, "NOT_FOUND") && says(p, "model")) ||
+	           says(p, "unexpected model name")) {
+		p->kind = PROBLEM_MODEL;
+	} else if (span_eq(status, "RESOURCE_EXHAUSTED") && is_used_up(p, details)) {
+		p->kind = PROBLEM_QUOTA;
+	} else if (has_reason(details, "API_KEY_INVALID") || is_about_key(p)) {
+		p->status = 401; /* it comes as 400 */
+	}
+}
+
+/* {"error":{"code":…,"message":…,"status":…,"details":[…]}}, in an array where the server
+ * streams without server-sent events. */
+static void take_problem(struct json_object *o, struct problem *p)
+{
+	struct json_object *error;
+	int64_t code;
+
+	if (json_object_is_type(o, json_type_array))
+		o = wire_element(o, 0);
+	error = json_member(o, "error");
+	if (!json_object_is_type(error, json_type_object)) {
+		wire_add(&p->message, o, "error"); /* of something between */
+		return;
+	}
+	wire_add(&p->message, error, "message");
+	code = wire_count(error, "code");
+	p->status = code >= 100 && code <= 599 ? (long)code : 0;
+	take_kind(p, json_member_str(error, "status"), json_member(error, "details"));
+}
+
+static void problem(struct span body, struct problem *p)
+{
+	struct err ignored = ERR_INIT;
+	struct json_object *o;
+
+	if (json_parse_lenient(body, &o, &ignored) < 0)
+		return;
+	take_problem(o, p);
+	json_object_put(o);
+}
+
+/* ---- its answer to ours ---- */
+
+/* Each chunk counts from the beginning. Counts of nothing are left out, so what was made may
+ * be told by the total alone. */
+static void take_usage(struct reply *r, struct json_object *o)
+{
+	struct json_object *u = json_member(o, "usageMetadata");
+	struct usage *to = &r->usage;
+	int64_t total = wire_count(u, "totalTokenCount");
+
+	if (total < 0 && wire_count(u, "promptTokenCount") < 0)
+		return;
+	to->input = wire_sum(wire_count(u, "promptTokenCount"),
+	                     wire_count(u, "toolUsePromptTokenCount"));
+	to->cached = wire_count(u, "cachedContentTokenCount");
+	to->reasoning = wire_count(u, "thoughtsTokenCount");
+	to->output = wire_sum(wire_count(u, "candidatesTokenCount"), to->reasoning);
+	if (to->output < 0 && to->input >= 0 && total >= to->input)
+		to->output = total - to->input;
+	to->total = to->input >= 0 && to->output >= 0 ? wire_sum(to->input, to->output) : total;
+}
+
+/* Text is either the reply's or a summary of the thoughts. There are other kinds of parts,
+ * for tools, code and images. */
+static bool is_thought(struct json_object *part)
+{
+	struct json_object *thought = json_member(part, "thought");
+
+	return json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
+}
+
+static void add_parts(struct reply *r, struct json_object *parts)
+{
+	for (size_t i = 0; i < wire_length(parts); i++) {
+		struct json_object *part = wire_element(parts, i);
+
+		wire_add(is_thought(part) ? &r->reasoning : &r->text, part, "text");
+	}
+}
+
+/* The first candidate; with candidateCount there are more, each with its index. */
+static struct json_object *candidate_of(struct json_object *o)
+{
+	struct json_object *list = json_member(o, "candidates");
+	size_t i = 0;
+
+	while (i < wire_length(list) && wire_count(wire_element(list, i), "index") > 0)
+		i++;
+	return wire_element(list, i);
+}
+
+/* Some gateways put STOP on each chunk without text: text behind it takes it back. */
+static void take_candidate(struct reply *r, struct json_object *candidate)
+{
+	static const char *const words[] = { "STOP", FINISH_STOP, "MAX_TOKENS", FINISH_LENGTH,
+		"FINISH_REASON_UNSPECIFIED", "", "SAFETY", FINISH_REFUSED, "RECITATION", FINISH_REFUSED,
+		"BLOCKLIST", FINISH_REFUSED, "PROHIBITED_CONTENT", FINISH_REFUSED, "SPII", FINISH_REFUSED,
+		"IMAGE_SAFETY", FINISH_REFUSED, "IMAGE_PROHIBITED_CONTENT", FINISH_REFUSED,
+		"IMAGE_RECITATION", FINISH_REFUSED, NULL };
+	size_t had = r->text.n + r->reasoning.n;
+
+	add_parts(r, json_member(json_member(candidate, "content"), "parts"));
+	if (r->text.n + r->reasoning.n > had)
+		buf_clear(&r->finish_reason);
+	wire_finish(r, json_member_str(candidate, "finishReason"), words);
+}
+
+/* A prompt that is refused has no candidates, only a reason. */
+static void take_block(struct reply *r, struct json_object *o)
+{
+	struct span reason = json_member_str(json_member(o, "promptFeedback"), "blockReason");
+	static const char *const none[] = { NULL };
+
+	if (reason.n && !span_ends(reason, "_UNSPECIFIED"))
+		wire_finish(r, span_str(FINISH_REFUSED), none);
+}
+
+static int take_chunk(struct reply *r, struct json_object *o, struct err *e)
+{
+	struct json_object *candidate = candidate_of(o);
+
+	if (!json_object_is_type(o, json_type_object))
+		return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
+	if (json_member(o, "error")) {
+		take_problem(o, &r->problem);
+		return wire_report(&r->problem, e);
+	}
+	take_usage(r, o);
+	if (candidate)
+		take_candidate(r, candidate);
+	else
+		take_block(r, o);
+	return 0;
+}
+
+/* One chunk, or a list of them. */
+static int take(struct reply *r, struct span json, struct err *e)
+{
+	struct json_object *o;
+	int bad = 0;
+
+	if (json_parse_lenient(json, &o, e) < 0) {
+		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
+		return err_prefix(e, "the server sent a malformed event");
+	}
+	if (!json_object_is_type(o, json_type_array))
+		bad = take_chunk(r, o, e);
+	for (size_t i = 0; bad == 0 && i < wire_length(o); i++)
+		bad = take_chunk(r, wire_element(o, i), e);
+	return wire_done(o, bad, r, e);
+}
+
+static int take_event(struct reply *r, struct span data, struct err *e)
+{
+	return data.n ? take(r, data, e) : 0;
+}
+
+/* A server that does not know alt=sse streams an array of the chunks. */
+static int take_whole(struct reply *r, struct span body, struct err *e)
+{
+	if (take(r, body, e) < 0)
+		return -1;
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
+		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL "
+		               "right?");
+	r->done = true;
+	return 0;
+}
+
+static int end(const struct reply *r, struct err *e)
+{
+	if (r->done || r->finish_reason.n)
+		return 0;
+	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+}
+
+/* ---- models ---- */
+
+static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+{
+	add_base(url, base_url, "/models?pageSize=1000"); /* the most there is */
+	if (page.n) {
+		buf_adds(url, "&pageToken=");
+		add_encoded(url, page);
+	}
+	return buf_check(url, e);
+}
+
+static bool generates(struct json_object *model)
+{
+	struct json_object *methods = json_member(model, "supportedGenerationMethods");
+	size_t i = 0;
+
+	for (; i < wire_length(methods); i++) {
+		struct json_object *m = wire_element(methods, i);
+
+		if (json_object_is_type(m, json_type_string) &&
+		    strcmp(json_object_get_string(m), "generateContent") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int models(struct span body,
+                  int (*take_model)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                  struct buf *next, struct err *e)
+{
+	struct json_object *o, *list;
+	int r = 0;
+
+	if (wire_parse(body, &o, e) < 0)
+		return -1;
+	list = json_member(o, "models");
+	/* A page of nothing is {}. */
+	if (!json_object_is_type(list, json_type_array) && json_object_object_length(o))
+		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL "
+		            "right?");
+	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
+		struct json_object *each = wire_element(list, i);
+		int64_t window = wire_count(each, "inputTokenLimit");
+		struct model m = { bare_name(json_member_str(each, "name")),
+			           json_member_str(each, "displayName"), window > 0 ? window : 0 };
+
+		if (m.id.n && generates(each))
+			r = take_model(ctx, &m, e);
+	}
+	if (r == 0)
+		wire_add(next, o, "nextPageToken");
+	json_object_put(o);
+	return r < 0 ? -1 : buf_check(next, e);
+}
+
+/* As the models' pages have it (ai.google.dev/gemini-api/docs/models). Variants for images,
+ * speech and the like have smaller ones, which only the list of models tells. */
+static int64_t window(struct span model)
+{
+	static const char *const million[] = { "gemini-flash-latest", "gemini-flash-lite-latest",
+		"gemini-pro-latest", "gemini-2.0-flash", "gemini-2.5-flash", "gemini-2.5-pro",
+		"gemini-3-flash", "gemini-3-pro", "gemini-3.1-flash-lite", "gemini-3.1-pro",
+		"gemini-3.5-flash", "gemini-3.6-flash", "gemini-3.8-flash", "gemini-4-argon", NULL };
+	static const char *const others[] = { "-image", "-tts", "-live", "-audio", "-computer-use",
+		                              NULL };
+
+	model = bare_name(model);
+	for (const char *const *o = others; *o; o++)
+		if (memmem(model.p, model.n, *o, strlen(*o)))
+			return 0;
+	for (const char *const *m = million; *m; m++)
+		if (begins(model, *m))
+			return 1048576;
+	return 0;
+}
+
+static const char *const families[] = { "gemini-", "models/gemini-", NULL };
+static const char *const key_env[] = { "GEMINI_API_KEY", "GOOGLE_API_KEY", NULL };
+
+const struct provider provider_google = {
+	.name = "google",
+	.summary = "Google's Gemini API",
+	.base_url = DEFAULT_URL,
+	.model = DEFAULT_MODEL,
+	.families = families,
+	.key_env = key_env,
+	.url_env = "GOOGLE_GEMINI_BASE_URL",
+	.key_header = "x-goog-api-key: ",
+	.request = make_request,
+	.event = take_event,
+	.whole = take_whole,
+	.end = end,
+	.problem = problem,
+	.models_url = models_url,
+	.models = models,
+	.window = window,
+};
