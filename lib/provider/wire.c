@@ -154,3 +154,59 @@ int64_t wire_number_after(struct span text, const char *word)
 			n = n * 10 + (*p - '0');
 	return n;
 }
+
+/* ---- what OpenAI says, and those who follow it ---- */
+
+/* The number behind the first of some words that is in the text. */
+static int64_t number_after_any(struct span text, const char *const *words)
+{
+	int64_t n = 0;
+
+	for (; *words && n == 0; words++)
+		n = wire_number_after(text, *words);
+	return n;
+}
+
+/*
+ * "maximum context length is 4096 tokens. However, your messages resulted in 5000" (or "you
+ * requested", or "your request has"): OpenAI, OpenRouter, vLLM. "exceed the configured limit
+ * of 272000 tokens. Your messages resulted in 300000": OpenAI. "You passed 5000 input tokens
+ * … context length is only 4096": vLLM of 2026, which says characters where it did not count
+ * tokens. "request (5000 tokens) exceeds the available context size (4096 tokens)":
+ * llama.cpp, and Ollama through it. "keep the first 5000 tokens … context length of only
+ * 4096": LM Studio.
+ */
+bool wire_says_context(struct problem *p)
+{
+	static const char *const window[] = { "maximum context length", "configured limit of",
+		                              "context length is only", "context length of only",
+		                              "available context size", NULL };
+	static const char *const tokens[] = { "resulted in", "you requested", "your request has",
+		                              "You passed", "request (", "keep the first", NULL };
+	struct span text = buf_span(&p->message);
+	const char *const *word = window;
+
+	while (*word && !memmem(text.p, text.n, *word, strlen(*word)))
+		word++;
+	if (*word && p->window <= 0)
+		p->window = number_after_any(text, window);
+	if (*word && p->tokens <= 0 && !memmem(text.p, text.n, "input characters", 16))
+		p->tokens = number_after_any(text, tokens);
+	return *word != NULL;
+}
+
+/* Since 2026 OpenAI's type is insufficient_quota, and the code says more (its guide "Error
+ * codes"). */
+bool wire_says_quota(struct span word)
+{
+	static const char *const words[] = { "insufficient_quota", "credit_balance_exhausted",
+		                             "organization_spend_limit_exceeded",
+		                             "project_spend_limit_exceeded",
+		                             "organization_usage_limit_exceeded",
+		                             "billing_not_active", NULL };
+	const char *const *each = words;
+
+	while (*each && !span_eq(word, *each))
+		each++;
+	return *each != NULL;
+}

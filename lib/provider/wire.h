@@ -48,4 +48,12 @@ int wire_report(const struct problem *p, struct err *e);
  * there is none. Digits may be grouped by commas. */
 int64_t wire_number_after(struct span text, const char *word);
 
+/* ---- what OpenAI says, and those who follow it ---- */
+
+/* Whether the message says that the request is larger than the model's window; then its
+ * numbers are filled in, as far as they are told and not there yet. */
+bool wire_says_context(struct problem *p);
+/* Whether an error's code or type says that there is no money left to pay with. */
+bool wire_says_quota(struct span word);
+
 #endif
