@@ -78,7 +78,7 @@ static int check(struct span key, struct span json, struct err *e)
 
 static struct param *find(const struct params *p, struct span key)
 {
-	for (size_t i = 0; p && i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++)
 		if (span_same(buf_span(&p->list[i].key), key))
 			return &p->list[i];
 	return NULL;
@@ -153,7 +153,7 @@ void params_release(struct params *p)
 
 struct span params_get(const struct params *p, const char *key)
 {
-	const struct param *found = find(p, span_str(key));
+	const struct param *found = p ? find(p, span_str(key)) : NULL;
 
 	return found ? buf_span(&found->value) : (struct span){ NULL, 0 };
 }
