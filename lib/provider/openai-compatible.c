@@ -2,9 +2,11 @@
  * openai-compatible: the Chat Completions protocol, as OpenAI defined it and as
  * Ollama, llama.cpp, vLLM, LM Studio and OpenRouter speak it.
  *
- * References: platform.openai.com/docs/api-reference/chat and …/chat-streaming;
- * github.com/ollama/ollama docs/openai.md; docs.vllm.ai "Reasoning Outputs";
- * openrouter.ai/docs "Streaming".
+ * References: developers.openai.com/api, reference "Chat Completions" and guides "Error
+ * codes", "File inputs"; github.com/ollama/ollama docs/openai.md and openai/openai.go;
+ * github.com/ggml-org/llama.cpp tools/server/README.md; docs.vllm.ai "Reasoning Outputs";
+ * github.com/vllm-project/vllm vllm/renderers/params.py; openrouter.ai/docs "Streaming",
+ * "Errors and Debugging".
  */
 #include <string.h>
 
@@ -67,11 +69,11 @@ static void add_message(struct buf *b, const char *role, struct span content)
 	buf_addc(b, '}');
 }
 
-static const char *const own[] = { "model", "messages", "stream", "stream_options",
-	                           "response_format", NULL };
-
-static int add_params(struct buf *b, const struct params *params, struct err *e)
+/* With a schema the response format is ours too. */
+static int add_params(struct buf *b, const struct params *params, bool schema, struct err *e)
 {
+	const char *const own[] = { "model", "messages", "stream", "stream_options",
+		                    schema ? "response_format" : NULL, NULL };
 	static const char *const same[] = { "temperature", "top_p", "max_tokens", "seed", "stop",
 		                            "reasoning_effort", NULL };
 
@@ -110,7 +112,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 		buf_add(body, rq->schema.p, rq->schema.n);
 		buf_adds(body, "}}");
 	}
-	if (add_params(body, rq->params, e) < 0)
+	if (add_params(body, rq->params, rq->schema.p, e) < 0)
 		return -1;
 	buf_addc(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
@@ -153,31 +155,46 @@ static void add_message_of(struct json_object *o, struct buf *message)
 		wire_add(message, o, "message");
 }
 
-/* The codes are OpenAI's; llama.cpp has a type, and both numbers beside its message. */
+/* Words, and not codes, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`
+ * does not exist."), and OpenRouter ("x is not a valid model ID"). */
+static bool says_no_model(const struct buf *message)
+{
+	return strstr(message->p, "not a valid model") ||
+	       (strcasestr(message->p, "model") &&
+	        (strstr(message->p, "not found") || strstr(message->p, "does not exist")));
+}
+
+static void judge(struct problem *p, struct span code, struct span type)
+{
+	bool context = wire_says_context(p); /* which also looks for the numbers */
+
+	if (context || span_eq(code, "context_length_exceeded") ||
+	    span_eq(type, "exceed_context_size_error"))
+		p->kind = PROBLEM_CONTEXT;
+	else if (span_eq(code, "model_not_found") || says_no_model(&p->message))
+		p->kind = PROBLEM_MODEL;
+	else if (p->status == 402 || wire_says_quota(code) || wire_says_quota(type))
+		p->kind = PROBLEM_QUOTA;
+}
+
+/* The codes are OpenAI's and Groq's; OpenRouter, vLLM and llama.cpp have the HTTP status
+ * instead, 402 meaning that credits are used up. llama.cpp has both numbers beside its
+ * message. */
 static void take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
-	struct span code, type;
+	int64_t status, tokens, window;
 
 	o = first_or_self(o);
 	add_message_of(o, &p->message);
 	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
-	code = json_member_str(error, "code");
-	type = json_member_str(error, "type");
-	p->status = wire_count(error, "code") > 0 ? (long)wire_count(error, "code") : 0;
-	if (span_eq(code, "context_length_exceeded") || span_eq(type, "exceed_context_size_error")) {
-		p->kind = PROBLEM_CONTEXT;
-		p->tokens = wire_count(error, "n_prompt_tokens");
-		p->window = wire_count(error, "n_ctx");
-	} else if (span_eq(code, "model_not_found")) {
-		p->kind = PROBLEM_MODEL;
-	} else if (span_eq(code, "insufficient_quota")) {
-		p->kind = PROBLEM_QUOTA;
-	}
-	if (p->kind == PROBLEM_CONTEXT && p->window <= 0)
-		p->window = wire_number_after(buf_span(&p->message), "maximum context length");
-	if (p->kind == PROBLEM_CONTEXT && p->tokens <= 0)
-		p->tokens = wire_number_after(buf_span(&p->message), "resulted in");
+	status = wire_count(error, "code");
+	tokens = wire_count(error, "n_prompt_tokens");
+	window = wire_count(error, "n_ctx");
+	p->status = status >= 400 && status <= 599 ? (long)status : 0;
+	p->tokens = tokens > 0 ? tokens : 0;
+	p->window = window > 0 ? window : 0;
+	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
 }
 
 static void problem(struct span body, struct problem *p)
@@ -282,7 +299,9 @@ static int models_url(const char *base_url, struct span page, struct buf *url, s
 }
 
 /* {"data":[{"id":…}]}; the window is "context_length" at OpenRouter, "max_model_len" at
- * vLLM, "context_window" at Groq, and in "meta" at llama.cpp. */
+ * vLLM, "context_window" at Groq, "max_context_length" at Mistral, and in "meta" at newer
+ * llama.cpp, which tells there too for how much the model was trained: that may be more than
+ * the server gives it. */
 static int64_t window_of(struct json_object *o)
 {
 	static const char *const keys[] = { "context_length", "max_model_len", "context_window",
@@ -304,7 +323,8 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	if (wire_parse(body, &o, e) < 0)
 		return -1;
 	list = json_member(o, "data");
-	if (!json_object_is_type(list, json_type_array))
+	/* Ollama without a model says null. */
+	if (!json_object_is_type(list, json_type_array) && !span_eq(json_member_str(o, "object"), "list"))
 		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
 	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
 		struct json_object *each = wire_element(list, i);

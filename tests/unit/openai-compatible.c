@@ -23,17 +23,68 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	return r;
 }
 
-static void hear(struct heard *h, const char *stream)
+static int feed(struct sse *s, struct span text, struct heard *h)
+{
+	struct span copy = exact(text);
+	int r = sse_feed(s, copy, &h->err);
+
+	drop(copy);
+	return r;
+}
+
+/* In pieces: the first of `first` bytes, the others of `step`. */
+static void hear_pieces(struct heard *h, struct span stream, size_t first, size_t step)
 {
 	struct sse s = SSE_INIT(on_event, h);
 
 	*h = (struct heard){ .reply = REPLY_INIT, .err = ERR_INIT };
-	h->result = sse_feed(&s, span_str(stream), &h->err);
+	for (size_t at = 0, n = first; h->result == 0 && at < stream.n; at += n, n = step) {
+		n = n < stream.n - at ? n : stream.n - at;
+		h->result = feed(&s, (struct span){ stream.p + at, n }, h);
+	}
 	if (h->result == 0)
 		h->result = sse_end(&s, &h->err);
 	if (h->result == 0)
 		h->result = openai->end(&h->reply, &h->err);
 	sse_release(&s);
+}
+
+static void hear(struct heard *h, const char *stream)
+{
+	hear_pieces(h, span_str(stream), strlen(stream), 1);
+}
+
+static bool same_buf(const struct buf *a, const struct buf *b)
+{
+	return span_same(buf_span(a), buf_span(b));
+}
+
+static bool same_heard(const struct heard *a, const struct heard *b)
+{
+	const struct usage *u = &a->reply.usage, *v = &b->reply.usage;
+
+	return a->result == b->result && strcmp(a->err.msg, b->err.msg) == 0 &&
+	       same_buf(&a->reply.text, &b->reply.text) &&
+	       same_buf(&a->reply.reasoning, &b->reply.reasoning) &&
+	       same_buf(&a->reply.finish_reason, &b->reply.finish_reason) && u->input == v->input &&
+	       u->output == v->output && u->total == v->total && u->reasoning == v->reasoning &&
+	       u->cached == v->cached && a->reply.done == b->reply.done;
+}
+
+/* Cut in two at each byte, and byte by byte. */
+static void is_same_in_pieces(struct span stream, const struct heard *whole, const char *who)
+{
+	size_t bad = 0;
+
+	for (size_t cut = 0; cut < stream.n; cut++) {
+		struct heard h;
+
+		hear_pieces(&h, stream, cut ? cut : 1, cut ? stream.n : 1);
+		if (!same_heard(&h, whole) && bad++ == 0)
+			tap_note("first cut that differs: %zu (%s)", cut, h.err.msg);
+		reply_release(&h.reply);
+	}
+	is_int((int64_t)bad, 0, "%s: the same at all %zu cuts", who, stream.n);
 }
 
 static const struct {
@@ -149,6 +200,7 @@ static void test_streams(void)
 		is_buf(&h.reply.finish_reason, streams[i].finish, "its finish reason");
 		ok(got->input == want->input && got->output == want->output && got->total == want->total &&
 		   got->reasoning == want->reasoning && got->cached == want->cached, "its usage");
+		is_same_in_pieces(span_str(streams[i].stream), &h, streams[i].who);
 		reply_release(&h.reply);
 	}
 }
@@ -180,6 +232,7 @@ static void test_bad_streams(void)
 		is_int(h.result, -1, "a stream that fails, case %zu", i);
 		is_err(&h.err, ERR_NETWORK, bad[i].why, "says why");
 		is_buf(&h.reply.text, bad[i].text, "what came before is kept");
+		is_same_in_pieces(span_str(bad[i].stream), &h, "a stream that fails");
 		reply_release(&h.reply);
 	}
 }
@@ -266,6 +319,89 @@ static void test_problems(void)
 	}
 }
 
+/* What is wrong, where the words or codes of a server tell. */
+static void test_problem_kinds(void)
+{
+	static const struct {
+		const char *who, *body;
+		enum problem_kind kind;
+		int64_t tokens, window;
+		long status;
+	} cases[] = {
+		{ "OpenAI", "{\"error\":{\"message\":\"This model's maximum context length is 8192 tokens. However, your "
+		  "messages resulted in 9001 tokens.\",\"type\":\"invalid_request_error\",\"code\":"
+		  "\"context_length_exceeded\"}}", PROBLEM_CONTEXT, 9001, 8192, 0 },
+		{ "Groq", "{\"error\":{\"message\":\"Please reduce the length of the messages or completion.\",\"type\":"
+		  "\"invalid_request_error\",\"code\":\"context_length_exceeded\"}}", PROBLEM_CONTEXT, 0, 0, 0 },
+		{ "llama.cpp", "{\"error\":{\"code\":400,\"message\":\"request (1407 tokens) exceeds the available context "
+		  "size (256 tokens), try increasing it\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":"
+		  "1407,\"n_ctx\":256}}", PROBLEM_CONTEXT, 1407, 256, 400 },
+		{ "llama.cpp, with numbers of no use", "{\"error\":{\"code\":500,\"message\":\"too long\",\"type\":"
+		  "\"exceed_context_size_error\",\"n_prompt_tokens\":-1,\"n_ctx\":\"x\"}}", PROBLEM_CONTEXT, 0, 0, 500 },
+		{ "Ollama", "{\"error\":{\"message\":\"request (7900 tokens) exceeds the available context size (4096 "
+		  "tokens), try increasing it\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}",
+		  PROBLEM_CONTEXT, 7900, 4096, 0 },
+		{ "vLLM", "{\"error\":{\"message\":\"You passed 5000 input tokens and requested 16 output tokens. However, "
+		  "the model's context length is only 4096 tokens, resulting in a maximum input length of 4080 tokens.\","
+		  "\"type\":\"BadRequestError\",\"param\":\"input_tokens\",\"code\":400}}", PROBLEM_CONTEXT, 5000, 4096, 400 },
+		{ "older vLLM", "{\"object\":\"error\",\"message\":\"This model's maximum context length is 131072 tokens. "
+		  "However, you requested 156632 tokens (152536 in the messages, 4096 in the completion).\",\"type\":"
+		  "\"BadRequestError\",\"param\":null,\"code\":400}", PROBLEM_CONTEXT, 156632, 131072, 400 },
+		{ "OpenRouter", "{\"error\":{\"message\":\"This endpoint's maximum context length is 32768 tokens. However, "
+		  "you requested about 42832 tokens\",\"code\":400}}", PROBLEM_CONTEXT, 42832, 32768, 400 },
+		{ "OpenAI, no model", "{\"error\":{\"message\":\"The model `x` does not exist\",\"code\":"
+		  "\"model_not_found\"}}", PROBLEM_MODEL, 0, 0, 0 },
+		{ "Ollama, no model", "{\"error\":{\"message\":\"model 'x' not found\",\"type\":\"not_found_error\","
+		  "\"param\":null,\"code\":null}}", PROBLEM_MODEL, 0, 0, 0 },
+		{ "older Ollama, no model", "{\"error\":\"model \\\"x\\\" not found, try pulling it first\"}",
+		  PROBLEM_MODEL, 0, 0, 0 },
+		{ "vLLM, no model", "{\"error\":{\"message\":\"The model `x` does not exist.\",\"type\":"
+		  "\"NotFoundError\",\"param\":\"model\",\"code\":404}}", PROBLEM_MODEL, 0, 0, 404 },
+		{ "OpenRouter, no model", "{\"error\":{\"message\":\"x is not a valid model ID\",\"code\":400}}",
+		  PROBLEM_MODEL, 0, 0, 400 },
+		{ "llama.cpp, no such path", "{\"error\":{\"code\":404,\"message\":\"File Not Found\",\"type\":"
+		  "\"not_found_error\"}}", PROBLEM_OTHER, 0, 0, 404 },
+		{ "OpenAI, no money", "{\"error\":{\"message\":\"m\",\"type\":\"insufficient_quota\",\"code\":"
+		  "\"insufficient_quota\"}}", PROBLEM_QUOTA, 0, 0, 0 },
+		{ "OpenAI, no credits", "{\"error\":{\"message\":\"m\",\"type\":\"insufficient_quota\",\"code\":"
+		  "\"credit_balance_exhausted\"}}", PROBLEM_QUOTA, 0, 0, 0 },
+		{ "OpenRouter, no credits", "{\"error\":{\"message\":\"Insufficient credits\",\"code\":402}}",
+		  PROBLEM_QUOTA, 0, 0, 402 },
+		{ "OpenRouter, too fast", "{\"error\":{\"message\":\"Rate limit exceeded\",\"code\":429}}",
+		  PROBLEM_OTHER, 0, 0, 429 },
+		{ "a code that is no status", "{\"error\":{\"message\":\"m\",\"code\":1004}}", PROBLEM_OTHER, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].body));
+		struct problem p = PROBLEM_INIT;
+
+		openai->problem(copy, &p);
+		is_int(p.kind, cases[i].kind, "%s: what is wrong", cases[i].who);
+		is_int(p.tokens, cases[i].tokens, "how much was asked");
+		is_int(p.window, cases[i].window, "how much it takes");
+		is_int(p.status, cases[i].status, "the status");
+		buf_release(&p.message);
+		drop(copy);
+	}
+}
+
+/* The same of an error event. */
+static void test_problem_in_stream(void)
+{
+	struct heard h;
+
+	hear(&h, "data: {\"choices\":[{\"delta\":{\"content\":\"Hal\"}}]}\n\n"
+	     "error: {\"code\":400,\"message\":\"request (9 tokens) exceeds the available context size (8 tokens)\","
+	     "\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":9,\"n_ctx\":8}\n\n");
+	is_int(h.result, -1, "llama.cpp's error event");
+	is_int(h.reply.problem.kind, PROBLEM_CONTEXT, "what is wrong");
+	is_int(h.reply.problem.tokens, 9, "how much was asked");
+	is_int(h.reply.problem.window, 8, "how much it takes");
+	is_int(h.reply.problem.status, 400, "the status");
+	reply_release(&h.reply);
+}
+
 /* ---- requests ---- */
 
 static void is_request(struct chat_request *rq, const char *want, const char *what)
@@ -305,6 +441,85 @@ static void test_request(void)
 	           "a conversation");
 }
 
+static void is_refused(const struct chat_request *rq, const char *why, const char *what)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	is_int(openai->request(rq, &url, &body, &e), -1, "%s is refused", what);
+	is_err(&e, ERR_USAGE, why, "with a sentence");
+	buf_release(&url);
+	buf_release(&body);
+}
+
+static void test_files(void)
+{
+	const struct attachment files[] = {
+		{ span_str("b.png"), span_str("image/png"), { "\x89PN", 3 } },
+		{ span_str("p\"q\".pdf"), span_str("application/pdf"), span_str("%PDF") },
+		{ span_str("t.txt"), span_str("text/plain"), span_str("one") },
+	};
+	const struct attachment other = { span_str("s.wav"), span_str("audio/wav"), span_str("RIFF") };
+	const struct said turn = { span_str("old"), span_str("a"), files, 1 };
+	struct chat_request rq = { .base_url = "http://h", .model = "m", .turns = &turn, .nturns = 1,
+		                   .prompt = { span_str("what?"), span_str(""), files, 3 } };
+	const char *image = "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBO\"}}";
+	struct buf want = BUF_INIT;
+
+	buf_addf(&want, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[%s,{\"type\":\"text\",\"text\":"
+	         "\"old\"}]},{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"user\",\"content\":[%s,{\"type\":"
+	         "\"file\",\"file\":{\"filename\":\"p\\\"q\\\".pdf\",\"file_data\":\"data:application/pdf;base64,JVBERg==\"}},"
+	         "{\"type\":\"text\",\"text\":\"<file name=\\\"t.txt\\\">\\none\\n</file>\"},{\"type\":\"text\",\"text\":"
+	         "\"what?\"}]}],\"stream\":false}", image, image);
+	is_request(&rq, want.p, "files go before the text, of each turn");
+	buf_release(&want);
+	rq.prompt.files = &other;
+	rq.prompt.nfiles = 1;
+	is_refused(&rq, "openai-compatible takes no files of type audio/wav", "a sound");
+}
+
+static void test_params(void)
+{
+	static const struct {
+		const char *params[7], *schema, *want; /* behind the least request, or the error */
+	} cases[] = {
+		{ { "temperature=0.2", "top_p=1", "max_tokens=5", "seed=-7", "stop=[\"a\",\"b\"]", "reasoning_effort=low" },
+		  NULL, ",\"temperature\":0.2,\"top_p\":1,\"max_tokens\":5,\"seed\":-7,\"stop\":[\"a\",\"b\"],"
+		  "\"reasoning_effort\":\"low\"}" },
+		{ { "top_k=40", "cache_prompt=true", "grammar=root" }, NULL,
+		  ",\"top_k\":40,\"cache_prompt\":true,\"grammar\":\"root\"}" },
+		{ { NULL }, "{\"type\":\"object\"}", ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
+		  "\"name\":\"reply\",\"strict\":true,\"schema\":{\"type\":\"object\"}}}}" },
+		{ { "response_format={\"type\":\"json_object\"}" }, NULL, ",\"response_format\":{\"type\":\"json_object\"}}" },
+		{ { "response_format={}" }, "{}", "'response_format' cannot be set with -o" },
+		{ { "model=x" }, NULL, "'model' cannot be set with -o" },
+		{ { "messages=[]" }, NULL, "'messages' cannot be set with -o" },
+		{ { "stream=true" }, NULL, "'stream' cannot be set with -o" },
+		{ { "stream_options={}" }, NULL, "'stream_options' cannot be set with -o" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct params params = PARAMS_INIT;
+		struct chat_request rq = { .base_url = "http://h", .model = "m", .prompt.query = span_str("q"),
+			                   .params = &params };
+		struct buf want = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		if (cases[i].schema)
+			rq.schema = span_str(cases[i].schema);
+		for (const char *const *p = cases[i].params; *p; p++)
+			is_int(params_add(&params, *p, &e), 0, "parameter %s", *p);
+		buf_addf(&want, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"}],\"stream\":false%s",
+		         cases[i].want);
+		if (cases[i].want[0] == ',')
+			is_request(&rq, want.p, "a request with parameters");
+		else
+			is_refused(&rq, cases[i].want, cases[i].params[0]);
+		buf_release(&want);
+		params_release(&params);
+	}
+}
+
 static void test_urls(void)
 {
 	static const struct {
@@ -326,6 +541,60 @@ static void test_urls(void)
 		is_buf(&url, cases[i].want, "the URL");
 		buf_release(&url);
 		buf_release(&body);
+	}
+}
+
+/* ---- models ---- */
+
+static int take(void *ctx, const struct model *m, struct err *e)
+{
+	struct buf *b = ctx;
+
+	buf_addf(b, "%.*s|%.*s|%d ", (int)m->id.n, m->id.p, (int)m->name.n, m->name.p, (int)m->window);
+	return span_eq(m->id, "stop-here") ? err_set(e, ERR_FAILED, "enough") : 0;
+}
+
+static void test_models(void)
+{
+	static const struct {
+		const char *who, *body, *list, *why;
+	} cases[] = {
+		{ "Ollama", "{\"object\":\"list\",\"data\":[{\"id\":\"qwen3:4b\",\"object\":\"model\",\"created\":1,"
+		  "\"owned_by\":\"library\"}]}", "qwen3:4b||0 ", NULL },
+		{ "Ollama without a model", "{\"object\":\"list\",\"data\":null}", "", NULL },
+		{ "llama.cpp", "{\"models\":[{\"name\":\"m.gguf\"}],\"object\":\"list\",\"data\":[{\"id\":\"m.gguf\","
+		  "\"meta\":{\"n_vocab\":128256,\"n_ctx_train\":131072,\"n_ctx\":8192}},{\"id\":\"old.gguf\",\"meta\":"
+		  "{\"n_ctx_train\":131072}},{\"id\":\"loading\",\"meta\":null}]}",
+		  "m.gguf||8192 old.gguf||0 loading||0 ", NULL },
+		{ "vLLM", "{\"object\":\"list\",\"data\":[{\"id\":\"meta/l\",\"max_model_len\":4096,\"permission\":[]}]}",
+		  "meta/l||4096 ", NULL },
+		{ "OpenRouter", "{\"data\":[{\"id\":\"a/b\",\"name\":\"A: B\",\"context_length\":1000000,\"top_provider\":"
+		  "{\"context_length\":200000}}]}", "a/b|A: B|1000000 ", NULL },
+		{ "Groq", "{\"object\":\"list\",\"data\":[{\"id\":\"g\",\"active\":true,\"context_window\":131072}]}",
+		  "g||131072 ", NULL },
+		{ "Mistral", "{\"object\":\"list\",\"data\":[{\"id\":\"m\",\"name\":\"M\",\"max_context_length\":32768}]}",
+		  "m|M|32768 ", NULL },
+		{ "strange elements", "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\",\"context_length\":-1,"
+		  "\"max_model_len\":\"x\",\"name\":[]}]}", "a||0 ", NULL },
+		{ "one that is enough", "{\"data\":[{\"id\":\"stop-here\"},{\"id\":\"b\"}]}", "stop-here||0 ", "enough" },
+		{ "no list", "{\"data\":{}}", "", "no list of models" }, { "nothing", "{}", "", "no list of models" },
+		{ "an array", "[]", "", "malformed" }, { "a torn one", "{\"data\":[", "", "malformed" },
+		{ "an empty one", "", "", "malformed" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].body));
+		struct buf got = BUF_INIT, next = BUF_INIT, url = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		is_int(openai->models(copy, take, &got, &next, &e), cases[i].why ? -1 : 0, "%s", cases[i].who);
+		is_buf(&got, cases[i].list, "its models");
+		ok(strstr(e.msg, cases[i].why ? cases[i].why : "") != NULL, "its error");
+		is_int(openai->models_url("http://h/v1/", buf_span(&next), &url, &e), 0, "where they are listed");
+		is_buf(&url, "http://h/v1/models", "the URL");
+		buf_release(&got);
+		buf_release(&url);
+		drop(copy);
 	}
 }
 
@@ -360,8 +629,13 @@ int main(void)
 	test_empty_event();
 	test_whole();
 	test_problems();
+	test_problem_kinds();
+	test_problem_in_stream();
 	test_request();
+	test_files();
+	test_params();
 	test_urls();
+	test_models();
 	test_damaged();
 	return tap_end();
 }
