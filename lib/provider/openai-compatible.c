@@ -245,14 +245,10 @@ static void take_choice(struct reply *r, struct json_object *o, const char *part
 		wire_finish(r, span_str(FINISH_REFUSED), words);
 }
 
-static int take(struct reply *r, struct span json, const char *part, struct err *e)
+static int take(struct reply *r, struct json_object *o, const char *part, struct err *e)
 {
-	struct json_object *o;
-	int bad;
+	int bad = check_problem(r, o, e);
 
-	if (wire_parse(json, &o, e) < 0)
-		return -1;
-	bad = check_problem(r, o, e);
 	if (!bad) {
 		take_choice(r, o, part);
 		take_usage(r, o);
@@ -262,18 +258,22 @@ static int take(struct reply *r, struct span json, const char *part, struct err 
 
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
+	struct json_object *o;
+
 	if (!data.n) /* a keep-alive of some servers */
 		return 0;
 	if (span_eq(data, "[DONE]")) {
 		r->done = true;
 		return 0;
 	}
-	return take(r, data, "delta", e);
+	return wire_parse(data, &o, e) < 0 ? -1 : take(r, o, "delta", e);
 }
 
 static int take_whole(struct reply *r, struct span body, struct err *e)
 {
-	if (take(r, body, "message", e) < 0)
+	struct json_object *o;
+
+	if (wire_parse_body(body, &o, e) < 0 || take(r, o, "message", e) < 0)
 		return -1;
 	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
 		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");

@@ -85,6 +85,17 @@ int wire_parse(struct span json, struct json_object **o, struct err *e)
 	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
 }
 
+int wire_parse_body(struct span json, struct json_object **o, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (wire_parse(json, o, &why) == 0)
+		return 0;
+	if (why.kind == ERR_NETWORK && json_is_whole(json))
+		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+	return err_set(e, why.kind, "%s", why.msg);
+}
+
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e)
 {
 	json_object_put(o);

@@ -283,6 +283,9 @@ static void test_whole(void)
 	is_int(whole(&r, "{\"choices\":[{\"mess", &e), -1, "one that breaks off");
 	is_err(&e, ERR_NETWORK, "malformed", "says so");
 	reply_release(&r);
+	is_int(whole(&r, "[]", &e), -1, "one that is no object");
+	is_err(&e, ERR_NETWORK, "is the base URL right?", "asks where it came from");
+	reply_release(&r);
 	/* What is no chat completion at all is no complete reply. */
 	is_int(whole(&r, "{\"status\":\"ok\"}", &e), -1, "one of something else");
 	is_int(e.kind, ERR_NETWORK, "is an error");
