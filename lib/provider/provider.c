@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-extern const struct provider provider_anthropic, provider_google, provider_openai_compatible,
-	provider_echo;
+extern const struct provider provider_anthropic, provider_openai, provider_google,
+	provider_openai_compatible, provider_echo;
 
 const struct provider *const providers[] = {
 	&provider_anthropic,
+	&provider_openai,
 	&provider_google,
 	&provider_openai_compatible,
 	&provider_echo,

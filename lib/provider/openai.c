@@ -1,0 +1,649 @@
+/*
+ * openai: OpenAI's Responses API, which Ollama, llama.cpp, vLLM, LM Studio and OpenRouter
+ * speak too.
+ *
+ * References, at developers.openai.com/api: reference "Create a response", "Streaming
+ * events", "List models"; guides "Reasoning models", "Structured model outputs", "Images and
+ * vision", "File inputs", "Prompt caching", "Conversation state", "Error codes", "Using
+ * GPT-6.2"; "All models" and "Deprecations". The types of github.com/openai/openai-python,
+ * src/openai/types/responses.
+ *
+ * A prefix of the conversation that stays the same is cached by OpenAI unasked: the
+ * instructions come first, and each turn adds to the end.
+ */
+#include <string.h>
+
+#include "provider/wire.h"
+
+/* ---- what is known of the models ---- */
+
+static bool begins(struct span s, const char *word)
+{
+	return s.n >= strlen(word) && memcmp(s.p, word, strlen(word)) == 0;
+}
+
+static bool is_digit(struct span s, size_t i)
+{
+	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
+}
+
+/* Without the maker's name that gateways put before it, and the mark of a fine-tuned one. */
+static struct span plain_name(struct span model)
+{
+	for (size_t i = model.n; i > 0; i--)
+		if (model.p[i - 1] == '/') {
+			model = (struct span){ model.p + i, model.n - i };
+			break;
+		}
+	return begins(model, "ft:") ? (struct span){ model.p + 3, model.n - 3 } : model;
+}
+
+/* 602 for gpt-6.2-sol, 400 for gpt-4o; 0 for another name, as Azure's gpt-35-turbo. */
+static int version(struct span name)
+{
+	int v = 0;
+
+	if (!begins(name, "gpt-") || !is_digit(name, 4))
+		return 0;
+	v = (name.p[4] - '0') * 100;
+	if (name.n > 5 && name.p[5] == '.' && is_digit(name, 6))
+		v += name.p[6] - '0';
+	return is_digit(name, 5) ? 0 : v;
+}
+
+/* Others answer a request that has the member `reasoning` with 400. Reasoning models are
+ * gpt-5 and all after it, but for its chat variant; the o series; and the open ones. */
+static bool reasons(struct span name)
+{
+	if (version(name) >= 500)
+		return !begins(name, "gpt-5-chat");
+	return (begins(name, "o") && is_digit(name, 1)) || begins(name, "gpt-oss");
+}
+
+/* From gpt-5.3-codex on, an answer that is sent again is to say what it was. */
+static bool has_phases(struct span name)
+{
+	return version(name) >= 503;
+}
+
+/*
+ * What a request may fill. From gpt-5 on that is the documented window less the most that may
+ * be answered (1,050,000 and 400,000 less 128,000): a larger request is refused however little
+ * it asks for.
+ */
+static int64_t window(struct span model)
+{
+	static const struct {
+		const char *name;
+		int64_t tokens;
+	} known[] = {
+		{ "gpt-6.2", 922000 },      { "gpt-6.1", 922000 },      { "gpt-6", 922000 },
+		{ "gpt-5.6", 922000 },      { "gpt-5.5", 922000 },      { "gpt-5.4-mini", 272000 },
+		{ "gpt-5.4-nano", 272000 }, { "gpt-5.4", 922000 },      { "gpt-5.3", 272000 },
+		{ "gpt-5.2", 272000 },      { "gpt-5.1", 272000 },      { "gpt-5", 272000 },
+		{ "gpt-5.3-chat", 128000 }, { "gpt-5.2-chat", 128000 }, { "gpt-5.1-chat", 128000 },
+		{ "gpt-5-chat", 128000 },   { "gpt-4.1", 1047576 },     { "gpt-4o", 128000 },
+		{ "o4-mini", 200000 },      { "o3", 200000 },           { "o1", 200000 },
+		{ "gpt-oss", 131072 },
+	};
+	struct span name = plain_name(model);
+	size_t longest = 0;
+	int64_t tokens = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t n = strlen(known[i].name);
+
+		if (n <= longest || !begins(name, known[i].name))
+			continue;
+		if (n < name.n && name.p[n] != '-' && name.p[n] != ':') /* gpt-6.3 is no gpt-6 */
+			continue;
+		longest = n;
+		tokens = known[i].tokens;
+	}
+	return tokens;
+}
+
+/* ---- our records to a request ---- */
+
+static void add_data(struct buf *b, const struct attachment *a)
+{
+	buf_adds(b, "\"data:");
+	buf_add(b, a->type.p, a->type.n);
+	buf_adds(b, ";base64,");
+	wire_base64(b, a->bytes);
+	buf_addc(b, '"');
+}
+
+static void add_text_part(struct buf *b, const char *type, struct span text)
+{
+	wire_comma(b);
+	buf_addf(b, "{\"type\":\"%s\",\"text\":", type);
+	json_add_str(b, text);
+	buf_addc(b, '}');
+}
+
+static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+{
+	wire_comma(b);
+	if (wire_is_text(a)) {
+		buf_adds(b, "{\"type\":\"input_text\",\"text\":");
+		wire_text_file(b, a);
+	} else if (wire_is_image(a)) {
+		buf_adds(b, "{\"type\":\"input_image\",\"detail\":\"auto\",\"image_url\":");
+		add_data(b, a);
+	} else if (wire_is_pdf(a)) {
+		buf_adds(b, "{\"type\":\"input_file\",\"filename\":");
+		json_add_str(b, a->name);
+		buf_adds(b, ",\"file_data\":");
+		add_data(b, a);
+	} else {
+		return err_set(e, ERR_USAGE, "openai takes no files of type %.*s", (int)a->type.n,
+		               a->type.p);
+	}
+	buf_addc(b, '}');
+	return 0;
+}
+
+static int add_prompt(struct buf *b, const struct said *s, struct err *e)
+{
+	wire_comma(b);
+	buf_adds(b, "{\"type\":\"message\",\"role\":\"user\",\"content\":[");
+	for (size_t i = 0; i < s->nfiles; i++)
+		if (add_file(b, &s->files[i], e) < 0)
+			return -1;
+	if (s->query.n || !s->nfiles)
+		add_text_part(b, "input_text", s->query);
+	buf_adds(b, "]}");
+	return 0;
+}
+
+/* What the model said is output_text, also when it is sent again. An empty answer is left
+ * out: it has no text to be a part, and two prompts in a row are allowed. */
+static void add_answer(struct buf *b, struct span answer, bool phases)
+{
+	if (!answer.n)
+		return;
+	wire_comma(b);
+	buf_addf(b, "{\"type\":\"message\",\"role\":\"assistant\",%s\"content\":[",
+	         phases ? "\"phase\":\"final_answer\"," : "");
+	add_text_part(b, "output_text", answer);
+	buf_adds(b, "]}");
+}
+
+static int add_input(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	bool phases = has_phases(plain_name(span_str(rq->model)));
+
+	buf_adds(b, ",\"input\":[");
+	for (size_t i = 0; i < rq->nturns; i++) {
+		if (add_prompt(b, &rq->turns[i], e) < 0)
+			return -1;
+		add_answer(b, rq->turns[i].answer, phases);
+	}
+	if (add_prompt(b, &rq->prompt, e) < 0)
+		return -1;
+	buf_addc(b, ']');
+	return 0;
+}
+
+static struct span trim(struct span s)
+{
+	while (s.n && memchr(" \t\r\n", s.p[0], 4))
+		s = (struct span){ s.p + 1, s.n - 1 };
+	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
+		s.n--;
+	return s;
+}
+
+/* The user's own object of that name; NULL when there is none. */
+static int own_object(const struct params *params, const char *key, struct json_object **o,
+                      struct err *e)
+{
+	struct span own = params_get(params, key);
+	struct err why = ERR_INIT;
+
+	*o = NULL;
+	if (!own.p || json_parse_object(own, o, &why) == 0)
+		return 0;
+	if (why.kind != ERR_DAMAGED)
+		return err_set(e, why.kind, "%s", why.msg);
+	return err_set(e, ERR_USAGE, "'%s' must be an object: %s", key, why.msg);
+}
+
+/* Begins an object that has the user's own members, so that ours can be added. */
+static void open_object(struct buf *b, const struct params *params, const char *key)
+{
+	struct span own = trim(params_get(params, key));
+
+	buf_addf(b, ",\"%s\":{", key);
+	if (own.p)
+		own = trim((struct span){ own.p + 1, own.n - 2 });
+	buf_add(b, own.p, own.n);
+}
+
+static void add_member(struct buf *b, const char *key, struct span json)
+{
+	wire_comma(b);
+	buf_addf(b, "\"%s\":", key);
+	buf_add(b, json.p, json.n);
+}
+
+/* The effort, and a summary where the user wants to see it: OpenAI shows no more of its
+ * models' reasoning, and that to verified organizations only. */
+static int add_reasoning(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct span effort = params_get(rq->params, "reasoning_effort");
+	bool known = reasons(plain_name(span_str(rq->model))), twice, summary;
+	struct json_object *own;
+
+	if (own_object(rq->params, "reasoning", &own, e) < 0)
+		return -1;
+	if (!own && !effort.p && !(rq->reasoning && known))
+		return 0;
+	twice = effort.p && json_object_object_get_ex(own, "effort", NULL);
+	summary = rq->reasoning && !json_object_object_get_ex(own, "summary", NULL);
+	json_object_put(own);
+	if (twice)
+		return err_set(e, ERR_USAGE, "'reasoning' has an effort already; give it without "
+		                             "'reasoning_effort'");
+	open_object(b, rq->params, "reasoning");
+	if (effort.p)
+		add_member(b, "effort", effort);
+	if (summary)
+		add_member(b, "summary", span_str("\"auto\""));
+	buf_addc(b, '}');
+	return 0;
+}
+
+static int add_text(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct json_object *own;
+	bool format;
+
+	if (own_object(rq->params, "text", &own, e) < 0)
+		return -1;
+	if (!own && !rq->schema.p)
+		return 0;
+	format = json_object_object_get_ex(own, "format", NULL);
+	json_object_put(own);
+	if (rq->schema.p && format)
+		return err_set(e, ERR_USAGE, "'text' has a format already; give it without a schema");
+	open_object(b, rq->params, "text");
+	if (rq->schema.p) {
+		add_member(b, "format", span_str("{\"type\":\"json_schema\",\"name\":\"reply\","
+		                                 "\"strict\":true,\"schema\":"));
+		buf_add(b, rq->schema.p, rq->schema.n);
+		buf_addc(b, '}');
+	}
+	buf_addc(b, '}');
+	return 0;
+}
+
+static void add_param(struct buf *b, const struct params *params, const char *key,
+                      const char *theirs)
+{
+	struct span value = params_get(params, key);
+
+	if (!value.p)
+		return;
+	buf_addf(b, ",\"%s\":", theirs);
+	buf_add(b, value.p, value.n);
+}
+
+/* Those without a member of ours. "reasoning" and "text" share theirs. */
+static int add_others(struct buf *b, const struct params *params, struct err *e)
+{
+	static const char *const own[] = { "model", "instructions", "input", "store", "stream", NULL };
+
+	for (size_t i = 0; params && i < params->n; i++) {
+		struct params one = { &params->list[i], 1 };
+		struct span key = buf_span(&params->list[i].key);
+
+		if (span_eq(key, "reasoning") || span_eq(key, "text"))
+			continue;
+		if (params_add_others(&one, own, b, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The API has neither a seed nor stop sequences. */
+static int add_params(struct buf *b, const struct params *params, struct err *e)
+{
+	if (params_refuse(params, "seed", "openai", e) < 0 ||
+	    params_refuse(params, "stop", "openai", e) < 0)
+		return -1;
+	if (params_get(params, "max_tokens").p && params_get(params, "max_output_tokens").p)
+		return err_set(e, ERR_USAGE, "'max_tokens' and 'max_output_tokens' are the same; give one");
+	add_param(b, params, "temperature", "temperature");
+	add_param(b, params, "top_p", "top_p");
+	add_param(b, params, "max_tokens", "max_output_tokens");
+	return add_others(b, params, e);
+}
+
+/* Nothing is left with OpenAI for later ("store"): the conversation is kept here, and sent
+ * whole each time. */
+static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                        struct err *e)
+{
+	wire_url(url, rq->base_url, "/responses");
+	buf_adds(body, "{\"model\":");
+	json_add_str(body, span_str(rq->model));
+	if (rq->system.p) {
+		buf_adds(body, ",\"instructions\":");
+		json_add_str(body, rq->system);
+	}
+	if (add_input(body, rq, e) < 0)
+		return -1;
+	buf_addf(body, ",\"store\":false,\"stream\":%s", rq->stream ? "true" : "false");
+	if (add_reasoning(body, rq, e) < 0 || add_text(body, rq, e) < 0 ||
+	    add_params(body, rq->params, e) < 0)
+		return -1;
+	buf_addc(body, '}');
+	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
+}
+
+/* ---- its errors ---- */
+
+/* An error in a stream has no status of its own. The type invalid_request_error stands for
+ * several, that of a wrong key among them. */
+static long status_of(struct span word)
+{
+	static const struct {
+		const char *word;
+		long status;
+	} known[] = {
+		{ "server_error", 500 },          { "server_is_overloaded", 503 },
+		{ "rate_limit_exceeded", 429 },   { "rate_limit_error", 429 },
+		{ "slow_down", 429 },             { "context_length_exceeded", 400 },
+		{ "invalid_prompt", 400 },        { "invalid_api_key", 401 },
+		{ "model_not_found", 404 },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_eq(word, known[i].word))
+			return known[i].status;
+	return wire_says_quota(word) ? 429 : 0;
+}
+
+static void judge(struct problem *p, struct span code, struct span type)
+{
+	bool context = wire_says_context(p); /* which also looks for the numbers */
+
+	p->status = p->status ? p->status : status_of(code);
+	p->status = p->status ? p->status : status_of(type);
+	if (context || span_eq(code, "context_length_exceeded"))
+		p->kind = PROBLEM_CONTEXT;
+	else if (span_eq(code, "model_not_found"))
+		p->kind = PROBLEM_MODEL;
+	else if (wire_says_quota(code) || wire_says_quota(type))
+		p->kind = PROBLEM_QUOTA;
+}
+
+/* {"error":{…}}, a response that failed, or the event `error`, whose members stand in it
+ * itself, or in its "error". */
+static void take_problem(struct json_object *o, struct problem *p)
+{
+	struct json_object *inner = json_member(o, "error");
+	struct json_object *error = json_object_is_type(inner, json_type_object) ? inner : o;
+	int64_t status = wire_count(error, "code");
+
+	wire_add(&p->message, error, "message");
+	if (!p->message.n)
+		wire_add(&p->message, o, "error");
+	if (!p->message.n)
+		wire_add(&p->message, o, "detail"); /* of gateways made with FastAPI */
+	if (!p->message.n)
+		wire_add(&p->message, error, "code");
+	if (status >= 400 && status <= 599)
+		p->status = (long)status;
+	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
+}
+
+static void problem(struct span body, struct problem *p)
+{
+	struct err ignored = ERR_INIT;
+	struct json_object *o;
+
+	if (json_parse_lenient(body, &o, &ignored) < 0)
+		return;
+	take_problem(o, p);
+	json_object_put(o);
+}
+
+/* ---- its answer to ours ---- */
+
+static const char *const finish_words[] = { "max_output_tokens", FINISH_LENGTH,
+	                                    "content_filter", FINISH_REFUSED, NULL };
+
+/* Parts of reasoning, and messages, stand as paragraphs. */
+static void paragraph(struct buf *b)
+{
+	if (b->n && !span_ends(buf_span(b), "\n\n"))
+		buf_adds(b, "\n\n");
+}
+
+static void take_usage(struct reply *r, struct json_object *response)
+{
+	struct json_object *u = json_member(response, "usage");
+
+	if (!json_object_is_type(u, json_type_object))
+		return;
+	r->usage.input = wire_count(u, "input_tokens");
+	r->usage.output = wire_count(u, "output_tokens");
+	r->usage.total = wire_count(u, "total_tokens");
+	r->usage.reasoning = wire_count(json_member(u, "output_tokens_details"), "reasoning_tokens");
+	r->usage.cached = wire_count(json_member(u, "input_tokens_details"), "cached_tokens");
+}
+
+static void take_message(struct reply *r, struct json_object *item)
+{
+	struct json_object *content = json_member(item, "content");
+
+	paragraph(&r->text);
+	for (size_t i = 0; i < wire_length(content); i++) {
+		struct json_object *part = wire_element(content, i);
+
+		wire_add(&r->text, part, "text");
+		wire_add(&r->text, part, "refusal");
+		if (json_member_str(part, "refusal").n)
+			wire_finish(r, span_str(FINISH_REFUSED), finish_words);
+	}
+}
+
+static void take_thoughts(struct buf *b, struct json_object *parts)
+{
+	for (size_t i = 0; i < wire_length(parts); i++) {
+		paragraph(b);
+		wire_add(b, wire_element(parts, i), "text");
+	}
+}
+
+/* All of it at once. In a stream this tells again what has come already, unless a gateway
+ * sent it here only. */
+static void take_output(struct reply *r, struct json_object *output)
+{
+	bool text = !r->text.n, reasoning = !r->reasoning.n;
+
+	for (size_t i = 0; i < wire_length(output); i++) {
+		struct json_object *item = wire_element(output, i);
+		struct span type = json_member_str(item, "type");
+
+		if (text && span_eq(type, "message"))
+			take_message(r, item);
+		if (reasoning && span_eq(type, "reasoning")) {
+			take_thoughts(&r->reasoning, json_member(item, "summary"));
+			take_thoughts(&r->reasoning, json_member(item, "content"));
+		}
+	}
+}
+
+static int take_response(struct reply *r, struct json_object *response, struct span status,
+                         struct err *e)
+{
+	struct span reason = json_member_str(json_member(response, "incomplete_details"), "reason");
+
+	take_usage(r, response);
+	if (span_eq(status, "failed")) {
+		take_problem(response, &r->problem);
+		return wire_report(&r->problem, e);
+	}
+	take_output(r, json_member(response, "output"));
+	if (span_eq(status, "incomplete"))
+		wire_finish(r, reason.n ? reason : status, finish_words);
+	else if (!r->finish_reason.n)
+		wire_finish(r, span_str(FINISH_STOP), finish_words);
+	r->done = true;
+	return 0;
+}
+
+/* The type without "response." before it. */
+static int take_typed(struct reply *r, struct json_object *o, struct span type, struct err *e)
+{
+	struct json_object *part = json_member(o, "part");
+
+	if (span_eq(type, "output_text.delta")) {
+		wire_add(&r->text, o, "delta");
+	} else if (span_eq(type, "refusal.delta")) {
+		wire_add(&r->text, o, "delta");
+		wire_finish(r, span_str(FINISH_REFUSED), finish_words);
+	} else if (span_eq(type, "reasoning_summary_text.delta") ||
+	           span_eq(type, "reasoning_text.delta")) {
+		wire_add(&r->reasoning, o, "delta");
+	} else if (span_eq(type, "reasoning_summary_part.added")) {
+		paragraph(&r->reasoning);
+	} else if (span_eq(type, "content_part.added")) {
+		if (span_eq(json_member_str(part, "type"), "reasoning_text"))
+			paragraph(&r->reasoning);
+		else if (wire_count(o, "content_index") == 0)
+			paragraph(&r->text);
+	} else if (span_eq(type, "completed") || span_eq(type, "incomplete") ||
+	           span_eq(type, "failed")) {
+		return take_response(r, json_member(o, "response"), type, e);
+	}
+	return 0;
+}
+
+/* Gateways may send an error as the bare body that it would be without a stream. */
+static bool is_error(struct json_object *o)
+{
+	struct span type = json_member_str(o, "type");
+
+	return span_eq(type, "error") || (!type.n && json_member(o, "error"));
+}
+
+static int take_event(struct reply *r, struct span data, struct err *e)
+{
+	struct json_object *o;
+	struct span type;
+	int result = 0;
+
+	if (!data.n || span_eq(data, "[DONE]")) /* which gateways add; the end is a typed event */
+		return 0;
+	if (wire_parse(data, &o, e) < 0)
+		return -1;
+	type = json_member_str(o, "type");
+	if (is_error(o)) {
+		take_problem(o, &r->problem);
+		result = wire_report(&r->problem, e);
+	} else if (begins(type, "response.")) {
+		result = take_typed(r, o, (struct span){ type.p + 9, type.n - 9 }, e);
+	}
+	return wire_done(o, result, r, e);
+}
+
+/* One that is said to be running still (queued, in_progress), or was cancelled, is none. */
+static int check_whole(struct json_object *o, struct span status, struct err *e)
+{
+	if (span_eq(status, "completed") || span_eq(status, "incomplete") || span_eq(status, "failed"))
+		return 0;
+	if (status.n)
+		return err_set(e, ERR_NETWORK, "the server's answer holds no reply: its status is '%.*s'",
+		               (int)(status.n < 40 ? status.n : 40), status.p);
+	if (json_object_is_type(json_member(o, "output"), json_type_array))
+		return 0;
+	return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+}
+
+static int take_whole(struct reply *r, struct span body, struct err *e)
+{
+	struct json_object *o;
+	struct span status;
+	int result;
+
+	if (wire_parse_body(body, &o, e) < 0)
+		return -1;
+	status = json_member_str(o, "status");
+	if (!status.n && json_member(o, "error")) {
+		take_problem(o, &r->problem);
+		result = wire_report(&r->problem, e);
+	} else {
+		result = check_whole(o, status, e);
+	}
+	if (result == 0)
+		result = take_response(r, o, status, e);
+	return wire_done(o, result, r, e);
+}
+
+static int end(const struct reply *r, struct err *e)
+{
+	if (r->done)
+		return 0;
+	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+}
+
+/* ---- models ---- */
+
+static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+{
+	(void)page; /* all are on the first */
+	wire_url(url, base_url, "/models");
+	return buf_check(url, e);
+}
+
+/* The list holds ids and dates: neither which API a model is for, nor how much it takes. */
+static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                  void *ctx, struct buf *next, struct err *e)
+{
+	struct json_object *o, *list;
+	int r = 0;
+
+	(void)next;
+	if (wire_parse(body, &o, e) < 0)
+		return -1;
+	list = json_member(o, "data");
+	if (!json_object_is_type(list, json_type_array))
+		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
+	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
+		struct model m = { .id = json_member_str(wire_element(list, i), "id"), .name = { "", 0 } };
+
+		if (m.id.n)
+			r = take_model(ctx, &m, e);
+	}
+	json_object_put(o);
+	return r;
+}
+
+/* Not gpt-oss, which others serve. */
+static const char *const families[] = { "gpt-4", "gpt-5", "gpt-6", "gpt-7", "chatgpt-", "o1", "o3",
+	                                "o4", "ft:gpt-", NULL };
+static const char *const key_env[] = { "OPENAI_API_KEY", NULL };
+
+const struct provider provider_openai = {
+	.name = "openai",
+	.summary = "OpenAI's Responses API",
+	.base_url = "https://api.openai.com/v1",
+	.model = "gpt-6.2-sol",
+	.families = families,
+	.key_env = key_env,
+	.url_env = "OPENAI_BASE_URL",
+	.key_header = "Authorization: Bearer ",
+	.request = make_request,
+	.event = take_event,
+	.whole = take_whole,
+	.end = end,
+	.problem = problem,
+	.models_url = models_url,
+	.models = models,
+	.window = window,
+};

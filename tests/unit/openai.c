@@ -1,0 +1,740 @@
+/* OpenAI's Responses API, on streams as it and those who follow it send them. */
+#include "base/json.h"
+#include "data.h"
+#include "net/sse.h"
+#include "provider/provider.h"
+#include "tap.h"
+
+static const struct provider *openai;
+
+struct heard {
+	struct reply reply;
+	struct err err;
+	int result; /* of the stream, or of end() */
+};
+
+static int on_event(void *ctx, struct span data, struct err *e)
+{
+	struct heard *h = ctx;
+	struct span copy = exact(data);
+	int r = openai->event(&h->reply, copy, e);
+
+	drop(copy);
+	return r;
+}
+
+static int feed(struct sse *s, struct span text, struct heard *h)
+{
+	struct span copy = exact(text);
+	int r = sse_feed(s, copy, &h->err);
+
+	drop(copy);
+	return r;
+}
+
+/* In pieces: the first of `first` bytes, the others of `step`. */
+static void hear(struct heard *h, struct span stream, size_t first, size_t step)
+{
+	struct sse s = SSE_INIT(on_event, h);
+
+	*h = (struct heard){ .reply = REPLY_INIT, .err = ERR_INIT };
+	for (size_t at = 0, n = first; h->result == 0 && at < stream.n; at += n, n = step) {
+		n = n < stream.n - at ? n : stream.n - at;
+		h->result = feed(&s, (struct span){ stream.p + at, n }, h);
+	}
+	if (h->result == 0)
+		h->result = sse_end(&s, &h->err);
+	if (h->result == 0)
+		h->result = openai->end(&h->reply, &h->err);
+	sse_release(&s);
+}
+
+static bool same_buf(const struct buf *a, const struct buf *b)
+{
+	return span_same(buf_span(a), buf_span(b));
+}
+
+static bool same_heard(const struct heard *a, const struct heard *b)
+{
+	const struct usage *u = &a->reply.usage, *v = &b->reply.usage;
+
+	return a->result == b->result && strcmp(a->err.msg, b->err.msg) == 0 &&
+	       same_buf(&a->reply.text, &b->reply.text) &&
+	       same_buf(&a->reply.reasoning, &b->reply.reasoning) &&
+	       same_buf(&a->reply.finish_reason, &b->reply.finish_reason) &&
+	       same_buf(&a->reply.problem.message, &b->reply.problem.message) &&
+	       a->reply.problem.kind == b->reply.problem.kind && u->input == v->input &&
+	       u->output == v->output && u->total == v->total && u->reasoning == v->reasoning &&
+	       u->cached == v->cached && a->reply.done == b->reply.done;
+}
+
+/* Cut in two at each byte, and byte by byte. */
+static void is_same_in_pieces(struct span stream, const struct heard *whole, const char *who)
+{
+	size_t bad = 0;
+
+	for (size_t cut = 0; cut < stream.n; cut++) {
+		struct heard h;
+
+		hear(&h, stream, cut ? cut : 1, cut ? stream.n : 1);
+		if (!same_heard(&h, whole) && bad++ == 0)
+			tap_note("first cut that differs: %zu (%s)", cut, h.err.msg);
+		reply_release(&h.reply);
+	}
+	is_int((int64_t)bad, 0, "%s: the same at all %zu cuts", who, stream.n);
+}
+
+/* Events as the API frames them. */
+#define EV(type, rest) "event: response." type "\ndata: {\"type\":\"response." type "\"," rest "}\n\n"
+#define AT "\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0"
+#define DELTA(text) EV("output_text.delta", AT ",\"delta\":\"" text "\",\"logprobs\":[],\"obfuscation\":\"q7\"")
+#define PART(type) EV("content_part.added", AT ",\"part\":{\"type\":\"" type "\",\"text\":\"\"}")
+#define RESPONSE(status, rest)                                                                     \
+	"\"sequence_number\":9,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"" \
+	status "\"," rest "}"
+#define USAGE(in, cached, out, reasoning, total)                                                   \
+	"\"usage\":{\"input_tokens\":" #in ",\"input_tokens_details\":{\"cached_tokens\":" #cached     \
+	",\"cache_write_tokens\":2},\"output_tokens\":" #out                                           \
+	",\"output_tokens_details\":{\"reasoning_tokens\":" #reasoning "},\"total_tokens\":" #total "}"
+#define MESSAGE(text)                                                                              \
+	"{\"id\":\"msg_1\",\"type\":\"message\",\"status\":\"completed\",\"role\":\"assistant\","      \
+	"\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"text\":\"" text "\"}]}"
+#define COMPLETED(output)                                                                          \
+	EV("completed", RESPONSE("completed", "\"error\":null,\"incomplete_details\":null,"            \
+	                         "\"output\":[" output "]," USAGE(30, 12, 9, 4, 39)))
+#define COUNTS { 30, 9, 39, 4, 12 }
+
+static const struct {
+	const char *who, *stream, *text, *reasoning, *finish;
+	struct usage usage;
+} streams[] = {
+	{ "text",
+	  EV("created", RESPONSE("in_progress", "\"output\":[],\"usage\":null,\"error\":null"))
+	  EV("in_progress", RESPONSE("in_progress", "\"output\":[]"))
+	  EV("output_item.added", "\"output_index\":0,\"item\":{\"type\":\"message\",\"content\":[]}")
+	  PART("output_text") DELTA("Guten") DELTA(" \\ud83d\\ude00\\n")
+	  EV("output_text.done", AT ",\"text\":\"Guten 😀\\n\"")
+	  EV("content_part.done", AT ",\"part\":{\"type\":\"output_text\",\"text\":\"Guten 😀\\n\"}")
+	  EV("output_item.done", "\"item\":" MESSAGE("Guten 😀\\n")) COMPLETED(MESSAGE("Guten 😀\\n")),
+	  "Guten 😀\n", "", "stop", COUNTS },
+	{ "reasoning in two parts, then text",
+	  EV("output_item.added", "\"item\":{\"type\":\"reasoning\",\"summary\":[]}")
+	  EV("reasoning_summary_part.added", "\"summary_index\":0,\"part\":{\"type\":\"summary_text\"}")
+	  EV("reasoning_summary_text.delta", "\"summary_index\":0,\"delta\":\"**First**\"")
+	  EV("reasoning_summary_text.delta", "\"summary_index\":0,\"delta\":\" so\"")
+	  EV("reasoning_summary_text.done", "\"summary_index\":0,\"text\":\"**First** so\"")
+	  EV("reasoning_summary_part.done", "\"summary_index\":0,\"part\":{\"text\":\"**First** so\"}")
+	  EV("reasoning_summary_part.added", "\"summary_index\":1,\"part\":{\"type\":\"summary_text\"}")
+	  EV("reasoning_summary_text.delta", "\"summary_index\":1,\"delta\":\"then\"")
+	  PART("output_text") DELTA("4")
+	  COMPLETED("{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"**First** so\"},"
+	            "{\"type\":\"summary_text\",\"text\":\"then\"}]}," MESSAGE("4")),
+	  "4", "**First** so\n\nthen", "stop", COUNTS },
+	{ "the reasoning of an open model, in CRLF, with comments and an end mark",
+	  ": ping\r\n\r\nevent: response.content_part.added\r\ndata: {\"type\":\"response.content_part.added\","
+	  "\"content_index\":0,\"part\":{\"type\":\"reasoning_text\",\"text\":\"\"}}\r\n\r\n"
+	  "data: {\"type\":\"response.reasoning_text.delta\",\"delta\":\"Hm\"}\r\n\r\ndata:\r\n\r\n"
+	  "data: {\"type\":\"response.output_text.delta\",\"delta\":\"Ja\"}\r\n\r\n"
+	  "data: {\"type\":\"response.completed\",\"response\":{\"output\":[]}}\r\n\r\ndata: [DONE]\r\n\r\n",
+	  "Ja", "Hm", "stop", USAGE_NONE },
+	{ "a refusal", PART("refusal") EV("refusal.delta", AT ",\"delta\":\"I \"")
+	  EV("refusal.delta", AT ",\"delta\":\"won't\"") EV("refusal.done", AT ",\"refusal\":\"I won't\"")
+	  COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"I won't\"}]}"),
+	  "I won't", "", "content_filter", COUNTS },
+	{ "an answer that was cut", DELTA("Once upon")
+	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
+	                            "\"output\":[" MESSAGE("Once upon") "]," USAGE(5, 0, 16, 0, 21))),
+	  "Once upon", "", "length", { 5, 16, 21, 0, 0 } },
+	{ "an answer that was filtered", DELTA("Take")
+	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"content_filter\"}")),
+	  "Take", "", "content_filter", USAGE_NONE },
+	{ "an answer that ends for a reason of tomorrow", DELTA("a")
+	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"moonrise\"}")),
+	  "a", "", "moonrise", USAGE_NONE },
+	{ "an answer that ends without a reason", DELTA("a")
+	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":null")),
+	  "a", "", "incomplete", USAGE_NONE },
+	{ "two messages", PART("output_text") DELTA("I look.") PART("output_text") DELTA("Found.")
+	  COMPLETED(MESSAGE("I look.") "," MESSAGE("Found.")),
+	  "I look.\n\nFound.", "", "stop", COUNTS },
+	{ "a gateway that tells it all in the end",
+	  EV("created", RESPONSE("in_progress", "\"output\":[]"))
+	  COMPLETED("{\"type\":\"reasoning\",\"summary\":[{\"text\":\"A\"},{\"text\":\"B\"}],\"content\":null},"
+	            MESSAGE("x") "," MESSAGE("y") ",{\"type\":\"web_search_call\",\"text\":\"no\"}"),
+	  "x\n\ny", "A\n\nB", "stop", COUNTS },
+	{ "a refusal told in the end",
+	  COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"No\"}]}"),
+	  "No", "", "content_filter", COUNTS },
+	{ "events and items of other kinds",
+	  EV("queued", "\"response\":{}") EV("web_search_call.searching", "\"item_id\":\"ws\"")
+	  EV("output_item.added", "\"item\":{\"type\":\"function_call\",\"name\":\"f\"}")
+	  EV("function_call_arguments.delta", "\"delta\":\"{\\\"a\\\":\"")
+	  EV("code_interpreter_call_code.delta", "\"delta\":\"print\"")
+	  EV("output_text.annotation.added", "\"annotation\":{\"type\":\"url_citation\"}")
+	  EV("audio.delta", "\"delta\":\"QUJD\"") EV("mcp_call.failed", "\"error\":\"not ours\"")
+	  "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n"
+	  "data: {\"sequence_number\":4}\n\n" DELTA("ok") COMPLETED(MESSAGE("ok")),
+	  "ok", "", "stop", COUNTS },
+	{ "strange values where others are expected",
+	  EV("output_text.delta", "\"delta\":7") EV("output_text.delta", "\"x\":null")
+	  EV("reasoning_text.delta", "\"delta\":[]") EV("content_part.added", "\"part\":4")
+	  EV("completed", "\"response\":{\"output\":{\"a\":1},\"usage\":[],\"incomplete_details\":3}")
+	  "data: {\"type\":7}\n\n",
+	  "", "", "stop", USAGE_NONE },
+	{ "counts that are none",
+	  EV("completed", "\"response\":{\"output\":[null,5,{\"type\":\"message\",\"content\":[null]}],\"usage\":"
+	     "{\"input_tokens\":-4,\"output_tokens\":\"x\",\"total_tokens\":9007199254740992,"
+	     "\"input_tokens_details\":null}}"),
+	  "", "", "stop", USAGE_NONE },
+	{ "an end without a response", DELTA("a") "data: {\"type\":\"response.completed\"}\n\n",
+	  "a", "", "stop", USAGE_NONE },
+};
+
+static void test_streams(void)
+{
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		struct span stream = span_str(streams[i].stream);
+		const struct usage *want = &streams[i].usage, *got;
+		struct heard h;
+
+		hear(&h, stream, stream.n, 1);
+		got = &h.reply.usage;
+		if (!is_int(h.result, 0, "%s", streams[i].who))
+			tap_note("%s", h.err.msg);
+		is_buf(&h.reply.text, streams[i].text, "its text");
+		is_buf(&h.reply.reasoning, streams[i].reasoning, "its reasoning");
+		is_buf(&h.reply.finish_reason, streams[i].finish, "its finish reason");
+		ok(got->input == want->input && got->output == want->output && got->total == want->total &&
+		   got->reasoning == want->reasoning && got->cached == want->cached, "its usage");
+		is_same_in_pieces(stream, &h, streams[i].who);
+		reply_release(&h.reply);
+	}
+}
+
+#define FAILED(error) EV("failed", RESPONSE("failed", "\"output\":[],\"usage\":null,\"error\":" error))
+#define EARLY "the server ended the stream before the reply was complete"
+
+static const struct {
+	const char *stream, *why, *text;
+	long status;
+	enum problem_kind kind;
+} bad[] = {
+	{ DELTA("Hal"), EARLY, "Hal", 0, PROBLEM_OTHER },
+	{ DELTA("Hal") "data: [DONE]\n\n", EARLY, "Hal", 0, PROBLEM_OTHER },
+	{ EV("refusal.delta", "\"delta\":\"No\""), EARLY, "No", 0, PROBLEM_OTHER },
+	{ "", EARLY, "", 0, PROBLEM_OTHER },
+	{ DELTA("Hal") FAILED("{\"code\":\"server_error\",\"message\":\"it broke\"}"),
+	  "the server reports: it broke", "Hal", 500, PROBLEM_OTHER },
+	{ FAILED("{\"code\":\"rate_limit_exceeded\",\"message\":\"Wait 2s.\"}"),
+	  "the server reports: Wait 2s.", "", 429, PROBLEM_OTHER },
+	{ FAILED("{\"code\":\"server_is_overloaded\",\"message\":\"busy\"}"),
+	  "the server reports: busy", "", 503, PROBLEM_OTHER },
+	{ FAILED("{\"code\":\"invalid_prompt\"}"), "the server reports: invalid_prompt", "", 400, PROBLEM_OTHER },
+	{ FAILED("null"), "the server reports: an error", "", 0, PROBLEM_OTHER },
+	{ "data: {\"type\":\"response.failed\"}\n\n", "the server reports: an error", "", 0, PROBLEM_OTHER },
+	{ "event: error\ndata: {\"type\":\"error\",\"code\":\"context_length_exceeded\",\"message\":\"Your input "
+	  "exceeds the context window of this model.\",\"param\":\"input\",\"sequence_number\":2}\n\n",
+	  "the server reports: Your input exceeds", "", 400, PROBLEM_CONTEXT },
+	{ "data: {\"type\":\"error\",\"error\":{\"type\":\"insufficient_quota\",\"code\":\"credit_balance_exhausted\","
+	  "\"message\":\"Add credits.\"},\"sequence_number\":2}\n\n",
+	  "the server reports: Add credits.", "", 429, PROBLEM_QUOTA },
+	{ "data: {\"type\":\"error\",\"code\":null,\"message\":\"?\",\"param\":null}\n\n",
+	  "the server reports: ?", "", 0, PROBLEM_OTHER },
+	{ DELTA("a") "data: {\"error\":{\"message\":\"upstream\",\"code\":502}}\n\n",
+	  "the server reports: upstream", "a", 502, PROBLEM_OTHER },
+	{ "data: {\"error\":\"overloaded\"}\n\n", "the server reports: overloaded", "", 0, PROBLEM_OTHER },
+	{ "data: {\"error\":{\"message\":\"m\",\"code\":7}}\n\n", "the server reports: m", "", 0, PROBLEM_OTHER },
+	{ "data: {\"type\":\"response.comp\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
+	{ "data: hello\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
+	{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0, PROBLEM_OTHER },
+	{ DELTA("a") "data: {} {}\n\n", "the server sent a malformed event: ", "a", 0, PROBLEM_OTHER },
+};
+
+static void test_bad_streams(void)
+{
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct span stream = span_str(bad[i].stream);
+		struct heard h;
+
+		hear(&h, stream, stream.n, 1);
+		is_int(h.result, -1, "a stream that fails, case %zu", i);
+		is_err(&h.err, ERR_NETWORK, bad[i].why, "says why");
+		is_buf(&h.reply.text, bad[i].text, "what came before is kept");
+		is_int(h.reply.problem.status, bad[i].status, "the status that it stands for");
+		is_int(h.reply.problem.kind, bad[i].kind, "what is wrong");
+		ok(!h.reply.done, "the reply is not done");
+		is_same_in_pieces(stream, &h, "a stream that fails");
+		reply_release(&h.reply);
+	}
+}
+
+/* ---- whole bodies ---- */
+
+static int whole(struct reply *r, const char *body, struct err *e)
+{
+	struct span copy = exact(span_str(body));
+	int result;
+
+	*r = (struct reply)REPLY_INIT;
+	err_clear(e);
+	result = openai->whole(r, copy, e);
+	if (result == 0)
+		result = openai->end(r, e);
+	drop(copy);
+	return result;
+}
+
+static void test_whole(void)
+{
+	static const struct {
+		const char *body, *text, *reasoning, *finish;
+	} good[] = {
+		{ "{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"completed\",\"error\":null,"
+		  "\"incomplete_details\":null,\"output\":[{\"type\":\"reasoning\",\"summary\":[{\"text\":\"R\"},"
+		  "{\"text\":\"S\"}]}," MESSAGE("Hello") "]," USAGE(30, 12, 9, 4, 39) "}\n", "Hello", "R\n\nS", "stop" },
+		{ "{\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
+		  "\"output\":[" MESSAGE("He") "]}", "He", "", "length" },
+		{ "{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"refusal\","
+		  "\"refusal\":\"No.\"}]}]}", "No.", "", "content_filter" },
+		{ "{\"output\":[" MESSAGE("a gateway's") "]}", "a gateway's", "", "stop" },
+		{ "{\"status\":\"completed\",\"output\":[{\"type\":\"reasoning\",\"summary\":[],\"content\":[{\"type\":"
+		  "\"reasoning_text\",\"text\":\"open\"}]}," MESSAGE("x") "]}", "x", "open", "stop" },
+	};
+	struct err e = ERR_INIT;
+	struct reply r;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (!is_int(whole(&r, good[i].body, &e), 0, "a whole body, case %zu", i))
+			tap_note("%s", e.msg);
+		is_buf(&r.text, good[i].text, "its text");
+		is_buf(&r.reasoning, good[i].reasoning, "its reasoning");
+		is_buf(&r.finish_reason, good[i].finish, "its finish reason");
+		is_int(r.usage.total, i ? -1 : 39, "its usage");
+		reply_release(&r);
+	}
+}
+
+static void test_bad_whole(void)
+{
+	static const struct {
+		const char *body, *why;
+	} cases[] = {
+		{ "{\"status\":\"failed\",\"output\":[],\"error\":{\"code\":\"server_error\",\"message\":\"oh\"}}",
+		  "the server reports: oh" },
+		{ "{\"error\":{\"message\":\"no such model\",\"code\":\"model_not_found\"}}",
+		  "the server reports: no such model" },
+		{ "{\"status\":\"queued\",\"output\":[]}", "holds no reply: its status is 'queued'" },
+		{ "{\"status\":\"cancelled\",\"output\":[]}", "holds no reply: its status is 'cancelled'" },
+		{ "{\"status\":\"ok\"}", "holds no reply" },
+		{ "{\"choices\":[{\"message\":{\"content\":\"hi\"}}]}", "is the base URL right?" },
+		{ "{\"output\":\"text\"}", "is the base URL right?" },
+		{ "{\"output\":[", "malformed" },
+		{ "[]", "is the base URL right?" },
+		{ "\"Welcome\"", "is the base URL right?" },
+		{ "[", "malformed" },
+		{ "", "malformed" },
+	};
+	struct err e = ERR_INIT;
+	struct reply r;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		is_int(whole(&r, cases[i].body, &e), -1, "a body that is no reply, case %zu", i);
+		is_err(&e, ERR_NETWORK, cases[i].why, "says why");
+		ok(!r.done && !r.text.n, "nothing is taken from it");
+		reply_release(&r);
+	}
+}
+
+static void test_problems(void)
+{
+	static const struct {
+		const char *body, *want;
+		enum problem_kind kind;
+		int64_t tokens, window;
+		long status;
+	} cases[] = {
+		{ "{\"error\":{\"message\":\"Incorrect API key\",\"type\":\"invalid_request_error\",\"param\":null,"
+		  "\"code\":\"invalid_api_key\"}}", "Incorrect API key", PROBLEM_OTHER, 0, 0, 401 },
+		{ "{\"error\":{\"message\":\"The model `gpt-9` does not exist\",\"type\":\"invalid_request_error\","
+		  "\"code\":\"model_not_found\"}}", "The model `gpt-9` does not exist", PROBLEM_MODEL, 0, 0, 404 },
+		{ "{\"error\":{\"message\":\"Your input exceeds the context window of this model.\","
+		  "\"type\":\"invalid_request_error\",\"param\":\"input\",\"code\":\"context_length_exceeded\"}}",
+		  "Your input exceeds the context window of this model.", PROBLEM_CONTEXT, 0, 0, 400 },
+		{ "{\"error\":{\"message\":\"This model's maximum context length is 128000 tokens. However, your "
+		  "messages resulted in 130,512 tokens.\",\"code\":\"context_length_exceeded\"}}",
+		  "This model's maximum context length is 128000 tokens. However, your messages resulted in "
+		  "130,512 tokens.", PROBLEM_CONTEXT, 130512, 128000, 400 },
+		{ "{\"error\":{\"message\":\"Input tokens exceed the configured limit of 272000 tokens. Your messages "
+		  "resulted in 300001 tokens.\",\"code\":\"context_length_exceeded\"}}",
+		  "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300001 "
+		  "tokens.", PROBLEM_CONTEXT, 300001, 272000, 400 },
+		{ "{\"error\":{\"message\":\"quota\",\"type\":\"insufficient_quota\",\"code\":"
+		  "\"insufficient_quota\"}}", "quota", PROBLEM_QUOTA, 0, 0, 429 },
+		{ "{\"error\":{\"message\":\"spent\",\"type\":\"insufficient_quota\",\"code\":"
+		  "\"project_spend_limit_exceeded\"}}", "spent", PROBLEM_QUOTA, 0, 0, 429 },
+		{ "{\"error\":{\"message\":\"spent\",\"code\":\"organization_spend_limit_exceeded\"}}", "spent",
+		  PROBLEM_QUOTA, 0, 0, 429 },
+		{ "{\"error\":{\"message\":\"slower\",\"type\":\"requests\",\"code\":\"rate_limit_exceeded\"}}",
+		  "slower", PROBLEM_OTHER, 0, 0, 429 },
+		{ "{\"error\":{\"message\":\"bad\",\"type\":\"invalid_request_error\",\"code\":null}}", "bad",
+		  PROBLEM_OTHER, 0, 0, 0 },
+		{ "{\"detail\":\"Not Found\"}", "Not Found", PROBLEM_OTHER, 0, 0, 0 },
+		{ "{\"error\":\"in a string\"}", "in a string", PROBLEM_OTHER, 0, 0, 0 },
+		{ "{\"error\":{}}", "", PROBLEM_OTHER, 0, 0, 0 }, { "{}", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "[1]", "", PROBLEM_OTHER, 0, 0, 0 }, { "", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "null", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "<html>Bad Gateway</html>", "", PROBLEM_OTHER, 0, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].body));
+		struct problem p = PROBLEM_INIT;
+
+		openai->problem(copy, &p);
+		is_buf(&p.message, cases[i].want, "the server's words, case %zu", i);
+		is_int(p.kind, cases[i].kind, "what they mean");
+		is_int(p.tokens, cases[i].tokens, "how much was asked");
+		is_int(p.window, cases[i].window, "how much it takes");
+		is_int(p.status, cases[i].status, "the status");
+		buf_release(&p.message);
+		drop(copy);
+	}
+}
+
+/* ---- requests ---- */
+
+static int request(const struct chat_request *rq, struct buf *body, struct err *e)
+{
+	struct buf url = BUF_INIT;
+	int r = openai->request(rq, &url, body, e);
+
+	buf_release(&url);
+	return r;
+}
+
+static void is_request(const struct chat_request *rq, const char *want, const char *what)
+{
+	struct json_object *o = NULL;
+	struct buf body = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	if (!is_int(request(rq, &body, &e), 0, "%s", what))
+		tap_note("%s", e.msg);
+	is_buf(&body, want, "its body");
+	ok(json_parse_object(buf_span(&body), &o, &e) == 0, "which is JSON, with no member twice");
+	json_object_put(o);
+	buf_release(&body);
+}
+
+static void is_refused(const struct chat_request *rq, const char *why, const char *what)
+{
+	struct buf body = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	is_int(request(rq, &body, &e), -1, "%s is refused", what);
+	is_err(&e, ERR_USAGE, why, "with a sentence");
+	buf_release(&body);
+}
+
+#define USER(text) "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"" text "\"}]}"
+#define LEAST(model) "{\"model\":\"" model "\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true"
+
+static void test_request(void)
+{
+	const struct said turns[] = {
+		{ .query = span_str("q1"), .answer = span_str("a1") },
+		{ .query = span_str("q2"), .answer = span_str("") },
+	};
+	struct chat_request rq = { .base_url = "http://h", .model = "gpt-4.1",
+		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
+
+	is_request(&rq, "{\"model\":\"gpt-4.1\",\"input\":[" USER("now\\n\\\"\\u0001\\\"")
+	           "],\"store\":false,\"stream\":true}", "the least request");
+	rq.system = span_str("Be short.");
+	rq.turns = turns;
+	rq.nturns = 2;
+	rq.stream = false;
+	rq.prompt.query = span_str("now");
+	is_request(&rq, "{\"model\":\"gpt-4.1\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
+	           ",{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
+	           "\"a1\"}]}," USER("q2") "," USER("now") "],\"store\":false,\"stream\":false}",
+	           "a conversation, with an empty answer");
+	rq.nturns = 1;
+	rq.model = "gpt-6.2-sol";
+	is_request(&rq, "{\"model\":\"gpt-6.2-sol\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
+	           ",{\"type\":\"message\",\"role\":\"assistant\",\"phase\":\"final_answer\",\"content\":[{\"type\":"
+	           "\"output_text\",\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false}",
+	           "answers have a phase where the model knows it");
+}
+
+static void test_files(void)
+{
+	const struct attachment files[] = {
+		{ span_str("a \"b\".png"), span_str("image/png"), { "\x89PN", 3 } },
+		{ span_str("p.pdf"), span_str("application/pdf"), span_str("%PDF") },
+		{ span_str("t.txt"), span_str("text/plain"), span_str("one\ntwo") },
+	};
+	const struct attachment other = { span_str("s.wav"), span_str("audio/wav"), span_str("RIFF") };
+	const struct said turn = { span_str("old"), span_str("a"), files, 1 };
+	struct chat_request rq = { .base_url = "http://h", .model = "gpt-4.1", .turns = &turn, .nturns = 1,
+		                   .prompt = { span_str("what?"), span_str(""), files, 3 } };
+	const char *image = "{\"type\":\"input_image\",\"detail\":\"auto\",\"image_url\":"
+	                    "\"data:image/png;base64,iVBO\"}";
+	struct buf want = BUF_INIT;
+
+	buf_addf(&want, "{\"model\":\"gpt-4.1\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[%s,"
+	         "{\"type\":\"input_text\",\"text\":\"old\"}]},{\"type\":\"message\",\"role\":\"assistant\","
+	         "\"content\":[{\"type\":\"output_text\",\"text\":\"a\"}]},{\"type\":\"message\",\"role\":\"user\","
+	         "\"content\":[%s,{\"type\":\"input_file\",\"filename\":\"p.pdf\",\"file_data\":"
+	         "\"data:application/pdf;base64,JVBERg==\"},{\"type\":\"input_text\",\"text\":\"<file name=\\\"t.txt"
+	         "\\\">\\none\\ntwo\\n</file>\"},{\"type\":\"input_text\",\"text\":\"what?\"}]}],\"store\":false,"
+	         "\"stream\":false}", image, image);
+	is_request(&rq, want.p, "files go before the text, of each turn");
+	buf_release(&want);
+	rq.nturns = 0;
+	rq.prompt = (struct said){ span_str(""), span_str(""), files, 1 };
+	buf_addf(&want, "{\"model\":\"gpt-4.1\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[%s]}],"
+	         "\"store\":false,\"stream\":false}", image);
+	is_request(&rq, want.p, "a file without a word");
+	buf_release(&want);
+	rq.prompt.files = &other;
+	is_refused(&rq, "openai takes no files of type audio/wav", "a sound");
+	rq.turns = &rq.prompt;
+	rq.nturns = 1;
+	is_refused(&rq, "audio/wav", "a sound in an earlier turn");
+}
+
+static void test_params(void)
+{
+	static const struct {
+		const char *model, *params[4], *schema;
+		bool reasoning;
+		const char *want; /* behind the least request, or the error */
+	} cases[] = {
+		{ "gpt-4.1", { "temperature=0.2", "top_p=0.9", "max_tokens=50" }, NULL, false,
+		  ",\"temperature\":0.2,\"top_p\":0.9,\"max_output_tokens\":50}" },
+		{ "gpt-4.1", { "truncation=auto", "metadata={\"a\":\"b\"}", "prompt_cache_key=k" }, NULL, false,
+		  ",\"truncation\":\"auto\",\"metadata\":{\"a\":\"b\"},\"prompt_cache_key\":\"k\"}" },
+		{ "gpt-4.1", { "max_output_tokens=50" }, NULL, false, ",\"max_output_tokens\":50}" },
+		{ "gpt-6.2-sol", { "reasoning_effort=high" }, NULL, false, ",\"reasoning\":{\"effort\":\"high\"}}" },
+		{ "gpt-6.2-sol", { "reasoning_effort=high" }, NULL, true,
+		  ",\"reasoning\":{\"effort\":\"high\",\"summary\":\"auto\"}}" },
+		{ "gpt-6.2-sol", { NULL }, NULL, false, "}" },
+		{ "gpt-6.2-sol", { NULL }, NULL, true, ",\"reasoning\":{\"summary\":\"auto\"}}" },
+		{ "gpt-4.1", { NULL }, NULL, true, "}" },
+		{ "gpt-6.2-sol", { "reasoning= {\"mode\":\"pro\"} " }, NULL, true,
+		  ",\"reasoning\":{\"mode\":\"pro\",\"summary\":\"auto\"}}" },
+		{ "gpt-6.2-sol", { "reasoning={\"summary\":\"detailed\"}", "reasoning_effort=low" }, NULL, true,
+		  ",\"reasoning\":{\"summary\":\"detailed\",\"effort\":\"low\"}}" },
+		{ "gpt-6.2-sol", { "reasoning={}" }, NULL, false, ",\"reasoning\":{}}" },
+		{ "gpt-6.2-sol", { "reasoning={ }" }, NULL, true, ",\"reasoning\":{\"summary\":\"auto\"}}" },
+		{ "gpt-4.1", { NULL }, "{\"type\":\"object\"}", false,
+		  ",\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"reply\",\"strict\":true,\"schema\":"
+		  "{\"type\":\"object\"}}}}" },
+		{ "gpt-4.1", { "text={\"verbosity\":\"low\"}" }, "{}", false,
+		  ",\"text\":{\"verbosity\":\"low\",\"format\":{\"type\":\"json_schema\",\"name\":\"reply\",\"strict\":true,"
+		  "\"schema\":{}}}}" },
+		{ "gpt-4.1", { "text={\"format\":{\"type\":\"json_object\"}}" }, NULL, false,
+		  ",\"text\":{\"format\":{\"type\":\"json_object\"}}}" },
+		{ "gpt-4.1", { "seed=7" }, NULL, false, "openai has no 'seed'" },
+		{ "gpt-4.1", { "stop=END" }, NULL, false, "openai has no 'stop'" },
+		{ "gpt-4.1", { "max_tokens=5", "max_output_tokens=6" }, NULL, false, "are the same" },
+		{ "gpt-4.1", { "reasoning={\"effort\":\"low\"}", "reasoning_effort=high" }, NULL, false,
+		  "'reasoning' has an effort already" },
+		{ "gpt-4.1", { "reasoning={\"\\u0065ffort\":\"low\"}", "reasoning_effort=high" }, NULL, false,
+		  "'reasoning' has an effort already" },
+		{ "gpt-6.2-sol", { "reasoning={\"summary\":null}" }, NULL, true, ",\"reasoning\":{\"summary\":null}}" },
+		{ "gpt-4.1", { "text={\"a\":1,\"a\":2}" }, NULL, false, "'text' must be an object: " },
+		{ "gpt-4.1", { "reasoning=much" }, NULL, false, "'reasoning' must be an object" },
+		{ "gpt-4.1", { "reasoning=[{}]" }, NULL, false, "'reasoning' must be an object" },
+		{ "gpt-4.1", { "text=5" }, NULL, false, "'text' must be an object" },
+		{ "gpt-4.1", { "text={\"format\":{}}" }, "{}", false, "'text' has a format already" },
+		{ "gpt-4.1", { "store=true" }, NULL, false, "'store' cannot be set with -o" },
+		{ "gpt-4.1", { "instructions=x" }, NULL, false, "'instructions' cannot be set" },
+		{ "gpt-4.1", { "input=x" }, NULL, false, "'input' cannot be set" },
+		{ "gpt-4.1", { "stream=false" }, NULL, false, "'stream' cannot be set" },
+		{ "gpt-4.1", { "model=x" }, NULL, false, "'model' cannot be set" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct params params = PARAMS_INIT;
+		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model,
+			                   .prompt.query = span_str("q"), .stream = true,
+			                   .params = &params, .reasoning = cases[i].reasoning };
+		struct buf want = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		if (cases[i].schema)
+			rq.schema = span_str(cases[i].schema);
+		for (const char *const *p = cases[i].params; *p; p++)
+			is_int(params_add(&params, *p, &e), 0, "parameter %s", *p);
+		buf_addf(&want, "{\"model\":\"%s\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true%s",
+		         cases[i].model, cases[i].want);
+		if (cases[i].want[0] == ',' || cases[i].want[0] == '}')
+			is_request(&rq, want.p, "a request with parameters");
+		else
+			is_refused(&rq, cases[i].want, cases[i].params[0]);
+		buf_release(&want);
+		params_release(&params);
+	}
+}
+
+/* Whether `reasoning` is asked for, and whether answers have a phase. */
+static void test_families(void)
+{
+	static const struct {
+		const char *model;
+		bool reasons, phase;
+	} cases[] = {
+		{ "gpt-6.2-astra", true, true }, { "gpt-6-luna", true, true }, { "gpt-7", true, true },
+		{ "gpt-5.3-codex", true, true }, { "gpt-5.2", true, false }, { "gpt-5-mini", true, false },
+		{ "gpt-5-chat-latest", false, false }, { "openai/gpt-5.6-terra", true, true },
+		{ "ft:gpt-4.1-mini:org::x", false, false }, { "gpt-4o", false, false }, { "gpt-4.1", false, false },
+		{ "o3", true, false }, { "o4-mini", true, false }, { "openai/gpt-oss-120b", true, false },
+		{ "gpt-35-turbo", false, false }, { "gpt-55", false, false }, { "gpt-", false, false }, { "gpt", false, false },
+		{ "opus", false, false }, { "o", false, false }, { "", false, false }, { "a/", false, false },
+		{ "llama3.2", false, false },
+	};
+	const struct said turn = { .query = span_str("q"), .answer = span_str("a") };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model, .turns = &turn,
+			                   .nturns = 1, .prompt.query = span_str("p"), .reasoning = true };
+		struct buf body = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		is_int(request(&rq, &body, &e), 0, "a request of '%s'", cases[i].model);
+		is_int(strstr(body.p, "\"summary\":\"auto\"") != NULL, cases[i].reasons, "asks for reasoning?");
+		is_int(strstr(body.p, "\"phase\":") != NULL, cases[i].phase, "says the phase?");
+		buf_release(&body);
+	}
+}
+
+static void test_urls(void)
+{
+	static const char *const base[] = { "http://h:1/v1", "http://h:1/v1/", "http://h:1/v1//" };
+
+	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
+		struct chat_request rq = { .base_url = base[i], .model = "m", .prompt.query = span_str("p") };
+		struct buf url = BUF_INIT, list = BUF_INIT, body = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		is_int(openai->request(&rq, &url, &body, &e), 0, "base URL '%s'", base[i]);
+		is_buf(&url, "http://h:1/v1/responses", "the URL");
+		is_int(openai->models_url(base[i], (struct span){ "", 0 }, &list, &e), 0, "and of the models");
+		is_buf(&list, "http://h:1/v1/models", "the URL");
+		buf_release(&url);
+		buf_release(&list);
+		buf_release(&body);
+	}
+	is_str(openai->base_url, "https://api.openai.com/v1", "the default");
+	is_str(openai->key_header, "Authorization: Bearer ", "the key's header");
+	is_str(openai->key_env[0], "OPENAI_API_KEY", "the key's variable");
+	is_str(openai->url_env, "OPENAI_BASE_URL", "the URL's variable");
+}
+
+/* ---- models ---- */
+
+static int take(void *ctx, const struct model *m, struct err *e)
+{
+	struct buf *b = ctx;
+
+	buf_add(b, m->id.p, m->id.n);
+	buf_addf(b, "/%zu/%d ", m->name.n, (int)m->window);
+	return span_eq(m->id, "stop-here") ? err_set(e, ERR_FAILED, "enough") : 0;
+}
+
+static void test_models(void)
+{
+	static const struct {
+		const char *body, *list, *why;
+	} cases[] = {
+		{ "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-6-luna\",\"object\":\"model\",\"created\":1,\"owned_by\":"
+		  "\"openai\",\"shutdown_date\":null},{\"id\":\"o3\",\"object\":\"model\"}]}", "gpt-6-luna/0/0 o3/0/0 ", NULL },
+		{ "{\"data\":[]}", "", NULL },
+		{ "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"}]}", "a/0/0 ", NULL },
+		{ "{\"data\":[{\"id\":\"a\"},{\"id\":\"stop-here\"},{\"id\":\"b\"}]}", "a/0/0 stop-here/0/0 ", "enough" },
+		{ "{\"data\":{}}", "", "no list of models" }, { "{}", "", "no list of models" },
+		{ "[]", "", "malformed" }, { "{\"data\":[", "", "malformed" }, { "", "", "malformed" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].body));
+		struct buf got = BUF_INIT, next = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		is_int(openai->models(copy, take, &got, &next, &e), cases[i].why ? -1 : 0, "a list, case %zu", i);
+		is_buf(&got, cases[i].list, "its models");
+		ok(strstr(e.msg, cases[i].why ? cases[i].why : "") != NULL, "its error");
+		is_int((int64_t)next.n, 0, "there is one page");
+		buf_release(&got);
+		drop(copy);
+	}
+}
+
+static void test_windows(void)
+{
+	static const struct {
+		const char *model;
+		int64_t window;
+	} cases[] = {
+		{ "gpt-6.2-sol", 922000 }, { "gpt-6.1-terra", 922000 }, { "gpt-6-astra", 922000 },
+		{ "gpt-5.4", 922000 }, { "gpt-5.4-2026-03-05", 922000 }, { "gpt-5.4-mini", 272000 },
+		{ "gpt-5.4-mini-2026-03-17", 272000 }, { "gpt-5.2-chat-latest", 128000 }, { "gpt-5", 272000 },
+		{ "gpt-5-chat-latest", 128000 }, { "gpt-4.1-nano", 1047576 }, { "gpt-4o-mini", 128000 },
+		{ "ft:gpt-4o-mini-2024-07-18:org::abc", 128000 }, { "ft:gpt-4.1:org", 1047576 },
+		{ "openai/gpt-oss-20b", 131072 }, { "o3-deep-research", 200000 },
+		{ "gpt-6.3-sol", 0 }, { "gpt-5.45", 0 }, { "gpt-61", 0 }, { "gpt", 0 }, { "", 0 }, { "x", 0 },
+		{ "o30", 0 }, { "my-gpt-5", 0 }, { "GPT-5", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].model));
+
+		is_int(openai->window(copy), cases[i].window, "the window of '%s'", cases[i].model);
+		drop(copy);
+	}
+	ok(openai->window(span_str(openai->model)) > 0, "that of the default model is known");
+}
+
+/* Events with bytes changed: an error or none, nothing breaks. */
+static void test_damaged(void)
+{
+	uint64_t seed = 23;
+	int good = 0, silent = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		struct buf text = BUF_INIT;
+		struct heard h;
+
+		buf_adds(&text, streams[(size_t)i % 10].stream);
+		for (size_t k = 1 + rnd_below(&seed, 4); k; k--)
+			text.p[rnd_below(&seed, text.n)] = (char)(1 + rnd_below(&seed, 255));
+		hear(&h, buf_span(&text), text.n, 1);
+		good += h.result == 0;
+		silent += h.result != 0 && h.err.kind != ERR_NETWORK;
+		reply_release(&h.reply);
+		buf_release(&text);
+	}
+	is_int(silent, 0, "3000 damaged streams fail as network errors");
+	ok(good > 100 && good < 3000, "or not at all (%d)", good);
+}
+
+int main(void)
+{
+	openai = provider_find("openai");
+	test_streams();
+	test_bad_streams();
+	test_whole();
+	test_bad_whole();
+	test_problems();
+	test_request();
+	test_files();
+	test_params();
+	test_families();
+	test_urls();
+	test_models();
+	test_windows();
+	test_damaged();
+	return tap_end();
+}
