@@ -30,7 +30,7 @@ _mcbox_kind() {
 	case $1 in
 	session) _mcbox_sessions ;;
 	dir) _mcbox_dirs ;;
-	provider) _mcbox_offer openai-compatible echo ;;
+	provider) _mcbox_offer anthropic openai google openai-compatible echo ;;
 	esac
 }
 

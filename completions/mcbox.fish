@@ -20,6 +20,9 @@ function __mcbox_bare
 end
 
 function __mcbox_providers
+	printf '%s\t%s\n' anthropic 'Anthropic\'s Messages API: Claude'
+	printf '%s\t%s\n' openai 'OpenAI\'s Responses API'
+	printf '%s\t%s\n' google 'Google\'s Gemini API'
 	printf '%s\t%s\n' openai-compatible 'Chat Completions: Ollama, llama.cpp, vLLM, LM Studio, OpenRouter and others'
 	printf '%s\t%s\n' echo 'says the prompt back; needs no network'
 end

@@ -45,7 +45,7 @@ options_of() {
 
 tools() { mcbox | sed -nE 's/^  (mc-[a-z-]+) .*/\1/p'; }
 
-providers() { printf '%s\n' echo openai-compatible; }
+providers() { printf '%s\n' anthropic echo google openai openai-compatible; }
 
 # same EXPECTED SEEN
 same() {
