@@ -256,8 +256,8 @@ lists() { [[ $(listed) == "$1" ]]; }
 	zsh_start
 	zsh_type 'mc-chat --provider=e'
 	term_wait '^% mc-chat --provider=echo$'
-	zsh_type 'mcbox chat -po'
-	term_wait '^% mcbox chat -popenai-compatible$'
+	zsh_type 'mcbox chat -pec'
+	term_wait '^% mcbox chat -pecho$'
 	zsh_type 'mc-session-ls --provider '
 	term_wait '^echo +-- says the prompt back'
 	zsh_type 'mc-chat -s b'
