@@ -1,0 +1,148 @@
+#include "store/artifact.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "store/place.h"
+
+/* ---- reading ---- */
+
+static ssize_t read_part(int fd, char *part, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, part, n);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* Without keeping it, `keep` being NULL. */
+static int take(int fd, const char *name, struct buf *keep, struct err *e)
+{
+	struct sha256 s = SHA256_INIT;
+	char part[65536], hex[SHA256_HEX];
+	ssize_t got;
+
+	while ((got = read_part(fd, part, sizeof(part))) > 0) {
+		struct span piece = { part, (size_t)got };
+
+		sha256_feed(&s, piece);
+		if (s.n > ARTIFACT_MAX)
+			return err_set(e, ERR_DAMAGED, "it is larger than %u MiB", ARTIFACT_MAX >> 20);
+		if (keep)
+			buf_add(keep, piece.p, piece.n);
+	}
+	if (got < 0)
+		return err_sys(e, errno, "it cannot be read");
+	sha256_end(&s, hex);
+	if (strcmp(hex, name) != 0)
+		return err_set(e, ERR_DAMAGED, "its content is not what its name says");
+	return keep ? buf_check(keep, e) : 0;
+}
+
+static int check(int folder, const char *name, struct buf *keep, struct err *e)
+{
+	int fd = place_file(folder, name, O_RDONLY, e), r;
+
+	if (fd < 0)
+		return -1;
+	r = take(fd, name, keep, e);
+	close(fd);
+	return r;
+}
+
+int artifact_check(int folder, const char *name, struct err *e)
+{
+	return check(folder, name, NULL, e);
+}
+
+int artifact_get(int dir, const char *name, struct buf *b, struct err *e)
+{
+	int folder = place_folder(dir, ARTIFACTS_DIR, e), r;
+
+	if (folder < 0)
+		return -1;
+	r = check(folder, name, b, e);
+	close(folder);
+	return r;
+}
+
+/* ---- writing ---- */
+
+static int open_artifacts(int dir, struct err *e)
+{
+	bool made = mkdirat(dir, ARTIFACTS_DIR, 0700) == 0;
+	int fd;
+
+	if (!made && errno != EEXIST)
+		return err_sys(e, errno, "cannot create it");
+	fd = place_folder(dir, ARTIFACTS_DIR, e);
+	if (fd >= 0 && made)
+		place_give(fd, dir);
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
+		return err_set(e, ERR_FAILED, "it is no folder");
+	}
+	return fd;
+}
+
+static bool is_there(int folder, const char *name)
+{
+	struct err ignored = ERR_INIT;
+
+	return artifact_check(folder, name, &ignored) == 0;
+}
+
+/* A temporary name, since a file of the right name is taken for a whole one. */
+static int write_temp(int folder, struct span bytes, struct err *e)
+{
+	int fd;
+
+	unlinkat(folder, ARTIFACT_TEMP, 0); /* what a crash left */
+	fd = openat(folder, ARTIFACT_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create '" ARTIFACT_TEMP "' there");
+	place_give(fd, folder);
+	if (io_write(fd, bytes.p, bytes.n) < 0 || io_sync(fd) < 0)
+		err_sys(e, errno, "cannot write there");
+	close(fd);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+/* A link or a FIFO of that name is replaced, not followed. */
+static int write_new(int folder, const char *name, struct span bytes, struct err *e)
+{
+	if (write_temp(folder, bytes, e) == 0 && renameat(folder, ARTIFACT_TEMP, folder, name) < 0)
+		err_sys(e, errno, "cannot rename '" ARTIFACT_TEMP "' to '%s' there", name);
+	if (e->kind == ERR_NONE)
+		return 0;
+	unlinkat(folder, ARTIFACT_TEMP, 0);
+	return -1;
+}
+
+/* Also of what was there: whoever put it there may have been killed before this. */
+static int sync_names(int dir, int folder, struct err *e)
+{
+	if (io_sync(folder) < 0 || io_sync(dir) < 0)
+		return err_sys(e, errno, "cannot be sure that it is on the disk");
+	return 0;
+}
+
+int artifact_put(int dir, const char *name, struct span bytes, struct err *e)
+{
+	int folder = open_artifacts(dir, e), r;
+
+	if (folder < 0)
+		return err_prefix(e, "'" ARTIFACTS_DIR "'");
+	r = is_there(folder, name) ? 0 : write_new(folder, name, bytes, e);
+	if (r == 0)
+		r = sync_names(dir, folder, e);
+	close(folder);
+	return r < 0 ? err_prefix(e, "'" ARTIFACTS_DIR "'") : 0;
+}
