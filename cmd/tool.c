@@ -325,11 +325,45 @@ static void print_lines(FILE *f, const char *prefix, struct span text, size_t ma
 	}
 }
 
+/* In a unit that a person can compare. */
+static void add_size(struct buf *b, int64_t n)
+{
+	if (n < 1024)
+		buf_addf(b, "%lld byte%s", (long long)n, n == 1 ? "" : "s");
+	else if (n < 1024 * 1024)
+		buf_addf(b, "%lld KiB", (long long)(n / 1024));
+	else
+		buf_addf(b, "%lld MiB", (long long)(n / (1024 * 1024)));
+}
+
+/* One line each, whatever the name holds. */
+static void print_attachments(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
+{
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < x->nattachments; i++) {
+		const struct attachment_ref *a = &x->attachments[i];
+		size_t start = b.n;
+
+		buf_addf(&b, "[attached: %.*s (%.*s, ", (int)a->name.n, a->name.p, (int)a->type.n, a->type.p);
+		add_size(&b, a->size);
+		buf_adds(&b, ")]");
+		for (size_t at = start; at < b.n; at++)
+			if (b.p[at] == '\n' || b.p[at] == '\r')
+				b.p[at] = ' ';
+		buf_addc(&b, '\n');
+	}
+	incomplete |= b.oom && f == stdout;
+	print_lines(f, "", buf_span(&b), max_lines, harmless);
+	buf_release(&b);
+}
+
 void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
 {
 	struct buf mark = BUF_INIT;
 
 	print_lines(f, "> ", x->query, max_lines, harmless);
+	print_attachments(f, x, max_lines, harmless);
 	fputc('\n', f);
 	print_lines(f, "", x->answer, max_lines, harmless);
 	if (x->status == STATUS_INTERRUPTED)

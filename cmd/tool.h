@@ -75,8 +75,8 @@ void print_json(struct span lines);
 void print_record(struct buf *b);
 
 /*
- * An exchange as text: the query quoted with "> ", the answer, and a mark when it
- * is not complete. At most `max_lines` of each (0: all). With `harmless` it is for
+ * An exchange as text: the query quoted with "> ", a line for each file that went along,
+ * the answer, and a mark when it is not complete. At most `max_lines` of each (0: all). With `harmless` it is for
  * a terminal.
  */
 void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless);

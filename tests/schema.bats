@@ -95,7 +95,9 @@ refused() {
 		"$(head_of a | jq -c '.createdAt = "x"')" "$(head_of a | jq -c 'del(.provider)')" \
 		"$(exchange 1 finished)" "$(exchange 1 | jq -c 'del(.query)')" "$(exchange 1 | jq -c '.answer = null')" \
 		"$(exchange 1 | jq -c '.timestamp = -1')" "$(exchange 1 | jq -c '.tokenUsage.inputTokens = -1')" \
-		"$(exchange 1 | jq -c '.duration = "5"')" \
+		"$(exchange 1 | jq -c '.duration = "5"')" "$(exchange 1 complete ',"attachments":{}')" \
+		"$(exchange 1 complete ',"attachments":[{"sha256":"../x","name":"n","type":"t","size":1}]')" \
+		"$(exchange 1 complete ",\"attachments\":[{\"sha256\":\"$(printf '%064d' 0)\",\"name\":\"n\",\"type\":\"t\"}]")" \
 		"$(rewind | jq -c 'del(.to)')" "$(rewind | jq -c '.to = 7')" \
 		'{"type":"change","timestamp":1,"model":7}' '{"type":"change","model":"m"}'
 }

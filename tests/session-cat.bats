@@ -62,7 +62,7 @@ warned() {
 @test "cat: --json keeps what it does not know: types, members, spelling" {
 	craft a "$(head_of a ',"later":{"x":[1,2]}')" '{"type":"marvel","x":1}' \
 		'{ "type" : "exchange","timestamp":1700000000000, "id":"x\u0041", "query":"\u00e4\/","answer":"","model":"m","status":"complete","new":null}' \
-		'{"type":"summary","timestamp":1,"upTo":"xA","text":"t","model":"m"}' "$(exchange 2 complete ',"attachments":[{"sha256":"00"}]')"
+		'{"type":"summary","timestamp":1,"upTo":"xA","text":"t","model":"m"}' "$(exchange 2 complete ',"later":[{"sha256":"00"}]')"
 	unchanged mc-session-cat --json a
 	assert_status 0
 	assert_err_empty
@@ -71,6 +71,31 @@ warned() {
 	assert_status 0
 	assert_err_empty
 	same queries 'ä/,ask 2' "$(sed -n 's/^> //p' out | paste -sd, -)"
+}
+
+# attached NAME TYPE SIZE: a member of an exchange.
+attached() {
+	jq -cn --arg name "$1" --arg type "$2" --argjson size "$3" \
+		'{sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", $name, $type, $size}'
+}
+
+@test "cat: what went along with a prompt is told behind it" {
+	craft a "$(head_of a)" "$(exchange 1 complete ",\"attachments\":[$(attached 'a b.png' image/png 12345),$(attached $'x\ny\e' text/plain 1)]")" \
+		"$(exchange 2 interrupted ",\"attachments\":[$(attached z application/pdf 5242880)]")" "$(exchange 3 complete ',"attachments":null')"
+	unchanged mc-session-cat a
+	assert_status 0
+	assert_err_empty
+	assert_out $'> ask 1\n[attached: a b.png (image/png, 12 KiB)]\n[attached: x y\e (text/plain, 1 byte)]\n\nreply 1\n\n> ask 2\n[attached: z (application/pdf, 5 MiB)]\n\nreply 2\n[interrupted]\n\n> ask 3\n\nreply 3'
+	run_split mc-session-cat --json -n 3 a
+	tail -n 3 "$(history a)" | cmp - out
+}
+
+@test "cat: attachments that are none make a damaged record" {
+	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2 complete ',"attachments":[{"sha256":"../../b/history.jsonl","name":"n","type":"t","size":1}]')"
+	run_split mc-session-cat a
+	assert_status 1
+	assert_err_has "a/history.jsonl:3: skipped a damaged record: 'attachments' 1: 'sha256' is no digest"
+	same queries 'ask 1' "$(sed -n 's/^> //p' out | paste -sd, -)"
 }
 
 @test "cat: --json -n prints the last exchanges' records" {

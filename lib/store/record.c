@@ -1,9 +1,11 @@
 #include "store/record.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "store/id.h"
 
 static const char *const status_names[] = { "complete", "error", "interrupted" };
@@ -115,6 +117,50 @@ static int parse_usage(struct json_object *exchange, struct usage *u, struct err
 	return 0;
 }
 
+static int parse_attachment(struct json_object *o, struct attachment_ref *a, struct err *e)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return err_set(e, ERR_DAMAGED, "not an object");
+	if (need_str(o, "sha256", &a->sha256, e) < 0 || need_str(o, "name", &a->name, e) < 0 ||
+	    need_str(o, "type", &a->type, e) < 0 ||
+	    need(get_count(o, "size", &a->size, e), "size", e) < 0)
+		return -1;
+	if (!sha256_valid(a->sha256)) /* it becomes part of a path */
+		return err_set(e, ERR_DAMAGED, "'sha256' is no digest");
+	return 0;
+}
+
+static void free_list(struct json_object *owner, void *list)
+{
+	(void)owner;
+	free(list);
+}
+
+/* The list of them belongs to the JSON array, as their strings do: so a record may be copied
+ * like any other. */
+int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e)
+{
+	struct json_object *list = json_member(o, "attachments");
+	struct attachment_ref *refs;
+	size_t n;
+
+	if (!list)
+		return 0;
+	if (!json_object_is_type(list, json_type_array))
+		return err_set(e, ERR_DAMAGED, "'attachments' must be an array");
+	n = json_object_array_length(list);
+	refs = calloc(n + 1, sizeof(*refs));
+	if (!refs)
+		return err_oom(e);
+	json_object_set_userdata(list, refs, free_list);
+	for (size_t i = 0; i < n; i++)
+		if (parse_attachment(json_object_array_get_idx(list, i), &refs[i], e) < 0)
+			return e->kind == ERR_DAMAGED ? err_prefix(e, "'attachments' %zu", i + 1) : -1;
+	x->attachments = refs;
+	x->nattachments = n;
+	return 0;
+}
+
 static int parse_exchange(struct json_object *o, struct exchange *x, struct err *e)
 {
 	x->duration = -1;
@@ -125,7 +171,8 @@ static int parse_exchange(struct json_object *o, struct exchange *x, struct err 
 	    get_count(o, "duration", &x->duration, e) < 0 || parse_usage(o, &x->usage, e) < 0 ||
 	    json_get_str(o, "finishReason", &x->finish_reason, e) < 0 ||
 	    json_get_str(o, "error", &x->error, e) < 0 ||
-	    json_get_str(o, "reasoning", &x->reasoning, e) < 0)
+	    json_get_str(o, "reasoning", &x->reasoning, e) < 0 ||
+	    record_parse_attachments(o, x, e) < 0)
 		return -1;
 	return 0;
 }
@@ -245,6 +292,22 @@ void record_add_usage(struct buf *b, const struct usage *u)
 	buf_addc(b, '}');
 }
 
+void record_add_attachments(struct buf *b, const struct exchange *x)
+{
+	if (!x->nattachments)
+		return;
+	for (size_t i = 0; i < x->nattachments; i++) {
+		const struct attachment_ref *a = &x->attachments[i];
+
+		buf_adds(b, i ? ",{\"sha256\":" : ",\"attachments\":[{\"sha256\":");
+		json_add_str(b, a->sha256);
+		add_str(b, "name", a->name);
+		add_str(b, "type", a->type);
+		buf_addf(b, ",\"size\":%" PRId64 "}", a->size);
+	}
+	buf_addc(b, ']');
+}
+
 void record_add_exchange_members(struct buf *b, const struct exchange *x)
 {
 	buf_adds(b, "\"type\":\"exchange\"");
@@ -264,6 +327,7 @@ void record_add_exchange_members(struct buf *b, const struct exchange *x)
 	record_add_optional(b, "finishReason", x->finish_reason);
 	record_add_optional(b, "error", x->error);
 	record_add_optional(b, "reasoning", x->reasoning);
+	record_add_attachments(b, x);
 }
 
 void record_add_exchange(struct buf *b, const struct exchange *x)

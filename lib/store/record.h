@@ -45,6 +45,14 @@ struct session_head {
 	struct json_object *metadata; /* NULL when there is none */
 };
 
+/* A file that went along with a prompt. Its content is in artifacts/, see artifact.h. */
+struct attachment_ref {
+	struct span sha256; /* of its content, as sha256_hex() has it; the file's name there */
+	struct span name;   /* as the user called it, without its folder */
+	struct span type;   /* MIME */
+	int64_t size;       /* bytes */
+};
+
 struct exchange {
 	struct span id;
 	int64_t timestamp;
@@ -53,6 +61,8 @@ struct exchange {
 	int64_t duration; /* ms; -1 when unknown */
 	struct usage usage;
 	struct span finish_reason, error, reasoning;
+	const struct attachment_ref *attachments; /* in the order of the command line */
+	size_t nattachments;
 };
 
 struct change {
@@ -68,7 +78,7 @@ struct record {
 		struct change change;
 		struct span rewind_to; /* p == NULL: to before the first exchange */
 	};
-	struct json_object *json; /* owns what the spans point to */
+	struct json_object *json; /* owns what the spans and the attachments point to */
 };
 
 /* Fails with a sentence's end that says what is wrong with the line. */
@@ -79,6 +89,11 @@ void record_release(struct record *r);
 void record_add_head(struct buf *b, const struct session_head *h);
 void record_add_exchange(struct buf *b, const struct exchange *x);
 void record_add_change(struct buf *b, const struct change *c);
+
+/* Reads the attachments of an exchange, which stay good as long as `o`. */
+int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);
+/* `,"attachments":[…]`, or nothing when there are none. */
+void record_add_attachments(struct buf *b, const struct exchange *x);
 
 /* The members of an exchange without the braces, for a line that has more. */
 void record_add_exchange_members(struct buf *b, const struct exchange *x);

@@ -18,6 +18,7 @@ static void add_head(struct buf *b, const struct exchange *x)
 	buf_addf(b, ",\"timestamp\":%" PRId64, x->timestamp);
 	record_add_optional(b, "query", x->query);
 	record_add_optional(b, "model", x->model);
+	record_add_attachments(b, x);
 	buf_adds(b, "}\n");
 }
 
@@ -70,7 +71,7 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0 ||
 	    x->timestamp < 0 || x->timestamp > TIME_MAX)
 		return err_set(e, ERR_DAMAGED, "its first line is no exchange");
-	return 0;
+	return record_parse_attachments(sp->head, x, e);
 }
 
 /* The head's bytes after which the answer starts; the file may have been cut

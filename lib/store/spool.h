@@ -1,8 +1,8 @@
 /*
  * turn.partial: the turn that is running, on the disk while it runs.
  *
- * Its first line is the exchange's head (id, timestamp, query, model); the reply's
- * bytes follow as they came. The file belongs to whoever holds the session's lock;
+ * Its first line is the exchange's head (id, timestamp, query, model, attachments); the
+ * reply's bytes follow as they came. The file belongs to whoever holds the session's lock;
  * found by another holder, it is what a crash left.
  */
 #ifndef STORE_SPOOL_H

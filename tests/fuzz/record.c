@@ -3,12 +3,13 @@
  *
  * Properties: what is taken for a record is JSON by the letter and holds what
  * mc-session(5) says of its type: times and counts in their ranges, strings in UTF-8,
- * ids that are some. Written again it is one line that parses to the same, and
+ * ids and digests that are some. Written again it is one line that parses to the same, and
  * is written the same a second time. What is refused has a reason.
  */
 #include "store/record.h"
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "store/id.h"
@@ -21,6 +22,19 @@ static void check_str(struct span s, const char *name)
 static void check_count(int64_t n, const char *name)
 {
 	must(n >= -1 && n <= COUNT_MAX, "%s is %" PRId64, name, n);
+}
+
+static void check_attachments(const struct exchange *x)
+{
+	for (size_t i = 0; i < x->nattachments; i++) {
+		const struct attachment_ref *a = &x->attachments[i];
+
+		must(sha256_valid(a->sha256), "'%.*s'", (int)a->sha256.n, a->sha256.p);
+		must(a->name.p && a->type.p, "what must be there");
+		check_str(a->name, "name");
+		check_str(a->type, "type");
+		must(a->size >= 0 && a->size <= COUNT_MAX, "size is %" PRId64, a->size);
+	}
 }
 
 static void check_time(int64_t ms)
@@ -61,6 +75,7 @@ static void check_values(const struct record *r)
 		check_str(x->finish_reason, "finishReason");
 		check_str(x->error, "error");
 		check_str(x->reasoning, "reasoning");
+		check_attachments(x);
 		break;
 	case RECORD_CHANGE:
 		check_time(r->change.timestamp);
@@ -89,6 +104,17 @@ static bool write_record(struct buf *b, const struct record *r)
 	return true;
 }
 
+static void must_equal_attachments(const struct exchange *x, const struct exchange *y)
+{
+	must(x->nattachments == y->nattachments, "%zu and %zu files", x->nattachments, y->nattachments);
+	for (size_t i = 0; i < x->nattachments; i++) {
+		must_be_same(y->attachments[i].sha256, x->attachments[i].sha256, "sha256");
+		must_be_same(y->attachments[i].name, x->attachments[i].name, "name");
+		must_be_same(y->attachments[i].type, x->attachments[i].type, "type");
+		must(x->attachments[i].size == y->attachments[i].size, "size");
+	}
+}
+
 static void must_equal(const struct record *a, const struct record *b)
 {
 	const struct exchange *x = &a->exchange, *y = &b->exchange;
@@ -113,6 +139,7 @@ static void must_equal(const struct record *a, const struct record *b)
 		must(same_optional(x->finish_reason, y->finish_reason), "finishReason");
 		must(same_optional(x->error, y->error), "error");
 		must(same_optional(x->reasoning, y->reasoning), "reasoning");
+		must_equal_attachments(x, y);
 		/* Counts of details only are no usage, and are written as null. */
 		must(!usage_known(&x->usage) || memcmp(&x->usage, &y->usage, sizeof(x->usage)) == 0,
 		     "usage");

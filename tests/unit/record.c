@@ -12,6 +12,12 @@
 	"\"tokenUsage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3," \
 	"\"reasoningTokens\":4,\"cachedInputTokens\":5},\"finishReason\":\"stop\",\"error\":\"e\"," \
 	"\"reasoning\":\"r\"}"
+#define DIGEST "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+#define FILES "[{\"sha256\":\"" DIGEST "\",\"name\":\"a \\\"b\\\".png\",\"type\":\"image/png\"," \
+	"\"size\":5},{\"sha256\":\"" DIGEST "\",\"name\":\"\",\"type\":\"text/plain\",\"size\":0}]"
+#define ATTACHED "{\"type\":\"exchange\",\"id\":\"x1\",\"timestamp\":2000,\"query\":\"q\"," \
+	"\"answer\":\"a\",\"summary\":null,\"model\":\"m\",\"status\":\"complete\",\"duration\":5," \
+	"\"tokenUsage\":null,\"attachments\":" FILES "}"
 #define CHANGE "{\"type\":\"change\",\"timestamp\":3000,\"model\":\"n\",\"title\":\"t\"}"
 #define REWIND "{\"type\":\"rewind\",\"timestamp\":4000,\"to\":\"x1\"}"
 
@@ -83,6 +89,75 @@ static void test_exchange(void)
 	ok(!usage_known(&r.exchange.usage), "no usage");
 	ok(!r.exchange.finish_reason.p && !r.exchange.error.p && !r.exchange.reasoning.p, "nor the rest");
 	record_release(&r);
+}
+
+static void test_attachments(void)
+{
+	struct err e = ERR_INIT;
+	struct record r, copy;
+	struct buf b = BUF_INIT;
+
+	ok(parse(ATTACHED, &r, &e), "an exchange with two files");
+	copy = r;
+	r.json = NULL; /* which gives it to the copy */
+	record_release(&r);
+	if (is_int((int64_t)copy.exchange.nattachments, 2, "there are two")) {
+		const struct attachment_ref *a = copy.exchange.attachments;
+
+		is_span(a[0].sha256, DIGEST, "sha256");
+		is_span(a[0].name, "a \"b\".png", "name");
+		is_span(a[0].type, "image/png", "type");
+		is_int(a[0].size, 5, "size");
+		is_span(a[1].name, "", "no name");
+		is_int(a[1].size, 0, "no size");
+	}
+	record_add_attachments(&b, &copy.exchange);
+	is_buf(&b, ",\"attachments\":" FILES, "written");
+	record_release(&copy);
+	ok(parse(EXCHANGE, &r, &e), "an exchange without");
+	is_int((int64_t)r.exchange.nattachments, 0, "has none");
+	buf_clear(&b);
+	record_add_attachments(&b, &r.exchange);
+	is_buf(&b, "", "and none is written");
+	record_release(&r);
+	buf_release(&b);
+}
+
+static void bad_attachments(const char *json, const char *why)
+{
+	struct err e = ERR_INIT;
+	struct buf b = BUF_INIT;
+	struct record r;
+
+	buf_addf(&b, "{\"type\":\"exchange\",\"id\":\"x\",\"timestamp\":1,\"query\":\"\",\"answer\":"
+	         "\"\",\"model\":\"\",\"status\":\"complete\",\"attachments\":%s}", json);
+	ok(!parse(b.p, &r, &e), "refused: attachments %s", json);
+	is_err(&e, ERR_DAMAGED, why, "says why");
+	buf_release(&b);
+}
+
+#define FILE_OF(sha256)                                                                            \
+	"{\"sha256\":\"" sha256 "\",\"name\":\"n\",\"type\":\"t\",\"size\":1,\"later\":[]}"
+
+static void test_bad_attachments(void)
+{
+	bad_attachments("7", "'attachments' must be an array");
+	bad_attachments("{}", "'attachments' must be an array");
+	bad_attachments("[7]", "'attachments' 1: not an object");
+	bad_attachments("[null]", "'attachments' 1: not an object");
+	bad_attachments("[{}]", "'attachments' 1: 'sha256' is missing");
+	bad_attachments("[" FILE_OF("../../../history.jsonl") "]", "'attachments' 1: 'sha256' is no digest");
+	bad_attachments("[" FILE_OF(DIGEST) "," FILE_OF("00") "]", "'attachments' 2: 'sha256' is no digest");
+	bad_attachments("[{\"sha256\":\"" DIGEST "\"}]", "'name' is missing");
+	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\"}]", "'type' is missing");
+	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\",\"type\":\"t\"}]",
+	                "'size' is missing");
+	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\",\"type\":\"t\",\"size\":-1}]",
+	                "'size' is no count");
+	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":[],\"type\":\"t\",\"size\":1}]",
+	                "'name' must be a string");
+	bad_attachments("[{\"sha256\":null,\"name\":\"n\",\"type\":\"t\",\"size\":1}]",
+	                "'sha256' is missing");
 }
 
 static void test_change_and_rewind(void)
@@ -284,6 +359,7 @@ static void test_round_trip(void)
 	           "\"answer\":\"😀\\r\\n\\t\\u001b[0m\",\"summary\":null,\"model\":\"m\","
 	           "\"status\":\"interrupted\",\"duration\":0,\"tokenUsage\":{\"inputTokens\":0}}",
 	           "an exchange with control characters");
+	round_trip(ATTACHED, "an exchange with files");
 	round_trip(CHANGE, "a change");
 }
 
@@ -311,17 +387,17 @@ static void test_usage(void)
 /* Records with bytes changed: refused or read, and nothing leaks or breaks. */
 static void test_damaged(void)
 {
-	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND };
+	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND, ATTACHED };
 	uint64_t seed = 8;
 	int read = 0, silent = 0;
 
 	for (int i = 0; i < 8000; i++) {
 		struct err e = ERR_INIT;
 		char text[512];
-		size_t n = strlen(good[i % 4]);
+		size_t n = strlen(good[i % 5]);
 		struct record r;
 
-		memcpy(text, good[i % 4], n + 1);
+		memcpy(text, good[i % 5], n + 1);
 		for (size_t k = rnd_below(&seed, 2) + 1; k; k--)
 			text[rnd_below(&seed, n)] = (char)(1 + rnd_below(&seed, 255));
 		if (parse(text, &r, &e)) {
@@ -339,6 +415,8 @@ int main(void)
 {
 	test_head();
 	test_exchange();
+	test_attachments();
+	test_bad_attachments();
 	test_change_and_rewind();
 	test_other();
 	test_missing_and_wrong();

@@ -53,6 +53,38 @@ static void test_life(void)
 	spool_remove(dir);
 }
 
+/* What the prompt came with is known when the turn is cut short. */
+static void test_attachments(void)
+{
+	const struct attachment_ref files[] = {
+		{ span_str("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"),
+		  span_str("a b.png"), span_str("image/png"), 5 },
+		{ span_str("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+		  span_str("\"\n"), span_str("text/plain"), 0 },
+	};
+	struct exchange x = prompt("q"), back;
+	struct err e = ERR_INIT;
+	struct spool sp;
+	int fd;
+
+	x.attachments = files;
+	x.nattachments = 2;
+	fd = spool_begin(dir, &x, &e);
+	spool_add(fd, span_str("Hel"), &e);
+	close(fd);
+	is_int(spool_read(&sp, dir, &back, &e), 1, "read");
+	if (is_int((int64_t)back.nattachments, 2, "with both files"))
+		for (size_t i = 0; i < 2; i++) {
+			is_same(back.attachments[i].sha256, files[i].sha256, "sha256");
+			is_same(back.attachments[i].name, files[i].name, "name");
+			is_same(back.attachments[i].type, files[i].type, "type");
+			is_int(back.attachments[i].size, files[i].size, "size");
+		}
+	is_span(back.answer, "Hel", "and the answer");
+	spool_release(&sp);
+	spool_remove(dir);
+}
+
 static void is_damaged(const char *text, const char *why)
 {
 	struct err e = ERR_INIT;
@@ -74,6 +106,8 @@ static void test_damage(void)
 	is_damaged("{\"id\":\"u\"}\nanswer", "its first line is no exchange");
 	is_damaged("{\"timestamp\":1}\nanswer", "its first line is no exchange");
 	is_damaged("{\"id\":\"u\",\"timestamp\":\"x\"}\n", "'timestamp' must be a whole number");
+	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"attachments\":[{\"sha256\":\"x\"}]}\n",
+	           "'attachments' 1");
 	is_damaged("[]\n", "");
 	is_damaged("{\"id\":\"u\",\"timestamp\":1,\n", "");
 	unlink(SPOOL_FILE);
@@ -176,6 +210,7 @@ int main(void)
 	temp_enter();
 	dir = open(".", O_RDONLY | O_DIRECTORY);
 	test_life();
+	test_attachments();
 	test_damage();
 	test_not_a_file();
 	test_cut_anywhere();
