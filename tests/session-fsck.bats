@@ -404,6 +404,92 @@ small_files() (
 	same queries 'two,ask 9,and on in b' "$(queries b)"
 }
 
+# Attachments
+
+# artifact ID TEXT: stores it as an attachment, and prints its digest.
+artifact() {
+	local name
+	name=$(printf '%s' "$2" | sha256sum | cut -d ' ' -f 1)
+	(umask 077 && mkdir -p "$MC_SESSIONS_DIR/$1/artifacts" && printf '%s' "$2" >"$MC_SESSIONS_DIR/$1/artifacts/$name")
+	printf '%s\n' "$name"
+}
+
+# attached DIGEST...: the member of an exchange.
+attached() {
+	jq -nc '[$ARGS.positional[] | {sha256: ., name: "file of \(.[:4])", type: "text/plain", size: 5}]' --args "$@" |
+		sed 's/^/,"attachments":/'
+}
+
+# three_files: session f, whose exchanges refer to $one, twice, and to $two; and $three, that none refers to.
+three_files() {
+	one=$(artifact f hello) two=$(artifact f world) three=$(artifact f alone)
+	craft f "$(head_of f)" "$(exchange 1 complete "$(attached "$one" "$two")")" "$(exchange 2 interrupted "$(attached "$one")")"
+	mc-session-ls >/dev/null
+	say f three
+}
+
+@test "artifact: sound ones are clean, and so is one that nothing refers to" {
+	three_files
+	mends
+}
+
+@test "artifact: one of another content goes to quarantine, and then is missing" {
+	three_files
+	printf hellO >"$MC_SESSIONS_DIR/f/artifacts/$one"
+	: >"$MC_SESSIONS_DIR/f/artifacts/$three"
+	mends "artifact f f/artifacts/$one - moved" "artifact f f/artifacts/$three - moved" \
+		"+artifact f f/history.jsonl 2 impossible"
+	say f again
+}
+
+@test "artifact: a missing one is told once, by the name that the user gave it" {
+	three_files
+	rm "$MC_SESSIONS_DIR/f/artifacts/$one"
+	run_split mc-session-fsck
+	assert_status 1
+	assert_out "f/history.jsonl:2: the attachment 'file of 2cf2' is missing: artifacts/$one"
+	mends "artifact f f/history.jsonl 2 impossible"
+	rm -r "$MC_SESSIONS_DIR/f/artifacts"
+	mends "artifact f f/history.jsonl 2 impossible" "artifact f f/history.jsonl 2 impossible"
+}
+
+@test "artifact: those of a turn that was cut short" {
+	three_files
+	printf '%s\nhalf' "$(exchange 9 complete "$(attached "$three")" | jq -c '{type, id, timestamp, query, model, attachments}')" >"$MC_SESSIONS_DIR/f/turn.partial"
+	cp -a "$MC_SESSIONS_DIR" copy
+	mends 'spool f f/turn.partial - done'
+	sed -n 5p "$(history f)" | jq -e --arg three "$three" '.status == "interrupted" and .attachments[0].sha256 == $three'
+	rm -r "$MC_SESSIONS_DIR"
+	mv copy "$MC_SESSIONS_DIR"
+	rm "$MC_SESSIONS_DIR/f/artifacts/$three"
+	mends 'spool f f/turn.partial - done' '+artifact f f/history.jsonl 5 impossible'
+}
+
+@test "artifact: damage around them, and what is no file" {
+	three_files
+	echo garbage >>"$(history f)"
+	rm "$MC_SESSIONS_DIR/f/artifacts/$one" "$MC_SESSIONS_DIR/f/artifacts/$two"
+	mkdir "$MC_SESSIONS_DIR/f/artifacts/$one"
+	ln -s "$PWD/two" "$MC_SESSIONS_DIR/f/artifacts/$two"
+	printf world >two
+	printf half >"$MC_SESSIONS_DIR/f/artifacts/.new"
+	mends 'record f f/history.jsonl 5 moved' "special f f/artifacts/$one - moved" "link f f/artifacts/$two - moved" \
+		'leftover f f/artifacts/.new - moved' '+artifact f f/history.jsonl 2 impossible' '+artifact f f/history.jsonl 2 impossible'
+	same outside world "$(cat two)"
+}
+
+@test "artifact: one that others may write to, and those of somebody else" {
+	three_files
+	chmod 666 "$MC_SESSIONS_DIR/f/artifacts/$one"
+	mends "mode f f/artifacts/$one - done"
+	((EUID == 0)) || skip 'only root can give files away'
+	chown 12345 "$MC_SESSIONS_DIR/f/artifacts/$one"
+	printf changed >"$MC_SESSIONS_DIR/f/artifacts/$one"
+	mends "owner f f/artifacts/$one - impossible"
+	chown -R 12345 "$MC_SESSIONS_DIR"
+	mends "artifact f f/artifacts/$one - moved" '+artifact f f/history.jsonl 2 impossible'
+}
+
 @test "leftover: what crashes leave goes to quarantine" {
 	three
 	mkdir "$MC_SESSIONS_DIR/.new-x-abc" "$MC_SESSIONS_DIR/.new-y-" "$MC_SESSIONS_DIR/.removed-y-1-2"

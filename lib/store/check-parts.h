@@ -45,6 +45,13 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
  * index was begun. */
 int check_folder(struct check *c, const char *id, bool whole, struct err *e);
 
+struct scan;
+struct jsonl;
+/* What is in the artifacts folder of `x`, and what of it the exchanges refer to. `locked`:
+ * nobody else is writing there. */
+int check_artifacts(struct check *c, const struct session *x, const struct scan *scan,
+                    const struct jsonl *j, bool locked, struct err *e);
+
 /* ---- the index ---- */
 
 /* Takes the index's picture, and judges its lines. */

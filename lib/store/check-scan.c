@@ -35,6 +35,22 @@ static int add_seen(struct scan *s, const struct record *r, const struct bad_lin
 	return 0;
 }
 
+static int add_refs(struct scan *s, const struct exchange *x, const struct bad_line *at,
+                    struct err *e)
+{
+	for (size_t i = 0; i < x->nattachments; i++) {
+		struct scan_ref *v = array_room(s->refs, s->nrefs, &s->refs_cap, sizeof(*v), e);
+
+		if (!v)
+			return -1;
+		s->refs = v;
+		v += s->nrefs++;
+		*v = (struct scan_ref){ .start = at->start, .n = at->n, .line = at->line };
+		memcpy(v->sha256, x->attachments[i].sha256.p, SHA256_HEX - 1);
+	}
+	return 0;
+}
+
 /* 1: a record. 0: none. -1: that cannot be told. */
 static int take_line(struct scan *s, struct span line, struct bad_line *at, struct err *e)
 {
@@ -49,7 +65,7 @@ static int take_line(struct scan *s, struct span line, struct bad_line *at, stru
 	}
 	s->head |= r.type == RECORD_SESSION;
 	if (r.type == RECORD_EXCHANGE)
-		result = add_seen(s, &r, at, e);
+		result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r.exchange, at, e);
 	record_release(&r);
 	return result < 0 ? -1 : 1;
 }
@@ -100,6 +116,14 @@ static int by_start(const void *a, const void *b)
 	const struct bad_line *x = a, *y = b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int by_digest(const void *a, const void *b)
+{
+	const struct scan_ref *x = a, *y = b;
+	int order = strcmp(x->sha256, y->sha256);
+
+	return order ? order : x->start < y->start ? -1 : x->start > y->start;
 }
 
 static struct span text_of(const struct seen *x, const struct jsonl *j)
@@ -183,6 +207,8 @@ int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e
 		return 0;
 	if (tail && j->mapped > j->n && scan_tail(s, j, e) < 0)
 		return -1;
+	if (s->nrefs)
+		qsort(s->refs, s->nrefs, sizeof(*s->refs), by_digest);
 	return find_duplicates(s, j, e);
 }
 
@@ -190,6 +216,7 @@ void scan_release(struct scan *s)
 {
 	free(s->bad);
 	free(s->seen);
+	free(s->refs);
 	*s = (struct scan){ .bad = NULL };
 }
 

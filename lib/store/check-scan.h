@@ -1,10 +1,11 @@
 /*
  * What is wrong in a history's bytes: which of its lines are no records, and which
- * exchanges are there twice. Looks at memory only.
+ * exchanges are there twice; and what they refer to. Looks at memory only.
  */
 #ifndef STORE_CHECK_SCAN_H
 #define STORE_CHECK_SCAN_H
 
+#include "base/sha256.h"
 #include "store/check.h"
 #include "store/jsonl.h"
 
@@ -15,16 +16,24 @@ struct bad_line {
 	bool stays;      /* nothing is to be moved: a duplicate that differs */
 };
 
+/* What an exchange refers to in artifacts/. */
+struct scan_ref {
+	char sha256[SHA256_HEX];
+	size_t start, n, line; /* the exchange */
+};
+
 struct scan {
 	struct bad_line *bad; /* owned; in the order of the file */
 	size_t nbad;
 	size_t lines;
+	struct scan_ref *refs; /* owned; in the order of the digests, and of the file for each */
+	size_t nrefs;
 	bool head;     /* a valid session record is there */
 	bool version;  /* the first line is of another version: nothing else was looked at */
 	bool torn;     /* the last line has no newline, and would be a record with it */
 
 	struct seen *seen; /* the rest is private */
-	size_t bad_cap, nseen, seen_cap;
+	size_t bad_cap, nseen, seen_cap, refs_cap;
 };
 
 /* `tail`: whether the bytes behind the last newline are to be judged; a record that is

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "store/artifact.h"
 #include "store/check-parts.h"
 #include "store/check-scan.h"
 #include "store/index.h"
@@ -15,7 +16,6 @@
 
 #define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
 #define DAMAGED_SPOOL "turn.damaged-"
-#define ARTIFACTS "artifacts"
 
 struct subject {
 	struct check *c;
@@ -25,6 +25,7 @@ struct subject {
 	bool whole;    /* the whole store is checked */
 	bool locked;   /* nobody else uses it */
 	bool linked;   /* the history has a second hard link */
+	bool mended;   /* the history is not what was scanned any more */
 };
 
 static struct spot spot(const struct subject *s, const char *name, size_t line)
@@ -88,7 +89,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 	is_folder = S_ISDIR(st.st_mode) && !(top && is_own_file(name));
 	if (!check_place(s->c, dir, &at, is_folder, &st))
 		return 0;
-	if (is_folder && (!top || strcmp(name, ARTIFACTS) == 0))
+	if (is_folder && (!top || strcmp(name, ARTIFACTS_DIR) == 0))
 		return check_inner(s, dir, folder, name, e);
 	if (top && strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0)
 		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
@@ -298,6 +299,7 @@ static int repair_history(struct subject *s, struct outcome *o, struct err *e)
 	struct buf head = BUF_INIT;
 	int known = s->scan.head ? 1 : make_head(s, &head, e);
 
+	s->mended = true;
 	if (known > 0)
 		outcome_set(o, rewrite(s, buf_span(&head), o));
 	else if (known == 0)
@@ -344,6 +346,7 @@ static void seal(struct subject *s, struct outcome *o, struct err *damage)
 		outcome_set(o, quarantine_move(s->x.store, s->x.dir, at.folder, at.name, o->place, &o->why));
 	else
 		outcome_set(o, session_seal(&s->x, &o->why));
+	s->mended = true;
 	spool_release(&sp);
 }
 
@@ -380,6 +383,18 @@ static void check_temp(struct subject *s)
 
 /* ---- one after the other ---- */
 
+/* What a repair left is what refers to the artifacts. */
+static int check_references(struct subject *s, struct err *e)
+{
+	if (s->mended) {
+		jsonl_unmap(&s->j);
+		scan_release(&s->scan);
+		if (jsonl_map(&s->j, s->x.fd, e) < 0 || scan_history(&s->scan, &s->j, s->locked, e) < 0)
+			return -1;
+	}
+	return check_artifacts(s->c, &s->x, &s->scan, &s->j, s->locked, e);
+}
+
 static int check_content(struct subject *s, struct err *e)
 {
 	check_temp(s);
@@ -388,6 +403,8 @@ static int check_content(struct subject *s, struct err *e)
 	if (s->scan.version)
 		return 0;
 	check_spool(s);
+	if (check_references(s, e) < 0)
+		return -1;
 	return s->locked ? check_index_session(s->c, &s->x, s->whole, e) : 0;
 }
 

@@ -16,7 +16,7 @@ const char *finding_name(enum finding_kind kind)
 {
 	static const char *const names[] = {
 		"torn",     "nul",   "record",  "head",  "version", "duplicate",
-		"history",  "spool", "leftover", "mode", "owner",   "link",
+		"history",  "spool", "artifact", "leftover", "mode", "owner", "link",
 		"special",  "unreadable", "index", "stale", "unlisted", "orphan",
 	};
 

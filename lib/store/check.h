@@ -28,6 +28,7 @@ enum finding_kind {
 	FINDING_DUPLICATE,  /* two exchanges of one id */
 	FINDING_HISTORY,    /* a folder without a history */
 	FINDING_SPOOL,      /* a turn that was cut short */
+	FINDING_ARTIFACT,   /* an attachment that is missing, or is not what its name says */
 	FINDING_LEFTOVER,   /* something temporary */
 	FINDING_MODE,
 	FINDING_OWNER,

@@ -1,0 +1,121 @@
+/* The check of what is attached to a session's exchanges. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/artifact.h"
+#include "store/check-parts.h"
+#include "store/check-scan.h"
+#include "store/place.h"
+
+struct shelf {
+	struct check *c;
+	const struct session *x;
+	const char *path; /* the folder's, from the sessions directory on */
+	int fd;           /* -1: it is missing */
+};
+
+static struct spot spot(const struct shelf *a, const char *name)
+{
+	return (struct spot){ a->x->id, a->path, name, 0 };
+}
+
+/* Its looks were judged, with all that is in the folder. A name of another form is none of
+ * ours. */
+static void check_file(struct shelf *a, const char *name)
+{
+	struct spot at = spot(a, name);
+	struct err why = ERR_INIT;
+	struct stat st, above;
+
+	if (!sha256_valid(span_str(name)) || fstatat(a->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstat(a->fd, &above) < 0)
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		check_move(a->c, FINDING_SPECIAL, a->fd, &at, "a folder, where a file belongs");
+		return;
+	}
+	if (place_judge(&st, false, above.st_uid) != PLACE_FINE ||
+	    artifact_check(a->fd, name, &why) == 0)
+		return;
+	if (why.kind == ERR_DAMAGED)
+		check_move(a->c, FINDING_ARTIFACT, a->fd, &at, why.msg);
+	else if (why.kind != ERR_NOT_FOUND)
+		check_unreadable(a->c, &at, why.msg);
+}
+
+static int check_files(struct shelf *a, bool locked, struct err *e)
+{
+	struct names names;
+
+	if (names_read(&names, a->fd, e) < 0)
+		return err_prefix(e, "'%s/%s'", a->x->store->dir, a->path);
+	for (size_t i = 0; i < names.n; i++) {
+		struct spot at = spot(a, names.v[i]);
+
+		if (strcmp(names.v[i], ARTIFACT_TEMP) == 0 && locked)
+			check_move(a->c, FINDING_LEFTOVER, a->fd, &at, "an attachment whose storing was cut short");
+		else
+			check_file(a, names.v[i]);
+	}
+	names_release(&names);
+	return 0;
+}
+
+/* The name that the user gave it, for a message. */
+static void tell_missing(struct shelf *a, const struct jsonl *j, const struct scan_ref *ref)
+{
+	struct outcome o = { .repair = a->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
+	struct spot at = { a->x->id, a->x->id, HISTORY_FILE, ref->line };
+	struct span line = { j->p + ref->start, ref->n }, name = { "", 0 };
+	struct err ignored = ERR_INIT;
+	struct record r;
+	bool good;
+
+	line.n -= line.p[line.n - 1] == '\n';
+	good = record_parse(line, &r, &ignored) == 0;
+	for (size_t i = 0; good && i < r.exchange.nattachments; i++)
+		if (span_eq(r.exchange.attachments[i].sha256, ref->sha256))
+			name = r.exchange.attachments[i].name;
+	check_tell(a->c, FINDING_ARTIFACT, &at, &o, "the attachment '%.*s' is missing: " ARTIFACTS_DIR
+	           "/%s", (int)(name.n < 255 ? name.n : 255), name.p, ref->sha256);
+	if (good)
+		record_release(&r);
+}
+
+/* Each once, where it is named first. */
+static void check_refs(struct shelf *a, const struct scan *scan, const struct jsonl *j)
+{
+	for (size_t i = 0; i < scan->nrefs; i++) {
+		const struct scan_ref *ref = &scan->refs[i];
+		struct stat st;
+
+		if (i && strcmp(ref->sha256, ref[-1].sha256) == 0)
+			continue;
+		if (a->fd < 0 || (fstatat(a->fd, ref->sha256, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
+			tell_missing(a, j, ref);
+	}
+}
+
+int check_artifacts(struct check *c, const struct session *x, const struct scan *scan,
+                    const struct jsonl *j, bool locked, struct err *e)
+{
+	char path[ID_SIZE + sizeof("/" ARTIFACTS_DIR)];
+	struct shelf a = { .c = c, .x = x, .path = path };
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/" ARTIFACTS_DIR, x->id);
+	a.fd = place_folder(x->dir, ARTIFACTS_DIR, &why);
+	if (a.fd < 0 && why.kind != ERR_NOT_FOUND)
+		return 0; /* which was told */
+	if (a.fd >= 0)
+		r = check_files(&a, locked, e);
+	if (r == 0)
+		check_refs(&a, scan, j);
+	if (a.fd >= 0)
+		close(a.fd);
+	return r;
+}
