@@ -46,6 +46,7 @@ static void each_opt(const struct applet *a, void (*print)(const struct applet *
 
 static const char *const bash_kinds[] = {
 	[ARG_NONE] = "",           [ARG_TEXT] = "text",         [ARG_DIR] = "dir",
+	[ARG_FILE] = "file",       [ARG_FILES] = "file",
 	[ARG_SESSION] = "session", [ARG_PROVIDER] = "provider",
 };
 
@@ -76,11 +77,20 @@ static const char bash_head[] =
 	"\tdone < <(compgen -d -- \"$cur\")\n"
 	"}\n"
 	"\n"
+	"_mcbox_files() {\n"
+	"\tlocal file\n"
+	"\tcompopt -o filenames 2>/dev/null\n"
+	"\twhile IFS= read -r file; do\n"
+	"\t\tCOMPREPLY+=(\"$before$file\")\n"
+	"\tdone < <(compgen -f -- \"$cur\")\n"
+	"}\n"
+	"\n"
 	"# _mcbox_kind KIND: completes a value or an operand.\n"
 	"_mcbox_kind() {\n"
 	"\tcase $1 in\n"
 	"\tsession) _mcbox_sessions ;;\n"
 	"\tdir) _mcbox_dirs ;;\n"
+	"\tfile) _mcbox_files ;;\n"
 	"\tprovider) _mcbox_offer";
 
 static const char bash_tail[] =
@@ -178,6 +188,8 @@ static const char *const zsh_actions[] = {
 	[ARG_NONE] = " ",
 	[ARG_TEXT] = " ",
 	[ARG_DIR] = "_files -/",
+	[ARG_FILE] = "_files",
+	[ARG_FILES] = "_files",
 	[ARG_SESSION] = "_mcbox_sessions",
 	[ARG_PROVIDER] = "_mcbox_providers",
 };
@@ -243,7 +255,7 @@ static void zsh_opt(const struct applet *a, const struct opt *o)
 	printf("\t\t\t");
 	if (o->id == OPT_HELP || o->id == OPT_VERSION)
 		printf("'(- *)'"); /* with these nothing else counts */
-	else if (o->arg && strchr(o->arg, '='))
+	else if (o->kind == ARG_FILES || (o->arg && strchr(o->arg, '=')))
 		printf("'*'"); /* a pair is one of many */
 	else if (OPT_HAS_LETTER(o))
 		printf("'(-%c --%s)'", o->id, o->name);
@@ -293,6 +305,8 @@ static const char *const fish_values[] = {
 	[ARG_NONE] = "",
 	[ARG_TEXT] = " -x",
 	[ARG_DIR] = " -x -a '(__mcbox_dirs)'",
+	[ARG_FILE] = " -r -F",
+	[ARG_FILES] = " -r -F",
 	[ARG_SESSION] = " -x -k -a '(__mcbox_sessions)'",
 	[ARG_PROVIDER] = " -x -a '(__mcbox_providers)'",
 };

@@ -25,11 +25,20 @@ _mcbox_dirs() {
 	done < <(compgen -d -- "$cur")
 }
 
+_mcbox_files() {
+	local file
+	compopt -o filenames 2>/dev/null
+	while IFS= read -r file; do
+		COMPREPLY+=("$before$file")
+	done < <(compgen -f -- "$cur")
+}
+
 # _mcbox_kind KIND: completes a value or an operand.
 _mcbox_kind() {
 	case $1 in
 	session) _mcbox_sessions ;;
 	dir) _mcbox_dirs ;;
+	file) _mcbox_files ;;
 	provider) _mcbox_offer anthropic openai google openai-compatible echo ;;
 	esac
 }
@@ -67,9 +76,9 @@ _mcbox_takes() {
 	'mc-chat --system' | 'mc-chat -S') want=text ;;
 	'mc-chat --title' | 'mc-chat -t') want=text ;;
 	'mc-chat --option' | 'mc-chat -o') want=text ;;
-	'mc-chat --schema') want=(null) ;;
+	'mc-chat --schema') want=file ;;
 	'mc-chat --timeout') want=text ;;
-	'mc-chat --trace') want=(null) ;;
+	'mc-chat --trace') want=file ;;
 	'mc-session-cat --last' | 'mc-session-cat -n') want=text ;;
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;
 	'mc-session-ls --cwd') want=dir ;;

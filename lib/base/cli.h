@@ -21,6 +21,7 @@ enum arg_kind {
 	ARG_TEXT, /* nothing to complete */
 	ARG_DIR,
 	ARG_FILE,
+	ARG_FILES, /* the option may be given again, for another one */
 	ARG_MODEL,
 	ARG_SESSION,
 	ARG_PROVIDER,
