@@ -28,6 +28,7 @@ static const struct opt opts[] = {
 	{ 'm', "model", "NAME", ARG_TEXT, "the model, from this turn on" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt of a new session" },
 	{ 't', "title", "TEXT", ARG_TEXT, "the session's title" },
+	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt" },
 	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
 	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
 	{ O_REASONING, "reasoning", NULL, ARG_NONE, "show the model's reasoning, on stderr" },
@@ -54,6 +55,7 @@ struct chat {
 	struct session_choice choice;
 	const char *schema_file, *trace_file;
 	struct params params;       /* over those of the settings */
+	struct files files;         /* for the next prompt, and those known from earlier ones */
 	bool last, create, no_save, no_wait, no_stdin;
 	long timeout;
 
@@ -74,6 +76,15 @@ struct chat {
 
 /* ---- the command line ---- */
 
+/* Read at once, so that nothing is made or sent for one that cannot be. */
+static int attach(struct chat *chat, const char *path, struct err *e)
+{
+	if (strcmp(path, "-") == 0)
+		return err_set(e, ERR_USAGE, "-a takes a file: what comes by standard input is the prompt "
+		               "(a file of that name is './-')");
+	return files_attach(&chat->files, path, e);
+}
+
 static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 {
 	for (size_t i = 0; i < c->nopts; i++) {
@@ -87,6 +98,10 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		case 'm': chat->choice.model = val; break;
 		case 'S': chat->choice.system = val; break;
 		case 't': chat->choice.title = val; break;
+		case 'a':
+			if (attach(chat, val, e) < 0)
+				return -1;
+			break;
 		case 'o':
 			if (params_add(&chat->params, val, e) < 0)
 				return err_prefix(e, "-o");
@@ -374,6 +389,7 @@ static void close_chat(struct chat *chat)
 	trace_close(&chat->trace);
 	show_release(&chat->show);
 	params_release(&chat->params);
+	files_release(&chat->files);
 	buf_release(&chat->schema);
 	buf_release(&chat->found_model);
 	conversation_release(&chat->so_far);
@@ -452,6 +468,7 @@ static int run_turn(struct chat *chat, struct span prompt)
 		.model = chat->choice.model,
 		.title = chat->choice.title,
 		.prompt = prompt,
+		.files = &chat->files,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
 		          .ctx = chat },
 		.started = tell_started, .ctx = chat,
@@ -466,7 +483,8 @@ static int run_turn(struct chat *chat, struct span prompt)
 		buf_add(&model, stored.p, stored.n);
 		t.model = t.model ? t.model : model.p;
 		t.system = chat->head.system;
-		r = turn_run_unsaved(&t, &chat->how, &chat->so_far, &e);
+		r = turn_run_unsaved(&t, &chat->how, &chat->tool.store, chat->exists ? chat->id : NULL,
+		                     &chat->so_far, &e);
 	} else {
 		r = run_saved(chat, &t, &e);
 		/* They are remembered now; if somebody changes them again, that counts. */
@@ -475,6 +493,9 @@ static int run_turn(struct chat *chat, struct span prompt)
 	}
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
+	/* Files that the model has not answered to go along with the next prompt, too. */
+	if (t.begun && exchange_counts(&t.exchange))
+		files_detach(&chat->files);
 	turn_release(&t);
 	buf_release(&model);
 	if (r < 0)
@@ -599,6 +620,7 @@ static int hold_conversation(struct chat *chat)
 		return fail(&e);
 	print_session_line(chat);
 	print_recent(&chat->so_far);
+	print_attachments(stderr, chat->files.refs, chat->files.nrefs, 0, true);
 	return converse(chat);
 }
 
@@ -627,7 +649,7 @@ static int run(const struct cli *c)
 		.stop_fd = -1,
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
 		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT, .schema = BUF_INIT, .found_model = BUF_INIT,
-		.params = PARAMS_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
+		.params = PARAMS_INIT, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
 	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
 	struct err e = ERR_INIT;
@@ -636,6 +658,7 @@ static int run(const struct cli *c)
 	chat.show.terminal = at_terminal();
 	if (read_options(c, &chat, &e) < 0) {
 		params_release(&chat.params);
+		files_release(&chat.files);
 		return fail(&e);
 	}
 	if (open_chat(&chat, &e) < 0) {

@@ -336,13 +336,13 @@ static void add_size(struct buf *b, int64_t n)
 		buf_addf(b, "%lld MiB", (long long)(n / (1024 * 1024)));
 }
 
-/* One line each, whatever the name holds. */
-static void print_attachments(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
+void print_attachments(FILE *f, const struct attachment_ref *list, size_t n, size_t max_lines,
+                       bool harmless)
 {
 	struct buf b = BUF_INIT;
 
-	for (size_t i = 0; i < x->nattachments; i++) {
-		const struct attachment_ref *a = &x->attachments[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct attachment_ref *a = &list[i];
 		size_t start = b.n;
 
 		buf_addf(&b, "[attached: %.*s (%.*s, ", (int)a->name.n, a->name.p, (int)a->type.n, a->type.p);
@@ -363,7 +363,7 @@ void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool ha
 	struct buf mark = BUF_INIT;
 
 	print_lines(f, "> ", x->query, max_lines, harmless);
-	print_attachments(f, x, max_lines, harmless);
+	print_attachments(f, x->attachments, x->nattachments, max_lines, harmless);
 	fputc('\n', f);
 	print_lines(f, "", x->answer, max_lines, harmless);
 	if (x->status == STATUS_INTERRUPTED)

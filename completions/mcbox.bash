@@ -47,7 +47,7 @@ _mcbox_kind() {
 _mcbox_has() {
 	case $1 in
 	mc-chat)
-		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -o --option --schema --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
+		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
 		operand='' ;;
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '
@@ -75,6 +75,7 @@ _mcbox_takes() {
 	'mc-chat --model' | 'mc-chat -m') want=text ;;
 	'mc-chat --system' | 'mc-chat -S') want=text ;;
 	'mc-chat --title' | 'mc-chat -t') want=text ;;
+	'mc-chat --attach' | 'mc-chat -a') want=file ;;
 	'mc-chat --option' | 'mc-chat -o') want=text ;;
 	'mc-chat --schema') want=file ;;
 	'mc-chat --timeout') want=text ;;

@@ -52,6 +52,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s S -l system -x -d 'the system 
 complete -c mc-chat -s S -l system -x -d 'the system prompt of a new session'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s t -l title -x -d 'the session\'s title'
 complete -c mc-chat -s t -l title -x -d 'the session\'s title'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -s a -l attach -r -F -d 'send this file along with the prompt'
+complete -c mc-chat -s a -l attach -r -F -d 'send this file along with the prompt'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
 complete -c mc-chat -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l schema -r -F -d 'have the reply follow this JSON Schema'

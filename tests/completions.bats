@@ -111,6 +111,11 @@ bash_offers() {
 	same $'dir one\ndir-two' "$(bash_offers mc-session-new -C d | sort)"
 	same '' "$(bash_offers mc-chat '')"
 	same '' "$(bash_offers mc-chat -t '')"
+	: >'note one'
+	same 'note one' "$(bash_offers mc-chat -a n)"
+	same 'note one' "$(bash_offers mc-chat -a x --attach n)"
+	same '--attach=note one' "$(bash_offers mcbox chat --attach=n)"
+	same 'dir one' "$(bash_offers mc-chat --schema 'dir o')"
 	same '' "$(bash_offers mc-session-new '')"
 	same "$(options_of mc-session-rm)" "$(bash_offers mc-session-rm alpha-1 - | sort)"
 	same $'session-cat\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(bash_offers mcbox s)"
@@ -191,6 +196,10 @@ fish_offers() {
 	same $'--cwd=dir one/\n--cwd=dir-two/' "$(fish_offers 'mc-session-ls --cwd=d' | sort)"
 	same '' "$(fish_offers 'mc-chat ')"
 	same '' "$(fish_offers 'mc-chat -t ')"
+	: >'note one'
+	same 'note one' "$(fish_offers 'mc-chat -a n')"
+	same 'note one' "$(fish_offers 'mcbox chat -a x --attach n')"
+	same '--attach=note one' "$(fish_offers 'mc-chat --attach=n')"
 	same '' "$(fish_offers 'mc-session-new ')"
 	same $'session-cat\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(fish_offers 'mcbox s' | grep '^s')"
 	same "$(tools)" "$(fish_offers 'mcbox mc-')"
@@ -268,6 +277,11 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^% mc-session-rm beta alpha\.2$'
 	zsh_type 'mc-session-new --cwd=d'
 	term_wait '^% mc-session-new --cwd=dir\\ one/?$'
+	: >'note one'
+	zsh_type 'mc-chat -a n'
+	term_wait '^% mc-chat -a note\\ one$'
+	zsh_type 'mc-chat -a x --attach=n'
+	term_wait '^% mc-chat -a x --attach=note\\ one$'
 	zsh_type 'mcbox session-c'
 	term_wait '^% mcbox session-cat$'
 	zsh_type 'mc-session-cat '

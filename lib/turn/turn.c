@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "store/place.h"
 #include "store/spool.h"
 #include "turn/talk.h"
 
@@ -33,6 +34,8 @@ static int begin(struct turn *t, struct span model, struct err *e)
 	x->model = buf_span(&t->model_used);
 	x->duration = -1;
 	x->usage = (struct usage)USAGE_NONE;
+	x->attachments = t->files ? t->files->refs : NULL;
+	x->nattachments = t->files ? t->files->nrefs : 0;
 	return 0;
 }
 
@@ -86,32 +89,48 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 	return r;
 }
 
-/* The exchanges that the model is to see, for the request. The caller frees the list. */
-static struct said *see(const struct conversation *c, size_t *n, struct err *e)
-{
-	struct said *list = calloc(c->n + 1, sizeof(*list));
+/* What the model is to see: exchanges, and what comes from them. Both lists are owned. */
+struct sight {
+	struct said *turns;
+	const struct exchange **of;
+	size_t n;
+	struct parcel parcel;
+};
+#define SIGHT_INIT { NULL, NULL, 0, PARCEL_INIT }
 
-	*n = 0;
-	if (!list)
-		err_oom(e);
-	for (size_t i = 0; list && i < c->n; i++) {
+static void sight_release(struct sight *v)
+{
+	parcel_release(&v->parcel);
+	free(v->turns);
+	free(v->of);
+}
+
+static int see(struct sight *v, const struct conversation *c, struct err *e)
+{
+	v->turns = calloc(c->n + 1, sizeof(*v->turns));
+	v->of = calloc(c->n + 1, sizeof(*v->of));
+	if (!v->turns || !v->of)
+		return err_oom(e);
+	for (size_t i = 0; i < c->n; i++) {
 		const struct exchange *x = &c->turns[i].exchange;
 
-		if (exchange_counts(x))
-			list[(*n)++] = (struct said){ .query = x->query, .answer = x->answer };
+		if (!exchange_counts(x))
+			continue;
+		v->turns[v->n] = (struct said){ .query = x->query, .answer = x->answer };
+		v->of[v->n++] = x;
 	}
-	return list;
+	return 0;
 }
 
 static struct chat_request make_request(const struct turn *t, const struct talk *how,
-                                        const struct said *turns, size_t n)
+                                        const struct sight *v)
 {
 	return (struct chat_request){
 		.base_url = how->endpoint.base_url,
 		.model = t->model_used.p,
 		.system = t->system,
-		.turns = turns,
-		.nturns = n,
+		.turns = v->turns,
+		.nturns = v->n,
 		.prompt = { .query = t->prompt },
 		.params = &how->params,
 		.schema = how->schema,
@@ -156,12 +175,16 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 	return -1;
 }
 
-/* The prompt is on the disk before it is sent, and not before it can be. */
+/* The prompt is on the disk before it is sent, and not before it can be; and its files are
+ * before it refers to them. */
 static int send_spooled(struct turn *t, struct talk *how, const struct letter *l,
                         struct session *x, struct conversation *c, struct err *e)
 {
-	int spool_fd = spool_begin(x->dir, &t->exchange, e), failed;
+	int spool_fd, failed;
 
+	if (t->files && files_store(t->files, x->dir, &t->exchange, e) < 0)
+		return -1;
+	spool_fd = spool_begin(x->dir, &t->exchange, e);
 	if (spool_fd < 0)
 		return -1;
 	failed = ask(t, how, l, spool_fd, e);
@@ -181,26 +204,30 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct letter *l
 	return r;
 }
 
-/* `x` is the locked session; NULL: nothing is stored. */
+/* `x` is the locked session; where its fd is -1 nothing is stored. */
 static int run(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
                struct span model, struct err *e)
 {
+	struct files others = FILES_INIT, *files = t->files ? t->files : &others;
 	struct letter l = LETTER_INIT;
+	struct sight v = SIGHT_INIT;
 	struct chat_request rq;
-	struct said *turns = NULL;
-	size_t n;
 	int r = begin(t, model, e);
 
-	if (r == 0 && !(turns = see(c, &n, e)))
-		r = -1;
+	if (r == 0)
+		r = see(&v, c, e);
 	if (r == 0) {
-		rq = make_request(t, how, turns, n);
-		r = talk_prepare(how, &rq, &l, e);
+		rq = make_request(t, how, &v);
+		r = parcel_fill(&v.parcel, files, x->store, x->dir, v.turns, v.of, v.n, &rq.prompt,
+		                &t->exchange, e);
 	}
 	if (r == 0)
-		r = x ? send_spooled(t, how, &l, x, c, e) : send_unsaved(t, how, &l, c, e);
+		r = talk_prepare(how, &rq, &l, e);
+	if (r == 0)
+		r = x->fd >= 0 ? send_spooled(t, how, &l, x, c, e) : send_unsaved(t, how, &l, c, e);
 	letter_release(&l);
-	free(turns);
+	sight_release(&v);
+	files_release(&others);
 	return r;
 }
 
@@ -250,15 +277,29 @@ int turn_store(const struct turn *t, const struct store *s, const char *id, stru
 		return -1;
 	r = session_load(&x, &c, e);
 	if (r == 0) {
-		r = session_append(&x, &c.summary, &t->exchange, changes(t), e);
+		if (t->files)
+			r = files_store(t->files, x.dir, &t->exchange, e);
+		if (r == 0)
+			r = session_append(&x, &c.summary, &t->exchange, changes(t), e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);
 	return r;
 }
 
-int turn_run_unsaved(struct turn *t, struct talk *how, struct conversation *c, struct err *e)
+int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, const char *id,
+                     struct conversation *c, struct err *e)
 {
+	struct session x = { .store = s, .dir = -1, .fd = -1 };
+	struct err ignored = ERR_INIT; /* without the folder, its files are missing */
+	int r;
+
 	t->begun = false;
-	return talk_open(how, e) < 0 ? -1 : run(t, how, NULL, c, span_str(t->model), e);
+	if (talk_open(how, e) < 0)
+		return -1;
+	if (id && s->fd >= 0)
+		x.dir = place_folder(s->fd, id, &ignored);
+	r = run(t, how, &x, c, span_str(t->model), e);
+	session_unlock(&x);
+	return r;
 }

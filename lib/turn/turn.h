@@ -5,7 +5,7 @@
  * and the callbacks below; it prints nothing.
  *
  * The order is what keeps the promise that what reached the screen is on the disk:
- * lock, read the conversation, spool the prompt, send it; each piece of the reply
+ * lock, read the conversation, store the files, spool the prompt, send it; each piece of the reply
  * is spooled and then shown; then the exchange is stored, the spool dropped, the
  * lock released. An interrupted or failed turn is stored too, with its status.
  */
@@ -13,6 +13,7 @@
 #define TURN_TURN_H
 
 #include "store/session.h"
+#include "turn/files.h"
 #include "turn/talk.h"
 
 /* What a turn is to do, and what became of it. */
@@ -21,6 +22,7 @@ struct turn {
 	const char *title;   /* NULL: as it is */
 	struct span system;  /* of a turn that is not saved; p == NULL: none. Else the session's */
 	struct span prompt;
+	struct files *files; /* what goes along with it; learns those of earlier turns. NULL: none */
 	struct lock_wait wait;
 	/* It is about to be sent: the exchange has its id, time and model. May be NULL. */
 	void (*started)(void *ctx, const struct turn *t);
@@ -53,8 +55,10 @@ int turn_store(const struct turn *t, const struct store *s, const char *id, stru
 
 /*
  * The same without storing anything. `c` is the conversation so far, which may be
- * empty and has no lock; a reply that counts is added to it in memory.
+ * empty and has no lock; a reply that counts is added to it in memory. The files of its
+ * turns are those of session `id`, which may be NULL.
  */
-int turn_run_unsaved(struct turn *t, struct talk *how, struct conversation *c, struct err *e);
+int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, const char *id,
+                     struct conversation *c, struct err *e);
 
 #endif

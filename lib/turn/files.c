@@ -1,0 +1,313 @@
+#include "turn/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/filetype.h"
+#include "base/io.h"
+#include "base/utf8.h"
+#include "store/artifact.h"
+
+/* A content in memory. Its place stays the same as long as it is known. */
+struct file {
+	char sha256[SHA256_HEX];
+	const char *type;
+	struct buf bytes;
+};
+
+/* In the place of a file's content. */
+static const char missing[] = "[this file is not there any more]";
+static const char left_out[] = "[this file is left out here, because there are too many]";
+
+void files_detach(struct files *f)
+{
+	for (size_t i = 0; i < f->nrefs; i++)
+		free((char *)f->refs[i].name.p);
+	f->nrefs = 0;
+	f->size = 0;
+}
+
+static void forget(struct file *file)
+{
+	buf_release(&file->bytes);
+	free(file);
+}
+
+void files_release(struct files *f)
+{
+	files_detach(f);
+	free(f->refs);
+	for (size_t i = 0; i < f->nknown; i++)
+		forget(f->known[i]);
+	free(f->known);
+	*f = (struct files)FILES_INIT;
+}
+
+static struct file *find(const struct files *f, struct span sha256)
+{
+	for (size_t i = 0; i < f->nknown; i++)
+		if (span_eq(sha256, f->known[i]->sha256))
+			return f->known[i];
+	return NULL;
+}
+
+/* Takes the bytes in any case. One that is known already is not kept twice. */
+static struct file *learn(struct files *f, const char *sha256, const char *type, struct buf *bytes,
+                          struct err *e)
+{
+	struct file *file = find(f, span_str(sha256)), **known;
+
+	if (file) {
+		buf_release(bytes);
+		return file;
+	}
+	known = array_room(f->known, f->nknown, &f->known_cap, sizeof(*known), e);
+	if (known)
+		f->known = known;
+	file = known ? malloc(sizeof(*file)) : NULL;
+	if (!file) {
+		buf_release(bytes);
+		err_oom(e);
+		return NULL;
+	}
+	memcpy(file->sha256, sha256, SHA256_HEX);
+	file->type = type;
+	file->bytes = *bytes;
+	f->known[f->nknown++] = file;
+	return file;
+}
+
+/* ---- attaching ---- */
+
+/* Not to wait for somebody at the other end of a FIFO, nor to read a device for ever. */
+static int open_file(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_sys(e, errno, "cannot attach '%s'", path);
+		e->kind = ERR_USAGE;
+	} else if (S_ISDIR(st.st_mode)) {
+		err_set(e, ERR_USAGE, "cannot attach '%s': it is a folder", path);
+	} else if (!S_ISREG(st.st_mode)) {
+		err_set(e, ERR_USAGE, "cannot attach '%s': it is no regular file", path);
+	} else {
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int read_file(const char *path, struct buf *bytes, struct err *e)
+{
+	int fd = open_file(path, e), r;
+
+	if (fd < 0)
+		return -1;
+	r = io_read_all(fd, bytes, ARTIFACT_MAX);
+	if (r < 0 && errno == ENOMEM) {
+		err_oom(e);
+	} else if (r < 0 && errno == EFBIG) {
+		err_set(e, ERR_USAGE, "cannot attach '%s': it is larger than %u MiB", path,
+		        ARTIFACT_MAX >> 20);
+	} else if (r < 0) {
+		err_sys(e, errno, "cannot attach '%s'", path);
+		e->kind = ERR_USAGE;
+	}
+	close(fd);
+	return r;
+}
+
+/* What follows the last slash, in UTF-8. The caller frees p. */
+static int name_of(const char *path, struct span *name, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf clean = BUF_INIT;
+
+	utf8_add_clean(&clean, span_str(slash ? slash + 1 : path));
+	name->n = clean.n;
+	name->p = clean.oom ? NULL : strdup(clean.p);
+	buf_release(&clean);
+	return name->p ? 0 : err_oom(e);
+}
+
+static int add_ref(struct files *f, const char *path, const struct file *file, struct err *e)
+{
+	struct attachment_ref *v = array_room(f->refs, f->nrefs, &f->refs_cap, sizeof(*v), e);
+	struct attachment_ref ref = { .sha256 = span_str(file->sha256), .type = span_str(file->type),
+		                      .size = (int64_t)file->bytes.n };
+
+	if (!v)
+		return -1;
+	f->refs = v;
+	if (name_of(path, &ref.name, e) < 0)
+		return -1;
+	v[f->nrefs++] = ref;
+	f->size += ref.size;
+	if (f->size > FILES_MAX)
+		return err_set(e, ERR_USAGE, "cannot attach '%s': all files together are larger than %u MiB",
+		               path, FILES_MAX >> 20);
+	return 0;
+}
+
+int files_attach(struct files *f, const char *path, struct err *e)
+{
+	struct buf bytes = BUF_INIT;
+	char sha256[SHA256_HEX];
+	const struct file *file;
+	const char *type = NULL;
+
+	if (read_file(path, &bytes, e) == 0) {
+		type = filetype_of(buf_span(&bytes), e);
+		if (!type)
+			err_prefix(e, "cannot attach '%s'", path);
+	}
+	if (!type) {
+		buf_release(&bytes);
+		return -1;
+	}
+	sha256_hex(buf_span(&bytes), sha256);
+	file = learn(f, sha256, type, &bytes, e);
+	return file ? add_ref(f, path, file, e) : -1;
+}
+
+/* ---- storing ---- */
+
+int files_store(const struct files *f, int dir, const struct exchange *x, struct err *e)
+{
+	for (size_t i = 0; i < x->nattachments; i++) {
+		const struct attachment_ref *ref = &x->attachments[i];
+		const struct file *file = find(f, ref->sha256);
+
+		if (file && artifact_put(dir, file->sha256, buf_span(&file->bytes), e) < 0)
+			return err_prefix(e, "cannot store what is attached, '%.*s'", (int)ref->name.n,
+			                  ref->name.p);
+	}
+	return 0;
+}
+
+/* ---- sending ---- */
+
+/* The type is told by the content here, too: what was written in a history is not to make a
+ * request of bytes that are no text. 1, 0 when it is not to be had, or -1. */
+static int load(struct files *f, const struct attachment_ref *ref, int dir, struct file **file,
+                struct err *why)
+{
+	struct buf bytes = BUF_INIT;
+	char sha256[SHA256_HEX];
+	const char *type = NULL;
+
+	memcpy(sha256, ref->sha256.p, SHA256_HEX - 1);
+	sha256[SHA256_HEX - 1] = '\0';
+	if (dir < 0)
+		err_set(why, ERR_NOT_FOUND, "it is missing");
+	else if (artifact_get(dir, sha256, &bytes, why) == 0)
+		type = filetype_of(buf_span(&bytes), why);
+	if (!type) {
+		buf_release(&bytes);
+		return why->kind == ERR_NOT_FOUND || why->kind == ERR_DAMAGED || why->kind == ERR_USAGE ? 0 : -1;
+	}
+	*file = learn(f, sha256, type, &bytes, why);
+	return *file ? 1 : -1;
+}
+
+struct filling {
+	struct parcel *parcel;
+	struct files *files;
+	const struct store *store;
+	int dir;
+	int64_t left; /* bytes that there is room for */
+	bool full;    /* of what is older than this, nothing goes along any more */
+};
+
+static void replace(struct attachment *a, const char *text)
+{
+	a->type = span_str("text/plain");
+	a->bytes = span_str(text);
+}
+
+static int fill_one(struct filling *g, const struct attachment_ref *ref, struct attachment *a,
+                    struct err *e)
+{
+	struct file *file = find(g->files, ref->sha256);
+	struct err why = ERR_INIT;
+	int found = file ? 1 : load(g->files, ref, g->dir, &file, &why);
+
+	if (found > 0 && (int64_t)file->bytes.n != ref->size) /* which was counted */
+		found = (err_set(&why, ERR_DAMAGED, "its size is not what its exchange says"), 0);
+	if (found < 0)
+		return err_set(e, why.kind, "the attachment '%.*s' of an earlier turn: %s", (int)ref->name.n,
+		               ref->name.p, why.msg);
+	if (!found) {
+		store_notice(g->store, "the attachment '%.*s' of an earlier turn is not sent again: %s",
+		             (int)ref->name.n, ref->name.p, why.msg);
+		replace(a, missing);
+		return 0;
+	}
+	a->type = span_str(file->type);
+	a->bytes = buf_span(&file->bytes);
+	return 0;
+}
+
+/* All of an exchange's files go along, or none. */
+static int fill(struct filling *g, const struct exchange *x, struct said *s, struct err *e)
+{
+	struct attachment *list = g->parcel->v + g->parcel->n;
+	int64_t size = 0;
+
+	for (size_t i = 0; i < x->nattachments; i++)
+		size += x->attachments[i].size < FILES_MAX ? x->attachments[i].size : FILES_MAX;
+	if (x->nattachments && !g->full && size > g->left) {
+		g->full = true;
+		store_notice(g->store, "earlier attachments than these are not sent again: a request holds "
+		             "at most %u MiB of them", FILES_MAX >> 20);
+	}
+	for (size_t i = 0; i < x->nattachments; i++) {
+		list[i].name = x->attachments[i].name;
+		if (g->full)
+			replace(&list[i], left_out);
+		else if (fill_one(g, &x->attachments[i], &list[i], e) < 0)
+			return -1;
+	}
+	g->left -= g->full ? 0 : size;
+	g->parcel->n += x->nattachments;
+	s->files = list;
+	s->nfiles = x->nattachments;
+	return 0;
+}
+
+int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
+                struct said *turns, const struct exchange *const *of, size_t n,
+                struct said *prompt, const struct exchange *asked, struct err *e)
+{
+	struct filling g = { .parcel = p, .files = f, .store = s, .dir = dir, .left = FILES_MAX };
+	size_t all = asked->nattachments;
+
+	for (size_t i = 0; i < n; i++)
+		all += of[i] ? of[i]->nattachments : 0;
+	p->v = all ? calloc(all, sizeof(*p->v)) : NULL;
+	if (!all)
+		return 0;
+	if (!p->v)
+		return err_oom(e);
+	if (fill(&g, asked, prompt, e) < 0)
+		return -1;
+	for (size_t i = n; i-- > 0;)
+		if (of[i] && fill(&g, of[i], &turns[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+void parcel_release(struct parcel *p)
+{
+	free(p->v);
+	*p = (struct parcel)PARCEL_INIT;
+}

@@ -1,0 +1,56 @@
+/*
+ * The files that go along with prompts: read where the user names them, stored with the
+ * session, and found again for the later turns, which send them again.
+ *
+ *	files_attach(&f, path, &e)              once for each, before anything else is done
+ *	turn.attachments = f.refs …
+ *	files_store(&f, x.dir, &exchange, &e)   their content is on the disk
+ *	parcel_fill(&p, &f, …)                  what the request holds of them
+ *	files_detach(&f)                        the next prompt has none
+ *	files_release(&f)
+ */
+#ifndef TURN_FILES_H
+#define TURN_FILES_H
+
+#include "provider/provider.h"
+#include "store/session.h"
+
+#define FILES_MAX (128u << 20) /* bytes, of all files of a request */
+
+struct files {
+	struct file **known; /* contents, each once; of the prompt, and of the turns before it */
+	size_t nknown, known_cap;
+	struct attachment_ref *refs; /* what goes along with the next prompt */
+	size_t nrefs, refs_cap;
+	int64_t size; /* of those together */
+};
+#define FILES_INIT { NULL, 0, 0, NULL, 0, 0, 0 }
+void files_release(struct files *f);
+
+/* Reads a file, and adds it to what goes along with the next prompt. ERR_USAGE for what
+ * cannot be attached. */
+int files_attach(struct files *f, const char *path, struct err *e);
+void files_detach(struct files *f);
+
+/* Stores the content of the exchange's files, which are known, in the session's folder. */
+int files_store(const struct files *f, int dir, const struct exchange *x, struct err *e);
+
+/* The files of one request. It owns the lists that its `said` point to. */
+struct parcel {
+	struct attachment *v;
+	size_t n;
+};
+#define PARCEL_INIT { NULL, 0 }
+
+/*
+ * Adds to each of `turns`, and to the prompt, the files of the exchange that it comes from;
+ * of[i] may be NULL. Those that are not known are read from folder `dir` of the session, or
+ * are missing where `dir` is -1. One that is missing or damaged, or for which there is no
+ * room behind those of later turns, is replaced by a line of text, and told.
+ */
+int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
+                struct said *turns, const struct exchange *const *of, size_t n,
+                struct said *prompt, const struct exchange *asked, struct err *e);
+void parcel_release(struct parcel *p);
+
+#endif
