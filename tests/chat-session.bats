@@ -191,7 +191,7 @@ setup() {
 }
 
 @test "a provider without a default model asks for one, with the ways to name it" {
-	run_split mc-chat -p openai-compatible hello
+	MC_BASE_URL=http://127.0.0.1:1/v1 run_split mc-chat -p openai-compatible hello
 	assert_status 2
 	assert_err_has MC_MODEL
 	assert_err_has 'with -m'

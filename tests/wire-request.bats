@@ -244,14 +244,12 @@ load wire
 	same 'number of sessions' 0 "$(sessions)"
 }
 
-@test "a host that cannot exist is an error of the network" {
-	export MC_PROVIDER=openai-compatible MC_MODEL=m
-	for url in http://[::1 'http://a b/v1' http://127.0.0.1:99999/v1; do
-		MC_BASE_URL=$url run_split mc-chat hi
-		assert_status 3
-		assert_err_has "$url"
-		assert_out_empty
-	done
+@test "a port that cannot exist is an error of the network" {
+	export MC_PROVIDER=openai-compatible MC_MODEL=m MC_BASE_URL=http://127.0.0.1:99999/v1
+	run_split mc-chat hi
+	assert_status 3
+	assert_err_has "$MC_BASE_URL"
+	assert_out_empty
 }
 
 @test "MC_BASE_URL goes before OPENAI_COMPATIBLE_BASE_URL, and that before the config file" {
@@ -332,8 +330,9 @@ without_libcurl() {
 	assert_err_has 'cannot load libcurl'
 	assert_err_has 'apt-get install libcurl4'
 	assert_out_empty
+	same 'number of sessions' 0 "$(sessions)" # nothing is made for a prompt that cannot be sent
 	unset LD_LIBRARY_PATH
-	run_split mc-chat -s s hi again
+	run_split mc-chat -n -s s hi again
 	assert_status 0
 	same 'messages' 'user: hi again' "$(messages)"
 }
