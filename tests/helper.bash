@@ -110,7 +110,8 @@ wait_for() {
 
 # server_start [SCRIPT]: starts one that answers as this JSON says, in place of
 # the one before. Names of files in it are relative to the current directory.
-# Sets SERVER_PORT and SERVER_LOG (the requests, one JSON object a line).
+# SERVER_OPTIONS are further options of it. Sets SERVER_PORT and SERVER_LOG (the
+# requests, one JSON object a line).
 server_start() {
 	local dir=$BATS_TEST_TMPDIR script=-
 	server_stop
@@ -122,8 +123,8 @@ server_start() {
 	rm -f "$SERVER_LOG" "$dir/server.port"
 	mkfifo "$dir/server.port"
 	# bats waits until descriptor 3 is closed by all.
-	"${PYTHON:-/usr/bin/python3}" "$ROOT/tests/server.py" --parent $$ "$script" "$SERVER_LOG" \
-		>"$dir/server.port" 2>"$dir/server.err" 3>&- &
+	"${PYTHON:-/usr/bin/python3}" "$ROOT/tests/server.py" --parent $$ "${SERVER_OPTIONS[@]}" \
+		"$script" "$SERVER_LOG" >"$dir/server.port" 2>"$dir/server.err" 3>&- &
 	SERVER_PID=$!
 	if ! read -r SERVER_PORT <"$dir/server.port"; then
 		echo 'the server did not start:'

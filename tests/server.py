@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A scripted HTTP/1.1 server for tests.
 
-usage: server.py [--parent PID] SCRIPT.json|- LOG.jsonl
+usage: server.py [--parent PID] [--tls CERT KEY] SCRIPT.json|- LOG.jsonl
 
 Listens on a free port of 127.0.0.1, prints the port on a line of its own and
 serves until its standard input ends (or, with --parent, until that process is
@@ -16,6 +16,10 @@ too, are for all other paths.  R holds, all of it optional:
   headers          added to, or put in place of, Content-Type: text/event-stream
   keepalive        true: a chunked body, and the connection stays; otherwise
                    the body ends with the connection
+  header_bytes     so many bytes of headers more, in lines of 1 KB
+  gzip             true: the body is compressed, as Content-Encoding says unless
+                   the headers say something else
+  raw              true: no status line, no headers but what the steps send
   steps            what to do, in this order:
 
   {"send": "text"}          the text as it is
@@ -30,6 +34,10 @@ too, are for all other paths.  R holds, all of it optional:
   {"touch": "FILE"}         create the file: the test can see how far we are
   {"wait": "FILE"}          until the file exists; a reset after 60 s
   {"repeat": N, "steps": [...]}
+  {"fill": ["text", N]}     the text again and again, N bytes of it; as fast as
+                            it goes; for ever when N is null
+  {"drip": ["text", S]}     the text again and again, every S seconds, until the
+                            client leaves; ["text", S, N]: N times
   {"hang": true}            send nothing until the client leaves, then go on
   {"reset": true}           drop the connection with a TCP reset
 
@@ -37,7 +45,8 @@ The status line and headers leave with the first byte of the body ({"send": ""}
 will do) or at the end, so that a wait, hang or reset may also come before them.
 
 A request is logged before its response starts, as a line of JSON with method,
-path, headers (names in lower case) and body (a string when it is not JSON).
+path, headers (names in lower case), body (a string when it is not JSON) and the
+connection's number, counted from 1 as they are opened, whatever comes of them.
 GET is not scripted: .../models answers an empty list.
 """
 
@@ -48,13 +57,16 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
 import time
+import zlib
 from http.server import BaseHTTPRequestHandler
 
 POLL = 0.01  # seconds
@@ -105,6 +117,31 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def setup(self):
+        with self.server.script.lock:
+            self.server.connections += 1
+            self.number = self.server.connections
+        if self.server.tls:  # here, where a client that is slow holds up nobody else
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def handle(self):
+        try:
+            super().handle()
+        except Reset:
+            self.reset()
+        except (ConnectionError, ssl.SSLError):  # the client left
+            pass
+        except Exception:
+            self.reset()
+            raise
+
+    # Closed here, because socketserver would send a FIN first, which looks like the
+    # proper end of the body.
+    def reset(self):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
     def do_POST(self):
         if "Transfer-Encoding" in self.headers:
             self.send_error(411)
@@ -120,10 +157,14 @@ class Handler(BaseHTTPRequestHandler):
             "headers": {name.lower(): ", ".join(self.headers.get_all(name))
                         for name in self.headers},
             "body": self.body,
+            "connection": self.number,
         })
-        self.header_sent = False
+        self.header_sent = self.response.get("raw", False)
+        self.gzip = zlib.compressobj(9, wbits=31) if self.response.get("gzip") else None
         self.play(self.response.get("steps", []))
         self.send(b"")
+        if self.gzip:
+            self.write(self.gzip.flush())
         if self.response.get("keepalive"):
             self.wfile.write(b"0\r\n\r\n")
         else:
@@ -132,18 +173,30 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def send(self, data):
-        chunked = self.response.get("keepalive")
         if not self.header_sent:
             self.header_sent = True
+            chunked = self.response.get("keepalive")
             headers = {"Content-Type": "text/event-stream"}
             headers |= {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
+            headers |= {"Content-Encoding": "gzip"} if self.gzip else {}
             headers |= self.response.get("headers", {})
             self.send_response_only(self.response.get("status", 200),
                                     self.response.get("reason"))
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.end_headers()
+            self.end_headers_after(self.response.get("header_bytes", 0))
+        self.write(self.gzip.compress(data) if self.gzip else data)
+
+    def end_headers_after(self, filling):
+        for i in range(filling // 1024):
+            self.send_header(f"X-Filling-{i:06}", "x" * (1024 - 20))
+            if i % 1024 == 1023:
+                self.flush_headers()
+        self.end_headers()
+
+    def write(self, data):
         if data:  # an empty chunk would end the body
+            chunked = self.response.get("keepalive")
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
 
     def send_chunk(self, choices, **more):
@@ -168,6 +221,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def step_send_base64(self, text):
         self.send(base64.b64decode(text, validate=True))
+
+    def step_fill(self, what):
+        text, left = what[0].encode(), what[1]
+        block = text * (1 + (1 << 20) // len(text))
+        while left is None or left > 0:
+            self.send(block if left is None else block[:left])
+            if left is not None:
+                left -= min(left, len(block))
+
+    def step_drip(self, what):
+        text, period, left = [*what, None][:3]
+        while left is None or left > 0:
+            self.send(text.encode())
+            left = None if left is None else left - 1
+            if select.select([self.connection], [], [], period)[0]:
+                raise ConnectionResetError  # the client left
 
     def step_event(self, event):
         text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
@@ -220,23 +289,19 @@ class Server(socketserver.ThreadingTCPServer):
     # Unlike HTTPServer, this does not ask the resolver for the host's name.
     daemon_threads = True
     request_queue_size = 128
+    connections = 0
+    tls = None
 
     def handle_error(self, request, client_address):
-        error = sys.exc_info()[1]
-        if isinstance(error, ConnectionError):  # the client left
-            return
-        if not isinstance(error, Reset):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
-        # Closed here, because socketserver would send a FIN first, which
-        # looks like the proper end of the body.
-        request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(request.detach())
 
 
 # A misspelt key must fail the test at once, not pass for a short answer.
 
 def check_response(response):
-    unknown = response.keys() - {"status", "reason", "headers", "keepalive", "steps"}
+    unknown = response.keys() - {"status", "reason", "headers", "keepalive", "header_bytes",
+                                  "gzip", "raw", "steps"}
     if unknown:
         sys.exit(f"server.py: bad key in a response: {min(unknown)}")
     check_steps(response.get("steps", []))
@@ -272,8 +337,9 @@ def alive(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="server.py [--parent PID] SCRIPT.json|- LOG.jsonl")
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2].removeprefix("usage: "))
     parser.add_argument("--parent", type=int)
+    parser.add_argument("--tls", nargs=2)
     parser.add_argument("script")
     parser.add_argument("log")
     args = parser.parse_args()
@@ -282,6 +348,9 @@ def main():
         signal.signal(number, lambda *_: sys.exit(0))
     server = Server(("127.0.0.1", 0), Handler)
     server.script = Script(load(args.script), args.log)
+    if args.tls:
+        server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.tls.load_cert_chain(*args.tls)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
 
