@@ -11,7 +11,8 @@
 #include "net/transfer.h"
 
 #define BODY_MAX 65536
-#define HEADERS_MAX 65536
+#define HEADERS_MAX 65536    /* bytes kept */
+#define HEADERS_END 1048576  /* and of all that are taken */
 #define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
 struct http *http_open(const struct http_options *o, struct err *e)
@@ -44,26 +45,47 @@ void http_close(struct http *h)
 	free(h);
 }
 
+/* Of the answer that is coming; 0: none is. */
+static long status(struct transfer *t)
+{
+	long *code = &t->rs->status;
+
+	if (*code < 200)
+		t->h->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, code);
+	return *code;
+}
+
+static bool is_refusal(struct transfer *t)
+{
+	return status(t) >= 300;
+}
+
+static void note_enough(struct transfer *t)
+{
+	if (!t->enough_since)
+		t->enough_since = clock_steady_ms();
+}
+
 static size_t take_piece(struct transfer *t, struct span piece)
 {
-	int r = t->enough_since ? 1 : t->rq->piece(t->rq->ctx, piece, t->e);
+	int r = t->enough_since ? 0 : t->rq->piece(t->rq->ctx, piece, t->e);
 
-	if (r > 0 && !t->enough_since)
-		t->enough_since = clock_steady_ms();
+	if (r > 0)
+		note_enough(t);
 	return r < 0 ? 0 : piece.n;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
 	struct transfer *t = ctx;
-	size_t bytes = size * n, room;
+	size_t bytes = size * n, room = BODY_MAX - t->rs->body.n;
 
-	if (!t->rs->status)
-		t->h->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->rs->status);
-	if (t->rs->status >= 200 && t->rs->status < 300)
+	if (!is_refusal(t))
 		return take_piece(t, (struct span){ p, bytes });
-	room = BODY_MAX - t->rs->body.n;
-	buf_add(&t->rs->body, p, bytes < room ? bytes : room);
+	if (bytes > room)
+		note_enough(t);
+	if (!t->noise)
+		buf_add(&t->rs->body, p, bytes < room ? bytes : room);
 	return bytes;
 }
 
@@ -83,7 +105,12 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 
 /* ---- the answer's head ---- */
 
-/* The value of header `name` (in lower case), if that is what the line is. */
+static bool span_is(struct span s, const char *word)
+{
+	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+/* The value of header `name`, if that is what the line is. */
 static bool is_header(struct span line, const char *name, struct span *value)
 {
 	size_t n = strlen(name);
@@ -98,33 +125,64 @@ static bool is_header(struct span line, const char *name, struct span *value)
 	return true;
 }
 
-/* Nothing was offered but identity: what comes compressed may be a bomb, and would only be
- * taken for noise. */
+/* Nothing was offered but identity: what comes compressed may be a bomb (libcurl undoes what
+ * Transfer-Encoding names), and would only be taken for noise. Of a refusal the status is
+ * worth more than its words. */
 static bool is_readable(struct transfer *t, struct span line)
 {
 	struct span value;
 
-	if (!is_header(line, "content-encoding", &value) || !value.n || span_eq(value, "identity"))
+	if (is_header(line, "content-encoding", &value)
+	            ? !value.n || span_is(value, "identity")
+	            : !is_header(line, "transfer-encoding", &value) || span_is(value, "chunked"))
 		return true;
+	if (is_refusal(t))
+		return t->noise = true;
 	err_set(t->e, ERR_NETWORK, "the server sent a compressed answer (%.*s), which nobody asked for",
 	        value.n < 40 ? (int)value.n : 40, value.p);
 	return false;
 }
 
+/* libcurl keeps them all. */
+static bool is_bearable(struct transfer *t, struct span line)
+{
+	t->header_bytes += line.n;
+	if (t->header_bytes <= HEADERS_END)
+		return true;
+	err_set(t->e, ERR_NETWORK, "the server sent more than %d MB of headers", HEADERS_END >> 20);
+	return false;
+}
+
+/* An extension that several servers know: a whole number of milliseconds. */
+static void take_wait(struct transfer *t, struct span line)
+{
+	struct span value;
+	int64_t ms = 0;
+
+	if (!is_header(line, "retry-after-ms", &value) || !value.n || value.n > 12)
+		return;
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] < '0' || value.p[i] > '9')
+			return;
+		ms = ms * 10 + (value.p[i] - '0');
+	}
+	t->rs->retry_after = ms;
+}
+
 static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
 	struct transfer *t = ctx;
-	struct span line = { p, size * n }, value;
+	struct span line = { p, size * n };
 
 	if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {
 		buf_clear(&t->rs->headers); /* of the answer before: the proxy's, or "continue" */
 		t->rs->retry_after = -1;
+		t->noise = false;
 	}
 	if (t->rs->headers.n + line.n <= HEADERS_MAX)
 		buf_add(&t->rs->headers, line.p, line.n);
-	if (is_header(line, "retry-after-ms", &value) && value.n && value.n < 10)
-		t->rs->retry_after = strtol(value.p, NULL, 10); /* a digit or CR ends it */
-	return is_readable(t, line) ? line.n : 0;
+	take_wait(t, line);
+	return is_bearable(t, line) && is_readable(t, line) ? line.n : 0;
 }
 
 static void set_up_answer(struct transfer *t)
@@ -189,29 +247,33 @@ static int certificate_failed(struct transfer *t, const char *why)
 static int fail(struct transfer *t, CURLcode result)
 {
 	const char *why = t->why[0] ? t->why : t->h->curl.easy_strerror(result);
-	char via[256], through[300] = "";
+	char through[512];
+	long proxy_code = 0;
 
 	if (t->e->kind != ERR_NONE) { /* `piece` has said why */
 		t->rs->failure = HTTP_FINAL;
 		return -1;
 	}
-	if (t->enough_since)
-		return 0;
-	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
 	if (result == CURLE_OUT_OF_MEMORY)
 		return err_oom(t->e);
-	if (t->rs->status)
+	if (t->enough_since || is_refusal(t)) /* whose first words will do */
+		return 0;
+	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
+	if (t->rs->status >= 200)
 		return err_set(t->e, ERR_NETWORK, "the connection broke before the reply was complete: %s",
 		               why);
 	if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE)
 		return certificate_failed(t, why);
-	transfer_proxy(t, via);
-	if (via[0])
-		snprintf(through, sizeof(through), " through the proxy '%s'", via);
-	if (result == CURLE_COULDNT_CONNECT && !via[0])
+	transfer_tell_proxy(t, through);
+	if (result == CURLE_COULDNT_CONNECT && !through[0])
 		return err_set(t->e, ERR_NETWORK, "cannot reach '%s': %s; is the server running?",
 		               t->rq->url, why);
-	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s'%s: %s", t->rq->url, through, why);
+	transfer_redact_proxy(t);
+	t->h->curl.easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_code);
+	if (proxy_code >= 300 && proxy_code < 500) /* it would say so again */
+		t->rs->failure = HTTP_FINAL;
+	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s'%s: %s%s", t->rq->url, through, why,
+	               proxy_code == 407 ? "; the proxy wants a user's name and password" : "");
 }
 
 /* How long poll may sleep: to the end of the idle time; -1 when that has come. */
@@ -240,7 +302,7 @@ static int run(struct transfer *t)
 		if (ended(t, &result))
 			return result == CURLE_OK ? 0 : fail(t, result);
 		left = time_left(t);
-		if (left < 0 && t->enough_since)
+		if (left < 0 && (t->enough_since || is_refusal(t)))
 			return 0;
 		if (left < 0) {
 			t->rs->failure = HTTP_FINAL;
@@ -272,8 +334,7 @@ static void note_end(struct transfer *t)
 	struct http_times *times = &t->rs->times;
 	curl_off_t wait = 0;
 
-	if (!t->rs->status)
-		t->h->curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->rs->status);
+	status(t);
 	if (t->rs->retry_after < 0 && t->h->curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &wait) == CURLE_OK &&
 	    wait > 0)
 		t->rs->retry_after = wait < INT32_MAX ? wait * 1000 : INT32_MAX;

@@ -50,7 +50,7 @@ static int add_headers(struct transfer *t)
 	return ok ? 0 : err_oom(t->e);
 }
 
-/* ---- certificates ---- */
+/* ---- proxies ---- */
 
 static const char *env(const char *name)
 {
@@ -58,6 +58,83 @@ static const char *env(const char *name)
 
 	return v && *v ? v : NULL;
 }
+
+static const char *proxy(const struct transfer *t)
+{
+	const struct http_options *o = &t->h->options;
+	const char *p = o->proxy;
+
+	if (url_is_local(t->rq->url))
+		return "";
+	if (!p)
+		p = url_is_plain(t->rq->url) ? env("http_proxy") : env("https_proxy");
+	if (!p && !url_is_plain(t->rq->url))
+		p = env("HTTPS_PROXY");
+	p = p ? p : env("all_proxy");
+	p = p ? p : env("ALL_PROXY");
+	return p ? p : "";
+}
+
+/* "user:password@" where that is in a proxy's address; else empty, at its beginning. */
+static struct span proxy_user(const char *p)
+{
+	size_t scheme = strcspn(p, ":/@");
+	const char *at = strrchr(p, '@');
+
+	if (!at)
+		return (struct span){ p, 0 };
+	if (scheme < 16 && strncmp(p + scheme, "://", 3) == 0)
+		p += scheme + 3;
+	return (struct span){ p, (size_t)(at + 1 - p) };
+}
+
+static const char *no_proxy(const struct transfer *t)
+{
+	const char *p = t->h->options.no_proxy;
+
+	p = p ? p : env("no_proxy");
+	p = p ? p : env("NO_PROXY");
+	return p ? p : "";
+}
+
+/* libcurl judges by rules of its own which hosts are reached without it, and does not tell. */
+void transfer_tell_proxy(const struct transfer *t, char out[512])
+{
+	const char *p = proxy(t), *but_not = no_proxy(t);
+	struct span user = proxy_user(p);
+
+	out[0] = '\0';
+	if (!*p)
+		return;
+	snprintf(out, 512, " through the proxy '%.*s%.200s'%s%.200s%s", (int)(user.p - p), p,
+	         user.p + user.n, *but_not ? " (which is not for " : "", but_not, *but_not ? ")" : "");
+}
+
+void transfer_redact_proxy(struct transfer *t)
+{
+	struct span user = proxy_user(proxy(t));
+	char *found;
+
+	while (user.n && (found = memmem(t->why, strlen(t->why), user.p, user.n)))
+		memmove(found, found + user.n, strlen(found + user.n) + 1);
+}
+
+static CURLcode set_proxy(struct transfer *t)
+{
+	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
+	const struct http_options *o = &t->h->options;
+	CURLcode bad = CURLE_OK;
+
+	if (url_is_local(t->rq->url)) /* another machine's proxy would not find this one */
+		return set(t->easy, CURLOPT_PROXY, "");
+	if (o->proxy)
+		bad = set(t->easy, CURLOPT_PROXY, o->proxy);
+	if (!bad && o->no_proxy)
+		bad = set(t->easy, CURLOPT_NOPROXY, o->no_proxy);
+	return bad;
+}
+
+/* ---- certificates ---- */
 
 #define SYSTEM_DIR "/etc/ssl/certs"
 
@@ -82,64 +159,37 @@ static bool is_openssl(struct transfer *t)
 	return v && v->ssl_version && strstr(v->ssl_version, "OpenSSL");
 }
 
+static bool has_https_proxy(const struct transfer *t)
+{
+	return strncasecmp(proxy(t), "https:", 6) == 0;
+}
+
+static bool uses_tls(const struct transfer *t)
+{
+	return !url_is_plain(t->rq->url) || has_https_proxy(t);
+}
+
 /*
  * To read the bundle of all authorities, libcurl's default, takes 20 ms; to look into a
  * directory for the one that is needed, less than one.
  */
 static CURLcode set_authorities(struct transfer *t)
 {
+	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
 	const char *file = env("SSL_CERT_FILE"), *dir = env("SSL_CERT_DIR");
 	CURLcode bad;
 
-	if (url_is_plain(t->rq->url))
-		return CURLE_OK;
 	if (!file && !dir && is_openssl(t) && is_hashed(SYSTEM_DIR))
 		dir = SYSTEM_DIR;
 	if (!file && !dir)
 		return CURLE_OK;
 	t->authorities = file ? file : dir;
-	bad = t->h->curl.easy_setopt(t->easy, CURLOPT_CAINFO, file);
-	return bad ? bad : t->h->curl.easy_setopt(t->easy, CURLOPT_CAPATH, dir);
-}
-
-/* ---- proxies ---- */
-
-static const char *proxy(const struct transfer *t)
-{
-	const struct http_options *o = &t->h->options;
-	const char *p = o->proxy;
-
-	if (url_is_local(t->rq->url))
-		return "";
-	if (!p)
-		p = url_is_plain(t->rq->url) ? env("http_proxy") : env("https_proxy");
-	if (!p && !url_is_plain(t->rq->url))
-		p = env("HTTPS_PROXY");
-	p = p ? p : env("all_proxy");
-	p = p ? p : env("ALL_PROXY");
-	return p ? p : "";
-}
-
-void transfer_proxy(const struct transfer *t, char out[256])
-{
-	const char *p = proxy(t), *at = strrchr(p, '@'), *scheme = strstr(p, "://");
-
-	snprintf(out, 256, "%.*s%s", at && scheme ? (int)(scheme - p) + 3 : 0, p, at ? at + 1 : p);
-}
-
-static CURLcode set_proxy(struct transfer *t)
-{
-	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
-	const struct http_options *o = &t->h->options;
-	CURLcode bad = CURLE_OK;
-
-	if (url_is_local(t->rq->url)) /* another machine's proxy would not find this one */
-		return set(t->easy, CURLOPT_PROXY, "");
-	if (o->proxy)
-		bad = set(t->easy, CURLOPT_PROXY, o->proxy);
-	if (!bad && o->no_proxy)
-		bad = set(t->easy, CURLOPT_NOPROXY, o->no_proxy);
-	return bad;
+	bad = set(t->easy, CURLOPT_CAINFO, file);
+	bad = bad ? bad : set(t->easy, CURLOPT_CAPATH, dir);
+	if (bad || !has_https_proxy(t))
+		return bad;
+	bad = set(t->easy, CURLOPT_PROXY_CAINFO, file);
+	return bad ? bad : set(t->easy, CURLOPT_PROXY_CAPATH, dir);
 }
 
 /* ---- all of it ---- */
@@ -164,7 +214,7 @@ static CURLcode set_security(struct transfer *t)
 	bad = bad ? bad : set(t->easy, CURLOPT_FOLLOWLOCATION, 0L);
 	bad = bad ? bad : set(t->easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
 	bad = bad ? bad : set(t->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	if (url_is_plain(t->rq->url))
+	if (!uses_tls(t))
 		return bad;
 	bad = bad ? bad : set(t->easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	bad = bad ? bad : set(t->easy, CURLOPT_SSL_VERIFYHOST, 2L);

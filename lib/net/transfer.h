@@ -21,14 +21,18 @@ struct transfer {
 	int64_t last_activity; /* steady clock, ms */
 	curl_off_t moved;      /* bytes, both ways */
 	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
+	size_t header_bytes;   /* of all answers, the proxy's too */
+	bool noise;            /* the body is compressed */
 	const char *authorities; /* where certificates of authorities are taken from; NULL: libcurl's */
 	char why[CURL_ERROR_SIZE];
 };
 
 /* Everything but where the answer goes: the URL, the headers, the way there. */
 int transfer_set_up(struct transfer *t);
-/* The proxy that `url` would go through, without a password; empty when there is none. The
- * hosts to reach without it are not looked at. */
-void transfer_proxy(const struct transfer *t, char out[256]);
+/* Words on the proxy that the settings have for the request, without its password; empty when
+ * there is none. */
+void transfer_tell_proxy(const struct transfer *t, char out[512]);
+/* What libcurl says may be the proxy's address as it was given. */
+void transfer_redact_proxy(struct transfer *t);
 
 #endif

@@ -117,7 +117,8 @@ static void advise(struct talk *how, const struct letter *l, const struct proble
 		buf_adds(b, "; the proxy wants a password");
 	else if (status == 413)
 		buf_adds(b, "; the request is too large for the server");
-	else if (status == 429 || status == 503 || status == 529)
+	else if (status == 429 || status == 503 || status == 529 ||
+	         (is_passing(status) && retry_after > LONGEST_WAIT_MS))
 		advise_wait(retry_after, b);
 	(void)l;
 }

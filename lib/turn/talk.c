@@ -141,7 +141,7 @@ static int on_piece(void *ctx, struct span piece, struct err *e)
 	if (f->form == FORM_UNKNOWN)
 		tell_form(f, piece);
 	if (f->form == FORM_WHOLE)
-		return take_whole(f, piece, e);
+		return take_whole(f, piece, e) < 0 ? -1 : check_limits(f, e);
 	r = sse_feed(&f->sse, piece, e);
 	pass_on(f);
 	if (f->reply->text.n + f->reply->reasoning.n > had)
@@ -240,12 +240,14 @@ static int wait_for(struct talk *how, const char *why, int64_t ms, struct err *e
 	while ((left = end - clock_steady_ms()) > 0) {
 		if (how->wait)
 			how->wait(how->ctx, why, left);
-		if (stopped(how->stop_fd, (int)(left % 1000 ? left % 1000 : 1000)))
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (stopped(how->stop_fd, (int)(left % 1000 ? left % 1000 : 1000))) {
+			err_set(e, ERR_INTERRUPTED, "interrupted");
+			break;
+		}
 	}
 	if (how->wait)
 		how->wait(how->ctx, why, 0);
-	return 0;
+	return e->kind == ERR_NONE ? 0 : -1;
 }
 
 static void flow_begin(struct flow *f)

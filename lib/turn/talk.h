@@ -28,7 +28,8 @@ struct talk {
 	struct trace *trace;  /* NULL: none */
 	/* Takes each piece of the reply as it comes. */
 	void (*show)(void *ctx, enum talk_part part, struct span piece);
-	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins.
+	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins or the
+	 * user wants none.
 	 * NULL: nobody wants to know. */
 	void (*wait)(void *ctx, const char *why, int64_t left);
 	void *ctx;
