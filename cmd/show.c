@@ -270,8 +270,8 @@ void show_wait(void *ctx, const char *why, int64_t left)
 
 	if (s->waited && terminal)
 		fputs("\r\033[K", stderr);
-	if (left > 0 && (terminal || !s->waited)) {
-		buf_addf(&line, "%s; trying again in %" PRId64 " s", why, (left + 999) / 1000);
+	if (left > 0 && (terminal || !s->waited)) { /* the seconds first: a terminal may cut the rest */
+		buf_addf(&line, "trying again in %" PRId64 " s: %s", (left + 999) / 1000, why);
 		if (terminal)
 			say_for_now(line.p);
 		else

@@ -91,17 +91,18 @@ static void advise_context(const struct problem *p, struct buf *b)
 		buf_adds(b, "; --context TOKENS keeps a conversation within a window");
 }
 
-static void advise_wait(int64_t retry_after, struct buf *b)
+static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 {
-	if (retry_after > LONGEST_WAIT_MS)
-		buf_addf(b, "; it asks to wait for %lld minutes and %lld seconds",
-		         (long long)(retry_after / 60000), (long long)(retry_after / 1000 % 60));
-	else
+	if (retry_after > 2 * LONGEST_WAIT_MS)
+		buf_addf(b, "; it asks to wait for %lld minutes", (long long)(retry_after + 59999) / 60000);
+	else if (retry_after > LONGEST_WAIT_MS)
+		buf_addf(b, "; it asks to wait for %lld seconds", (long long)(retry_after + 999) / 1000);
+	else if (last)
 		buf_adds(b, "; wait a little and try again");
 }
 
-static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
-                   int64_t retry_after, struct buf *b)
+static void advise(struct talk *how, const struct problem *p, long status, int64_t retry_after,
+                   bool last, struct buf *b)
 {
 	if (p->kind == PROBLEM_CONTEXT)
 		advise_context(p, b);
@@ -119,8 +120,7 @@ static void advise(struct talk *how, const struct letter *l, const struct proble
 		buf_adds(b, "; the request is too large for the server");
 	else if (status == 429 || status == 503 || status == 529 ||
 	         (is_passing(status) && retry_after > LONGEST_WAIT_MS))
-		advise_wait(retry_after, b);
-	(void)l;
+		advise_wait(retry_after, last, b);
 }
 
 static bool is_redirect(const struct http_response *rs, struct span *to)
@@ -151,7 +151,7 @@ static int tell_redirect(const struct letter *l, const struct http_response *rs,
 }
 
 int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
-                 struct problem *p, struct err *e)
+                 bool last, struct problem *p, struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	struct span said;
@@ -164,7 +164,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 		add_plain(&p->message, buf_span(&rs->body));
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
-	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, &way_out);
+	advise(how, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
 	said = utf8_head(buf_span(&p->message), MESSAGE_MAX, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
@@ -175,13 +175,12 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	return -1;
 }
 
-void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p,
-                    struct err *e)
+void refusal_advise(struct talk *how, const struct problem *p, bool last, struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	advise(how, l, p, p->status, -1, &way_out);
+	advise(how, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
 	buf_release(&way_out);

@@ -4,12 +4,12 @@
 
 #include "turn/talk.h"
 
-/* An answer of another status than 2xx. Returns -1; fills in *p. */
+/* An answer of another status than 2xx. Returns -1; fills in *p. To wait and try again is
+ * advised only after the last attempt. */
 int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
-                 struct problem *p, struct err *e);
+                 bool last, struct problem *p, struct err *e);
 /* The error that `e` tells already, of an event in the stream: adds the way out. */
-void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p,
-                    struct err *e);
+void refusal_advise(struct talk *how, const struct problem *p, bool last, struct err *e);
 
 /* How long until another attempt makes sense, in ms; -1: it makes none. `attempt` counts
  * from 0. */

@@ -191,6 +191,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	struct talk *how = f->how;
 	struct http_request rq = endpoint_request(&how->endpoint, f->letter->url.p, how->stop_fd);
 	struct problem *p = &f->reply->problem;
+	bool last = number >= how->endpoint.config->retries;
 	struct http_response rs;
 	int r;
 
@@ -205,7 +206,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	if (r < 0 && rs.failure == HTTP_LOST && f->bytes == 0)
 		*again = refusal_delay(p, 0, -1, number);
 	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
-		r = refusal_tell(how, f->letter, &rs, p, e);
+		r = refusal_tell(how, f->letter, &rs, last, p, e);
 		*again = refusal_delay(p, rs.status, rs.retry_after, number);
 	} else if (r == 0) {
 		r = finish(f, e);
@@ -213,11 +214,13 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 		r = 0;
 	}
 	if (r < 0 && f->refused) {
-		refusal_advise(how, f->letter, p, e);
+		refusal_advise(how, p, last, e);
 		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
 	}
 	if (f->reply->text.n || f->reply->reasoning.n)
 		*again = -1; /* it would be said twice */
+	if (last)
+		*again = -1;
 	key_redact(&how->endpoint.key, e->msg, strlen(e->msg)); /* a server may say it back anywhere */
 	trace_response(how->trace, &rs, r < 0 ? e->msg : NULL);
 	http_response_release(&rs);
@@ -276,7 +279,7 @@ static int ask_server(struct flow *f, struct err *e)
 		flow_begin(f);
 		r = attempt(f, number, &again, e);
 		flow_end(f);
-		if (r == 0 || again < 0 || number >= f->how->endpoint.config->retries)
+		if (r == 0 || again < 0)
 			return r < 0 && number > 0 && e->kind == ERR_NETWORK
 			               ? err_prefix(e, "after %d attempts", number + 1) : r;
 		why = *e;
