@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/cli.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
 
 #define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
 #define GET_MAX (16u << 20)
-#define GET_TIMEOUT_S 30L
+#define GET_TIMEOUT_S 30L  /* without a byte */
+#define GET_TOTAL_S 60L    /* in all: some send a byte now and then */
 #define LOOK_TIMEOUT_S 3L /* for what is found on a port of this machine */
 
 /* Ollama, and llama.cpp's server. */
@@ -205,39 +207,72 @@ struct http_request endpoint_request(const struct endpoint *ep, const char *url,
 	};
 }
 
+struct answer {
+	struct buf *body;
+	int64_t deadline; /* steady clock, ms */
+};
+
 static int take_piece(void *ctx, struct span piece, struct err *e)
 {
-	struct buf *body = ctx;
+	struct answer *a = ctx;
 
-	buf_add(body, piece.p, piece.n);
-	if (body->n > GET_MAX)
+	buf_add(a->body, piece.p, piece.n);
+	if (a->body->n > GET_MAX)
 		return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB", GET_MAX >> 20);
-	return buf_check(body, e);
+	if (clock_steady_ms() > a->deadline)
+		return err_set(e, ERR_NETWORK, "the server takes too long for its answer");
+	return buf_check(a->body, e);
+}
+
+static int tell_status(const struct endpoint *ep, const char *url, const struct http_response *rs,
+                       struct err *e)
+{
+	struct problem p = PROBLEM_INIT;
+	struct buf way_out = BUF_INIT;
+
+	ep->provider->problem(buf_span(&rs->body), &p);
+	key_redact(&ep->key, p.message.p, p.message.n);
+	if (rs->status == 401 || rs->status == 403)
+		key_advise(&ep->key, &way_out);
+	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.200s%s", url, rs->status, p.message.n ? ": " : "",
+	        p.message.p, way_out.p);
+	buf_release(&p.message);
+	buf_release(&way_out);
+	return -1;
+}
+
+static int get_until(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
+                     struct answer *a, long *status, struct err *e)
+{
+	struct http_request rq = endpoint_request(ep, url, stop_fd);
+	int64_t left = a->deadline - clock_steady_ms();
+	long most = ep->base_url ? GET_TIMEOUT_S : LOOK_TIMEOUT_S;
+	struct http_response rs;
+	int r;
+
+	*status = 0;
+	if (left <= 0)
+		return err_set(e, ERR_NETWORK, "the server takes too long for its answers");
+	if (most > left / 1000)
+		most = (long)(left / 1000) + 1;
+	if (rq.idle_timeout > most)
+		rq.idle_timeout = most;
+	rq.piece = take_piece;
+	rq.ctx = a;
+	r = http_send(h, &rq, &rs, e);
+	*status = rs.status;
+	if (r == 0 && (rs.status < 200 || rs.status > 299))
+		r = tell_status(ep, url, &rs, e);
+	http_response_release(&rs);
+	return r;
 }
 
 int endpoint_get(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
                  struct buf *body, long *status, struct err *e)
 {
-	struct http_request rq = endpoint_request(ep, url, stop_fd);
-	struct problem p = PROBLEM_INIT;
-	struct http_response rs;
-	int r;
+	struct answer a = { body, clock_steady_ms() + GET_TOTAL_S * 1000 };
 
-	if (rq.idle_timeout > GET_TIMEOUT_S)
-		rq.idle_timeout = ep->base_url ? GET_TIMEOUT_S : LOOK_TIMEOUT_S;
-	rq.piece = take_piece;
-	rq.ctx = body;
-	r = http_send(h, &rq, &rs, e);
-	*status = rs.status;
-	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
-		ep->provider->problem(buf_span(&rs.body), &p);
-		key_redact(&ep->key, p.message.p, p.message.n);
-		r = err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.200s", url, rs.status, p.message.n ? ": " : "",
-		            p.message.p);
-	}
-	buf_release(&p.message);
-	http_response_release(&rs);
-	return r;
+	return get_until(ep, h, url, stop_fd, &a, status, e);
 }
 
 #define MAX_PAGES 100
@@ -247,6 +282,7 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
                     struct err *e)
 {
 	struct buf url = BUF_INIT, body = BUF_INIT, next = BUF_INIT, page = BUF_INIT;
+	struct answer a = { &body, clock_steady_ms() + (ep->patience ? ep->patience : GET_TOTAL_S) * 1000 };
 	long status;
 	int r = 0;
 
@@ -258,7 +294,7 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
 		buf_clear(&next);
 		r = ep->provider->models_url(ep->base_url, buf_span(&page), &url, e);
 		if (r == 0)
-			r = endpoint_get(ep, h, url.p, stop_fd, &body, &status, e);
+			r = get_until(ep, h, url.p, stop_fd, &a, &status, e);
 		if (r == 0)
 			r = ep->provider->models(buf_span(&body), take, ctx, &next, e);
 	}
@@ -294,8 +330,10 @@ static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct er
 	for (const char *const *url = local_urls; *url; url++) {
 		int r = answers(ep, h, *url, stop_fd, e);
 
-		if (r > 0)
+		if (r > 0) {
 			ep->base_url = *url;
+			ep->found = true;
+		}
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 	}

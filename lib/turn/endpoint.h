@@ -27,6 +27,8 @@ struct endpoint {
 	int64_t context;      /* tokens, from the settings; 0: they do not say */
 	struct key key;       /* loaded by endpoint_open() */
 	bool open;
+	bool found;           /* on this machine by endpoint_open(): nobody named it */
+	long patience;        /* s that a list of models may take; 0: a minute */
 };
 
 #define ENDPOINT_INIT { .key = KEY_INIT }

@@ -51,6 +51,18 @@ bool key_is_set(const struct provider *p, const struct config_provider *s)
 	return find_variable(p, s) || (s && (s->api_key_file || s->api_key_command));
 }
 
+void key_origin(struct buf *b, const struct provider *p, const struct config_provider *s)
+{
+	const char *name = find_variable(p, s);
+
+	if (name)
+		buf_addf(b, "env %s", name);
+	else if (s && s->api_key_file)
+		buf_addf(b, "file %s", s->api_key_file);
+	else if (s && s->api_key_command)
+		buf_adds(b, "command"); /* its arguments may be secrets */
+}
+
 /* Anything but visible ASCII in a header could be taken for another header. What an
  * editor or a copy left at its ends is not meant. */
 static int check(struct key *k, struct err *e)
@@ -301,6 +313,19 @@ void key_release(struct key *k)
 	if (k->value.cap)
 		explicit_bzero(k->value.p, k->value.cap);
 	buf_release(&k->value);
+}
+
+void key_advise(const struct key *k, struct buf *b)
+{
+	if (k->value.n)
+		buf_addf(b, "; is the API key right? It came from %s", k->source);
+	else
+		buf_addf(b, "; no API key is set: put one into %s", k->source);
+}
+
+bool key_is_in(const struct key *k, struct span text)
+{
+	return k->value.n >= KEY_SECRET && memmem(text.p, text.n, k->value.p, k->value.n);
 }
 
 void key_redact(const struct key *k, char *text, size_t n)

@@ -29,7 +29,16 @@ void key_release(struct key *k);
 /* Whether one is configured, without looking at it. */
 bool key_is_set(const struct provider *p, const struct config_provider *section);
 
+/* Adds where it would come from, without looking at it: "env NAME", "file PATH", "command",
+ * or nothing. */
+void key_origin(struct buf *b, const struct provider *p, const struct config_provider *section);
+
+/* Adds what to do about a server that refuses the key, as the end of a sentence. */
+void key_advise(const struct key *k, struct buf *b);
+
 /* Puts asterisks in place of the key wherever it is in `text`. */
 void key_redact(const struct key *k, char *text, size_t n);
+/* Whether it is in there. */
+bool key_is_in(const struct key *k, struct span text);
 
 #endif

@@ -72,14 +72,6 @@ static void add_plain(struct buf *message, struct span body)
 
 /* ---- the way out ---- */
 
-static void advise_key(const struct key *k, struct buf *b)
-{
-	if (k->value.n)
-		buf_addf(b, "; is the API key right? It came from %s", k->source);
-	else
-		buf_addf(b, "; no API key is set: put one into %s", k->source);
-}
-
 static void advise_context(const struct problem *p, struct buf *b)
 {
 	if (p->tokens > p->window && p->window > 0)
@@ -111,7 +103,7 @@ static void advise(struct talk *how, const struct problem *p, long status, int64
 	else if (p->kind == PROBLEM_QUOTA)
 		buf_adds(b, "; the account has nothing left to spend");
 	else if (status == 401 || status == 403)
-		advise_key(&how->endpoint.key, b);
+		key_advise(&how->endpoint.key, b);
 	else if (status == 404)
 		buf_adds(b, "; are the base URL and the model's name right?");
 	else if (status == 407)
