@@ -49,6 +49,9 @@ _mcbox_has() {
 	mc-chat)
 		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
 		operand='' ;;
+	mc-models)
+		options='-p --provider -q --quiet --json --refresh --cached -h --help -V --version '
+		operand='' ;;
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '
 		operand='session' ;;
@@ -80,6 +83,7 @@ _mcbox_takes() {
 	'mc-chat --schema') want=file ;;
 	'mc-chat --timeout') want=text ;;
 	'mc-chat --trace') want=file ;;
+	'mc-models --provider' | 'mc-models -p') want=provider ;;
 	'mc-session-cat --last' | 'mc-session-cat -n') want=text ;;
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;
 	'mc-session-ls --cwd') want=dir ;;
@@ -139,8 +143,8 @@ _mcbox() {
 	elif ((COMP_CWORD > 1)); then
 		_mcbox_tool "mc-${COMP_WORDS[1]#mc-}" 2
 	else
-		_mcbox_offer -h --help -V --version chat mc-chat session-cat mc-session-cat session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
+		_mcbox_offer -h --help -V --version chat mc-chat models mc-models session-cat mc-session-cat session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
 	fi
 }
 
-complete -F _mcbox mcbox mc-chat mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm
+complete -F _mcbox mcbox mc-chat mc-models mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm

@@ -47,7 +47,8 @@ will do) or at the end, so that a wait, hang or reset may also come before them.
 A request is logged before its response starts, as a line of JSON with method,
 path, headers (names in lower case), body (a string when it is not JSON) and the
 connection's number, counted from 1 as they are opened, whatever comes of them.
-GET is not scripted: .../models answers an empty list.
+A GET of .../models gets the k-th response of "models": [R, ...], likewise; without it, an
+empty list.  Another GET is a 404.
 """
 
 import argparse
@@ -91,6 +92,7 @@ class Script:
         self.routes = dict(script.get("routes", {}))
         if "responses" in script:
             self.routes[""] = script["responses"]
+        self.models = script.get("models", [MODELS])
         self.used = collections.Counter()
         self.log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self.lock = threading.Lock()
@@ -99,14 +101,17 @@ class Script:
         with self.lock:
             os.write(self.log, json.dumps(request).encode() + b"\n")
             if request["method"] == "GET":
-                return MODELS if request["path"].endswith("/models") else NOT_FOUND
+                listed = request["path"].partition("?")[0].endswith("/models")
+                return self.next("GET", self.models) if listed else NOT_FOUND
             matches = [p for p in self.routes if request["path"].startswith(p)]
             if not matches:
                 return NOT_FOUND
             prefix = max(matches, key=len)
-            responses = self.routes[prefix]
-            self.used[prefix] += 1
-            return responses[min(self.used[prefix], len(responses)) - 1]
+            return self.next(prefix, self.routes[prefix])
+
+    def next(self, name, responses):
+        self.used[name] += 1
+        return responses[min(self.used[name], len(responses)) - 1]
 
 
 class Reset(Exception):
@@ -320,9 +325,10 @@ def load(name):
         return HELLO
     with open(name, encoding="utf-8") as file:
         script = json.load(file)
-    if not script or script.keys() - {"routes", "responses"}:
-        sys.exit('server.py: the script needs "responses", "routes" or both')
-    for responses in [*script.get("routes", {}).values(), script.get("responses", [])]:
+    if not script or script.keys() - {"routes", "responses", "models"}:
+        sys.exit('server.py: the script needs "responses", "routes" or "models"')
+    for responses in [*script.get("routes", {}).values(), script.get("responses", []),
+                      script.get("models", [])]:
         for response in responses:
             check_response(response)
     return script

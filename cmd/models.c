@@ -1,0 +1,337 @@
+/* mc-models: lists the models that a provider offers. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "applet.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "tool.h"
+#include "tty/neutral.h"
+#include "tty/term.h"
+#include "turn/models.h"
+
+enum { O_JSON = OPT_LONG, O_REFRESH, O_CACHED };
+
+static const struct opt opts[] = {
+	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider (default: the one that mc-chat would choose)" },
+	{ 'q', "quiet", NULL, ARG_NONE, "print the names only" },
+	{ O_JSON, "json", NULL, ARG_NONE, "print one JSON object a line" },
+	{ O_REFRESH, "refresh", NULL, ARG_NONE, "ask the server, even if its last list is not a day old" },
+	{ O_CACHED, "cached", NULL, ARG_NONE, "print what is known without a network" },
+	{ 0 },
+};
+
+/* What is listed: an alias, or a model. */
+struct line {
+	const char *id;
+	const char *name;     /* of a model, or NULL */
+	const char *alias_of; /* or NULL */
+	const char *provider;
+	int64_t window;
+};
+
+struct request {
+	const char *provider, *pattern; /* NULL: not given */
+	bool quiet, json, refresh, cached;
+
+	struct config config;
+	struct endpoint endpoint;
+	struct model_list list;
+	struct line *lines; /* what is to be printed; they own nothing */
+	size_t n;
+};
+
+static int read_options(const struct cli *c, struct request *rq, struct err *e)
+{
+	for (size_t i = 0; i < c->nopts; i++) {
+		switch (c->opts[i].id) {
+		case 'p': rq->provider = c->opts[i].val; break;
+		case 'q': rq->quiet = true; break;
+		case O_JSON: rq->json = true; break;
+		case O_REFRESH: rq->refresh = true; break;
+		case O_CACHED: rq->cached = true; break;
+		}
+	}
+	if (c->noperands > 1)
+		return err_set(e, ERR_USAGE, "unexpected operand '%s'", c->operands[1]);
+	rq->pattern = c->noperands ? c->operands[0] : NULL;
+	if (rq->quiet && rq->json)
+		return err_set(e, ERR_USAGE, "--quiet and --json exclude each other");
+	if (rq->refresh && rq->cached)
+		return err_set(e, ERR_USAGE, "--refresh and --cached exclude each other");
+	return 0;
+}
+
+/* ---- the list ---- */
+
+/* A server that leaves is an error with words; a reader of the output that does is none. */
+static int ask(struct request *rq, struct err *e)
+{
+	const struct config *c = &rq->config;
+	const struct http_options o = { c->proxy, c->no_proxy, (long)c->connect_timeout };
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	struct http *h = http_open(&o, e);
+	int r = h ? endpoint_open(&rq->endpoint, h, -1, e) : -1;
+
+	if (r == 0)
+		r = models_ask(&rq->list, &rq->endpoint, h, -1, e);
+	http_close(h);
+	signal(SIGPIPE, before);
+	return r;
+}
+
+/* An old list is better than none. */
+static int use_old(const struct request *rq, struct err *e)
+{
+	char when[CLOCK_TEXT];
+	struct buf b = BUF_INIT;
+
+	if (e->kind != ERR_NETWORK || rq->refresh || !rq->list.n)
+		return -1;
+	clock_local(when, rq->list.asked_at);
+	buf_addf(&b, "%s; this is the list of %s", e->msg, when);
+	say(b.p);
+	buf_release(&b);
+	err_clear(e);
+	return 0;
+}
+
+static int get_list(struct request *rq, struct err *e)
+{
+	bool known = models_cached(&rq->list, &rq->endpoint);
+
+	if (rq->cached || rq->endpoint.provider->local)
+		return 0;
+	if (known && !rq->refresh && models_are_fresh(&rq->list, &rq->endpoint))
+		return 0;
+	return ask(rq, e) == 0 ? 0 : use_old(rq, e);
+}
+
+/* ---- what of it is printed ---- */
+
+static bool matches(const struct request *rq, const struct line *l)
+{
+	return !rq->pattern || strcasestr(l->id, rq->pattern) || (l->name && strcasestr(l->name, rq->pattern)) ||
+	       (l->alias_of && strcasestr(l->alias_of, rq->pattern));
+}
+
+static void put(struct request *rq, struct line l)
+{
+	if (matches(rq, &l))
+		rq->lines[rq->n++] = l;
+}
+
+static int64_t window_of(const struct request *rq, const char *model)
+{
+	const struct provider *p = rq->endpoint.provider;
+	const struct listed_model *m = models_find(&rq->list, model);
+
+	if (m && m->window)
+		return m->window;
+	return p->window ? p->window(span_str(model)) : 0;
+}
+
+/* As mc-chat takes it: an alias brings its provider along, and goes with no other. */
+static void put_alias(struct request *rq, const struct config_alias *a)
+{
+	const char *provider = a->provider ? a->provider : rq->provider;
+	bool here;
+
+	if (a->provider && rq->provider && strcmp(a->provider, rq->provider) != 0)
+		return;
+	provider = provider ? provider : endpoint_choose(&rq->config, a->model);
+	here = strcmp(provider, rq->endpoint.name) == 0;
+	put(rq, (struct line){ .id = a->name, .alias_of = a->model, .provider = provider,
+	                       .window = here ? window_of(rq, a->model) : 0 });
+}
+
+static int choose_lines(struct request *rq, struct err *e)
+{
+	const struct config *c = &rq->config;
+
+	rq->lines = calloc(c->naliases + rq->list.n + 1, sizeof(*rq->lines));
+	if (!rq->lines)
+		return err_oom(e);
+	for (size_t i = 0; i < c->naliases; i++)
+		put_alias(rq, &c->aliases[i]);
+	for (size_t i = 0; i < rq->list.n; i++) {
+		const struct listed_model *m = &rq->list.v[i];
+
+		if (!config_alias(c, m->id))
+			put(rq, (struct line){ .id = m->id, .name = m->name, .provider = rq->endpoint.name,
+			                       .window = window_of(rq, m->id) });
+	}
+	return 0;
+}
+
+/* ---- the output ---- */
+
+/* A tab or line end would end the column. */
+static void add_column(struct buf *b, const char *text)
+{
+	if (at_terminal()) {
+		neutral_add_line(b, span_str(text));
+		return;
+	}
+	for (; *text; text++)
+		buf_addc(b, strchr("\t\r\n", *text) ? ' ' : *text);
+}
+
+static void add_name(struct buf *b, const struct line *l)
+{
+	if (l->alias_of)
+		buf_adds(b, "alias of ");
+	add_column(b, l->alias_of ? l->alias_of : l->name ? l->name : "");
+}
+
+static void print_quiet(const struct line *l)
+{
+	struct buf b = BUF_INIT;
+
+	add_column(&b, l->id);
+	buf_addc(&b, '\n');
+	print_buf(stdout, &b);
+}
+
+static void add_member(struct buf *b, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	buf_addf(b, "%s\"%s\":", b->n ? "," : "{", key);
+	json_add_str(b, span_str(value));
+}
+
+static void print_object(const struct line *l)
+{
+	struct buf b = BUF_INIT;
+
+	add_member(&b, "id", l->id);
+	add_member(&b, "name", l->name);
+	add_member(&b, "aliasOf", l->alias_of);
+	if (l->window)
+		buf_addf(&b, ",\"contextWindow\":%" PRId64, l->window);
+	add_member(&b, "provider", l->provider);
+	buf_adds(&b, "}\n");
+	print_record(&b);
+}
+
+static void print_tabs(const struct line *l)
+{
+	struct buf b = BUF_INIT;
+
+	add_column(&b, l->id);
+	buf_addc(&b, '\t');
+	if (l->window)
+		buf_addf(&b, "%" PRId64, l->window);
+	buf_addc(&b, '\t');
+	add_name(&b, l);
+	buf_addc(&b, '\n');
+	print_buf(stdout, &b);
+}
+
+static void print_row(const char *id, const char *window, const char *name, size_t width)
+{
+	struct buf row = BUF_INIT, b = BUF_INIT;
+
+	term_add_fit(&row, span_str(id), width, true);
+	buf_addf(&row, "  %9s  %s", window, name);
+	while (row.n && row.p[row.n - 1] == ' ')
+		row.p[--row.n] = '\0';
+	term_add_fit(&b, buf_span(&row), term_columns(STDOUT_FILENO), false);
+	buf_addc(&b, '\n');
+	b.oom |= row.oom;
+	buf_release(&row);
+	print_buf(stdout, &b);
+}
+
+/* What -m takes is what a person came for: it has all the room that it needs, as long as the
+ * header fits. */
+static size_t width_of_ids(const struct request *rq)
+{
+	size_t columns = term_columns(STDOUT_FILENO), width = strlen("MODEL");
+	size_t others = strlen("     WINDOW  NAME");
+	size_t most = columns > others + 20 ? columns - others : 20;
+
+	for (size_t i = 0; i < rq->n; i++) {
+		struct buf b = BUF_INIT;
+		size_t w;
+
+		add_column(&b, rq->lines[i].id);
+		w = term_width(buf_span(&b));
+		width = w > width ? w : width;
+		buf_release(&b);
+	}
+	return width < most ? width : most;
+}
+
+static void print_table(const struct request *rq)
+{
+	size_t width = width_of_ids(rq);
+
+	if (rq->n)
+		print_row("MODEL", "WINDOW", "NAME", width);
+	for (size_t i = 0; i < rq->n; i++) {
+		struct buf id = BUF_INIT, window = BUF_INIT, name = BUF_INIT;
+
+		add_column(&id, rq->lines[i].id);
+		add_name(&name, &rq->lines[i]);
+		if (rq->lines[i].window)
+			buf_addf(&window, "%" PRId64, rq->lines[i].window);
+		print_row(id.p, window.p, name.p, width);
+		buf_release(&id);
+		buf_release(&window);
+		buf_release(&name);
+	}
+}
+
+static void print_lines(const struct request *rq)
+{
+	if (!rq->quiet && !rq->json && at_terminal()) {
+		print_table(rq);
+		return;
+	}
+	for (size_t i = 0; i < rq->n; i++) {
+		if (rq->json)
+			print_object(&rq->lines[i]);
+		else if (rq->quiet)
+			print_quiet(&rq->lines[i]);
+		else
+			print_tabs(&rq->lines[i]);
+	}
+}
+
+static int list(struct request *rq, struct err *e)
+{
+	struct config *c = &rq->config;
+
+	if (config_load(c, e) < 0 ||
+	    endpoint_find(&rq->endpoint, c, rq->provider ? rq->provider : endpoint_choose(c, NULL), e) < 0 ||
+	    get_list(rq, e) < 0 || choose_lines(rq, e) < 0)
+		return -1;
+	print_lines(rq);
+	return 0;
+}
+
+static int run(const struct cli *c)
+{
+	struct request rq = { .config = CONFIG_INIT, .endpoint = ENDPOINT_INIT, .list = MODEL_LIST_INIT };
+	struct err e = ERR_INIT;
+	int status = read_options(c, &rq, &e) < 0 || list(&rq, &e) < 0 ? fail(&e) : EXIT_DONE;
+
+	free(rq.lines);
+	models_release(&rq.list);
+	endpoint_release(&rq.endpoint);
+	config_release(&rq.config);
+	return status;
+}
+
+const struct applet applet_models = {
+	.name = "mc-models",
+	.summary = "list the models that a provider offers",
+	.operands = "[PATTERN]",
+	.opts = opts,
+	.run = run,
+};

@@ -1,0 +1,494 @@
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+# mc-models: what it lists, what it keeps of it, and what becomes of a model that is unknown.
+
+load helper
+load wire
+load craft
+
+setup() {
+	fresh
+	CONF=$HOME/.config/mcbox/config.json
+	CACHE=$HOME/.cache/mcbox/models
+	mkdir -p "${CONF%/*}"
+}
+
+conf() { printf '%s\n' "$1" >"$CONF"; }
+
+# lists JSON...: prints a response that is a list of these models.
+lists() {
+	local IFS=,
+	jq -nc --argjson list "[$*]" '{headers: {"Content-Type": "application/json"},
+		steps: [{send: ({object: "list", data: $list} | tojson)}]}'
+}
+
+# offers RESPONSE...: starts a server that answers so when it is asked for its models. It is
+# openai-compatible's, and there is no model in the environment.
+offers() {
+	local IFS=,
+	server_start "{\"models\":[$*],\"responses\":[${RESPONSES:-$(says hello)}]}"
+	unset MC_MODEL
+}
+
+three() {
+	offers "$(lists '{"id":"small","name":"The small one","context_length":8192}' '{"id":"big-2"}' \
+		'{"id":"big-1","meta":{"n_ctx":131072}}')"
+}
+
+# asked: how many times the server was asked for its models.
+asked() { if [[ -e $SERVER_LOG ]]; then jq -s 'map(select(.method == "GET")) | length' "$SERVER_LOG"; else echo 0; fi; }
+
+kept() { find "$CACHE" -type f; }
+
+# aged HOURS: the list that is kept was asked for so long ago.
+aged() {
+	local file ms
+	file=$(kept)
+	ms=$(jq -s ".[0].askedAt - $1 * 3600000" "$file")
+	sed -i "1s/\"askedAt\":[0-9]*/\"askedAt\":$ms/" "$file"
+}
+
+# The list
+
+@test "a list goes to a pipe with tabs, sorted, and without a header" {
+	three
+	run_split mc-models
+	assert_status 0
+	assert_err_empty
+	assert_out $'big-1\t131072\t\nbig-2\t\t\nsmall\t8192\tThe small one'
+	run_split mc-models -q
+	assert_out $'big-1\nbig-2\nsmall'
+}
+
+@test "JSON is one object a line" {
+	three
+	run_split mc-models --json
+	assert_out '{"id":"big-1","contextWindow":131072,"provider":"openai-compatible"}
+{"id":"big-2","provider":"openai-compatible"}
+{"id":"small","name":"The small one","contextWindow":8192,"provider":"openai-compatible"}'
+}
+
+@test "a pattern is a part of an id or a name, in small letters or capitals" {
+	three
+	run_split mc-models -q BIG
+	assert_out $'big-1\nbig-2'
+	run_split mc-models -q 'small one'
+	assert_out small
+	run_split mc-models -q '.*'
+	assert_status 0
+	assert_out_empty
+	run_split mc-models -q a b
+	assert_status 2
+	assert_err_has "'b'"
+}
+
+@test "echo has one, and needs neither network nor cache" {
+	run_split mc-models -p echo
+	assert_status 0
+	assert_out $'echo\t\t'
+	run_split mc-models -p echo --json --cached
+	assert_out '{"id":"echo","provider":"echo"}'
+	[[ ! -e $CACHE ]]
+}
+
+@test "options that exclude each other, and an unknown provider" {
+	run_split mc-models -q --json
+	assert_status 2
+	run_split mc-models --refresh --cached
+	assert_status 2
+	run_split mc-models -p ecko
+	assert_status 2
+	assert_err_has "'echo'"
+}
+
+@test "without -p it is the provider that mc-chat would choose" {
+	conf '{"provider": "echo"}'
+	run_split mc-models -q
+	assert_out echo
+	three
+	run_split mc-models -q small
+	assert_out small
+}
+
+@test "an endpoint of one's own is asked with its own key" {
+	three
+	conf "{\"providers\": {\"mine\": {\"baseUrl\": \"$MC_BASE_URL\", \"apiKeyEnv\": \"MY_KEY\"}}}"
+	unset MC_BASE_URL MC_PROVIDER
+	MY_KEY=canary-of-a-key run_split mc-models -p mine --json small
+	assert_out '{"id":"small","name":"The small one","contextWindow":8192,"provider":"mine"}'
+	same header 'Bearer canary-of-a-key' "$(request | jq -r .headers.authorization)"
+	refute grep -r canary-of-a-key "$HOME/.cache"
+}
+
+@test "a list that comes in pages is put together" {
+	page() { jq -nc --argjson b "$1" '{headers: {"Content-Type": "application/json"}, steps: [{send: ($b | tojson)}]}'; }
+	offers "$(page '{"data":[{"type":"model","id":"claude-b","display_name":"B"}],"has_more":true,"first_id":"claude-b","last_id":"claude-b"}')" \
+		"$(page '{"data":[{"type":"model","id":"claude-a","display_name":"A"}],"has_more":false,"last_id":"claude-a"}')"
+	export ANTHROPIC_BASE_URL=${MC_BASE_URL%/v1} ANTHROPIC_API_KEY=key-of-anthropic
+	run_split mc-models -p anthropic
+	assert_status 0
+	same ids $'claude-a\nclaude-b' "$(cut -f 1 out)"
+	same names $'A\nB' "$(cut -f 3 out)"
+	same requests 2 "$(asked)"
+	has 'the second request' "$(request 2 | jq -r .path)" claude-b
+}
+
+# Aliases
+
+@test "aliases come first, in the order of the settings, and with what they stand for" {
+	three
+	conf '{"aliases": {"z": "small", "a": {"provider": "openai-compatible", "model": "big-2"},
+		"e": {"provider": "echo", "model": "echo"}, "big-1": "big-2"}}'
+	run_split mc-models
+	assert_out $'z\t8192\talias of small
+a\t\talias of big-2
+e\t\talias of echo
+big-1\t\talias of big-2
+big-2\t\t
+small\t8192\tThe small one'
+	run_split mc-models --json z
+	assert_out '{"id":"z","aliasOf":"small","contextWindow":8192,"provider":"openai-compatible"}'
+	run_split mc-models -q -p echo
+	assert_out $'z\ne\nbig-1\necho'
+	run_split mc-models --json -p echo e
+	assert_out_has '{"id":"e","aliasOf":"echo","provider":"echo"}'
+	run_split mc-models -q 'alias'
+	assert_out_empty
+}
+
+@test "every alias that is listed with -p is one that mc-chat -p takes" {
+	local name
+	conf '{"aliases": {"x": "anything", "e": {"provider": "echo", "model": "echo"}, "g": {"provider": "google", "model": "gemini-x"}}}'
+	for name in $(mc-models -q -p echo); do
+		mc-chat -p echo -m "$name" --no-save hi >>said
+	done
+	same replies 3 "$(wc -l <said)"
+}
+
+@test "aliases are listed without a network too" {
+	conf '{"aliases": {"quick": "claude-haiku-4-5"}}'
+	run_split mc-models -q --cached
+	assert_status 0
+	assert_out quick
+	assert_err_empty
+	run_split mc-models --json --cached
+	same provider anthropic "$(jq -r .provider out)"
+}
+
+# What is kept
+
+@test "a list is asked for once a day" {
+	three
+	mc-models -q >first
+	run_split mc-models -q
+	assert_out "$(<first)"
+	same requests 1 "$(asked)"
+	aged 23
+	mc-models -q | diff first -
+	same requests 1 "$(asked)"
+	aged 2
+	mc-models -q | diff first -
+	same requests 2 "$(asked)"
+	mc-models -q | diff first -
+	same requests 2 "$(asked)"
+	aged -1 # the clock was set back
+	mc-models -q | diff first -
+	same requests 3 "$(asked)"
+}
+
+@test "--refresh asks again, and keeps what is new" {
+	offers "$(lists '{"id":"old"}')" "$(lists '{"id":"new"}')"
+	run_split mc-models -q
+	assert_out old
+	run_split mc-models -q --refresh
+	assert_out new
+	run_split mc-models -q
+	assert_out new
+	same requests 2 "$(asked)"
+}
+
+@test "an old list is shown when the server fails, with a notice; not for --refresh" {
+	offers "$(lists '{"id":"old"}')" "$(refuses 500 '{"error":{"message":"out of order"}}')"
+	mc-models -q >first
+	aged 30
+	run_split mc-models -q
+	assert_status 0
+	assert_out old
+	assert_err_has 'out of order; this is the list of '
+	assert_err_has "$(date -u -d '30 hours ago' +%Y-%m-%d)"
+	run_split mc-models -q --refresh
+	assert_status 3
+	assert_out_empty
+	server_stop
+	run_split mc-models -q
+	assert_status 0
+	assert_out old
+	run_split mc-models -q --cached
+	assert_out old
+	assert_err_empty
+}
+
+@test "without an old list a failure is one" {
+	offers "$(refuses 401 '{"error":{"message":"no"}}')" "$(refuses 404 '<html>' text/html)" "$(says x)"
+	run_split mc-models
+	assert_status 3
+	assert_out_empty
+	assert_err_has 'answered 401: no; no API key is set: put one into the environment variable OPENAI_COMPATIBLE_API_KEY'
+	OPENAI_COMPATIBLE_API_KEY=canary-of-a-key run_split mc-models
+	assert_status 3
+	assert_err_has 'answered 404'
+	run_split mc-models
+	assert_status 3
+	[[ -z $(find "$HOME/.cache" -type f 2>/dev/null) ]]
+}
+
+@test "401 with a key says where the key came from" {
+	offers "$(refuses 401 '{"error":{"message":"wrong: canary-of-a-key"}}')"
+	OPENAI_COMPATIBLE_API_KEY=canary-of-a-key run_split mc-models
+	assert_status 3
+	assert_err_has 'It came from the environment variable OPENAI_COMPATIBLE_API_KEY'
+	[[ $err != *canary* ]]
+}
+
+@test "a server that says the key back brings it neither to the screen nor to the disk" {
+	offers "$(lists '{"id":"x-canary-of-a-key"}' '{"id":"good","name":"for canary-of-a-key"}' '{"id":"other"}')"
+	export OPENAI_COMPATIBLE_API_KEY=canary-of-a-key
+	run_split mc-models --json
+	assert_status 0
+	assert_out '{"id":"other","provider":"openai-compatible"}'
+	refute grep -r canary "$HOME/.cache"
+}
+
+@test "--cached uses no network, and is silent when there is nothing" {
+	three
+	server_stop
+	run_split mc-models --cached
+	assert_status 0
+	assert_out_empty
+	assert_err_empty
+	[[ ! -e $HOME/.cache ]]
+	three
+	MC_RETRIES=0 mc-models >first
+	trace calls network mc-models --cached >second
+	cmp first second
+	refute grep -E 'socket|connect' calls
+	same requests 1 "$(asked)"
+}
+
+@test "--cached reads no key and runs no command" {
+	three
+	cat >keys <<-'SH'
+		#!/bin/sh
+		echo >>"$0.ran"
+		echo secret-key
+	SH
+	chmod +x keys
+	conf "{\"providers\": {\"mine\": {\"baseUrl\": \"$MC_BASE_URL\", \"apiKeyCommand\": [\"$PWD/keys\"]}}}"
+	run_split mc-models -q --cached -p mine
+	assert_status 0
+	[[ ! -e keys.ran ]]
+	mc-models -q -p mine >first
+	same runs 1 "$(wc -l <keys.ran)"
+	mc-models -q --cached -p mine | diff first -
+	same runs 1 "$(wc -l <keys.ran)"
+}
+
+@test "--cached and a fresh list open no file of libcurl" {
+	three
+	trace calls %file mc-models -q >first
+	grep -q libcurl calls # so this would be seen
+	for tool in 'mc-models -q --cached' 'mc-models -q' 'mc-models -p echo'; do
+		# shellcheck disable=SC2086
+		trace calls %file $tool >out
+		[[ -s calls ]]
+		refute grep libcurl calls
+	done
+}
+
+@test "each base URL, endpoint and origin of a key has a list of its own" {
+	three
+	mc-models >first
+	conf "{\"providers\": {\"mine\": {\"baseUrl\": \"$MC_BASE_URL\", \"apiKeyEnv\": \"MY_KEY\"}}}"
+	run_split mc-models --cached -p mine
+	assert_out_empty
+	mc-models -p mine >second
+	MY_KEY=secret-key run_split mc-models --cached -p mine
+	assert_out_empty
+	MC_BASE_URL=$MC_BASE_URL/x run_split mc-models --cached
+	assert_out_empty
+	run_split mc-models --cached
+	assert_out "$(<first)"
+	same files 2 "$(kept | wc -l)"
+}
+
+@test "the file: private, without the key, and where XDG_CACHE_HOME says" {
+	three
+	export OPENAI_COMPATIBLE_API_KEY=canary-of-a-key XDG_CACHE_HOME=$PWD/xdg
+	(umask 000 && mc-models >first)
+	[[ ! -e $HOME/.cache ]]
+	same folder 700 "$(mode xdg/mcbox)"
+	same folder 700 "$(mode xdg/mcbox/models)"
+	same file 600 "$(mode xdg/mcbox/models/*)"
+	refute grep -r canary xdg
+	same 'the head' "models $MC_BASE_URL 3 1" \
+		"$(jq -rs '.[0] | "\(.type) \(.baseUrl) \(.count) \(.version)"' xdg/mcbox/models/*)"
+}
+
+@test "a cache that cannot be written is no error" {
+	three
+	mkdir -p "$HOME/.cache"
+	echo >"$HOME/.cache/mcbox" # no folder, for root neither
+	run_split mc-models -q
+	assert_status 0
+	assert_err_empty
+	assert_out $'big-1\nbig-2\nsmall'
+	run_split mc-models -q --cached
+	assert_status 0
+	assert_out_empty
+	unset HOME
+	run_split mc-models -q small
+	assert_status 0
+	assert_out small
+}
+
+@test "a full disk leaves the old list" {
+	three
+	mc-models >first
+	run_split bash -c '(ulimit -f 0; trap "" XFSZ; mc-models --refresh 2>&1) | cat'
+	assert_out "$(<first)"
+	run_split mc-models --cached
+	assert_out "$(<first)"
+	same files 1 "$(kept | wc -l)"
+}
+
+@test "a hostile cache is not read, and made again" {
+	local file bad n=1
+	three
+	mc-models >first
+	file=$(kept)
+	cp "$file" good
+	printf '{"id":"evil"}\n' >evil
+	bads=('cp evil "$file"' 'head -c 100 good >"$file"' 'head -n 3 good >"$file"' ': >"$file"'
+		'sed "\$s/small/\\xff/" good >"$file"' 'head -c 1000 /dev/zero >"$file"'
+		'sed s/_/x/ good >elsewhere; rm "$file"; ln -s "$PWD/elsewhere" "$file"' 'rm "$file"; mkfifo "$file"'
+		'ln "$file" elsewhere2' 'chmod 666 "$file"' 'sed "1s/127.0.0.1/127.0.0.2/" good >"$file"'
+		'sed "1s/version\":1/version\":9/" good >"$file"' 'yes "[" | head -n 50000 | tr -d "\n" >"$file"')
+	for bad in "${bads[@]}"; do
+		eval "$bad"
+		run_split timeout 20 mc-models --cached
+		same "status after $bad" 0 "$status"
+		same "output after $bad" '' "$out$err"
+		run_split timeout 20 mc-models
+		assert_out "$(<first)"
+		assert_err_empty
+		same "requests after $bad" $((++n)) "$(asked)"
+		run_split mc-models --cached
+		assert_out "$(<first)"
+	done
+	same 'what a link leads to' evil "$(jq -r .id evil)"
+}
+
+@test "a folder that is a link, or that others may write, is not used" {
+	three
+	mkdir -p "$HOME/.cache/mcbox" elsewhere
+	ln -s "$PWD/elsewhere" "$CACHE"
+	mc-models >first
+	same files '' "$(ls elsewhere)"
+	rm "$CACHE"
+	mkdir -m 777 "$CACHE"
+	chmod 777 "$CACHE"
+	mc-models >second
+	same files '' "$(ls "$CACHE")"
+}
+
+@test "many at once leave one whole list" {
+	local i pids=()
+	three
+	mc-models >first
+	for i in {1..12}; do
+		mc-models --refresh >"out.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in {1..40}; do mc-models --cached | cmp first -; done
+	wait "${pids[@]}"
+	for i in {1..12}; do cmp first "out.$i"; done
+	same files 1 "$(find "$CACHE" -mindepth 1 | wc -l)"
+}
+
+@test "a server that is looked for on this machine is asked each time" {
+	# Its port cannot be chosen, so the list is made by hand.
+	mkdir -p -m 700 "$CACHE"
+	conf '{"proxy": ""}'
+	three
+	mc-models >first
+	file=$(kept)
+	sed '1s/"baseUrl":"[^"]*"/"baseUrl":""/' "$file" >by-hand
+	rm "$file"
+	unset MC_BASE_URL
+	trace calls openat mc-models --cached >out
+	file=$(grep -Eo "$CACHE/[^\"]*|models\"|[0-9a-f]{16}\.jsonl" calls | grep jsonl | tail -n 1)
+	[[ $file == *.jsonl ]]
+	(umask 077 && cat by-hand >"$CACHE/${file##*/}")
+	mc-models --cached | cmp first -
+}
+
+# Servers that are up to no good
+
+@test "what is no list, and what has no end" {
+	offers '{"steps":[{"send":"[]"}]}' '{"steps":[{"send":"{\"data\":[1,null,{},{\"id\":5},{\"id\":\"\"},{\"id\":\"ok\"}]}"}]}'
+	run_split mc-models
+	assert_status 3
+	run_split mc-models -q
+	assert_status 0
+	assert_out ok
+	chunk=$(printf 'x%.0s' {1..1000})
+	offers "{\"steps\":[{\"send\":\"{\\\"data\\\":[\"},{\"repeat\":20000,\"steps\":[{\"send\":\"{\\\"id\\\":\\\"$chunk\\\"},\"}]}]}"
+	run_split mc-models
+	assert_status 3
+	assert_err_has 'larger than 16 MB'
+}
+
+@test "an id that no line or argument can hold" {
+	offers "$(lists '{"id":"a\u0000b"}' '{"id":"two\nlines\tand a tab"}' "{\"id\":\"$(printf 'x%.0s' {1..600})\"}" '{"id":"ok"}')"
+	run_split mc-models -q
+	assert_out $'ok\ntwo lines and a tab'
+	run_split mc-models
+	same columns $'3\n3' "$(awk -F '\t' '{ print NF }' out)"
+	run_split mc-models --json
+	same exact $'two\nlines\tand a tab' "$(jq -r 'select(.id != "ok").id' out)"
+}
+
+# At a terminal
+
+@test "at a terminal there is a table, cut to the window" {
+	offers "$(lists '{"id":"a","name":"Name of it","context_length":8192}' \
+		"{\"id\":\"$(printf 'long-%.0s' {1..30})\",\"name\":\"Other\"}")"
+	term_start -x 60 mc-models
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^MODEL +WINDOW  NAME$'
+	term_wait '^long-.*… +Oth…$'
+	[[ $(term_screen | grep -c .) == 3 ]]
+	rm -r "$CACHE"
+	offers "$(lists '{"id":"a","name":"Name of it","context_length":8192}' '{"id":"longer/one:7b"}')"
+	term_start -x 60 mc-models
+	same 'exit status' 0 "$(term_status)"
+	same table 'MODEL             WINDOW  NAME
+a                   8192  Name of it
+longer/one:7b' "$(term_screen | grep .)"
+}
+
+@test "what a server or a cache says is shown at a terminal, and not obeyed" {
+	bad='A\u001b[2J\u001b]52;c;Zm9v\u0007B\u009b31m\u202eC\u007f'
+	conf '{"aliases": {"q\u001b[2J": "m\u001b[3J"}}'
+	offers "$(lists "{\"id\":\"$bad\",\"name\":\"N$bad\"}")"
+	for tool in 'mc-models' 'mc-models --cached' 'mc-models -q' 'mc-models --json'; do
+		script -qec "$tool" typescript >/dev/null </dev/null
+		sed '1d;$d' typescript >seen
+		grep -q 52 seen
+		refute grep -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' seen
+	done
+	term_start -x 120 mc-models
+	term_wait '^A\^\[\[2J\^\[\]52;c;Zm9v\^GB<U\+009B>31m<U\+202E>C\^\? +NA\^\[\[2J'
+	term_wait '^q\^\[\[2J +alias of m\^\[\[3J$'
+	run_split mc-models -q 52
+	assert_out $'A\e[2J\e]52;c;Zm9v\aB\u009b31m\u202eC\x7f' # a pipe gets it as it is
+}
