@@ -25,7 +25,7 @@ static const struct opt opts[] = {
 	{ 'c', "continue", NULL, ARG_NONE, "go on with the most recently active session" },
 	{ 'n', "new", NULL, ARG_NONE, "create the session when it is missing" },
 	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider of a new session" },
-	{ 'm', "model", "NAME", ARG_TEXT, "the model, from this turn on" },
+	{ 'm', "model", "NAME", ARG_MODEL, "the model, from this turn on" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt of a new session" },
 	{ 't', "title", "TEXT", ARG_TEXT, "the session's title" },
 	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt" },

@@ -15,7 +15,7 @@ enum { O_META = OPT_LONG, O_JSON };
 static const struct opt opts[] = {
 	{ 'i', "id", "ID", ARG_TEXT, "name the session instead of having a name chosen" },
 	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider, for the session's life" },
-	{ 'm', "model", "NAME", ARG_TEXT, "the model" },
+	{ 'm', "model", "NAME", ARG_MODEL, "the model" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt" },
 	{ 't', "title", "TEXT", ARG_TEXT, "a title" },
 	{ 'C', "cwd", "DIR", ARG_DIR, "the directory the session belongs to (default: the current one)" },

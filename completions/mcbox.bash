@@ -17,6 +17,26 @@ _mcbox_sessions() {
 	done < <(mc-session-ls -q -n 500 2>/dev/null)
 }
 
+# _mcbox_models FIRST: of the provider that the words from FIRST on name.
+_mcbox_models() {
+	local i id provider='' LC_ALL=C
+	compopt -o nosort 2>/dev/null
+	for ((i = $1; i < ${#words[@]}; i++)); do
+		case ${words[i]} in
+		--) break ;;
+		-p | --provider)
+			provider=${words[i + 1]-}
+			[[ $provider != '=' ]] || provider=${words[i + 2]-}
+			;;
+		--provider=*) provider=${words[i]#*=} ;;
+		-p*) provider=${words[i]#-p} ;;
+		esac
+	done
+	while IFS= read -r id; do
+		[[ $id == [A-Za-z0-9]* && $id != *[!A-Za-z0-9._:/@+-]* ]] && _mcbox_offer "$id"
+	done < <(mc-models -q --cached ${provider:+"--provider=$provider"} 2>/dev/null)
+}
+
 _mcbox_dirs() {
 	local dir
 	compopt -o filenames 2>/dev/null
@@ -33,10 +53,11 @@ _mcbox_files() {
 	done < <(compgen -f -- "$cur")
 }
 
-# _mcbox_kind KIND: completes a value or an operand.
+# _mcbox_kind KIND FIRST: completes a value or an operand.
 _mcbox_kind() {
 	case $1 in
 	session) _mcbox_sessions ;;
+	model) _mcbox_models "$2" ;;
 	dir) _mcbox_dirs ;;
 	file) _mcbox_files ;;
 	provider) _mcbox_offer anthropic openai google openai-compatible echo ;;
@@ -75,7 +96,7 @@ _mcbox_takes() {
 	case "$1 $2" in
 	'mc-chat --session' | 'mc-chat -s') want=session ;;
 	'mc-chat --provider' | 'mc-chat -p') want=provider ;;
-	'mc-chat --model' | 'mc-chat -m') want=text ;;
+	'mc-chat --model' | 'mc-chat -m') want=model ;;
 	'mc-chat --system' | 'mc-chat -S') want=text ;;
 	'mc-chat --title' | 'mc-chat -t') want=text ;;
 	'mc-chat --attach' | 'mc-chat -a') want=file ;;
@@ -88,12 +109,12 @@ _mcbox_takes() {
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;
 	'mc-session-ls --cwd') want=dir ;;
 	'mc-session-ls --provider') want=provider ;;
-	'mc-session-ls --model') want=text ;;
+	'mc-session-ls --model') want=model ;;
 	'mc-session-ls --since') want=text ;;
 	'mc-session-ls --before') want=text ;;
 	'mc-session-new --id' | 'mc-session-new -i') want=text ;;
 	'mc-session-new --provider' | 'mc-session-new -p') want=provider ;;
-	'mc-session-new --model' | 'mc-session-new -m') want=text ;;
+	'mc-session-new --model' | 'mc-session-new -m') want=model ;;
 	'mc-session-new --system' | 'mc-session-new -S') want=text ;;
 	'mc-session-new --title' | 'mc-session-new -t') want=text ;;
 	'mc-session-new --cwd' | 'mc-session-new -C') want=dir ;;
@@ -105,8 +126,8 @@ _mcbox_takes() {
 # words of "--session=ID".
 _mcbox_tool() {
 	local i word want='' operands='' options='' operand=''
-	for ((i = $2; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
+	for ((i = $2; i < cword; i++)); do
+		word=${words[i]}
 		if [[ $want && $word == '=' ]]; then
 			continue
 		elif [[ $want || $operands ]]; then
@@ -126,25 +147,60 @@ _mcbox_tool() {
 	fi
 	_mcbox_has "$1"
 	if [[ $want ]]; then
-		_mcbox_kind "$want"
+		_mcbox_kind "$want" "$2"
 	elif [[ -z $operands && -z $before && $cur == -* ]]; then
 		# shellcheck disable=SC2086  # a list of words
 		_mcbox_offer $options
 	elif [[ -z $before ]]; then
-		_mcbox_kind "$operand"
+		_mcbox_kind "$operand" "$2"
 	fi
 }
 
+# _mcbox_words: sets words and cword. Bash makes three words of "llama3.2:3b", which are
+# one again here.
+_mcbox_words() {
+	local i piece apart last=0 rest=$COMP_LINE
+	for ((i = 0; i < ${#COMP_WORDS[@]}; i++)); do
+		piece=${COMP_WORDS[i]}
+		apart=${rest%%[![:space:]]*}
+		rest=${rest#"$apart"}
+		rest=${rest#"$piece"}
+		if ((i > 0)) && [[ -z $apart && ($piece == [:@]* || ${words[last]} == *[:@]) ]]; then
+			words[last]+=$piece
+		else
+			words+=("$piece")
+		fi
+		last=$((${#words[@]} - 1))
+		((i != COMP_CWORD)) || cword=$last
+	done
+}
+
+# _mcbox_trim WORD: bash puts the answer in place of what follows the last colon only, or
+# begins with the last at sign.
+_mcbox_trim() {
+	local breaks='' last
+	[[ ${COMP_WORDBREAKS-} != *:* ]] || breaks+=:
+	[[ ${COMP_WORDBREAKS-} != *@* ]] || breaks+=@
+	[[ $breaks && $1 == *["$breaks"]* ]] && ((${#COMPREPLY[@]})) || return 0
+	last=${1##*["$breaks"]}
+	[[ $1 != *@"$last" ]] || last=@$last
+	COMPREPLY=("${COMPREPLY[@]#"${1%"$last"}"}")
+}
+
 _mcbox() {
-	local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} before=''
+	local IFS=$' \t\n' cur before='' cword=0
+	local -a words=()
 	COMPREPLY=()
+	_mcbox_words
+	cur=${words[cword]}
 	if [[ ${1##*/} != mcbox ]]; then
 		_mcbox_tool "${1##*/}" 1
-	elif ((COMP_CWORD > 1)); then
-		_mcbox_tool "mc-${COMP_WORDS[1]#mc-}" 2
+	elif ((cword > 1)); then
+		_mcbox_tool "mc-${words[1]#mc-}" 2
 	else
 		_mcbox_offer -h --help -V --version chat mc-chat models mc-models session-cat mc-session-cat session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
 	fi
+	_mcbox_trim "${words[cword]}"
 }
 
 complete -F _mcbox mcbox mc-chat mc-models mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm

@@ -4,6 +4,24 @@ function __mcbox_sessions
 	mc-session-ls -q -n 500 2>/dev/null | string match -r '^[A-Za-z0-9][A-Za-z0-9._-]*$'
 end
 
+function __mcbox_models
+	set -l words (commandline -op)
+	set -l from
+	for i in (seq (count $words))
+		switch $words[$i]
+			case --
+				break
+			case -p --provider
+				set from --provider=$words[(math $i + 1)]
+			case '--provider=*'
+				set from $words[$i]
+			case '-p*'
+				set from --provider=(string sub -s 3 -- $words[$i])
+		end
+	end
+	mc-models -q --cached $from 2>/dev/null | string match -r '^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$'
+end
+
 # Also behind "--option=".
 function __mcbox_dirs
 	__fish_complete_directories (commandline -ct | string replace -r '^--[^=]*=' '')
@@ -47,8 +65,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s n -l new -d 'create the sessio
 complete -c mc-chat -s n -l new -d 'create the session when it is missing'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s p -l provider -x -a '(__mcbox_providers)' -d 'the provider of a new session'
 complete -c mc-chat -s p -l provider -x -a '(__mcbox_providers)' -d 'the provider of a new session'
-complete -c mcbox -n '__mcbox_is chat mc-chat' -s m -l model -x -d 'the model, from this turn on'
-complete -c mc-chat -s m -l model -x -d 'the model, from this turn on'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -s m -l model -x -k -a '(__mcbox_models)' -d 'the model, from this turn on'
+complete -c mc-chat -s m -l model -x -k -a '(__mcbox_models)' -d 'the model, from this turn on'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s S -l system -x -d 'the system prompt of a new session'
 complete -c mc-chat -s S -l system -x -d 'the system prompt of a new session'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s t -l title -x -d 'the session\'s title'
@@ -135,8 +153,8 @@ complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l cwd -x -a '(__mcbo
 complete -c mc-session-ls -l cwd -x -a '(__mcbox_dirs)' -d 'only sessions that belong to this directory'
 complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l provider -x -a '(__mcbox_providers)' -d 'only sessions with this provider'
 complete -c mc-session-ls -l provider -x -a '(__mcbox_providers)' -d 'only sessions with this provider'
-complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l model -x -d 'only sessions with this model'
-complete -c mc-session-ls -l model -x -d 'only sessions with this model'
+complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l model -x -k -a '(__mcbox_models)' -d 'only sessions with this model'
+complete -c mc-session-ls -l model -x -k -a '(__mcbox_models)' -d 'only sessions with this model'
 complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l since -x -d 'only sessions active since then: 7d, 12h, 2026-11-21'
 complete -c mc-session-ls -l since -x -d 'only sessions active since then: 7d, 12h, 2026-11-21'
 complete -c mcbox -n '__mcbox_is session-ls mc-session-ls' -l before -x -d 'only sessions not active since then'
@@ -151,8 +169,8 @@ complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s i -l id -x -d 'n
 complete -c mc-session-new -s i -l id -x -d 'name the session instead of having a name chosen'
 complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s p -l provider -x -a '(__mcbox_providers)' -d 'the provider, for the session\'s life'
 complete -c mc-session-new -s p -l provider -x -a '(__mcbox_providers)' -d 'the provider, for the session\'s life'
-complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s m -l model -x -d 'the model'
-complete -c mc-session-new -s m -l model -x -d 'the model'
+complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s m -l model -x -k -a '(__mcbox_models)' -d 'the model'
+complete -c mc-session-new -s m -l model -x -k -a '(__mcbox_models)' -d 'the model'
 complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s S -l system -x -d 'the system prompt'
 complete -c mc-session-new -s S -l system -x -d 'the system prompt'
 complete -c mcbox -n '__mcbox_is session-new mc-session-new' -s t -l title -x -d 'a title'

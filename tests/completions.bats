@@ -38,6 +38,24 @@ evil_list() {
 	PATH=$bin:$PATH
 }
 
+# know_models: lists of models are kept, and nobody can be asked for others. Without -p it is
+# echo's.
+know_models() {
+	mkdir -p "$HOME/.config/mcbox"
+	# shellcheck disable=SC2016
+	echo '{"aliases": {"quick": "small", "$(touch pwned)": "x"}}' >"$HOME/.config/mcbox/config.json"
+	{
+		printf '%s\n' llama3.2:3b llama3.2:latest org/big@2 small
+		printf '%s\n' "${evil[@]}" -rf 'a b' 'é' $'esc\e[31m' .dot
+	} | jq -R '{id: .}' | jq -s '{models: [{steps: [{send: ({data: .} | tojson)}]}]}' >script
+	server_start "$(<script)"
+	mc-models >seen
+	server_stop
+	grep -q 'touch pwned' seen
+	export MC_PROVIDER=echo
+	unset MC_MODEL
+}
+
 # options_of TOOL: from its help, one a line.
 options_of() {
 	"$1" --help | sed -nE 's/^  (-.), (--[a-z-]+).*/\1\n\2/p; s/^      (--[a-z-]+).*/\1/p' | sort
@@ -79,7 +97,8 @@ bash_offers() {
 		set -u
 		spec=$(complete -p "${1##*/}") # complete -F FUNCTION NAME
 		read -r _ _ function _ <<<"$spec"
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=${BASH_LINE:-"$*"} COMP_POINT=${#COMP_LINE}
+		COMP_WORDBREAKS=${BREAKS-}
 		"$function" "$1" "${*: -1}" "${*: -2:1}"
 		printf "%s\n" "${COMPREPLY[@]}"' - "$ROOT/completions/mcbox.bash" "$@"
 }
@@ -119,7 +138,7 @@ bash_offers() {
 	same '' "$(bash_offers mc-session-new '')"
 	same "$(options_of mc-session-rm)" "$(bash_offers mc-session-rm alpha-1 - | sort)"
 	same $'session-cat\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(bash_offers mcbox s)"
-	same "$(tools)" "$(bash_offers mcbox m)"
+	same "$(tools)" "$(bash_offers mcbox mc)"
 	same '' "$(bash_offers mcbox nosuch '')"
 	same 8 "$(bash_offers mc-session-cat '' | grep -c .)"
 	nothing_ran
@@ -132,12 +151,63 @@ bash_offers() {
 	nothing_ran
 }
 
+# bash_line LINE: the same for a line as a terminal has it, which bash cuts up at these marks.
+bash_line() {
+	local words=() rest=$1 mark
+	while [[ $rest ]]; do
+		mark=${rest%%[![:space:]]*}
+		rest=${rest#"$mark"}
+		if [[ $rest == [:=@]* ]]; then
+			mark=${rest%%[!:=@]*}
+		else
+			mark=${rest%%[[:space:]:=@]*}
+		fi
+		words+=("$mark") # an empty one behind the last blank
+		rest=${rest#"$mark"}
+	done
+	BASH_LINE=$1 BREAKS=$' \t\n"\'@><=;|&(:' bash_offers "${words[@]}"
+}
+
+@test "bash: models, of the provider that -p names, without a network" {
+	local all=$'quick\nllama3.2:3b\nllama3.2:latest\norg/big@2\nsmall'
+	know_models
+	same $'quick\necho' "$(bash_offers mc-chat -m '')"
+	same $'quick\necho' "$(bash_offers mc-session-new --model '')"
+	same "$all" "$(bash_offers mc-chat -p openai-compatible -m '')"
+	same "$all" "$(bash_offers mc-chat -popenai-compatible -m '')"
+	same "$all" "$(bash_offers mcbox chat --provider=openai-compatible -m '')"
+	same "$all" "$(bash_offers mcbox chat --provider = openai-compatible -m '')"
+	same "$all" "$(bash_offers mc-session-ls --provider openai-compatible --model =)"
+	same '' "$(bash_offers mc-chat -p nosuch -m '')"
+	same '' "$(bash_offers mc-chat -p '$(touch pwned)' -m '')"
+	same small "$(bash_offers mc-chat -p openai-compatible -m s)"
+	nothing_ran
+}
+
+@test "bash: a model's name may have what bash takes for the end of a word" {
+	know_models
+	same $'llama3.2:3b\nllama3.2:latest' "$(bash_line 'mc-chat -p openai-compatible -m lla')"
+	same $'3b\nlatest' "$(bash_line 'mc-chat -p openai-compatible -m llama3.2:')"
+	same latest "$(bash_line 'mc-chat -p openai-compatible --model=llama3.2:l')"
+	same @2 "$(bash_line 'mcbox chat -p openai-compatible -m org/big@')"
+	same "$(providers)" "$(bash_line 'mc-chat a:b -m llama3.2:3b -p ' | sort)"
+	same $'quick\necho' "$(bash_line 'mc-chat a : -m ')"
+}
+
+@test "bash: a file" {
+	mkdir -p 'dir one'
+	: >'a schema.json'
+	same 'a schema.json' "$(bash_offers mc-chat --schema a)"
+	same 'dir one' "$(bash_offers mc-chat --trace d)"
+}
+
 @test "bash: at a terminal" {
 	{
 		echo "PS1='\$ '"
 		echo "bind 'set show-all-if-ambiguous on'"
 		echo "source '$ROOT/completions/mcbox.bash'"
 	} >"$HOME/.bashrc"
+	know_models
 	term_start -y 40 bash --noprofile --rcfile "$HOME/.bashrc" -i
 	term_wait '^\$'
 	term_type 'mc-chat --prov'
@@ -149,6 +219,16 @@ bash_offers() {
 	term_type '--session=b'
 	term_keys Tab
 	term_wait '^\$ mc-chat --provider echo --session=beta$'
+	term_keys C-u
+	term_type 'mc-chat -p openai-compatible -m lla'
+	term_keys Tab
+	term_wait '^\$ mc-chat -p openai-compatible -m llama3\.2:$'
+	term_type '3'
+	term_keys Tab
+	term_wait '^\$ mc-chat -p openai-compatible -m llama3\.2:3b$'
+	term_type '--model=org/big@'
+	term_keys Tab
+	term_wait '^\$ mc-chat -p openai-compatible -m llama3\.2:3b --model=org/big@2$'
 	term_keys C-u
 	term_type 'mcbox session-cat '
 	term_keys Tab
@@ -213,6 +293,28 @@ fish_offers() {
 	same $'good\nfine' "$(fish_offers 'mc-session-cat ')"
 	same '-q -n 500' "$(<"$HOME/asked")"
 	nothing_ran
+}
+
+@test "fish: models, of the provider that -p names, without a network" {
+	local all=$'llama3.2:3b\nllama3.2:latest\norg/big@2\nquick\nsmall'
+	know_models
+	same $'echo\nquick' "$(fish_offers 'mc-chat -m ' | sort)"
+	same $'echo\nquick' "$(fish_offers 'mcbox session-new --model ' | sort)"
+	same "$all" "$(fish_offers 'mc-chat -p openai-compatible -m ' | sort)"
+	same "$all" "$(fish_offers 'mc-chat -popenai-compatible -m ' | sort)"
+	same "$all" "$(fish_offers 'mcbox chat --provider=openai-compatible -m ' | sort)"
+	same "$all" "$(fish_offers 'mc-session-ls --provider openai-compatible --model ' | sort)"
+	same $'llama3.2:3b\nllama3.2:latest' "$(fish_offers 'mc-chat -p openai-compatible -m llama3.2:')"
+	same --model=small "$(fish_offers 'mc-chat -p openai-compatible --model=sm')"
+	same '' "$(fish_offers 'mc-chat -p nosuch -m ')"
+	nothing_ran
+}
+
+@test "fish: a file" {
+	mkdir -p 'dir one'
+	: >'a schema.json'
+	same 'a schema.json' "$(fish_offers 'mc-chat --schema a')"
+	same 'dir one/' "$(fish_offers 'mc-chat --trace d')"
 }
 
 @test "fish: the descriptions are those of the help" {
@@ -287,6 +389,26 @@ lists() { [[ $(listed) == "$1" ]]; }
 	zsh_type 'mc-session-cat '
 	term_wait '^beta +alpha\.2 +alpha-1 '
 	[[ $(term_screen | grep -v '^%' | wc -w) == 8 ]]
+	not_shown pwned
+	nothing_ran
+}
+
+@test "zsh: models, of the provider that -p names, without a network; and files" {
+	know_models
+	: >'a schema.json'
+	zsh_start
+	zsh_type 'mc-chat -m '
+	term_wait '^quick +echo$'
+	zsh_type 'mc-chat -p openai-compatible -m '
+	term_wait '^quick +llama3\.2:3b +llama3\.2:latest +org/big@2 +small$'
+	zsh_type 'mcbox chat --provider=openai-compatible -m llama3.2:3'
+	term_wait '^% mcbox chat --provider=openai-compatible -m llama3\.2:3b$'
+	zsh_type 'mc-session-ls --provider openai-compatible --model=org'
+	term_wait '^% mc-session-ls --provider openai-compatible --model=org/big@2$'
+	zsh_type 'mc-chat -popenai-compatible -m sm'
+	term_wait '^% mc-chat -popenai-compatible -m small$'
+	zsh_type 'mc-chat --schema a'
+	term_wait '^% mc-chat --schema a\\ schema\.json$'
 	not_shown pwned
 	nothing_ran
 }
