@@ -3,7 +3,6 @@
 
 load helper
 load wire
-load craft
 
 setup() {
 	fresh
@@ -13,6 +12,9 @@ setup() {
 }
 
 conf() { printf '%s\n' "$1" >"$CONF"; }
+
+# mode FILE: its permissions, in octal.
+mode() { stat -c %a "$1" 2>/dev/null || stat -f %Lp "$1"; }
 
 # lists JSON...: prints a response that is a list of these models.
 lists() {
@@ -491,4 +493,96 @@ longer/one:7b' "$(term_screen | grep .)"
 	term_wait '^q\^\[\[2J +alias of m\^\[\[3J$'
 	run_split mc-models -q 52
 	assert_out $'A\e[2J\e]52;c;Zm9v\aB\u009b31m\u202eC\x7f' # a pipe gets it as it is
+}
+
+# A model that the server does not know
+
+# unknown [MODEL]: the refusal of one.
+unknown() { refuses 404 "{\"error\":{\"message\":\"The model '${1-gpt5}' does not exist.\",\"code\":\"model_not_found\"}}"; }
+
+GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
+
+@test "a model that the server does not know is answered with names that are near" {
+	RESPONSES=$(unknown) offers "$(lists "${GPTS[@]}")"
+	run_split mc-chat -n -s s -m gpt5 hi
+	assert_status 3
+	same error "mc-chat: the server answered 404: The model 'gpt5' does not exist; near: gpt-5, gpt-5-mini" "$err"
+	same stored "${err#mc-chat: }" "$(exchange s .error)"
+	same requests $'POST\nGET' "$(jq -r .method "$SERVER_LOG")"
+	run_split mc-chat -s s -m gpt6 hi # the list is fresh
+	assert_err_has "; the model 'gpt6' does not exist; near: gpt-5, gpt-5-mini"
+	same requests 1 "$(asked)"
+	run_split mc-chat -s s -m zzzzzzzzz hi
+	assert_err_has '; mc-models -p openai-compatible lists those there are'
+	same requests 1 "$(asked)"
+}
+
+@test "a list that is old, or has what is not there, is asked for again" {
+	RESPONSES=$(unknown) offers "$(lists '{"id":"gpt5"}')" "$(lists "${GPTS[@]}")" "$(lists '{"id":"gpt-55"}')"
+	mc-models >first
+	run_split mc-chat --no-save -m gpt5 hi
+	assert_err_has '; near: gpt-5, gpt-5-mini'
+	same requests 2 "$(asked)"
+	aged 25
+	run_split mc-chat --no-save -m gpt5 hi
+	assert_err_has '; near: gpt-55'
+	same requests 3 "$(asked)"
+	aged 25
+	mc-models -q --cached | grep -qx gpt-55
+}
+
+@test "an old list is good enough when there is no other" {
+	RESPONSES=$(unknown) offers "$(lists "${GPTS[@]}")" "$(refuses 500 no)"
+	mc-models >first
+	aged 25
+	run_split mc-chat --no-save -m gpt5 hi
+	assert_err_has '; near: gpt-5, gpt-5-mini'
+	same requests 2 "$(asked)"
+}
+
+@test "404 without a word is the model's name when the list lacks it, and else perhaps the URL" {
+	RESPONSES="$(refuses 404 '<html><title>Not Found</title>' text/html)" offers "$(lists "${GPTS[@]}")"
+	run_split mc-chat --no-save -m gpt5 hi
+	assert_status 3
+	assert_err_has "404: Not Found; the server lists no model 'gpt5'; near: gpt-5, gpt-5-mini"
+	run_split mc-chat --no-save -m gpt-5 hi
+	assert_err_has 'are the base URL and the model'
+	[[ $err != *near* ]]
+	RESPONSES="$(refuses 404 no text/plain)" offers "$(refuses 404 no)"
+	run_split env XDG_CACHE_HOME="$PWD/x" mc-chat --no-save -m gpt5 hi
+	assert_err_has 'are the base URL and the model'
+	RESPONSES=$(unknown) offers "$(refuses 404 no)"
+	run_split env XDG_CACHE_HOME="$PWD/x" mc-chat --no-save -m gpt5 hi
+	assert_err_has 'mc-models -p openai-compatible lists them'
+}
+
+@test "a list that does not come in time does not hold up the error" {
+	RESPONSES=$(unknown) offers '{"steps":[{"send":"{"},{"hang":true}]}'
+	local from=$SECONDS
+	run_split timeout 30 mc-chat --no-save -m gpt5 hi
+	assert_status 3
+	assert_err_has 'does not exist'
+	((SECONDS - from < 20))
+}
+
+@test "nor does one of which a byte comes now and then" {
+	local i from drip
+	RESPONSES=$(unknown) offers "$(jq -nc '{steps: [range(60) | {send: " "}, {wait: "drop.\(.)"}]}')"
+	for i in {0..59}; do sleep 0.5 && touch "drop.$i"; done 3>&- &
+	drip=$!
+	from=$SECONDS
+	run_split mc-chat --no-save -m gpt5 hi
+	kill "$drip"
+	assert_status 3
+	assert_err_has 'does not exist'
+	((SECONDS - from < 20))
+}
+
+@test "near names are harmless at a terminal, and do not hold the key" {
+	export OPENAI_COMPATIBLE_API_KEY=canary-of-a-key
+	RESPONSES=$(unknown canary-of-a-kez) offers "$(lists '{"id":"canary-of-a-key"}' '{"id":"canary-of-a-\u001b[31mkex"}')"
+	term_start -x 200 mc-chat --no-save -m canary-of-a-kez hi
+	term_wait 'near: canary-of-a-\^\[\[31mkex$'
+	same 'exit status' 3 "$(term_status)"
+	[[ $(term_screen) != *canary-of-a-key* ]]
 }

@@ -6,11 +6,14 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "turn/models.h"
 
 #define MESSAGE_MAX 300      /* characters of a server's own words */
 #define FIRST_DELAY_MS 500
 #define LONGEST_DELAY_MS 16000
 #define LONGEST_WAIT_MS 60000 /* that a server may ask for */
+#define NEAR_MAX 5            /* names of models */
+#define NEAR_PATIENCE_S 5     /* for a list that only makes an error better */
 
 /* ---- trying again ---- */
 
@@ -93,19 +96,66 @@ static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 		buf_adds(b, "; wait a little and try again");
 }
 
-static void advise(struct talk *how, const struct problem *p, long status, int64_t retry_after,
-                   bool last, struct buf *b)
+/* A list that does not have the model, or has it and so is no explanation, or nothing. What
+ * was kept is asked for again when it is old, or has what the server says is not there. */
+static void get_models(struct talk *how, const char *model, struct model_list *list)
+{
+	struct endpoint *ep = &how->endpoint;
+	struct err ignored = ERR_INIT;
+
+	models_cached(list, ep);
+	if (models_are_fresh(list, ep) && !models_find(list, model))
+		return;
+	ep->patience = NEAR_PATIENCE_S;
+	models_ask(list, ep, how->http, how->stop_fd, &ignored);
+	ep->patience = 0;
+}
+
+static void add_near(const struct model_list *list, const char *model, const char *endpoint,
+                     struct buf *b)
+{
+	const char *near[NEAR_MAX];
+	size_t n = models_near(list, model, near, NEAR_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(b, "%s%s", i ? ", " : "; near: ", near[i]);
+	if (!n)
+		buf_addf(b, "; mc-models -p %s lists those there are", endpoint);
+}
+
+/* The server says that there is no such model, or just 404, which may be a wrong base URL. */
+static void advise_model(struct talk *how, const struct letter *l, const struct problem *p,
+                         struct buf *b)
+{
+	struct model_list list = MODEL_LIST_INIT;
+	const char *model = l->rq->model, *endpoint = how->endpoint.name;
+
+	get_models(how, model, &list);
+	if (list.n && !models_find(&list, model)) {
+		if (p->kind != PROBLEM_MODEL)
+			buf_addf(b, "; the server lists no model '%.100s'", model);
+		else if (!strstr(p->message.p, model))
+			buf_addf(b, "; the model '%.100s' does not exist", model);
+		add_near(&list, model, endpoint, b);
+	} else if (p->kind == PROBLEM_MODEL) {
+		buf_addf(b, "; is the model's name right? mc-models -p %s lists them", endpoint);
+	} else {
+		buf_adds(b, "; are the base URL and the model's name right?");
+	}
+	models_release(&list);
+}
+
+static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
+                   int64_t retry_after, bool last, struct buf *b)
 {
 	if (p->kind == PROBLEM_CONTEXT)
 		advise_context(p, b);
-	else if (p->kind == PROBLEM_MODEL)
-		buf_addf(b, "; is the model's name right? mc-models -p %s lists them", how->endpoint.name);
+	else if (p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER))
+		advise_model(how, l, p, b);
 	else if (p->kind == PROBLEM_QUOTA)
 		buf_adds(b, "; the account has nothing left to spend");
 	else if (status == 401 || status == 403)
 		key_advise(&how->endpoint.key, b);
-	else if (status == 404)
-		buf_adds(b, "; are the base URL and the model's name right?");
 	else if (status == 407)
 		buf_adds(b, "; the proxy wants a password");
 	else if (status == 413)
@@ -156,8 +206,10 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 		add_plain(&p->message, buf_span(&rs->body));
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
-	advise(how, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
+	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
 	said = utf8_head(buf_span(&p->message), MESSAGE_MAX, &cut);
+	if (said.n > 1 && way_out.n && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
+		said.n--; /* the sentence goes on */
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
 		        cut ? "…" : "", way_out.p);
@@ -167,12 +219,13 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	return -1;
 }
 
-void refusal_advise(struct talk *how, const struct problem *p, bool last, struct err *e)
+void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p, bool last,
+                    struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	advise(how, p, p->status, -1, last, &way_out);
+	advise(how, l, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
 	buf_release(&way_out);

@@ -9,7 +9,8 @@
 int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e);
 /* The error that `e` tells already, of an event in the stream: adds the way out. */
-void refusal_advise(struct talk *how, const struct problem *p, bool last, struct err *e);
+void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p, bool last,
+                    struct err *e);
 
 /* How long until another attempt makes sense, in ms; -1: it makes none. `attempt` counts
  * from 0. */

@@ -214,7 +214,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 		r = 0;
 	}
 	if (r < 0 && f->refused) {
-		refusal_advise(how, p, last, e);
+		refusal_advise(how, f->letter, p, last, e);
 		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
 	}
 	if (f->reply->text.n || f->reply->reasoning.n)
