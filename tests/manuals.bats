@@ -264,6 +264,10 @@ invalid	1	{"type":"change","timestamp":1,"title":5}
 invalid	1	{"type":"change"}
 valid	0	{"type":"rewind","timestamp":1,"to":null}
 invalid	1	{"type":"rewind","timestamp":1}
+valid	0	{"type":"summary","timestamp":1,"upTo":"x","text":"t","model":"m","tokenUsage":null}
+invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":"t"}
+invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":["t"],"model":"m"}
+invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":"t","model":"m","tokenUsage":{"totalTokens":-2}}
 valid	0	{"type":"future"}
 invalid	1	{"kind":"future"}
 invalid	1	{"type":"session","version":2,"id":"x","createdAt":1,"provider":"echo","model":"m"}

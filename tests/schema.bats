@@ -73,6 +73,7 @@ refused() {
 	craft a "$(head_of a ',"later":[1]')" "$(exchange 1 complete ',"reasoning":"r","finishReason":"stop","later":{}')" \
 		"$(rewind 1)" "$(rewind)" \
 		"{\"type\":\"summary\",\"timestamp\":1700000000000,\"upTo\":\"$(uuid 1)\",\"text\":\"t\",\"model\":\"m\"}" \
+		'{"type":"summary","timestamp":1,"upTo":"x","text":"","model":"m","tokenUsage":{"inputTokens":1},"later":1}' \
 		'{"type":"marvel","x":1}'
 	valid history "$(history a)"
 }
@@ -99,6 +100,9 @@ refused() {
 		"$(exchange 1 complete ',"attachments":[{"sha256":"../x","name":"n","type":"t","size":1}]')" \
 		"$(exchange 1 complete ",\"attachments\":[{\"sha256\":\"$(printf '%064d' 0)\",\"name\":\"n\",\"type\":\"t\"}]")" \
 		"$(rewind | jq -c 'del(.to)')" "$(rewind | jq -c '.to = 7')" \
+		'{"type":"summary","timestamp":1,"upTo":"x","model":"m"}' \
+		'{"type":"summary","timestamp":1,"upTo":null,"text":"t","model":"m"}' \
+		'{"type":"summary","timestamp":1,"upTo":"x","text":"t","model":"m","tokenUsage":{"inputTokens":-1}}' \
 		'{"type":"change","timestamp":1,"model":7}' '{"type":"change","model":"m"}'
 }
 

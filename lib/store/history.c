@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/history-gist.h"
 #include "store/id.h"
 #include "store/place.h"
 
@@ -87,13 +88,16 @@ static void summarize_head(struct conversation *c)
 	copy_change(&c->title, h->title);
 }
 
-static void count_usage(struct summary *s, const struct exchange *x)
+static void count_usage(struct summary *s, int64_t end, const struct usage *u)
 {
-	int64_t end = x->timestamp + (x->duration > 0 ? x->duration : 0);
-
-	usage_add(&s->usage, &x->usage);
+	usage_add(&s->usage, u);
 	if (end > s->updated_at)
 		s->updated_at = end;
+}
+
+static void count_exchange(struct summary *s, const struct exchange *x)
+{
+	count_usage(s, x->timestamp + (x->duration > 0 ? x->duration : 0), &x->usage);
 }
 
 static void count_turn(struct summary *s, const struct exchange *x)
@@ -106,15 +110,30 @@ static void count_turn(struct summary *s, const struct exchange *x)
 
 void summary_count(struct summary *s, const struct exchange *x, int64_t bytes)
 {
-	count_usage(s, x);
+	count_exchange(s, x);
 	count_turn(s, x);
 	s->history_bytes = bytes;
 }
 
-/* Takes the record in, and with it its ownership when it is kept. */
-static void take(struct conversation *c, struct record *r, size_t offset, const struct turns *t,
-                 size_t *next)
+void summary_count_gist(struct summary *s, const struct gist *g, int64_t bytes)
 {
+	count_usage(s, g->timestamp, &g->usage);
+	s->history_bytes = bytes;
+}
+
+/* A conversation while it is read. */
+struct reading {
+	struct conversation *c;
+	const struct turns *t;
+	size_t next; /* of these */
+	struct gists gists;
+};
+
+/* Takes the record in, and with it its ownership when it is kept. */
+static int take(struct reading *rd, struct record *r, size_t offset, struct err *e)
+{
+	struct conversation *c = rd->c;
+
 	switch (r->type) {
 	case RECORD_SESSION:
 		if (c->head.json)
@@ -124,8 +143,8 @@ static void take(struct conversation *c, struct record *r, size_t offset, const 
 		summarize_head(c);
 		break;
 	case RECORD_EXCHANGE:
-		count_usage(&c->summary, &r->exchange);
-		if (*next == t->n || t->offsets[*next] != offset)
+		count_exchange(&c->summary, &r->exchange);
+		if (rd->next == rd->t->n || rd->t->offsets[rd->next] != offset)
 			break;
 		count_turn(&c->summary, &r->exchange);
 		c->turns[c->n++] = *r;
@@ -135,36 +154,55 @@ static void take(struct conversation *c, struct record *r, size_t offset, const 
 		copy_change(&c->model, r->change.model);
 		copy_change(&c->title, r->change.title);
 		break;
+	case RECORD_SUMMARY:
+		count_usage(&c->summary, r->gist.timestamp, &r->gist.usage);
+		return gists_meet(&rd->gists, &r->gist, offset, c->n, e);
 	case RECORD_REWIND:
 	case RECORD_OTHER:
 		break;
 	}
+	return 0;
 }
 
 /* A record that is damaged is passed over. What only cannot be read now must not be. */
-static int read_records(struct conversation *c, const struct store *s, const char *id,
-                        const struct jsonl *j, const struct turns *t, struct err *e)
+static int read_records(struct reading *rd, const struct store *s, const char *id,
+                        const struct jsonl *j, struct err *e)
 {
 	struct span line;
-	size_t at = 0, next = 0;
+	size_t at = 0;
 
 	for (size_t start = 0; jsonl_next(j, &at, &line); start = at) {
 		struct err why = ERR_INIT;
 		struct record r;
+		int taken = 0;
 
 		if (record_parse(line, &r, &why) == 0)
-			take(c, &r, start, t, &next);
-		else if (why.kind == ERR_DAMAGED || (why.kind == ERR_VERSION && c->head.json))
+			taken = take(rd, &r, start, e);
+		else if (why.kind == ERR_DAMAGED || (why.kind == ERR_VERSION && rd->c->head.json))
 			notice_damage(s, id, j, start, why.msg);
 		else
 			return err_set(e, why.kind, "%s/%s/" HISTORY_FILE ":%zu: %s", s->dir, id,
 			               jsonl_line_number(j, start), why.msg);
-		if (next < t->n && t->offsets[next] == start)
-			next++;
+		if (rd->next < rd->t->n && rd->t->offsets[rd->next] == start)
+			rd->next++;
 		if (why.kind == ERR_NONE)
 			record_release(&r);
+		if (taken < 0)
+			return -1;
 	}
 	return 0;
+}
+
+static int read_conversation(struct conversation *c, const struct store *s, const char *id,
+                             const struct jsonl *j, const struct turns *t, struct err *e)
+{
+	struct reading rd = { .c = c, .t = t };
+	int r = read_records(&rd, s, id, j, e);
+
+	if (r == 0)
+		r = gists_choose(&rd.gists, j, c, e);
+	gists_release(&rd.gists);
+	return r;
 }
 
 int conversation_load(struct conversation *c, const struct store *s, const char *id,
@@ -178,7 +216,7 @@ int conversation_load(struct conversation *c, const struct store *s, const char 
 	if (history_turns(NULL, id, j, 0, &t, e) < 0)
 		return -1;
 	c->turns = calloc(t.n + 1, sizeof(*c->turns));
-	if (!c->turns || read_records(c, s, id, j, &t, e) < 0 || c->model.oom || c->title.oom) {
+	if (!c->turns || read_conversation(c, s, id, j, &t, e) < 0 || c->model.oom || c->title.oom) {
 		turns_release(&t);
 		conversation_release(c);
 		return e->kind == ERR_NONE ? err_oom(e) : -1;
@@ -211,10 +249,22 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 	return r;
 }
 
+void conversation_take_gist(struct conversation *c, struct record *gist)
+{
+	size_t covered = c->n;
+
+	while (covered && !span_same(c->turns[covered - 1].exchange.id, gist->gist.up_to))
+		covered--;
+	record_release(&c->gist);
+	c->gist = *gist;
+	c->covered = covered;
+}
+
 void conversation_release(struct conversation *c)
 {
 	if (c->head.json)
 		record_release(&c->head);
+	record_release(&c->gist);
 	for (size_t i = 0; i < c->n; i++)
 		record_release(&c->turns[i]);
 	free(c->turns);

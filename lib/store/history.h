@@ -60,6 +60,8 @@ struct conversation {
 	struct record head;
 	struct record *turns; /* exchanges, oldest first */
 	size_t n;
+	struct record gist;   /* a summary record; its json is NULL where none is of use */
+	size_t covered;       /* how many turns that stands for, from the first on */
 	struct summary summary;
 	struct buf model, title; /* as later `change` records left them */
 };
@@ -73,7 +75,12 @@ void conversation_release(struct conversation *c);
 /* Adds a copy of `x`, in memory only. */
 int conversation_add(struct conversation *c, const struct exchange *x, struct err *e);
 
-/* Counts an exchange that was just appended; `bytes` is the file's new size. */
+/* Puts a summary record, which must name one of the turns, in the place of the one that is
+ * there, in memory only; it is the conversation's then. */
+void conversation_take_gist(struct conversation *c, struct record *gist);
+
+/* Counts an exchange that was just appended, or a summary; `bytes` is the file's new size. */
 void summary_count(struct summary *s, const struct exchange *x, int64_t bytes);
+void summary_count_gist(struct summary *s, const struct gist *g, int64_t bytes);
 
 #endif

@@ -101,10 +101,10 @@ static int get_count(struct json_object *o, const char *key, int64_t *n, struct 
 	return got;
 }
 
-static int parse_usage(struct json_object *exchange, struct usage *u, struct err *e)
+static int parse_usage(struct json_object *record, struct usage *u, struct err *e)
 {
 	struct json_object *o = NULL;
-	int got = json_get_obj(exchange, "tokenUsage", &o, e);
+	int got = json_get_obj(record, "tokenUsage", &o, e);
 
 	if (got <= 0)
 		return got;
@@ -196,6 +196,15 @@ static int parse_rewind(struct json_object *o, struct span *to, struct err *e)
 	return json_get_str(o, "to", to, e) < 0 ? -1 : 0;
 }
 
+static int parse_gist(struct json_object *o, struct gist *g, struct err *e)
+{
+	g->usage = (struct usage)USAGE_NONE;
+	if (need_time(o, "timestamp", &g->timestamp, e) < 0 || need_str(o, "upTo", &g->up_to, e) < 0 ||
+	    need_str(o, "text", &g->text, e) < 0 || need_str(o, "model", &g->model, e) < 0)
+		return -1;
+	return parse_usage(o, &g->usage, e);
+}
+
 static int parse_typed(struct record *r, struct err *e)
 {
 	struct span type;
@@ -217,6 +226,10 @@ static int parse_typed(struct record *r, struct err *e)
 	if (span_eq(type, "rewind")) {
 		r->type = RECORD_REWIND;
 		return parse_rewind(r->json, &r->rewind_to, e);
+	}
+	if (span_eq(type, "summary")) {
+		r->type = RECORD_SUMMARY;
+		return parse_gist(r->json, &r->gist, e);
 	}
 	r->type = RECORD_OTHER;
 	return 0;
@@ -342,5 +355,18 @@ void record_add_change(struct buf *b, const struct change *c)
 	buf_addf(b, "{\"type\":\"change\",\"timestamp\":%" PRId64, c->timestamp);
 	record_add_optional(b, "model", c->model);
 	record_add_optional(b, "title", c->title);
+	buf_adds(b, "}\n");
+}
+
+void record_add_gist(struct buf *b, const struct gist *g)
+{
+	buf_addf(b, "{\"type\":\"summary\",\"timestamp\":%" PRId64, g->timestamp);
+	add_str(b, "upTo", g->up_to);
+	add_str(b, "text", g->text);
+	add_str(b, "model", g->model);
+	if (usage_known(&g->usage)) {
+		buf_adds(b, ",\"tokenUsage\":");
+		record_add_usage(b, &g->usage);
+	}
 	buf_adds(b, "}\n");
 }

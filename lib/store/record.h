@@ -21,6 +21,7 @@ enum record_type {
 	RECORD_EXCHANGE,
 	RECORD_CHANGE,
 	RECORD_REWIND,
+	RECORD_SUMMARY,
 	RECORD_OTHER, /* valid JSON of a type that this version does not use */
 };
 
@@ -70,6 +71,15 @@ struct change {
 	struct span model, title;
 };
 
+/* A summary: what stands for all up to an exchange where the context is short. (What the
+ * index says of a session is a struct summary.) */
+struct gist {
+	int64_t timestamp;
+	struct span up_to; /* that exchange's id */
+	struct span text, model;
+	struct usage usage; /* of making it */
+};
+
 struct record {
 	enum record_type type;
 	union {
@@ -77,6 +87,7 @@ struct record {
 		struct exchange exchange;
 		struct change change;
 		struct span rewind_to; /* p == NULL: to before the first exchange */
+		struct gist gist;
 	};
 	struct json_object *json; /* owns what the spans and the attachments point to */
 };
@@ -89,6 +100,7 @@ void record_release(struct record *r);
 void record_add_head(struct buf *b, const struct session_head *h);
 void record_add_exchange(struct buf *b, const struct exchange *x);
 void record_add_change(struct buf *b, const struct change *c);
+void record_add_gist(struct buf *b, const struct gist *g);
 
 /* Reads the attachments of an exchange, which stay good as long as `o`. */
 int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);

@@ -238,51 +238,91 @@ static int sync_names(const struct session *x, struct err *e)
 	return 0;
 }
 
-static int append_history(struct session *x, const struct summary *sum,
-                          const struct exchange *exchange, const struct change *change,
-                          struct err *e)
+/* Appends these lines. */
+static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
+                          const char *what, struct err *e)
 {
-	struct buf b = BUF_INIT;
-	int r;
+	int there = session_is_there(x, e), r;
 
-	if (change)
-		record_add_change(&b, change);
-	record_add_exchange(&b, exchange);
+	if (there == 0)
+		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
+	if (there <= 0)
+		return -1;
 	/* What our own reader would refuse must not be acknowledged. */
-	if (buf_check(&b, e) == 0 && utf8_valid(b.p, b.n) < b.n)
+	if (buf_check(b, e) == 0 && utf8_valid(b->p, b->n) < b->n)
 		err_set(e, ERR_FAILED, "it is not UTF-8");
-	if (b.n > JSON_MAX)
+	if (b->n > JSON_MAX)
 		err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20);
 	r = e->kind != ERR_NONE ? -1 : 0;
 	if (r == 0 && !sum->first_query.p)
 		r = sync_names(x, e);
 	if (r == 0)
-		r = jsonl_append(x->fd, buf_span(&b), true, e);
-	buf_release(&b);
-	return r < 0 ? err_prefix(e, "cannot store the exchange in session '%s'", x->id) : 0;
+		r = jsonl_append(x->fd, buf_span(b), true, e);
+	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
+}
+
+/* The file's size; -1 where it cannot be told: the index is a cache, and better none than
+ * a false one. */
+static int64_t history_size(const struct session *x)
+{
+	struct stat st;
+
+	if (fstat(x->fd, &st) == 0)
+		return (int64_t)st.st_size;
+	store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
+	             x->id, strerror(errno));
+	return -1;
 }
 
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e)
 {
-	struct stat st;
-	int there = session_is_there(x, e);
+	struct buf b = BUF_INIT;
+	int64_t bytes;
+	int r;
 
-	if (there == 0)
-		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
-	if (there <= 0 || append_history(x, sum, exchange, change, e) < 0)
+	if (change)
+		record_add_change(&b, change);
+	record_add_exchange(&b, exchange);
+	r = append_history(x, sum, &b, "exchange", e);
+	buf_release(&b);
+	if (r < 0)
 		return -1;
 	spool_remove(x->dir);
 	if (change && change->model.p)
 		sum->model = change->model;
 	if (change && change->title.p)
 		sum->title = change->title;
-	if (fstat(x->fd, &st) < 0) { /* the index is a cache; better none than a false one */
-		store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: "
-		             "%s", x->id, strerror(errno));
+	bytes = history_size(x);
+	if (bytes < 0)
 		return 0;
-	}
-	summary_count(sum, exchange, (int64_t)st.st_size);
+	summary_count(sum, exchange, bytes);
 	index_update(x->store, x->id, sum);
+	return 0;
+}
+
+int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
+                        struct err *e)
+{
+	struct buf b = BUF_INIT;
+	struct record copy;
+	int64_t bytes;
+	int r;
+
+	record_add_gist(&b, gist);
+	r = buf_check(&b, e) < 0 ? -1 : record_parse(buf_span(&b), &copy, e);
+	if (r == 0 && append_history(x, &c->summary, &b, "summary", e) < 0) {
+		record_release(&copy);
+		r = -1;
+	}
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	conversation_take_gist(c, &copy);
+	bytes = history_size(x);
+	if (bytes < 0)
+		return 0;
+	summary_count_gist(&c->summary, gist, bytes);
+	index_update(x->store, x->id, &c->summary);
 	return 0;
 }

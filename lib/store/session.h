@@ -69,6 +69,11 @@ int session_load(struct session *x, struct conversation *c, struct err *e);
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e);
 
+/* A summary, and then its index record; *c, which the session holds, has it too. ERR_GONE
+ * as above. */
+int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
+                        struct err *e);
+
 /* Stores a turn that a crash cut short. 1: nothing of that kind, a turn is running. */
 int session_recover(const struct store *s, const char *id, struct err *e);
 

@@ -4,7 +4,8 @@
  * Properties: the conversation is what a plain reading forwards of mc-session(5)
  * makes it, which remembers the conversation at each exchange; the last few exchanges
  * are the end of all of them; offsets ascend and lead to valid exchanges; a damaged
- * line is told, on loading just once, and a session's summary is what its records say.
+ * line is told, on loading just once, and a session's summary is what its records say. The
+ * summary record that is of use is the last one with an exchange to stand for.
  */
 #include "store/history.h"
 
@@ -181,6 +182,9 @@ static void check_summary(const struct model *m, const struct conversation *c)
 
 			updated = end > updated ? end : updated;
 			usage_add(&usage, &r->exchange.usage);
+		} else if (r->type == RECORD_SUMMARY) {
+			updated = r->gist.timestamp > updated ? r->gist.timestamp : updated;
+			usage_add(&usage, &r->gist.usage);
 		} else if (r->type == RECORD_CHANGE) {
 			model = r->change.model.p ? r->change.model : model;
 			title = r->change.title.p ? r->change.title : title;
@@ -198,6 +202,32 @@ static void check_summary(const struct model *m, const struct conversation *c)
 		must_be_same(s->first_query, c->turns[0].exchange.query, "firstQuery");
 		must_be_same(s->last_query, c->turns[c->n - 1].exchange.query, "lastQuery");
 	}
+}
+
+/* How many of the turns the summary in this line stands for; 0 when it is of no use. */
+static size_t model_covers(const struct model *m, const struct conversation *c,
+                           const struct model_line *l)
+{
+	size_t covered = 0;
+
+	if (!l->valid || l->r.type != RECORD_SUMMARY)
+		return 0;
+	for (size_t i = 0; i < c->n && m->turns[i] < l->start; i++)
+		if (same(c->turns[i].exchange.id, l->r.gist.up_to))
+			covered = i + 1;
+	return covered;
+}
+
+static void check_gist(const struct model *m, const struct conversation *c)
+{
+	size_t i = m->n, covered = 0;
+
+	while (i && !covered)
+		covered = model_covers(m, c, &m->lines[--i]);
+	must(c->covered == covered, "%zu turns are covered instead of %zu", c->covered, covered);
+	must(!c->gist.json == !covered, "a summary, or none");
+	if (covered)
+		must_be_same(c->gist.gist.text, m->lines[i].r.gist.text, "the summary");
 }
 
 /* What conversation_load() comes to: a session of another version is not gone on with. */
@@ -235,6 +265,7 @@ static void check_conversation(const struct model *m, const struct jsonl *j)
 	}
 	must(c.summary.history_bytes == (int64_t)j->n, "its size");
 	check_summary(m, &c);
+	check_gist(m, &c);
 	conversation_release(&c);
 }
 

@@ -85,6 +85,16 @@ static void check_values(const struct record *r)
 	case RECORD_REWIND:
 		check_str(r->rewind_to, "to");
 		break;
+	case RECORD_SUMMARY:
+		check_time(r->gist.timestamp);
+		must(r->gist.up_to.p && r->gist.text.p && r->gist.model.p, "what must be there");
+		check_str(r->gist.up_to, "upTo");
+		check_str(r->gist.text, "text");
+		check_str(r->gist.model, "model");
+		check_count(r->gist.usage.input, "inputTokens");
+		check_count(r->gist.usage.output, "outputTokens");
+		check_count(r->gist.usage.total, "totalTokens");
+		break;
 	case RECORD_OTHER:
 		break;
 	}
@@ -97,6 +107,7 @@ static bool write_record(struct buf *b, const struct record *r)
 	case RECORD_SESSION: record_add_head(b, &r->head); break;
 	case RECORD_EXCHANGE: record_add_exchange(b, &r->exchange); break;
 	case RECORD_CHANGE: record_add_change(b, &r->change); break;
+	case RECORD_SUMMARY: record_add_gist(b, &r->gist); break;
 	default: return false;
 	}
 	must(!b->oom && b->n && b->p[b->n - 1] == '\n', "a record ends with a newline");
@@ -143,6 +154,12 @@ static void must_equal(const struct record *a, const struct record *b)
 		/* Counts of details only are no usage, and are written as null. */
 		must(!usage_known(&x->usage) || memcmp(&x->usage, &y->usage, sizeof(x->usage)) == 0,
 		     "usage");
+	} else if (a->type == RECORD_SUMMARY) {
+		must(a->gist.timestamp == b->gist.timestamp, "timestamp");
+		must_be_same(b->gist.up_to, a->gist.up_to, "upTo");
+		must_be_same(b->gist.text, a->gist.text, "text");
+		must_be_same(b->gist.model, a->gist.model, "model");
+		must(memcmp(&a->gist.usage, &b->gist.usage, sizeof(a->gist.usage)) == 0, "usage");
 	} else {
 		must(a->change.timestamp == b->change.timestamp, "timestamp");
 		must(same_optional(a->change.model, b->change.model), "model");

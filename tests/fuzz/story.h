@@ -6,6 +6,7 @@
  *	iX	an interrupted one		dX	a damaged one: JSON, but no record
  *	rX	a rewind to X			r	a rewind to before the first
  *	mX	a change of the model to X	tX	of the title
+ *	gX	a summary of all up to X
  *
  * Any other line stands as it is. A last line without a newline is torn.
  */
@@ -30,7 +31,7 @@ static inline bool story_is_short(struct span line)
 	for (size_t i = 0; i < line.n; i++)
 		if (line.p[i] < '0' || line.p[i] > 'z' || line.p[i] == '\\')
 			return false;
-	return line.n && line.n < 8 && strchr("seidrmt", line.p[0]);
+	return line.n && line.n < 8 && strchr("seidrmtg", line.p[0]);
 }
 
 static inline void story_line(struct buf *b, struct span line)
@@ -56,6 +57,11 @@ static inline void story_line(struct buf *b, struct span line)
 	case 'r':
 		buf_addf(b, arg.n ? "{\"type\":\"rewind\",\"timestamp\":1,\"to\":\"%.*s\"}"
 		                  : "{\"type\":\"rewind\",\"timestamp\":1,\"to\":null%.*s}", (int)arg.n, arg.p);
+		break;
+	case 'g':
+		buf_addf(b, "{\"type\":\"summary\",\"timestamp\":%zu,\"upTo\":\"%.*s\",\"text\":\"t%zu\","
+		         "\"model\":\"p\",\"tokenUsage\":{\"totalTokens\":7}}", 1000 * arg.n, (int)arg.n, arg.p,
+		         b->n);
 		break;
 	case 'm':
 	case 't':

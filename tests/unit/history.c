@@ -10,7 +10,8 @@
  * A history as a text of one letter a record: "abc" are exchanges; "<a" is a rewind
  * to a, "<-" one to the beginning; "!a" is a damaged exchange a, "~" a line of
  * garbage, "*" a record of an unknown type; "+" a change of model and title; "^" a
- * rewind that is itself damaged (to a). A head comes first.
+ * rewind that is itself damaged (to a); "=a" a summary of all up to a, whose text is its
+ * number from 1 on. A head comes first.
  */
 static void add_exchange(struct buf *b, char name, bool damaged)
 {
@@ -22,6 +23,8 @@ static void add_exchange(struct buf *b, char name, bool damaged)
 
 static void add_records(struct buf *b, const char *story)
 {
+	int summaries = 0;
+
 	for (const char *p = story; *p; p++) {
 		if (*p == '<' && p[1] == '-')
 			buf_adds(b, "{\"type\":\"rewind\",\"timestamp\":1,\"to\":null}\n");
@@ -35,11 +38,14 @@ static void add_records(struct buf *b, const char *story)
 			buf_adds(b, "{\"type\":\"exchange\",\"id\":\"a\",\"que\n");
 		else if (*p == '*')
 			buf_adds(b, "{\"type\":\"new\",\"id\":\"a\"}\n");
+		else if (*p == '=')
+			buf_addf(b, "{\"type\":\"summary\",\"timestamp\":1500,\"upTo\":\"%c\",\"text\":\"%d\","
+			         "\"model\":\"m\",\"tokenUsage\":{\"inputTokens\":100}}\n", p[1], ++summaries);
 		else if (*p == '+')
 			buf_adds(b, "{\"type\":\"change\",\"timestamp\":1,\"model\":\"m2\",\"title\":\"T2\"}\n");
 		else
 			add_exchange(b, *p, false);
-		p += *p == '<' || *p == '!';
+		p += *p == '<' || *p == '!' || *p == '=';
 	}
 }
 
@@ -219,6 +225,107 @@ static void test_summary(void)
 	conversation_release(&c);
 }
 
+static void test_gists(void)
+{
+	static const struct {
+		const char *story;
+		int which;       /* of its summaries is of use; 0: none */
+		int64_t covered;
+	} cases[] = {
+		{ "abc", 0, 0 },
+		{ "abc=b", 1, 2 },
+		{ "abc=bde", 1, 2 },
+		{ "abc=bde=d", 2, 4 },
+		{ "abc=c=ad", 2, 1 }, /* the newest, though it covers less */
+		/* taken back, to before it and not so far */
+		{ "abc=c<a", 0, 0 },
+		{ "abc=c<ad", 0, 0 },
+		{ "abc=a<a", 1, 1 },
+		{ "abc=a=b<ad", 1, 1 },
+		{ "abc=b<cd", 1, 2 },
+		{ "ab=b<-", 0, 0 },
+		{ "ab=b<-c", 0, 0 },
+		{ "abc<ad=d", 1, 2 },
+		/* and back again */
+		{ "abc=c<a<c", 1, 3 },
+		{ "abc=c<ad=d<ce", 1, 3 },
+		{ "abc=c<ad=d<c<d", 2, 2 },
+		/* of what is nowhere, is not yet there, or is damaged */
+		{ "ab=z", 0, 0 },
+		{ "ab=a=z", 1, 1 },
+		{ "ab=cc", 0, 0 },
+		{ "=aa", 0, 0 },
+		{ "a!b=b", 0, 0 },
+		{ "a!bc=c", 1, 2 },
+		{ "aba=a", 1, 3 }, /* an id that is there twice: the last before it */
+		{ "ab=aa", 1, 1 },
+		{ "ab<aa=a", 1, 2 },
+		{ "=z", 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char which[12] = "";
+		struct conversation c;
+
+		snprintf(which, sizeof(which), "%d", cases[i].which);
+		ok(load(&c, cases[i].story, ""), "'%s' is loaded", cases[i].story);
+		ok(!c.gist.json == !cases[i].which, "'%s': whether there is a summary", cases[i].story);
+		if (c.gist.json)
+			is_span(c.gist.gist.text, which, "'%s': the one that is of use", cases[i].story);
+		is_int((int64_t)c.covered, cases[i].covered, "'%s': so many turns", cases[i].story);
+		conversation_release(&c);
+	}
+}
+
+/* As many summaries as exchanges, and none that is of use but the first. */
+static void test_many_gists(void)
+{
+	enum { MANY = 20000 };
+	const struct store silent = { .dir = ".", .fd = -1 };
+	struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct conversation c;
+	struct jsonl j;
+
+	buf_adds(&b, "{\"type\":\"session\",\"version\":1,\"id\":\"s\",\"createdAt\":5,"
+	         "\"provider\":\"echo\",\"model\":\"m\"}\n");
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&b, "{\"type\":\"exchange\",\"id\":\"x%d\",\"timestamp\":1,\"query\":\"q\",\"answer\":"
+		         "\"a\",\"model\":\"m\",\"status\":\"complete\"}\n", i);
+	for (int i = 0; i < MANY; i++)
+		buf_addf(&b, "{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"%c%d\",\"text\":\"t\",\"model\":\"m\"}\n",
+		         i ? 'y' : 'x', i);
+	j = (struct jsonl){ b.p, b.n, b.n };
+	ok(conversation_load(&c, &silent, "s", &j, &e) == 0, "%d summaries are loaded", MANY);
+	is_int((int64_t)c.n, MANY, "all exchanges");
+	is_int((int64_t)c.covered, 1, "the first summary is of use, of the first exchange");
+	conversation_release(&c);
+	buf_release(&b);
+}
+
+static void test_take_gist(void)
+{
+	struct err e = ERR_INIT;
+	struct conversation c;
+	struct record r;
+
+	ok(load(&c, "abc=b", ""), "a conversation with a summary");
+	is_int(c.summary.updated_at, 1500, "making it was an activity");
+	is_int(c.summary.usage.input, 103, "and used tokens");
+	ok(record_parse(span_str("{\"type\":\"summary\",\"timestamp\":1600,\"upTo\":\"c\",\"text\":\"new\","
+	                         "\"model\":\"m\",\"tokenUsage\":{\"inputTokens\":7}}"), &r, &e) == 0,
+	   "another");
+	conversation_take_gist(&c, &r);
+	is_span(c.gist.gist.text, "new", "takes its place");
+	is_int((int64_t)c.covered, 3, "and stands for more");
+	summary_count_gist(&c.summary, &c.gist.gist, 999);
+	is_int(c.summary.updated_at, 1600, "counted: the time");
+	is_int(c.summary.usage.input, 110, "the tokens");
+	is_int(c.summary.history_bytes, 999, "the size");
+	is_int(c.summary.exchange_count, 3, "but it is no exchange");
+	conversation_release(&c);
+}
+
 static void test_notices(void)
 {
 	struct conversation c;
@@ -384,6 +491,9 @@ int main(void)
 	test_turns();
 	test_conversations();
 	test_summary();
+	test_gists();
+	test_many_gists();
+	test_take_gist();
 	test_notices();
 	test_no_head();
 	test_record();

@@ -20,6 +20,8 @@
 	"\"tokenUsage\":null,\"attachments\":" FILES "}"
 #define CHANGE "{\"type\":\"change\",\"timestamp\":3000,\"model\":\"n\",\"title\":\"t\"}"
 #define REWIND "{\"type\":\"rewind\",\"timestamp\":4000,\"to\":\"x1\"}"
+#define SUMMARY "{\"type\":\"summary\",\"timestamp\":5000,\"upTo\":\"x1\",\"text\":\"t\",\"model\":\"m\"," \
+	"\"tokenUsage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3}}"
 
 static bool parse(const char *text, struct record *r, struct err *e)
 {
@@ -183,10 +185,37 @@ static void test_change_and_rewind(void)
 	record_release(&r);
 }
 
+static void test_gist(void)
+{
+	struct err e = ERR_INIT;
+	struct buf b = BUF_INIT;
+	struct record r;
+
+	ok(parse(SUMMARY, &r, &e), "a summary");
+	is_int(r.type, RECORD_SUMMARY, "its type");
+	is_int(r.gist.timestamp, 5000, "timestamp");
+	is_span(r.gist.up_to, "x1", "upTo");
+	is_span(r.gist.text, "t", "text");
+	is_span(r.gist.model, "m", "model");
+	is_int(r.gist.usage.total, 3, "what it took to make it");
+	record_add_gist(&b, &r.gist);
+	is_buf(&b, SUMMARY "\n", "written as it was read");
+	record_release(&r);
+	ok(parse("{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}", &r, &e),
+	   "the least summary");
+	ok(!usage_known(&r.gist.usage), "nothing is known of its making");
+	buf_clear(&b);
+	record_add_gist(&b, &r.gist);
+	is_buf(&b, "{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}\n",
+	       "and so nothing is written of that");
+	record_release(&r);
+	buf_release(&b);
+}
+
 static void test_other(void)
 {
 	static const char *const others[] = {
-		"{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"x\",\"text\":\"t\",\"model\":\"m\"}",
+		"{\"type\":\"Summary\",\"timestamp\":1}",
 		"{\"type\":\"from the future\"}", "{\"type\":\"\",\"id\":5}",
 	};
 	struct err e = ERR_INIT;
@@ -249,7 +278,9 @@ static void test_missing_and_wrong(void)
 		{ EXCHANGE, "finishReason", false, true }, { EXCHANGE, "error", false, true },
 		{ EXCHANGE, "reasoning", false, true }, { CHANGE, "timestamp", true, false },
 		{ CHANGE, "model", false, true },      { CHANGE, "title", false, true },
-		{ REWIND, "timestamp", true, false },
+		{ REWIND, "timestamp", true, false },  { SUMMARY, "timestamp", true, false },
+		{ SUMMARY, "upTo", true, true },       { SUMMARY, "text", true, true },
+		{ SUMMARY, "model", true, true },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -261,6 +292,7 @@ static void test_missing_and_wrong(void)
 		refused(members[i].record, members[i].key, "null");
 	}
 	refused(EXCHANGE, "tokenUsage", "7");
+	refused(SUMMARY, "tokenUsage", "7");
 	refused(EXCHANGE, "timestamp", "1.5");
 	refused(REWIND, "to", "7");
 	refused(REWIND, "to", NULL);
@@ -387,17 +419,17 @@ static void test_usage(void)
 /* Records with bytes changed: refused or read, and nothing leaks or breaks. */
 static void test_damaged(void)
 {
-	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND, ATTACHED };
+	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND, ATTACHED, SUMMARY };
 	uint64_t seed = 8;
 	int read = 0, silent = 0;
 
 	for (int i = 0; i < 8000; i++) {
 		struct err e = ERR_INIT;
 		char text[512];
-		size_t n = strlen(good[i % 5]);
+		size_t n = strlen(good[i % 6]);
 		struct record r;
 
-		memcpy(text, good[i % 5], n + 1);
+		memcpy(text, good[i % 6], n + 1);
 		for (size_t k = rnd_below(&seed, 2) + 1; k; k--)
 			text[rnd_below(&seed, n)] = (char)(1 + rnd_below(&seed, 255));
 		if (parse(text, &r, &e)) {
@@ -418,6 +450,7 @@ int main(void)
 	test_attachments();
 	test_bad_attachments();
 	test_change_and_rewind();
+	test_gist();
 	test_other();
 	test_missing_and_wrong();
 	test_bad_values();
