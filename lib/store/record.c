@@ -169,6 +169,7 @@ static int parse_exchange(struct json_object *o, struct exchange *x, struct err 
 	    need_str(o, "query", &x->query, e) < 0 || need_str(o, "answer", &x->answer, e) < 0 ||
 	    need_str(o, "model", &x->model, e) < 0 || parse_status(o, &x->status, e) < 0 ||
 	    get_count(o, "duration", &x->duration, e) < 0 || parse_usage(o, &x->usage, e) < 0 ||
+	    get_count(o, "leftOut", &x->left_out, e) < 0 ||
 	    json_get_str(o, "finishReason", &x->finish_reason, e) < 0 ||
 	    json_get_str(o, "error", &x->error, e) < 0 ||
 	    json_get_str(o, "reasoning", &x->reasoning, e) < 0 ||
@@ -337,6 +338,8 @@ void record_add_exchange_members(struct buf *b, const struct exchange *x)
 		buf_adds(b, ",\"duration\":null");
 	buf_adds(b, ",\"tokenUsage\":");
 	record_add_usage(b, &x->usage);
+	if (x->left_out)
+		buf_addf(b, ",\"leftOut\":%" PRId64, x->left_out);
 	record_add_optional(b, "finishReason", x->finish_reason);
 	record_add_optional(b, "error", x->error);
 	record_add_optional(b, "reasoning", x->reasoning);

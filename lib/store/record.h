@@ -61,6 +61,7 @@ struct exchange {
 	enum status status;
 	int64_t duration; /* ms; -1 when unknown */
 	struct usage usage;
+	int64_t left_out; /* exchanges of the conversation that did not go along in full */
 	struct span finish_reason, error, reasoning;
 	const struct attachment_ref *attachments; /* in the order of the command line */
 	size_t nattachments;

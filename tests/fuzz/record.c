@@ -63,6 +63,7 @@ static void check_values(const struct record *r)
 		must(x->id.p && x->query.p && x->answer.p && x->model.p, "what must be there");
 		must(x->status <= STATUS_INTERRUPTED, "status %d", (int)x->status);
 		check_count(x->duration, "duration");
+		check_count(x->left_out, "leftOut");
 		check_count(x->usage.input, "inputTokens");
 		check_count(x->usage.output, "outputTokens");
 		check_count(x->usage.total, "totalTokens");
@@ -142,7 +143,7 @@ static void must_equal(const struct record *a, const struct record *b)
 		must(json_object_equal(a->head.metadata, b->head.metadata), "metadata");
 	} else if (a->type == RECORD_EXCHANGE) {
 		must(x->timestamp == y->timestamp && x->status == y->status, "timestamp and status");
-		must(x->duration == y->duration, "duration");
+		must(x->duration == y->duration && x->left_out == y->left_out, "duration and leftOut");
 		must_be_same(y->id, x->id, "id");
 		must_be_same(y->query, x->query, "query");
 		must_be_same(y->answer, x->answer, "answer");
