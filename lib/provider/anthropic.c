@@ -70,17 +70,19 @@ static int64_t window(struct span model)
  * The API wants a limit. It costs nothing that is not used, thinking counts towards it,
  * and it must not be above what the model can do: 128,000 since 4.6, 64,000 or 32,000
  * before, and unknown for what a gateway offers beside Claude. Without a stream the
- * answer to a larger one might not come before the connection is cut (api/errors).
+ * answer to a larger one might not come before the connection is cut (api/errors). Older
+ * models refuse one that is above what the request leaves of the window.
  */
 static int64_t default_max_tokens(const struct chat_request *rq)
 {
 	struct span model = span_str(rq->model);
+	int64_t n = know(model)->budget ? 32000 : 64000;
 
 	if (!starts(model, "claude"))
-		return 8192;
-	if (!rq->stream)
-		return 16000;
-	return know(model)->budget ? 32000 : 64000;
+		n = 8192;
+	else if (!rq->stream)
+		n = 16000;
+	return rq->room > 0 && rq->room < n ? rq->room : n;
 }
 
 /* ---- our records to a request ---- */

@@ -40,6 +40,7 @@ struct chat_request {
 	struct span schema; /* a JSON Schema that the reply is to follow; p == NULL: none */
 	bool stream;
 	bool reasoning; /* the user wants to see it: ask for it where it only comes when asked */
+	int64_t room; /* tokens that the window has left for the reply, about; 0: not known */
 };
 
 /* What the server says is wrong. */

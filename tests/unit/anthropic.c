@@ -419,6 +419,27 @@ static void test_conversation(void)
 	           "a conversation, its prefixes marked, and no stream");
 }
 
+/* The limit is not above what the window has left, unless the user says so. */
+static void test_room(void)
+{
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-4-5",
+		                   .prompt.query = span_str("q"), .stream = true, .room = 20000 };
+	struct params params = PARAMS_INIT;
+	struct err e = ERR_INIT;
+
+	is_request(&rq, "{\"model\":\"claude-opus-4-5\",\"messages\":[" USER(MARKED("q")) "],\"stream\":true,"
+	           "\"max_tokens\":20000}", "what the window has left");
+	rq.room = 150000;
+	is_request(&rq, "{\"model\":\"claude-opus-4-5\",\"messages\":[" USER(MARKED("q")) "],\"stream\":true,"
+	           "\"max_tokens\":32000}", "which is enough");
+	rq.room = 20000;
+	ok(params_add(&params, "max_tokens=30000", &e) == 0, "a limit that is set");
+	rq.params = &params;
+	is_request(&rq, "{\"model\":\"claude-opus-4-5\",\"messages\":[" USER(MARKED("q")) "],\"stream\":true,"
+	           "\"max_tokens\":30000}", "goes as it is");
+	params_release(&params);
+}
+
 /* Nothing empty is sent, roles take turns, and the first is the user's. */
 static void test_empty_parts(void)
 {
@@ -740,6 +761,7 @@ int main(void)
 	test_whole();
 	test_problems();
 	test_conversation();
+	test_room();
 	test_empty_parts();
 	test_files();
 	test_settings();
