@@ -1,0 +1,305 @@
+#include "turn/context.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/json-scan.h"
+#include "turn/relevance.h"
+
+#define GAP 12      /* tokens of the words that say that some are left out */
+#define SUMMARY 48  /* of those around a summary */
+
+/* While it is decided. The exchanges that count are numbered as in the tally. */
+struct choice {
+	const struct context_ask *ask;
+	struct tally tally;
+	bool *taken;
+	bool summary;  /* goes along */
+	size_t first;  /* that it does not stand for */
+	size_t newest; /* all from here on are taken */
+	int64_t limit; /* tokens of the request */
+	int64_t used;
+};
+
+int64_t context_reply(int64_t window)
+{
+	return window / 4 < CONTEXT_REPLY ? window / 4 : CONTEXT_REPLY;
+}
+
+int64_t context_reply_of(const struct params *p)
+{
+	struct span value = params_get(p, "max_tokens");
+	int64_t n = 0;
+
+	return value.p && json_scan_int(value, &n) && n > 0 ? n : 0;
+}
+
+int64_t context_room(const struct endpoint *ep, struct span model, int64_t window, int64_t tokens)
+{
+	int64_t own = endpoint_window(ep, model);
+
+	if (own && window > own)
+		own = window; /* the user knows better */
+	return own > tokens ? own - tokens : 0;
+}
+
+int64_t context_limit(const struct context_ask *ask)
+{
+	if (!ask->window)
+		return INT64_MAX;
+	return ask->window - (ask->reply ? ask->reply : context_reply(ask->window));
+}
+
+/* ---- what does not fit ---- */
+
+static int no_room(const struct choice *ch, struct err *e)
+{
+	const struct context_ask *ask = ch->ask;
+
+	return err_set(e, ERR_USAGE, "the reply may take %" PRId64 " tokens, and the window has %" PRId64
+	               " in all: lower max_tokens, or say with --context what the window is",
+	               ask->window - ch->limit, ask->window);
+}
+
+static int too_long(const struct choice *ch, int64_t tokens, struct err *e)
+{
+	const struct context_ask *ask = ch->ask;
+
+	return err_set(e, ERR_USAGE, "the prompt is too long by about %" PRId64 " tokens: with the system "
+	               "prompt it has about %" PRId64 ", and of the window of %" PRId64 " tokens, %" PRId64
+	               " are kept for the reply; shorten it, or say with --context what the window is",
+	               tokens - ch->limit, tokens, ask->window, ask->window - ch->limit);
+}
+
+/* ---- the choice ---- */
+
+static bool take(struct choice *ch, size_t i, int64_t limit, int64_t more)
+{
+	if (ch->taken[i])
+		return true;
+	if (ch->used + ch->tally.cost[i] + more > limit)
+		return false;
+	ch->taken[i] = true;
+	ch->used += ch->tally.cost[i] + more;
+	return true;
+}
+
+static void take_newest(struct choice *ch)
+{
+	int64_t most = ch->limit - (ch->limit - ch->used) / 4;
+
+	ch->newest = ch->tally.n;
+	if (ch->newest == ch->first || !take(ch, ch->newest - 1, ch->limit, 0))
+		return;
+	do
+		ch->newest--;
+	while (ch->newest > ch->first && take(ch, ch->newest - 1, most, 0));
+}
+
+/* Of the rest, the newest that fit. */
+static void take_rest(struct choice *ch)
+{
+	for (size_t i = ch->tally.n; i-- > ch->first;)
+		take(ch, i, ch->limit, i + 1 < ch->tally.n && ch->taken[i + 1] ? 0 : GAP);
+}
+
+struct ranked {
+	uint32_t score;
+	size_t i;
+};
+
+static int by_score(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
+	return x->i > y->i ? -1 : x->i < y->i;
+}
+
+static int take_relevant(struct choice *ch, struct err *e)
+{
+	size_t n = ch->newest - ch->first;
+	uint32_t *score = calloc(n + 1, sizeof(*score));
+	struct ranked *v = calloc(n + 1, sizeof(*v));
+	int r = score && v ? 0 : err_oom(e);
+
+	if (r == 0)
+		r = relevance_score(score, ch->ask->conversation, ch->tally.turn + ch->first, n,
+		                    ch->ask->prompt->query, e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		v[i] = (struct ranked){ score[i], ch->first + i };
+	if (r == 0 && n)
+		qsort(v, n, sizeof(*v), by_score);
+	for (size_t i = 0; r == 0 && i < n && v[i].score; i++)
+		take(ch, v[i].i, ch->limit, GAP);
+	free(score);
+	free(v);
+	return r;
+}
+
+/* Takes the summary if it leaves room for the last exchange, or half of the room at least. */
+static void take_summary(struct choice *ch)
+{
+	const struct conversation *c = ch->ask->conversation;
+	int64_t room = ch->limit - ch->used, cost, last;
+
+	if (!c->gist.json || !ch->tally.n || ch->tally.turn[0] >= c->covered)
+		return;
+	cost = tally_text(&ch->tally, c->gist.gist.text) + SUMMARY;
+	last = ch->tally.cost[ch->tally.n - 1];
+	if (cost > room / 2 && cost + last > room)
+		return;
+	ch->summary = true;
+	ch->used += cost;
+	while (ch->first < ch->tally.n && ch->tally.turn[ch->first] < c->covered)
+		ch->first++;
+}
+
+static int choose_some(struct choice *ch, struct err *e)
+{
+	ch->used += GAP;
+	take_summary(ch);
+	take_newest(ch);
+	if (!ch->summary && ch->tally.n)
+		take(ch, 0, ch->limit, GAP);
+	if (take_relevant(ch, e) < 0)
+		return -1;
+	take_rest(ch);
+	return 0;
+}
+
+static void choose_all(struct choice *ch)
+{
+	for (size_t i = ch->first; i < ch->tally.n; i++)
+		take(ch, i, INT64_MAX, 0);
+}
+
+static int choose(struct choice *ch, struct err *e)
+{
+	const struct context_ask *ask = ch->ask;
+	const struct tally *t = &ch->tally;
+	int64_t prompt = tally_prompt(t, ask->prompt);
+	int64_t alone = t->system + prompt + (t->n ? GAP : 0);
+
+	ch->used = t->base + prompt;
+	ch->limit = context_limit(ask);
+	if (ch->limit <= 0)
+		return no_room(ch, e);
+	if (!ask->window) {
+		take_summary(ch);
+	} else if (t->whole + prompt > ch->limit) {
+		/* What the provider adds is a guess: only what is ours is a reason to refuse. */
+		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
+	}
+	choose_all(ch);
+	if (!ch->summary)
+		ch->used = t->whole + prompt;
+	return 0;
+}
+
+/* ---- the request's words ---- */
+
+/* Adds the query behind the words that say what is missing before it. */
+static void add_after_gap(struct buf *b, size_t missing, struct span query)
+{
+	buf_addf(b, "[%zu exchange%s left out]\n\n", missing, missing == 1 ? "" : "s");
+	buf_add(b, query.p, query.n);
+}
+
+static void add_summary(struct buf *b, size_t summed, struct span text)
+{
+	buf_addf(b, "What we have said so far is left out here. This is a summary of it, of %zu "
+	         "exchange%s:\n\n", summed, summed == 1 ? "" : "s");
+	buf_add(b, text.p, text.n);
+}
+
+/* Spans into a buffer that grows are made when it has. */
+static void point(struct span *s, const struct buf *b, size_t *at)
+{
+	if (!s->p)
+		s->p = b->p + *at;
+	else
+		return;
+	*at += s->n;
+}
+
+static struct span put_query(struct context *cx, size_t *missing, struct span query)
+{
+	size_t before = cx->text.n;
+
+	if (!*missing)
+		return query;
+	cx->left_out += *missing;
+	add_after_gap(&cx->text, *missing, query);
+	*missing = 0;
+	return (struct span){ NULL, cx->text.n - before };
+}
+
+static void put_summary(struct context *cx, const struct choice *ch)
+{
+	cx->summed = ch->first;
+	add_summary(&cx->text, cx->summed, ch->ask->conversation->gist.gist.text);
+	cx->turns[0].query = (struct span){ NULL, cx->text.n };
+	cx->turns[0].answer = span_str("I have read it, and go on from there.");
+	cx->n = 1;
+}
+
+static int build(struct context *cx, const struct choice *ch, struct err *e)
+{
+	const struct conversation *c = ch->ask->conversation;
+	size_t missing = 0, at = 0;
+
+	cx->turns = calloc(ch->tally.n + 1, sizeof(*cx->turns));
+	cx->of = calloc(ch->tally.n + 1, sizeof(*cx->of));
+	if (!cx->turns || !cx->of)
+		return err_oom(e);
+	if (ch->summary)
+		put_summary(cx, ch);
+	for (size_t i = ch->first; i < ch->tally.n; i++) {
+		const struct exchange *x = &c->turns[ch->tally.turn[i]].exchange;
+
+		missing += !ch->taken[i];
+		if (!ch->taken[i])
+			continue;
+		cx->of[cx->n] = x;
+		cx->turns[cx->n].query = put_query(cx, &missing, x->query);
+		cx->turns[cx->n++].answer = x->answer;
+	}
+	cx->prompt.query = put_query(cx, &missing, ch->ask->prompt->query);
+	if (buf_check(&cx->text, e) < 0)
+		return -1;
+	for (size_t i = 0; i < cx->n; i++)
+		point(&cx->turns[i].query, &cx->text, &at);
+	point(&cx->prompt.query, &cx->text, &at);
+	cx->counting = ch->tally.n;
+	cx->tokens = ch->used;
+	return 0;
+}
+
+int context_make(struct context *cx, const struct context_ask *ask, struct err *e)
+{
+	struct choice ch = { .ask = ask };
+	int r;
+
+	*cx = (struct context){ .text = BUF_INIT };
+	if (tally_make(&ch.tally, ask->conversation, ask->model, ask->system, e) < 0)
+		return -1;
+	ch.taken = calloc(ch.tally.n + 1, sizeof(*ch.taken));
+	r = ch.taken ? choose(&ch, e) : err_oom(e);
+	if (r == 0)
+		r = build(cx, &ch, e);
+	free(ch.taken);
+	tally_release(&ch.tally);
+	if (r < 0)
+		context_release(cx);
+	return r;
+}
+
+void context_release(struct context *cx)
+{
+	free(cx->turns);
+	free(cx->of);
+	buf_release(&cx->text);
+	*cx = (struct context){ .text = BUF_INIT };
+}

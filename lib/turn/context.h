@@ -1,0 +1,65 @@
+/*
+ * What of a conversation goes along with a prompt, so that the model's window holds it.
+ *
+ * All of it, where that fits. Otherwise, of what the window leaves beside the system
+ * prompt, the new prompt and the room for the reply:
+ *
+ *   1. the newest exchanges get three quarters, and the last one more if it needs it;
+ *   2. a summary, where there is one, stands for those that it covers;
+ *   3. without one the first exchange goes along;
+ *   4. then the most relevant of the rest (see relevance.h), the newer first of two that
+ *      are equally so;
+ *   5. and what room is left is for the newest of the rest that fit.
+ *
+ * They keep their order, and where some are missing, the next prompt says so. With a
+ * window that is not known, only a summary makes it less than all.
+ *
+ * All of it is the same each time: nothing here has a memory, or a clock.
+ */
+#ifndef TURN_CONTEXT_H
+#define TURN_CONTEXT_H
+
+#include "provider/provider.h"
+#include "store/history.h"
+#include "turn/endpoint.h"
+#include "turn/tokens.h"
+
+struct context_ask {
+	const struct conversation *conversation;
+	struct span model, system;
+	const struct exchange *prompt; /* the new one: its query and attachments */
+	int64_t window; /* tokens; 0: not known */
+	int64_t reply;  /* tokens that the reply may have; 0: a quarter of the window, up to CONTEXT_REPLY */
+};
+
+#define CONTEXT_REPLY 16384
+
+/* A struct context owns its arrays until context_release(). Its spans point to the
+ * conversation and the prompt, or into `text`. */
+struct context {
+	struct said *turns; /* for the request, oldest first; without files */
+	const struct exchange **of; /* what each of them comes from; NULL: the summary */
+	size_t n;
+	struct said prompt;
+	size_t counting; /* exchanges that could go along */
+	size_t left_out; /* of these, those that do not */
+	size_t summed;   /* and those that the summary stands for */
+	int64_t tokens;  /* of all that, about */
+	struct buf text;
+};
+
+/* ERR_USAGE, with what to do, when even the prompt alone does not fit. */
+int context_make(struct context *cx, const struct context_ask *ask, struct err *e);
+void context_release(struct context *cx);
+
+/* What a reply may have of a window, when nobody says so. */
+int64_t context_reply(int64_t window);
+/* What max_tokens says of that; 0 when it is not set. */
+int64_t context_reply_of(const struct params *p);
+/* What a request of so many tokens leaves to the reply, with the model's own window: that of
+ * the settings is about requests. For struct chat_request. */
+int64_t context_room(const struct endpoint *ep, struct span model, int64_t window, int64_t tokens);
+/* What a request may have; INT64_MAX where the window is not known. */
+int64_t context_limit(const struct context_ask *ask);
+
+#endif
