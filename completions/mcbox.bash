@@ -76,6 +76,9 @@ _mcbox_has() {
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '
 		operand='session' ;;
+	mc-session-compact)
+		options='-k --keep -m --model --context --timeout --json -h --help -V --version '
+		operand='session' ;;
 	mc-session-fsck)
 		options='--json -r --repair -h --help -V --version '
 		operand='session' ;;
@@ -106,6 +109,10 @@ _mcbox_takes() {
 	'mc-chat --trace') want=file ;;
 	'mc-models --provider' | 'mc-models -p') want=provider ;;
 	'mc-session-cat --last' | 'mc-session-cat -n') want=text ;;
+	'mc-session-compact --keep' | 'mc-session-compact -k') want=text ;;
+	'mc-session-compact --model' | 'mc-session-compact -m') want=text ;;
+	'mc-session-compact --context') want=text ;;
+	'mc-session-compact --timeout') want=text ;;
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;
 	'mc-session-ls --cwd') want=dir ;;
 	'mc-session-ls --provider') want=provider ;;
@@ -198,9 +205,9 @@ _mcbox() {
 	elif ((cword > 1)); then
 		_mcbox_tool "mc-${words[1]#mc-}" 2
 	else
-		_mcbox_offer -h --help -V --version chat mc-chat models mc-models session-cat mc-session-cat session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
+		_mcbox_offer -h --help -V --version chat mc-chat models mc-models session-cat mc-session-cat session-compact mc-session-compact session-fsck mc-session-fsck session-ls mc-session-ls session-new mc-session-new session-rm mc-session-rm
 	fi
 	_mcbox_trim "${words[cword]}"
 }
 
-complete -F _mcbox mcbox mc-chat mc-models mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm
+complete -F _mcbox mcbox mc-chat mc-models mc-session-cat mc-session-compact mc-session-fsck mc-session-ls mc-session-new mc-session-rm

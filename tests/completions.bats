@@ -137,7 +137,7 @@ bash_offers() {
 	same 'dir one' "$(bash_offers mc-chat --schema 'dir o')"
 	same '' "$(bash_offers mc-session-new '')"
 	same "$(options_of mc-session-rm)" "$(bash_offers mc-session-rm alpha-1 - | sort)"
-	same $'session-cat\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(bash_offers mcbox s)"
+	same $'session-cat\nsession-compact\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(bash_offers mcbox s)"
 	same "$(tools)" "$(bash_offers mcbox mc)"
 	same '' "$(bash_offers mcbox nosuch '')"
 	same 8 "$(bash_offers mc-session-cat '' | grep -c .)"
@@ -281,7 +281,7 @@ fish_offers() {
 	same 'note one' "$(fish_offers 'mcbox chat -a x --attach n')"
 	same '--attach=note one' "$(fish_offers 'mc-chat --attach=n')"
 	same '' "$(fish_offers 'mc-session-new ')"
-	same $'session-cat\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(fish_offers 'mcbox s' | grep '^s')"
+	same $'session-cat\nsession-compact\nsession-fsck\nsession-ls\nsession-new\nsession-rm' "$(fish_offers 'mcbox s' | grep '^s')"
 	same "$(tools)" "$(fish_offers 'mcbox mc-')"
 	same '' "$(fish_offers 'mcbox nosuch ')"
 	same 8 "$(fish_offers 'mc-session-cat ' | grep -c .)"
@@ -384,7 +384,7 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^% mc-chat -a note\\ one$'
 	zsh_type 'mc-chat -a x --attach=n'
 	term_wait '^% mc-chat -a x --attach=note\\ one$'
-	zsh_type 'mcbox session-c'
+	zsh_type 'mcbox session-ca'
 	term_wait '^% mcbox session-cat$'
 	zsh_type 'mc-session-cat '
 	term_wait '^beta +alpha\.2 +alpha-1 '

@@ -2,7 +2,7 @@
 
 # Stores made by hand, and questions to them: "load craft" after "load helper".
 
-TOOLS=(mc-chat mc-models mc-session-cat mc-session-fsck mc-session-ls mc-session-new mc-session-rm)
+TOOLS=(mc-chat mc-models mc-session-cat mc-session-compact mc-session-fsck mc-session-ls mc-session-new mc-session-rm)
 export TOOLS
 
 # say ID WORDS...: a stored turn with the echo provider, the session made when missing.

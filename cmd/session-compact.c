@@ -1,0 +1,260 @@
+/* mc-session-compact: has the model sum up the older part of conversations. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "applet.h"
+#include "base/io.h"
+#include "show.h"
+#include "store/session.h"
+#include "tool.h"
+#include "tty/neutral.h"
+#include "tty/stop.h"
+#include "turn/compact.h"
+
+enum { O_JSON = OPT_LONG, O_CONTEXT, O_TIMEOUT };
+
+static const struct opt opts[] = {
+	{ 'k', "keep", "N", ARG_TEXT, "leave the last N exchanges out of the summary; 4 if not given" },
+	{ 'm', "model", "NAME", ARG_TEXT, "the model that is asked, instead of the session's" },
+	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "its window, which a request and its reply must fit" },
+	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
+	{ O_JSON, "json", NULL, ARG_NONE, "print the stored record instead of the summary" },
+	{ 0 },
+};
+
+#define KEEP 4
+
+struct job {
+	struct tool tool;
+	struct session_choice choice; /* the model */
+	long keep, context, timeout;
+	bool json, any;
+	int stop_fd;
+	struct show show; /* for the wait between attempts */
+	int status;       /* the first failure's, while the rest goes on */
+};
+
+static int read_options(const struct cli *c, struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < c->nopts; i++) {
+		const char *val = c->opts[i].val;
+		int r = 0;
+
+		switch (c->opts[i].id) {
+		case 'k': r = cli_number(val, "--keep", 0, LONG_MAX, &j->keep, e); break;
+		case 'm': j->choice.model = val; break;
+		case O_CONTEXT:
+			r = cli_number(val, "--context", CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX, &j->context, e);
+			break;
+		case O_TIMEOUT: r = cli_number(val, "--timeout", 1, CONFIG_TIMEOUT_MAX, &j->timeout, e); break;
+		case O_JSON: j->json = true; break;
+		}
+		if (r < 0)
+			return -1;
+	}
+	if (!c->noperands)
+		return err_set(e, ERR_USAGE, "which session? Give one or more ids");
+	if (j->choice.model && !*j->choice.model)
+		return err_set(e, ERR_USAGE, "the model's name is empty");
+	return check_choice(&j->choice, e);
+}
+
+/* ---- one session ---- */
+
+struct one {
+	struct job *job;
+	char id[ID_SIZE];
+	struct session x;
+	struct conversation c;
+	struct talk how;
+	struct buf model;
+};
+
+static void say_waiting(void *ctx, pid_t holder)
+{
+	const struct one *s = ctx;
+
+	say_in_use(s->id, holder);
+}
+
+static int choose_model(struct one *s, struct err *e)
+{
+	const struct job *j = s->job;
+	struct span stored = s->c.summary.model;
+	const char *name = j->choice.model;
+
+	if (!name && !stored.n)
+		name = endpoint_model(&s->how.endpoint);
+	if (!name && !stored.n)
+		return err_set(e, ERR_USAGE, "session '%s' has no model: name one with -m", s->id);
+	buf_add(&s->model, name ? name : stored.p, name ? strlen(name) : stored.n);
+	return buf_check(&s->model, e);
+}
+
+/* The way to the provider that the session has. */
+static int find_way(struct one *s, struct err *e)
+{
+	const struct job *j = s->job;
+	struct span own = s->c.head.head.provider;
+	struct buf name = BUF_INIT;
+	int r;
+
+	buf_add(&name, own.p, own.n);
+	r = buf_check(&name, e) < 0 ? -1 : endpoint_find(&s->how.endpoint, &j->tool.config, name.p, e);
+	buf_release(&name);
+	if (r == 0 && j->choice.provider && strcmp(j->choice.provider, s->how.endpoint.name) != 0)
+		r = err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and session '%s' keeps its provider, "
+		            "%s", j->choice.model, j->choice.provider, s->id, s->how.endpoint.name);
+	if (r < 0 || endpoint_params(&s->how.endpoint, &s->how.params, e) < 0)
+		return -1;
+	s->how.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
+	s->how.stop_fd = j->stop_fd;
+	s->how.wait = show_wait;
+	s->how.ctx = &s->job->show;
+	return choose_model(s, e) < 0 ? -1 : talk_open(&s->how, e);
+}
+
+static int64_t window_of(const struct one *s)
+{
+	const struct endpoint *ep = &s->how.endpoint;
+
+	if (s->job->context)
+		return s->job->context;
+	return ep->context ? ep->context : endpoint_window(ep, buf_span(&s->model));
+}
+
+static void print_summary(struct job *j, const struct gist *gist)
+{
+	struct buf b = BUF_INIT;
+
+	if (j->json) {
+		record_add_gist(&b, gist);
+		print_record(&b);
+	} else {
+		if (j->any)
+			buf_addc(&b, '\n');
+		if (at_terminal())
+			neutral_add(&b, gist->text);
+		else
+			buf_add(&b, gist->text.p, gist->text.n);
+		buf_addc(&b, '\n');
+		print_buf(stdout, &b);
+	}
+	fflush(stdout); /* the next one may take a while */
+	j->any = true;
+}
+
+static int store(struct one *s, const struct compaction *k, struct err *e)
+{
+	int r = session_append_gist(&s->x, &s->c, &k->gist, e);
+
+	if (r < 0)
+		e->kind = ERR_UNSTORED;
+	print_summary(s->job, &k->gist);
+	return r;
+}
+
+static void say_nothing_to_do(const struct one *s, size_t keep)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line), "session '%s' has nothing%s to sum up before its last %zu exchange%s",
+	         s->id, s->c.gist.json ? " more" : "", keep, keep == 1 ? "" : "s");
+	say(line);
+}
+
+static int compact_locked(struct one *s, struct err *e)
+{
+	struct compact_ask ask = { .conversation = &s->c, .keep = (size_t)s->job->keep };
+	struct compaction k = COMPACTION_INIT;
+	int r = find_way(s, e);
+
+	ask.model = s->model.p;
+	ask.window = r == 0 ? window_of(s) : 0;
+	if (r == 0)
+		r = compact(&k, &s->how, &ask, e);
+	if (r > 0)
+		r = store(s, &k, e);
+	else if (r == 0)
+		say_nothing_to_do(s, ask.keep);
+	compaction_release(&k);
+	return r;
+}
+
+/* The session is locked throughout, as by a turn: so no turn is taken for summed up that
+ * the model was not told. */
+static int compact_session(struct one *s, struct err *e)
+{
+	const struct lock_wait wait = { .stop_fd = s->job->stop_fd, .waiting = say_waiting, .ctx = s };
+	int r;
+
+	if (session_lock(&s->x, &s->job->tool.store, s->id, &wait, e) < 0)
+		return -1;
+	r = session_load(&s->x, &s->c, e);
+	if (r == 0) {
+		r = compact_locked(s, e);
+		conversation_release(&s->c);
+	}
+	session_unlock(&s->x);
+	return r;
+}
+
+static void compact_one(struct job *j, const char *given)
+{
+	struct one s = { .job = j, .how = TALK_INIT, .model = BUF_INIT };
+	struct err e = ERR_INIT;
+	int status = EXIT_DONE;
+
+	if (session_resolve(&j->tool.store, given, s.id, &e) < 0)
+		status = fail_session(&j->tool.store, &e);
+	else if (compact_session(&s, &e) < 0)
+		status = fail(&e);
+	if (j->status == EXIT_DONE)
+		j->status = status;
+	talk_close(&s.how);
+	buf_release(&s.model);
+}
+
+/* ---- all of them ---- */
+
+/* A signal ends what is being asked, and the process in an orderly way. */
+static int guard(struct job *j, struct err *e)
+{
+	j->stop_fd = stop_begin(e);
+	j->tool.store.stop_fd = j->stop_fd;
+	return j->stop_fd < 0 ? -1 : 0;
+}
+
+static int run(const struct cli *c)
+{
+	struct job j = { .keep = KEEP, .stop_fd = -1, .show = SHOW_INIT,
+		         .tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } } };
+	struct err e = ERR_INIT;
+
+	if (read_options(c, &j, &e) < 0)
+		return fail(&e);
+	if (tool_open(&j.tool, false, &e) < 0 || resolve_alias(&j.choice, &j.tool.config, &e) < 0 ||
+	    guard(&j, &e) < 0)
+		j.status = fail(&e);
+	for (size_t i = 0; i < c->noperands && e.kind == ERR_NONE && !stop_signal(); i++)
+		compact_one(&j, c->operands[i]);
+	show_release(&j.show);
+	tool_close(&j.tool);
+	if (stop_signal() && stop_signal() != SIGINT && j.status == EXIT_INTERRUPTED) {
+		signal(stop_signal(), SIG_DFL); /* as its parent expects */
+		raise(stop_signal());
+	}
+	return j.status;
+}
+
+const struct applet applet_session_compact = {
+	.name = "mc-session-compact",
+	.summary = "sum up the older part of a conversation",
+	.operands = "ID…",
+	.operand = ARG_SESSION,
+	.opts = opts,
+	.run = run,
+};

@@ -1,0 +1,45 @@
+/*
+ * A summary of the older part of a conversation, asked of the model.
+ *
+ *	struct compaction k = COMPACTION_INIT;
+ *	if (compact(&k, &how, &ask, &e) > 0)
+ *		session_append_gist(&x, &c, &k.gist, &e)
+ *	compaction_release(&k);
+ *
+ * The summary that is of use already goes into the new one. What one request cannot hold
+ * is told in pieces, each with the summary of those before it.
+ */
+#ifndef TURN_COMPACT_H
+#define TURN_COMPACT_H
+
+#include "turn/context.h"
+#include "turn/talk.h"
+
+struct compact_ask {
+	const struct conversation *conversation;
+	const char *model;
+	int64_t window; /* tokens; 0: not known */
+	size_t keep;    /* of the exchanges that count, how many of the newest stay out of it */
+	/* It is about to be asked for `n` exchanges. May be NULL. */
+	void (*begin)(void *ctx, size_t n);
+	void *ctx;
+};
+
+struct compaction {
+	struct gist gist; /* its spans point into `text`, the conversation and ask->model */
+	size_t n;         /* exchanges that it stands for, those of the earlier summary too */
+	struct buf text;
+};
+#define COMPACTION_INIT { .text = BUF_INIT }
+void compaction_release(struct compaction *k);
+
+/* 1: here it is. 0: there is nothing more to sum up. -1: as talk_run(); a summary that the
+ * model broke off or refused is none. `how` is open. Nothing is shown. */
+int compact(struct compaction *k, const struct talk *how, const struct compact_ask *ask,
+            struct err *e);
+
+/* How many of the newest exchanges to keep, so that a conversation that outgrew its window
+ * has half of the room again. */
+int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e);
+
+#endif
