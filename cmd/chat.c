@@ -18,7 +18,7 @@
 #include "tty/stop.h"
 #include "turn/turn.h"
 
-enum { O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_TRACE, O_NO_SAVE, O_NO_WAIT, O_NO_STREAM, O_NO_STDIN, O_TIMEOUT };
+enum { O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_CONTEXT, O_TRACE, O_NO_SAVE, O_NO_WAIT, O_NO_STREAM, O_NO_STDIN, O_TIMEOUT };
 
 static const struct opt opts[] = {
 	{ 's', "session", "ID", ARG_SESSION, "go on with this session" },
@@ -31,6 +31,7 @@ static const struct opt opts[] = {
 	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt" },
 	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
 	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
+	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "the model's window, which a request and its reply must fit" },
 	{ O_REASONING, "reasoning", NULL, ARG_NONE, "show the model's reasoning, on stderr" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the exchange's record instead of the reply" },
 	{ O_EVENTS, "events", NULL, ARG_NONE, "print each step as a line of JSON" },
@@ -57,7 +58,7 @@ struct chat {
 	struct params params;       /* over those of the settings */
 	struct files files;         /* for the next prompt, and those known from earlier ones */
 	bool last, create, no_save, no_wait, no_stdin;
-	long timeout;
+	long timeout, context;
 
 	/* where it goes on */
 	struct tool tool;
@@ -107,6 +108,10 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 				return err_prefix(e, "-o");
 			break;
 		case O_SCHEMA: chat->schema_file = val; break;
+		case O_CONTEXT:
+			if (cli_number(val, "--context", CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX, &chat->context, e) < 0)
+				return -1;
+			break;
 		case O_REASONING: chat->how.reasoning = chat->show.reasoning = true; break;
 		case O_JSON: chat->show.form = SHOW_RECORD; break;
 		case O_EVENTS: chat->show.form = SHOW_EVENTS; break;
@@ -461,6 +466,13 @@ static void tell_started(void *ctx, const struct turn *t)
 	show_started(&chat->show, t, chat->how.endpoint.name);
 }
 
+static void tell_compacting(void *ctx, size_t n, const struct err *why)
+{
+	const struct chat *chat = ctx;
+
+	show_compacting(&chat->show, n, why);
+}
+
 static int run_turn(struct chat *chat, struct span prompt)
 {
 	struct err e = ERR_INIT;
@@ -471,7 +483,8 @@ static int run_turn(struct chat *chat, struct span prompt)
 		.files = &chat->files,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
 		          .ctx = chat },
-		.started = tell_started, .ctx = chat,
+		.context = chat->context,
+		.started = tell_started, .compacting = tell_compacting, .ctx = chat,
 		.reply = REPLY_INIT, .answer = BUF_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
 	struct buf model = BUF_INIT;

@@ -106,10 +106,56 @@ static void add_session(const struct show *s, struct buf *line)
 		buf_addf(line, ",\"session\":\"%s\"", s->session);
 }
 
+/* ---- what of the conversation goes along ---- */
+
+static void say_left_out(const struct show *s, const struct turn *t)
+{
+	struct buf line = BUF_INIT;
+
+	buf_addf(&line, "%zu of %zu exchanges %s left out to fit the window of %" PRId64 " tokens",
+	         t->left_out, t->counting, t->left_out == 1 ? "is" : "are", t->window);
+	if (t->summed)
+		buf_addf(&line, ", and the first %zu go along as a summary", t->summed);
+	if (s->session)
+		buf_addf(&line, "; mc-session-compact %s would keep their gist", s->session);
+	say(line.p);
+	buf_release(&line);
+}
+
+/* A summary stays for many turns: once is enough. */
+static void tell_context(struct show *s, const struct turn *t)
+{
+	char line[100];
+
+	if (t->left_out) {
+		say_left_out(s, t);
+	} else if (t->summed && !s->told_summary) {
+		snprintf(line, sizeof(line), "the first %zu of %zu exchanges go along as a summary", t->summed,
+		         t->counting);
+		say(line);
+	}
+	s->told_summary = t->summed > 0;
+}
+
+void show_compacting(const struct show *s, size_t n, const struct err *why)
+{
+	struct buf line = BUF_INIT;
+
+	(void)s;
+	if (n)
+		buf_addf(&line, "the conversation has outgrown the window: summing up its first %zu exchange%s",
+		         n, n == 1 ? "" : "s");
+	else
+		buf_addf(&line, "the conversation could not be summed up: %s", why->msg);
+	say(line.p);
+	buf_release(&line);
+}
+
 void show_started(struct show *s, const struct turn *t, const char *provider)
 {
 	struct buf line = BUF_INIT;
 
+	tell_context(s, t);
 	if (s->form != SHOW_EVENTS)
 		return;
 	begin_event(&line, "started");

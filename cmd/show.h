@@ -21,11 +21,14 @@ struct show {
 	struct buf held;      /* of an event: the beginning of a character that is not all there */
 	enum talk_part held_part;
 	bool mid_line, mid_thought;
+	bool told_summary;    /* that the model gets one */
 	size_t waited;        /* columns that the countdown takes */
 };
 
 #define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
 
+/* The conversation is being summed up before it; see struct turn. */
+void show_compacting(const struct show *s, size_t n, const struct err *why);
 /* The turn is about to be sent. */
 void show_started(struct show *s, const struct turn *t, const char *provider);
 /* For struct talk; ctx is a struct show. */

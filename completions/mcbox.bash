@@ -68,7 +68,7 @@ _mcbox_kind() {
 _mcbox_has() {
 	case $1 in
 	mc-chat)
-		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
+		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
 		operand='' ;;
 	mc-models)
 		options='-p --provider -q --quiet --json --refresh --cached -h --help -V --version '
@@ -105,6 +105,7 @@ _mcbox_takes() {
 	'mc-chat --attach' | 'mc-chat -a') want=file ;;
 	'mc-chat --option' | 'mc-chat -o') want=text ;;
 	'mc-chat --schema') want=file ;;
+	'mc-chat --context') want=text ;;
 	'mc-chat --timeout') want=text ;;
 	'mc-chat --trace') want=file ;;
 	'mc-models --provider' | 'mc-models -p') want=provider ;;

@@ -78,6 +78,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s o -l option -x -d 'a parameter
 complete -c mc-chat -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l schema -r -F -d 'have the reply follow this JSON Schema'
 complete -c mc-chat -l schema -r -F -d 'have the reply follow this JSON Schema'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l context -x -d 'the model\'s window, which a request and its reply must fit'
+complete -c mc-chat -l context -x -d 'the model\'s window, which a request and its reply must fit'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l reasoning -d 'show the model\'s reasoning, on stderr'
 complete -c mc-chat -l reasoning -d 'show the model\'s reasoning, on stderr'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l json -d 'print the exchange\'s record instead of the reply'

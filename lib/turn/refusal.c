@@ -84,6 +84,7 @@ static void advise_context(const struct problem *p, struct buf *b)
 		buf_addf(b, "; --context %lld keeps a conversation within it", (long long)p->window);
 	else
 		buf_adds(b, "; --context TOKENS keeps a conversation within a window");
+	buf_adds(b, ", and mc-session-compact sums up what is older");
 }
 
 static void advise_wait(int64_t retry_after, bool last, struct buf *b)

@@ -1,6 +1,5 @@
 #include "turn/turn.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +7,8 @@
 #include "base/utf8.h"
 #include "store/place.h"
 #include "store/spool.h"
+#include "turn/compact.h"
+#include "turn/context.h"
 #include "turn/talk.h"
 
 void turn_release(struct turn *t)
@@ -89,54 +90,122 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 	return r;
 }
 
-/* What the model is to see: exchanges, and what comes from them. Both lists are owned. */
-struct sight {
-	struct said *turns;
-	const struct exchange **of;
-	size_t n;
+/* ---- the request ---- */
+
+/* What is sent. */
+struct message {
+	struct files *files; /* the caller's */
+	struct context cx;
 	struct parcel parcel;
+	struct chat_request rq;
+	struct letter letter;
 };
-#define SIGHT_INIT { NULL, NULL, 0, PARCEL_INIT }
+#define MESSAGE_INIT { .cx = { .text = BUF_INIT }, .parcel = PARCEL_INIT, .letter = LETTER_INIT }
 
-static void sight_release(struct sight *v)
+static void message_release(struct message *m)
 {
-	parcel_release(&v->parcel);
-	free(v->turns);
-	free(v->of);
+	struct files *files = m->files;
+
+	context_release(&m->cx);
+	parcel_release(&m->parcel);
+	letter_release(&m->letter);
+	*m = (struct message)MESSAGE_INIT;
+	m->files = files;
 }
 
-static int see(struct sight *v, const struct conversation *c, struct err *e)
+static struct context_ask ask_of(const struct turn *t, const struct talk *how,
+                                 const struct conversation *c)
 {
-	v->turns = calloc(c->n + 1, sizeof(*v->turns));
-	v->of = calloc(c->n + 1, sizeof(*v->of));
-	if (!v->turns || !v->of)
-		return err_oom(e);
-	for (size_t i = 0; i < c->n; i++) {
-		const struct exchange *x = &c->turns[i].exchange;
-
-		if (!exchange_counts(x))
-			continue;
-		v->turns[v->n] = (struct said){ .query = x->query, .answer = x->answer };
-		v->of[v->n++] = x;
-	}
-	return 0;
+	return (struct context_ask){
+		.conversation = c,
+		.model = buf_span(&t->model_used),
+		.system = t->system,
+		.prompt = &t->exchange,
+		.window = t->window,
+		.reply = context_reply_of(&how->params),
+	};
 }
 
-static struct chat_request make_request(const struct turn *t, const struct talk *how,
-                                        const struct sight *v)
+static void note_context(struct turn *t, const struct context *cx)
 {
-	return (struct chat_request){
+	t->counting = cx->counting;
+	t->left_out = cx->left_out;
+	t->summed = cx->summed;
+	t->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
+}
+
+/* What of the conversation goes along, and all of it in the provider's words. */
+static int write_message(struct turn *t, const struct talk *how, const struct session *x,
+                         const struct conversation *c, struct message *m, struct err *e)
+{
+	struct context_ask ask = ask_of(t, how, c);
+
+	if (context_make(&m->cx, &ask, e) < 0)
+		return -1;
+	note_context(t, &m->cx);
+	m->rq = (struct chat_request){
 		.base_url = how->endpoint.base_url,
 		.model = t->model_used.p,
 		.system = t->system,
-		.turns = v->turns,
-		.nturns = v->n,
-		.prompt = { .query = t->prompt },
+		.turns = m->cx.turns,
+		.nturns = m->cx.n,
+		.prompt = m->cx.prompt,
 		.params = &how->params,
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
+		.room = context_room(&how->endpoint, ask.model, t->window, m->cx.tokens),
 	};
+	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
+	                &m->rq.prompt, &t->exchange, e) < 0)
+		return -1;
+	return talk_prepare(how, &m->rq, &m->letter, e);
+}
+
+/* ---- a conversation that outgrew the window ---- */
+
+static void tell_compacting(void *ctx, size_t n)
+{
+	const struct turn *t = ctx;
+
+	if (t->compacting)
+		t->compacting(t->ctx, n, NULL);
+}
+
+static int sum_up(struct turn *t, const struct talk *how, struct session *x,
+                  struct conversation *c, struct err *e)
+{
+	struct context_ask asked = ask_of(t, how, c);
+	struct compact_ask ask = { .conversation = c, .model = t->model_used.p, .window = t->window,
+		                   .begin = tell_compacting, .ctx = t };
+	struct compaction k = COMPACTION_INIT;
+	int r = compact_keep(&asked, &ask.keep, e);
+
+	if (r == 0)
+		r = compact(&k, how, &ask, e);
+	if (r > 0 && session_append_gist(x, c, &k.gist, e) < 0)
+		r = -1;
+	compaction_release(&k);
+	return r;
+}
+
+/* Only the user's wish to stop ends the turn: without a summary it goes on with less. */
+static int shrink(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
+                  struct message *m, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = sum_up(t, how, x, c, &why);
+
+	if (r < 0 && why.kind == ERR_INTERRUPTED) {
+		*e = why;
+		return -1;
+	}
+	if (r < 0 && t->compacting)
+		t->compacting(t->ctx, 0, &why);
+	if (r <= 0)
+		return 0;
+	message_release(m);
+	return write_message(t, how, x, c, m, e);
 }
 
 /* A model that only failed is not remembered: it may be a slip. */
@@ -177,56 +246,63 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 
 /* The prompt is on the disk before it is sent, and not before it can be; and its files are
  * before it refers to them. */
-static int send_spooled(struct turn *t, struct talk *how, const struct letter *l,
-                        struct session *x, struct conversation *c, struct err *e)
+static int send_spooled(struct turn *t, struct talk *how, struct message *m, struct session *x,
+                        struct conversation *c, struct err *e)
 {
-	int spool_fd, failed;
+	int64_t started = clock_steady_ms();
+	int spool_fd, failed = 0;
 
 	if (t->files && files_store(t->files, x->dir, &t->exchange, e) < 0)
 		return -1;
 	spool_fd = spool_begin(x->dir, &t->exchange, e);
 	if (spool_fd < 0)
 		return -1;
-	failed = ask(t, how, l, spool_fd, e);
+	if (m->cx.left_out && how->endpoint.config->auto_compact)
+		failed = shrink(t, how, x, c, m, e);
+	if (failed == 0)
+		failed = ask(t, how, &m->letter, spool_fd, e);
+	else
+		conclude(t, started, failed, e);
+	t->begun = true;
 	close(spool_fd);
 	note_changes(t, c);
 	return store_exchange(t, x, c, failed, e);
 }
 
-static int send_unsaved(struct turn *t, struct talk *how, const struct letter *l,
+static int send_unsaved(struct turn *t, struct talk *how, const struct message *m,
                         struct conversation *c, struct err *e)
 {
 	struct err ignored = ERR_INIT;
-	int r = ask(t, how, l, -1, e);
+	int r = ask(t, how, &m->letter, -1, e);
 
 	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;
 }
 
+static int64_t window_of(const struct turn *t, const struct endpoint *ep)
+{
+	if (t->context)
+		return t->context;
+	return ep->context ? ep->context : endpoint_window(ep, buf_span(&t->model_used));
+}
+
 /* `x` is the locked session; where its fd is -1 nothing is stored. */
 static int run(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
                struct span model, struct err *e)
 {
-	struct files others = FILES_INIT, *files = t->files ? t->files : &others;
-	struct letter l = LETTER_INIT;
-	struct sight v = SIGHT_INIT;
-	struct chat_request rq;
+	struct files others = FILES_INIT;
+	struct message m = MESSAGE_INIT;
 	int r = begin(t, model, e);
 
-	if (r == 0)
-		r = see(&v, c, e);
+	m.files = t->files ? t->files : &others;
 	if (r == 0) {
-		rq = make_request(t, how, &v);
-		r = parcel_fill(&v.parcel, files, x->store, x->dir, v.turns, v.of, v.n, &rq.prompt,
-		                &t->exchange, e);
+		t->window = window_of(t, &how->endpoint);
+		r = write_message(t, how, x, c, &m, e);
 	}
 	if (r == 0)
-		r = talk_prepare(how, &rq, &l, e);
-	if (r == 0)
-		r = x->fd >= 0 ? send_spooled(t, how, &l, x, c, e) : send_unsaved(t, how, &l, c, e);
-	letter_release(&l);
-	sight_release(&v);
+		r = x->fd >= 0 ? send_spooled(t, how, &m, x, c, e) : send_unsaved(t, how, &m, c, e);
+	message_release(&m);
 	files_release(&others);
 	return r;
 }
