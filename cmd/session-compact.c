@@ -13,6 +13,7 @@
 #include "tty/neutral.h"
 #include "tty/stop.h"
 #include "turn/compact.h"
+#include "turn/models.h"
 
 enum { O_JSON = OPT_LONG, O_CONTEXT, O_TIMEOUT };
 
@@ -123,7 +124,7 @@ static int64_t window_of(const struct one *s)
 
 	if (s->job->context)
 		return s->job->context;
-	return ep->context ? ep->context : endpoint_window(ep, buf_span(&s->model));
+	return ep->context ? ep->context : models_window(ep, s->model.p);
 }
 
 static void print_summary(struct job *j, const struct gist *gist)

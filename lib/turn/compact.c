@@ -164,7 +164,7 @@ static int ask_for(struct work *w, struct span piece, bool more, struct err *e)
 
 	add_prompt(&prompt, buf_span(w->summary), piece, more);
 	rq.prompt.query = buf_span(&prompt);
-	rq.room = context_room(&w->how.endpoint, span_str(w->model), w->window,
+	rq.room = context_room(&w->how.endpoint, w->model, w->window,
 	                       tally_text(&w->tally, rq.system) + tally_text(&w->tally, rq.prompt.query));
 	r = buf_check(&prompt, e) < 0 ? -1 : talk_prepare(&w->how, &rq, &l, e);
 	if (r == 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json-scan.h"
+#include "turn/models.h"
 #include "turn/relevance.h"
 
 #define GAP 12      /* tokens of the words that say that some are left out */
@@ -34,9 +35,9 @@ int64_t context_reply_of(const struct params *p)
 	return value.p && json_scan_int(value, &n) && n > 0 ? n : 0;
 }
 
-int64_t context_room(const struct endpoint *ep, struct span model, int64_t window, int64_t tokens)
+int64_t context_room(const struct endpoint *ep, const char *model, int64_t window, int64_t tokens)
 {
-	int64_t own = endpoint_window(ep, model);
+	int64_t own = models_window(ep, model);
 
 	if (own && window > own)
 		own = window; /* the user knows better */

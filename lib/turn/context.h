@@ -58,7 +58,7 @@ int64_t context_reply(int64_t window);
 int64_t context_reply_of(const struct params *p);
 /* What a request of so many tokens leaves to the reply, with the model's own window: that of
  * the settings is about requests. For struct chat_request. */
-int64_t context_room(const struct endpoint *ep, struct span model, int64_t window, int64_t tokens);
+int64_t context_room(const struct endpoint *ep, const char *model, int64_t window, int64_t tokens);
 /* What a request may have; INT64_MAX where the window is not known. */
 int64_t context_limit(const struct context_ask *ask);
 

@@ -165,12 +165,6 @@ const char *endpoint_model(const struct endpoint *ep)
 	return strcmp(ep->name, ep->provider->name) == 0 ? ep->provider->model : NULL;
 }
 
-int64_t endpoint_window(const struct endpoint *ep, struct span model)
-{
-	/* What the provider's own list of models says would come first, where it was kept. */
-	return ep->provider->window ? ep->provider->window(model) : 0;
-}
-
 static int add_params(struct json_object *o, struct params *p, struct err *e)
 {
 	if (!o)

@@ -48,10 +48,6 @@ void endpoint_release(struct endpoint *ep);
 /* The model to use when neither the command line nor the session names one; or NULL. */
 const char *endpoint_model(const struct endpoint *ep);
 
-/* The window of a model in tokens, as far as it is known without asking the server; 0: it is
- * not. The settings, ep->context, come before it. */
-int64_t endpoint_window(const struct endpoint *ep, struct span model);
-
 /* The parameters that the settings have for it go to `p`. */
 int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e);
 

@@ -9,6 +9,7 @@
 #include "store/spool.h"
 #include "turn/compact.h"
 #include "turn/context.h"
+#include "turn/models.h"
 #include "turn/talk.h"
 
 void turn_release(struct turn *t)
@@ -154,7 +155,7 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
-		.room = context_room(&how->endpoint, ask.model, t->window, m->cx.tokens),
+		.room = context_room(&how->endpoint, t->model_used.p, t->window, m->cx.tokens),
 	};
 	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
 	                &m->rq.prompt, &t->exchange, e) < 0)
@@ -284,7 +285,7 @@ static int64_t window_of(const struct turn *t, const struct endpoint *ep)
 {
 	if (t->context)
 		return t->context;
-	return ep->context ? ep->context : endpoint_window(ep, buf_span(&t->model_used));
+	return ep->context ? ep->context : models_window(ep, t->model_used.p);
 }
 
 /* `x` is the locked session; where its fd is -1 nothing is stored. */
