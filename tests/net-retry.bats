@@ -37,7 +37,7 @@ RESET='{"steps":[{"reset":true}]}'
 		MC_RETRIES=3 run_split mc-chat -n -s s hi
 		assert_status 3
 		assert_err_has "$code"
-		same 'requests' 1 "$(requests)"
+		same 'requests' 1 "$(jq -c 'select(.method == "POST")' "$SERVER_LOG" | wc -l)"
 		stored_once error
 		mc-session-rm -f s
 	done

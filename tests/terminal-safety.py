@@ -147,7 +147,7 @@ environment = {name: value for name, value in os.environ.items()
                if not re.match("(MC|ANTHROPIC|OPENAI|GEMINI|GOOGLE|XDG|LC|TMUX)_|TMUX$|COLUMNS$|LINES$|LANG", name)
                and not name.lower().endswith("_proxy")}
 environment |= {"PATH": os.environ.get("MCBOX_BIN_DIR", ROOT) + ":" + os.environ["PATH"],
-                "HOME": place, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color"}
+                "HOME": place, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "MC_RETRIES": "0"}
 
 
 def path(name):
@@ -673,6 +673,8 @@ def arguments():
 
 SAMPLE = b"a\x1b[2J\x9b" b"31m\xc2\x9b" b"1m\xe2\x80\xae\x07\r\x7f\x08\xff\x1b]0;t\x1b\\z"
 VALID = SAMPLE.replace(b"\x9b" b"31m\xc2", b"31m\xc2").replace(b"\xff", b"")
+# Nothing that url_check() refuses at once, but what a terminal would hide.
+HIDDEN_URL = "ftp://a\u202ez\u009b31m".encode()
 
 
 def messages():
@@ -687,19 +689,21 @@ def messages():
         (SAMPLE, ["mc-session-ls", b"-n", SAMPLE]), (SAMPLE, ["mc-session-ls", b"--since", SAMPLE]),
         (SAMPLE, ["mc-session-ls", b"--before", SAMPLE]), (SAMPLE, ["mc-session-cat", b"-n", SAMPLE, "s"]),
         (SAMPLE, ["mc-session-rm", b"-f", SAMPLE]), (SAMPLE, ["mc-session-rm", SAMPLE]),
-        (SAMPLE, ["mc-session-new", b"-p", SAMPLE]), (VALID, ["mc-chat", b"-p", VALID, "hi"]),
+        (VALID, ["mc-session-new", b"-p", VALID]), (VALID, ["mc-chat", b"-p", VALID, "hi"]),
         # What is no UTF-8 is refused without repeating it.
+        (b"the provider is not valid UTF-8", ["mc-session-new", b"-p", SAMPLE]),
         (b"the title is not valid UTF-8", ["mc-session-new", b"-t", SAMPLE]),
         (b"the model is not valid UTF-8", ["mc-session-new", b"-m", SAMPLE]),
         (b"the prompt is not valid UTF-8", ["mc-chat", SAMPLE]),
     ]
     settings = [
-        (VALID, {"MC_PROVIDER": VALID}), (SAMPLE, {"MC_BASE_URL": SAMPLE}),
+        (VALID, {"MC_PROVIDER": VALID}), (b"control characters", {"MC_BASE_URL": SAMPLE}),
         (SAMPLE, {"MC_CONFIG": b"/" + SAMPLE}), (SAMPLE, {"MC_SESSIONS_DIR": b"/proc/self/cmdline/" + SAMPLE}),
         (SAMPLE, {"MC_SESSIONS_DIR": b"/dev/null/" + SAMPLE, "XDG_CONFIG_HOME": SAMPLE}),
-        (SAMPLE, {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m", "MC_BASE_URL": b"http://" + SAMPLE}),
+        (HIDDEN_URL, {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m", "MC_BASE_URL": HIDDEN_URL}),
         (b"", {"MC_PROVIDER": "openai-compatible", "MC_MODEL": SAMPLE}),
-        (b"", {"OPENAI_COMPATIBLE_API_KEY": SAMPLE}),
+        (b"a character that no key has", {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m",
+                                          "OPENAI_COMPATIBLE_API_KEY": SAMPLE, "MC_BASE_URL": "http://127.0.0.1:1"}),
     ]
     cases += [(want, ["mc-chat", "-n", "-s", "new", "hi"], more) for want, more in settings]
     wrong = []
@@ -725,7 +729,9 @@ def settings_file():
         value = json_string(text)
         refused(b"{%s:1}" % value, f"unknown key '{said(text)}'")
         refused(b'{"provider":%s}' % value, f"unknown provider '{said(text)}'")
-        refused(b'{"baseUrl":%s}' % value, f"base URL '{said(text)}' must be")
+        # What may have a control in it, or a password, is not repeated.
+        refused(b'{"baseUrl":%s}' % value,
+                "must not hold" if re.search(rb"[\0- \x7f\\@]", text) else f"base URL '{said(text)}' must be")
     for text in packed(ALL, 60000):
         refused(b'{"model":%s}' % json_string(text), "config.json': not UTF-8")
         refused(text, "config.json': not UTF-8")

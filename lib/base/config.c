@@ -158,6 +158,8 @@ static int find_dirs(struct config *c, const char *of_file, struct err *e)
 		buf_adds(&b, of_env);
 	else if (of_file)
 		config_path(&b, of_file);
+	if (buf_check(&b, e) < 0)
+		return -1;
 	if (!of_env && of_file && b.p[0] == '~') {
 		buf_release(&b);
 		return err_set(e, ERR_FAILED, "'sessionsDir' starts with ~/, but HOME is not set");
