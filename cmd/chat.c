@@ -257,7 +257,9 @@ static int use_provider(struct chat *chat, struct span stored, struct err *e)
 	int r;
 
 	buf_add(&name, stored.p, stored.n);
-	r = endpoint_find(&chat->how.endpoint, &chat->tool.config, name.p, e);
+	r = buf_check(&name, e);
+	if (r == 0)
+		r = endpoint_find(&chat->how.endpoint, &chat->tool.config, name.p, e);
 	if (r == 0)
 		r = endpoint_params(&chat->how.endpoint, &chat->how.params, e);
 	for (size_t i = 0; r == 0 && i < chat->params.n; i++)
