@@ -1,9 +1,12 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
 load helper
 load wire
+load net
 
-# A conversation with each vendor's protocol over a real socket, as a user has it: the
-# streams are in the form that the vendors' references give.
+# A conversation with each vendor's protocol over real sockets, plain and with TLS, as a user
+# has it: the streams are in the form that the vendors' references give.
+
+setup_file() { make_keys; }
 
 setup() {
 	fresh
@@ -57,6 +60,18 @@ google_says() {
 		"$(jq -nc --arg t "$1" '{candidates:[{content:{parts:[{text:$t}],role:"model"},finishReason:"STOP",index:0}],usageMetadata:{promptTokenCount:115,cachedContentTokenCount:100,candidatesTokenCount:3,totalTokenCount:122,thoughtsTokenCount:4},modelVersion:"gemini-x",responseId:"r"}')" | steps
 }
 
+# serve WAY RESPONSE...: a server, "plain" or with "tls". Sets BASE, without a path.
+serve() {
+	if [[ $1 == tls ]]; then
+		export SSL_CERT_FILE=$KEYS/ca.pem
+		secure here "${@:2}"
+	else
+		answers "${@:2}"
+	fi
+	BASE=${MC_BASE_URL%/v1}
+	unset MC_PROVIDER MC_MODEL
+}
+
 # converse VENDOR: two turns, the reply to each and what was stored.
 converse() {
 	local vendor=$1
@@ -77,46 +92,55 @@ converse() {
 
 PICTURE=iVBORw0KGgowMDAw
 
-@test "anthropic: a conversation" {
-	server_start "{\"responses\":[$(anthropic_says 'A picture, café 😀.' 'I look.'),$(anthropic_says 'Nothing.')]}"
-	export ANTHROPIC_BASE_URL=${MC_BASE_URL%/v1}
-	unset MC_PROVIDER MC_MODEL
-	converse anthropic
-	request 1 | jq -e '.path == "/v1/messages" and .headers["x-api-key"] == "key-of-anthropic" and
-		.headers["anthropic-version"] == "2023-06-01" and (.headers | has("authorization") | not) and
-		.body.max_tokens == 500 and .body.stream == true and .body.system[0].text == "Be kind."'
-	request 2 | jq -e --arg p "$PICTURE" '.body.messages | map(.role) == ["user","assistant","user"] and
-		.[0].content[0].source.data == $p and .[0].content[-1].text == "what is this?" and
-		.[1].content[0].text == "A picture, café 😀." and .[2].content[0].text == "and now?"'
-	# The prefix that stays the same is to be kept by the server.
-	request 2 | jq -e '.body.system[0].cache_control and .body.messages[-1].content[-1].cache_control and
-		([.. | objects | select(has("cache_control"))] | length) <= 4'
+@test "anthropic: a conversation, plain and with TLS" {
+	local way
+	for way in plain tls; do
+		serve "$way" "$(anthropic_says 'A picture, café 😀.' 'I look.')" "$(anthropic_says 'Nothing.')"
+		export ANTHROPIC_BASE_URL=$BASE
+		converse anthropic
+		request 1 | jq -e '.path == "/v1/messages" and .headers["x-api-key"] == "key-of-anthropic" and
+			.headers["anthropic-version"] == "2023-06-01" and (.headers | has("authorization") | not) and
+			.body.max_tokens == 500 and .body.stream == true and .body.system[0].text == "Be kind."'
+		request 2 | jq -e --arg p "$PICTURE" '.body.messages | map(.role) == ["user","assistant","user"] and
+			.[0].content[0].source.data == $p and .[0].content[-1].text == "what is this?" and
+			.[1].content[0].text == "A picture, café 😀." and .[2].content[0].text == "and now?"'
+		# The prefix that stays the same is to be kept by the server.
+		request 2 | jq -e '.body.system[0].cache_control and .body.messages[-1].content[-1].cache_control and
+			([.. | objects | select(has("cache_control"))] | length) <= 4'
+		mc-session-rm -f s
+	done
 }
 
-@test "openai: a conversation" {
-	server_start "{\"responses\":[$(openai_says 'A picture, café 😀.' 'I look.'),$(openai_says 'Nothing.')]}"
-	export OPENAI_BASE_URL=$MC_BASE_URL
-	unset MC_PROVIDER MC_MODEL
-	converse openai
-	request 1 | jq -e '.path == "/v1/responses" and .headers.authorization == "Bearer key-of-openai" and
-		.body.instructions == "Be kind." and .body.max_output_tokens == 500 and .body.store == false'
-	request 2 | jq -e --arg p "data:image/png;base64,$PICTURE" '.body.input | map(.role) == ["user","assistant","user"] and
-		any(.[0].content[]; .image_url == $p) and .[0].content[-1].text == "what is this?" and
-		([.[1].content] | tostring | contains("A picture, café 😀."))'
-	jq -e '.body.reasoning == {"summary":"auto"}' <<<"$(request 1)"
+@test "openai: a conversation, plain and with TLS" {
+	local way
+	for way in plain tls; do
+		serve "$way" "$(openai_says 'A picture, café 😀.' 'I look.')" "$(openai_says 'Nothing.')"
+		export OPENAI_BASE_URL=$BASE/v1
+		converse openai
+		request 1 | jq -e '.path == "/v1/responses" and .headers.authorization == "Bearer key-of-openai" and
+			.body.instructions == "Be kind." and .body.max_output_tokens == 500 and .body.store == false'
+		request 2 | jq -e --arg p "data:image/png;base64,$PICTURE" '.body.input | map(.role) == ["user","assistant","user"] and
+			any(.[0].content[]; .image_url == $p) and .[0].content[-1].text == "what is this?" and
+			([.[1].content] | tostring | contains("A picture, café 😀."))'
+		jq -e '.body.reasoning == {"summary":"auto"}' <<<"$(request 1)"
+		mc-session-rm -f s
+	done
 }
 
-@test "google: a conversation" {
-	server_start "{\"responses\":[$(google_says 'A picture, café 😀.' 'I look.'),$(google_says 'Nothing.')]}"
-	export GOOGLE_GEMINI_BASE_URL=${MC_BASE_URL%/v1}
-	unset MC_PROVIDER MC_MODEL
-	converse google
-	request 1 | jq -e '(.path | test("^/v1beta/models/[a-z0-9.-]+:streamGenerateContent\\?alt=sse$")) and
-		.headers["x-goog-api-key"] == "key-of-google" and (.path | contains("key-of") | not) and
-		.body.systemInstruction.parts[0].text == "Be kind." and .body.generationConfig.maxOutputTokens == 500 and
-		.body.generationConfig.thinkingConfig.includeThoughts == true'
-	request 2 | jq -e --arg p "$PICTURE" '.body.contents | map(.role) == ["user","model","user"] and
-		.[0].parts[0].inlineData.data == $p and .[1].parts[0].text == "A picture, café 😀."'
+@test "google: a conversation, plain and with TLS" {
+	local way
+	for way in plain tls; do
+		serve "$way" "$(google_says 'A picture, café 😀.' 'I look.')" "$(google_says 'Nothing.')"
+		export GOOGLE_GEMINI_BASE_URL=$BASE
+		converse google
+		request 1 | jq -e '(.path | test("^/v1beta/models/[a-z0-9.-]+:streamGenerateContent\\?alt=sse$")) and
+			.headers["x-goog-api-key"] == "key-of-google" and (.path | contains("key-of") | not) and
+			.body.systemInstruction.parts[0].text == "Be kind." and .body.generationConfig.maxOutputTokens == 500 and
+			.body.generationConfig.thinkingConfig.includeThoughts == true'
+		request 2 | jq -e --arg p "$PICTURE" '.body.contents | map(.role) == ["user","model","user"] and
+			.[0].parts[0].inlineData.data == $p and .[1].parts[0].text == "A picture, café 😀."'
+		mc-session-rm -f s
+	done
 }
 
 # What fails, in each vendor's way
