@@ -30,9 +30,13 @@ static void check_file(struct shelf *a, const char *name)
 	struct err why = ERR_INIT;
 	struct stat st, above;
 
-	if (!sha256_valid(span_str(name)) || fstatat(a->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstat(a->fd, &above) < 0)
+	if (!sha256_valid(span_str(name)))
 		return;
+	if (fstatat(a->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || fstat(a->fd, &above) < 0) {
+		if (errno != ENOENT) /* moved just now, for its looks */
+			check_unreadable(a->c, &at, strerror(errno));
+		return;
+	}
 	if (S_ISDIR(st.st_mode)) {
 		check_move(a->c, FINDING_SPECIAL, a->fd, &at, "a folder, where a file belongs");
 		return;
@@ -90,12 +94,17 @@ static void check_refs(struct shelf *a, const struct scan *scan, const struct js
 {
 	for (size_t i = 0; i < scan->nrefs; i++) {
 		const struct scan_ref *ref = &scan->refs[i];
+		struct spot at = spot(a, ref->sha256);
 		struct stat st;
 
 		if (i && strcmp(ref->sha256, ref[-1].sha256) == 0)
 			continue;
-		if (a->fd < 0 || (fstatat(a->fd, ref->sha256, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
+		if (a->fd >= 0 && fstatat(a->fd, ref->sha256, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		if (a->fd < 0 || errno == ENOENT)
 			tell_missing(a, j, ref);
+		else
+			check_unreadable(a->c, &at, strerror(errno));
 	}
 }
 
@@ -109,8 +118,13 @@ int check_artifacts(struct check *c, const struct session *x, const struct scan 
 
 	snprintf(path, sizeof(path), "%s/" ARTIFACTS_DIR, x->id);
 	a.fd = place_folder(x->dir, ARTIFACTS_DIR, &why);
-	if (a.fd < 0 && why.kind != ERR_NOT_FOUND)
-		return 0; /* which was told */
+	if (a.fd < 0 && why.kind != ERR_NOT_FOUND) {
+		struct spot at = { x->id, x->id, ARTIFACTS_DIR, 0 };
+
+		if (why.kind != ERR_DAMAGED) /* which was told */
+			check_unreadable(c, &at, why.msg);
+		return 0;
+	}
 	if (a.fd >= 0)
 		r = check_files(&a, locked, e);
 	if (r == 0)

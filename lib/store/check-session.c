@@ -33,7 +33,7 @@ static struct spot spot(const struct subject *s, const char *name, size_t line)
 	return (struct spot){ s->x.id, s->x.id, name, line };
 }
 
-static void tell_unreadable(struct subject *s, const char *name, const char *why)
+static void tell_unreadable(const struct subject *s, const char *name, const char *why)
 {
 	struct spot at = spot(s, name, 0);
 
@@ -49,13 +49,27 @@ static bool is_own_file(const char *name)
 	       strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0;
 }
 
+/* Whether something of this name is there: 1 or 0; -1 when that cannot be seen, which is
+ * told. */
+static int look_at(const struct subject *s, int dir, const struct spot *at, struct stat *st)
+{
+	if (fstatat(dir, at->name, st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	if (errno == ENOENT)
+		return 0;
+	check_unreadable(s->c, at, strerror(errno));
+	return -1;
+}
+
 /* Not of another owner, for one, so that it can be repaired. */
-static bool is_trusted(const struct subject *s, const struct stat *st)
+static bool is_trusted(const struct subject *s, const char *name, const struct stat *st)
 {
 	struct stat above;
 
-	return fstat(s->x.store->fd, &above) == 0 &&
-	       place_judge(st, false, above.st_uid) != PLACE_OWNER;
+	if (fstat(s->x.store->fd, &above) == 0)
+		return place_judge(st, false, above.st_uid) != PLACE_OWNER;
+	tell_unreadable(s, name, strerror(errno));
+	return false;
 }
 
 static int check_entries(struct subject *s, int dir, const char *folder, struct err *e);
@@ -84,7 +98,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 	bool top = dir == s->x.dir, is_folder;
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (look_at(s, dir, &at, &st) <= 0)
 		return 0;
 	is_folder = S_ISDIR(st.st_mode) && !(top && is_own_file(name));
 	if (!check_place(s->c, dir, &at, is_folder, &st))
@@ -357,9 +371,9 @@ static void check_spool(struct subject *s)
 	struct err damage = ERR_INIT;
 	struct stat st;
 
-	if (!s->locked || fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!s->locked || look_at(s, s->x.dir, &at, &st) <= 0)
 		return;
-	if (!is_trusted(s, &st))
+	if (!is_trusted(s, SPOOL_FILE, &st))
 		return; /* which was told */
 	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
 		check_move(s->c, FINDING_LINK, s->x.dir, &at, "it has a second hard link");
@@ -377,7 +391,7 @@ static void check_temp(struct subject *s)
 	struct spot at = spot(s, HISTORY_TEMP, 0);
 	struct stat st;
 
-	if (s->locked && fstatat(s->x.dir, HISTORY_TEMP, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (s->locked && look_at(s, s->x.dir, &at, &st) > 0)
 		check_move(s->c, FINDING_LEFTOVER, s->x.dir, &at, "a repair that was cut short");
 }
 
@@ -418,14 +432,16 @@ static void check_missing(struct subject *s)
 
 static int check_history(struct subject *s, struct err *e)
 {
+	struct spot at = spot(s, HISTORY_FILE, 0);
 	struct err why = ERR_INIT;
 	struct stat st;
+	int there = look_at(s, s->x.dir, &at, &st);
 
-	if (fstatat(s->x.dir, HISTORY_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+	if (there == 0)
 		check_missing(s);
+	if (there <= 0)
 		return 0;
-	}
-	if (!is_trusted(s, &st) || S_ISLNK(st.st_mode))
+	if (!is_trusted(s, HISTORY_FILE, &st) || S_ISLNK(st.st_mode))
 		return 0; /* which was told */
 	if (open_history(s, &why) == 0)
 		return check_content(s, e);
@@ -454,7 +470,7 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
 	/* A plain file is not ours: it may have any name. */
-	if (fstatat(c->store->fd, id, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISREG(st.st_mode) ||
+	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode) ||
 	    !check_place(c, c->store->fd, &at, true, &st))
 		return 0;
 	s.x.dir = openat(c->store->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
