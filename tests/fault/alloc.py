@@ -18,6 +18,7 @@ What fails is shown with the place that could not allocate, and once for each ki
 """
 
 import collections
+import hashlib
 import json
 import os
 import pathlib
@@ -111,6 +112,21 @@ def damaged():
     cut_short()
 
 
+def picture():
+    """Attached to the last exchange of c, and a file of its own."""
+    content = b"\x89PNG\r\n\x1a\n" + bytes(9999)
+    digest = hashlib.sha256(content).hexdigest()
+    folder = pathlib.Path("sessions/c/artifacts")
+    folder.mkdir(mode=0o700)
+    for path in folder / digest, pathlib.Path("cat.png"):
+        path.write_bytes(content)
+        path.chmod(0o600)
+    with open(harness.history("c"), "a") as f:
+        f.write(record(60, attachments=[{"sha256": digest, "name": "cat.png", "type": "image/png",
+                                         "size": len(content)}]))
+    run("session-fsck", "-r")  # for the index
+
+
 def templates():
     template("three")
     template("unlisted", no_index)
@@ -118,6 +134,7 @@ def templates():
     template("due", due)
     template("many", many)
     template("damaged", damaged)
+    template("picture", picture)
     os.mkdir("nothing")
 
 
@@ -407,7 +424,13 @@ def scenarios():
                    statuses=failed_turn)
     yield Scenario("chat with a server", "three", (*turn, "-s", "c", "hello there"), True,
                    env=server.env, statuses=failed_turn)
+    yield Scenario("chat -a", "three", (*turn, "-s", "a", "-a", "cat.png", "-a", "cat.png", "hello"),
+                   True, statuses=failed_turn)
+    yield Scenario("chat with a server and a picture", "picture", (*turn, "-s", "c", "hello there"),
+                   True, env=server.env, statuses=failed_turn)
+    yield Scenario("cat of a picture", "picture", ("session-cat", "c"))
     yield Scenario("fsck", "three", ("session-fsck",))
+    yield Scenario("fsck of a picture", "picture", ("session-fsck",))
     yield Scenario("fsck of damage", "damaged", ("session-fsck", "--json"))
     yield Scenario("fsck --repair", "damaged", ("session-fsck", "-r"))
 

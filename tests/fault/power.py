@@ -511,6 +511,18 @@ def streamed_chat(r):
     r.chat("a", "second")
 
 
+def attachments(r):
+    """That a name is on the disk and what it refers to is not, mc-session-fsck would find."""
+    for name in "one", "two":
+        (r.place / name).write_text(name * 50)
+    r.new("a")
+    r.begin()
+    r.chat("a", "-a", str(r.place / "one"), "first")
+    r.did("artifacts/.new renamed")
+    r.chat("a", "second")
+    r.chat("a", "-a", str(r.place / "two"), "-a", str(r.place / "one"), "third")
+
+
 def compaction(r):
     r.new("a", "b")
     r.say("a", "first")
@@ -673,6 +685,7 @@ SEQUENCES = [
     (a_first_chat, "a session is created, then its first chat"),
     (several_chats, "several chats in a session"),
     (streamed_chat, "a reply that comes in pieces"),
+    (attachments, "files that go along with prompts"),
     (two_in_turn, "two sessions in turn"),
     (compaction, "an exchange with which the index is compacted"),
     (index_made_again, "the index is made again"),

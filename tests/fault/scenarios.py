@@ -18,17 +18,20 @@ For each tool and each fault:
 - Status 0 means that all of it was done: the output is what it is without a fault, the
   exchange is in the history, and the list is up to date or says that it is not.
 - What had been printed of a reply is in the session when mc-session-cat has looked.
+- What an exchange, or a turn that is running, refers to in artifacts/ is there, and is what
+  its name says.
 - Without a fault, the tools read the store, the same thing works again, and after
   mc-session-fsck --repair, mc-session-fsck finds nothing.
 
 What a class adds to this, it says.
 """
 
+import hashlib
 import os
 import re
 
 import stores
-from fault import HANG, ID, histories, parse, records, slurp
+from fault import HANG, ID, histories, parse, records, slurp, spill
 
 PROMPT = "one two… three"  # the prompt of what is traced: three pieces
 # What can be interrupted (EINTR), and made again.
@@ -151,8 +154,20 @@ class Scenario:
         for name, history in histories(after).items():
             if history is None:
                 yield f"session '{name}' has no history"
-            elif (parse(history.split(b"\n")[0]) or {}).get("type") != "session":
+                continue
+            if (parse(history.split(b"\n")[0]) or {}).get("type") != "session":
                 yield f"session '{name}' has no session record"
+            yield from self.look_at_artifacts(after, name)
+
+    @staticmethod
+    def look_at_artifacts(after, name):
+        # The first line of a turn that is running is the beginning of an exchange, too.
+        turn = (after.get(name + "/turn.partial") or b"").split(b"\n")[0] + b"\n"
+        for record in [*records(after[name + "/history.jsonl"] or b""), *records(turn)]:
+            for digest in (a["sha256"] for a in record.get("attachments") or ()):
+                content = after.get(f"{name}/artifacts/{digest}")
+                if content is None or hashlib.sha256(content).hexdigest() != digest:
+                    yield f"what is attached in session '{name}' is not there, or not whole"
 
     def look_at_prior(self, after):
         for name, history in histories(self.before or {}).items():
@@ -339,6 +354,21 @@ class Chat(Scenario):
             yield "an exchange is there twice"
 
 
+class AttachChat(Chat):
+    """The exchange refers to the file, and in any case nothing refers to what is not there."""
+
+    def __init__(self, place, name, args, session, change=stores.as_it_is):
+        file = place.dir + "/cat.png"
+        spill(file, stores.PICTURE)
+        super().__init__(place, name, [*args, "-a", file], session, change)
+
+    def look_at_result(self, r, tree):
+        yield from super().look_at_result(r, tree)
+        for _, record, _ in self.turns(tree):
+            if record.get("attachments") != [stores.reference(stores.PICTURE)]:
+                yield f"the exchange has {record.get('attachments')} attached"
+
+
 class ChatUnsaved(Chat):
     """--no-save changes nothing in the store."""
 
@@ -406,6 +436,36 @@ class ServerChat(Chat):
                 for name, data in other.items()}
 
 
+class Pictured:
+    """Something is attached to an exchange that is there before."""
+
+    def sessions(self):
+        return stores.with_picture(super().sessions())
+
+
+class PictureChat(Pictured, Chat):
+    pass
+
+
+class PictureAttachChat(Pictured, AttachChat):
+    pass
+
+
+class PictureServerChat(Pictured, ServerChat):
+    pass
+
+
+class PictureRm(Pictured, Rm):
+    pass
+
+
+class PictureFsck(Pictured, Fsck):
+    """One that is missing cannot be brought back."""
+
+    def repair(self):
+        return super().repair() if self.change is stores.as_it_is else ()
+
+
 def scenarios(place):
     """All of them; those that ask a server need place.env["MC_BASE_URL"]."""
     echo = ["-p", "echo"]
@@ -423,6 +483,7 @@ def scenarios(place):
     yield Cat(place, "session-cat --status", ["--status", "demo"])
     yield Cat(place, "session-cat, a turn cut short", ["demo"], stores.with_spool)
     yield Rm(place, "session-rm", ["-f", "demo"])
+    yield PictureRm(place, "session-rm, a picture", ["-f", "demo"])
     yield Chat(place, "chat, a new session", echo, None)
     yield Chat(place, "chat, no store", [*echo, "-n", "-s", "mine"], "mine", stores.nothing)
     yield Chat(place, "chat", ["-s", "demo"], "demo")
@@ -433,7 +494,18 @@ def scenarios(place):
     yield Chat(place, "chat, a long index", ["-s", "demo"], "demo", stores.with_long_index)
     yield Chat(place, "chat, no index", ["-s", "demo"], "demo", stores.without_index)
     yield ChatUnsaved(place, "chat --no-save", [*echo, "--no-save"], None)
+    yield AttachChat(place, "chat -a, a new session", echo, None)
+    yield AttachChat(place, "chat -a", ["-s", "demo"], "demo")
+    yield PictureAttachChat(place, "chat -a, once more", ["-s", "demo"], "demo")
+    yield AttachChat(place, "chat -a, one cut short", ["-s", "demo"], "demo",
+                     stores.with_picture_cut_short)
+    yield PictureChat(place, "chat, a picture in an earlier turn", ["-s", "demo"], "demo")
     yield ServerChat(place, "chat, a server", ["-s", "demo", "-m", "test-model"], "demo")
+    yield PictureServerChat(place, "chat, a server, a picture in an earlier turn",
+                            ["-s", "demo", "-m", "test-model"], "demo")
     yield Fsck(place, "session-fsck", [])
+    yield PictureFsck(place, "session-fsck, a picture", [])
+    yield PictureFsck(place, "session-fsck, a damaged picture", [], stores.with_damaged_picture)
+    yield PictureFsck(place, "session-fsck, a missing picture", [], stores.without_picture)
     yield Fsck(place, "session-fsck, damage", [], stores.damaged)
     yield Fsck(place, "session-fsck --repair", ["--repair"], stores.damaged)

@@ -1,6 +1,7 @@
 """Stores to begin with, made by hand. A function takes one as Place.read() gives it, with
 the sessions demo, other and third in its index, and returns another."""
 
+import hashlib
 import json
 
 
@@ -23,6 +24,38 @@ def head(session):
 def session(name, exchanges=2):
     return {name: None, name + "/history.jsonl": head(name) + b"".join(
         exchange(n, f"ask {n}", f"reply {n}: naïve…") for n in range(1, exchanges + 1))}
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 300  # more than one read(2)
+
+
+def reference(content):
+    """What an exchange says of a file that is attached to it."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "name": "cat.png", "type": "image/png",
+            "size": len(content)}
+
+
+def with_picture(tree):
+    """Attached to the last exchange of demo. Its index is to be made after that."""
+    line = json.loads(exchange(8, "ask 8", "reply 8")) | {"attachments": [reference(PICTURE)]}
+    return {
+        **tree, "demo/artifacts": None, "demo/artifacts/" + reference(PICTURE)["sha256"]: PICTURE,
+        "demo/history.jsonl": tree["demo/history.jsonl"] +
+                              json.dumps(line, separators=(",", ":")).encode() + b"\n",
+    }
+
+
+def with_damaged_picture(tree):
+    return {**tree, "demo/artifacts/" + reference(PICTURE)["sha256"]: PICTURE[:-1]}
+
+
+def without_picture(tree):
+    return {name: data for name, data in tree.items() if not name.startswith("demo/artifacts/")}
+
+
+def with_picture_cut_short(tree):
+    """What another one left whose storing was killed."""
+    return {**tree, "demo/artifacts": None, "demo/artifacts/.new": PICTURE[:999]}
 
 
 SPOOL_ID = "018bcfe5-6800-7000-8000-000000000077"
@@ -64,12 +97,14 @@ def nothing(_):
 
 
 def damaged(tree):
-    """A damaged line in the middle, NULs, a torn end, a spool, a leftover; and a session
-    that the index does not know."""
+    """A damaged line in the middle, NULs, a torn end, a spool, leftovers, a damaged artifact;
+    and a session that the index does not know."""
     lines = tree["demo/history.jsonl"].split(b"\n")
     lines[1:1] = [b'{"type":"exchange","id":"broken', b"\0" * 40]
     return {
         **tree, "demo/history.jsonl": b"\n".join(lines) + b'{"type":"exch',
         "other/turn.partial": SPOOL, ".new-x-y": None, ".new-x-y/history.jsonl": head("x"),
+        "third/artifacts": None, "third/artifacts/.new": PICTURE[:999],
+        "third/artifacts/" + reference(PICTURE)["sha256"]: PICTURE + b"damage",
         **session("unlisted", 1),
     }
