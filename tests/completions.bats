@@ -179,7 +179,7 @@ bash_line() {
 	same "$all" "$(bash_offers mcbox chat --provider = openai-compatible -m '')"
 	same "$all" "$(bash_offers mc-session-ls --provider openai-compatible --model =)"
 	same '' "$(bash_offers mc-chat -p nosuch -m '')"
-	same '' "$(bash_offers mc-chat -p '$(touch pwned)' -m '')"
+	same '' "$(bash_offers mc-chat -p "${evil[0]}" -m '')"
 	same small "$(bash_offers mc-chat -p openai-compatible -m s)"
 	nothing_ran
 }

@@ -1,4 +1,4 @@
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
 # mc-models: what it lists, what it keeps of it, and what becomes of a model that is unknown.
 
 load helper
@@ -251,6 +251,15 @@ small\t8192\tThe small one'
 	[[ $err != *canary* ]]
 }
 
+@test "a wrong key is one whatever the status, and each vendor has its own" {
+	offers "$(refuses 400 '{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}')"
+	export GOOGLE_GEMINI_BASE_URL=${MC_BASE_URL%/v1} GEMINI_API_KEY=canary-of-a-key
+	run_split mc-models -p google
+	assert_status 3
+	assert_err_has 'It came from the environment variable GEMINI_API_KEY'
+	[[ $err != *canary* ]]
+}
+
 @test "a server that says the key back brings it neither to the screen nor to the disk" {
 	offers "$(lists '{"id":"x-canary-of-a-key"}' '{"id":"good","name":"for canary-of-a-key"}' '{"id":"other"}')"
 	export OPENAI_COMPATIBLE_API_KEY=canary-of-a-key
@@ -363,7 +372,7 @@ small\t8192\tThe small one'
 }
 
 @test "a hostile cache is not read, and made again" {
-	local file bad n=1
+	local file bad bads n=1
 	three
 	mc-models >first
 	file=$(kept)
@@ -371,7 +380,7 @@ small\t8192\tThe small one'
 	printf '{"id":"evil"}\n' >evil
 	bads=('cp evil "$file"' 'head -c 100 good >"$file"' 'head -n 3 good >"$file"' ': >"$file"'
 		'sed "\$s/small/\\xff/" good >"$file"' 'head -c 1000 /dev/zero >"$file"'
-		'sed s/_/x/ good >elsewhere; rm "$file"; ln -s "$PWD/elsewhere" "$file"' 'rm "$file"; mkfifo "$file"'
+		'cp good elsewhere; rm "$file"; ln -s "$PWD/elsewhere" "$file"' 'rm "$file"; mkfifo "$file"'
 		'ln "$file" elsewhere2' 'chmod 666 "$file"' 'sed "1s/127.0.0.1/127.0.0.2/" good >"$file"'
 		'sed "1s/version\":1/version\":9/" good >"$file"' 'yes "[" | head -n 50000 | tr -d "\n" >"$file"')
 	for bad in "${bads[@]}"; do
@@ -386,7 +395,7 @@ small\t8192\tThe small one'
 		run_split mc-models --cached
 		assert_out "$(<first)"
 	done
-	same 'what a link leads to' evil "$(jq -r .id evil)"
+	cmp good elsewhere # what the link led to
 }
 
 @test "a folder that is a link, or that others may write, is not used" {
@@ -416,21 +425,51 @@ small\t8192\tThe small one'
 	same files 1 "$(find "$CACHE" -mindepth 1 | wc -l)"
 }
 
+# Ollama's port, on a machine of its own: the first list has model-1, the second model-2, ….
+lone_machine() {
+	cat >ollama.py <<-'PY'
+		import fcntl, http.server, json, socket, struct, sys, threading
+		fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: up
+
+		class Models(http.server.BaseHTTPRequestHandler):
+		    n = 0
+
+		    def do_GET(self):
+		        Models.n += 1
+		        body = json.dumps({"data": [{"id": f"model-{Models.n}"}]}).encode()
+		        self.send_response(200)
+		        self.send_header("Content-Length", str(len(body)))
+		        self.end_headers()
+		        self.wfile.write(body)
+
+		    def log_message(self, *_):
+		        pass
+
+		server = http.server.HTTPServer(("127.0.0.1", 11434), Models)
+		threading.Thread(target=server.serve_forever, daemon=True).start()
+		print(flush=True)
+		sys.stdin.read()
+	PY
+	unshare -rn bash -euc "
+		mkfifo to from
+		/usr/bin/python3 ollama.py <to >from 3>&- &
+		exec 8>to
+		read -r _ <from
+		$1
+		exec 8>&-
+		wait
+		$2"
+}
+
 @test "a server that is looked for on this machine is asked each time" {
-	# Its port cannot be chosen, so the list is made by hand.
-	mkdir -p -m 700 "$CACHE"
-	conf '{"proxy": ""}'
-	three
-	mc-models >first
-	file=$(kept)
-	sed '1s/"baseUrl":"[^"]*"/"baseUrl":""/' "$file" >by-hand
-	rm "$file"
-	unset MC_BASE_URL
-	trace calls openat mc-models --cached >out
-	file=$(grep -Eo "$CACHE/[^\"]*|models\"|[0-9a-f]{16}\.jsonl" calls | grep jsonl | tail -n 1)
-	[[ $file == *.jsonl ]]
-	(umask 077 && cat by-hand >"$CACHE/${file##*/}")
-	mc-models --cached | cmp first -
+	unshare -rn true 2>/dev/null || skip 'no machine of its own can be had here'
+	run_split lone_machine 'mc-models -q; mc-models -q; mc-models -q --cached' 'mc-models -q; mc-models -q --cached'
+	assert_status 0
+	# It is asked whether it is there, and then for the list.
+	assert_out $'model-2\nmodel-4\nmodel-4\nmodel-4\nmodel-4'
+	assert_err_has 'no model to talk to'
+	assert_err_has 'this is the list of'
+	same 'base URL' '' "$(jq -rs '.[0].baseUrl' "$(kept)")"
 }
 
 # Servers that are up to no good

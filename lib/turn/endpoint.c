@@ -232,7 +232,7 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 
 	ep->provider->problem(buf_span(&rs->body), &p);
 	key_redact(&ep->key, p.message.p, p.message.n);
-	if (rs->status == 401 || rs->status == 403)
+	if (rs->status == 401 || rs->status == 403 || p.status == 401)
 		key_advise(&ep->key, &way_out);
 	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.200s%s", url, rs->status, p.message.n ? ": " : "",
 	        p.message.p, way_out.p);
