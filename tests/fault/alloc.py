@@ -429,6 +429,13 @@ def scenarios():
     yield Scenario("chat with a server and a picture", "picture", (*turn, "-s", "c", "hello there"),
                    True, env=server.env, statuses=failed_turn)
     yield Scenario("cat of a picture", "picture", ("session-cat", "c"))
+    yield Scenario("compact", "three", ("session-compact", "-k", "0", "a", "b"),
+                   statuses=failed_turn)
+    yield Scenario("compact with a server", "three", ("session-compact", "-k", "0", "c"),
+                   env=server.env, statuses=failed_turn)
+    yield Scenario("chat that leaves something out", "three",
+                   (*turn, "--context", "256", "-s", "a", "hello there " + "word " * 400), True,
+                   statuses=failed_turn)
     yield Scenario("fsck", "three", ("session-fsck",))
     yield Scenario("fsck of a picture", "picture", ("session-fsck",))
     yield Scenario("fsck of damage", "damaged", ("session-fsck", "--json"))

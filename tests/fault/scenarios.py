@@ -27,6 +27,7 @@ What a class adds to this, it says.
 """
 
 import hashlib
+import json
 import os
 import re
 
@@ -466,6 +467,86 @@ class PictureFsck(Pictured, Fsck):
         return super().repair() if self.change is stores.as_it_is else ()
 
 
+class AutoChat(ServerChat):
+    """The conversation has outgrown the window, and is summed up before the turn. That this
+    fails is told, and no reason for the turn to fail.
+    """
+
+    def sessions(self):
+        return {name: data and data.replace(b"ask 2", b"ask 2 " + b"word " * 3000)
+                for name, data in super().sessions().items()}
+
+    def run(self, options=None):
+        config = self.place.dir + "/config.json"
+        with open(config, "w", encoding="utf-8") as f:
+            json.dump({"context": 4096, "autoCompact": True}, f)
+        self.place.env["MC_CONFIG"] = config
+        try:
+            return super().run(options)
+        finally:
+            del self.place.env["MC_CONFIG"]
+
+    def prepare(self):
+        return super().prepare() and "summing up" in self.normal.err and \
+            len(summaries(self.place.read())) == 1
+
+    def look_at_sync(self, r):
+        if r.status != 0 or "could not be summed up" not in r.err:
+            yield from super().look_at_sync(r)
+
+    def look_at_result(self, r, tree):
+        yield from super().look_at_result(r, tree)
+        yield from look_at_summaries(tree, self.reply)
+        if r.status == 0 and "summing up" in r.err and "could not" not in r.err and \
+                not summaries(tree):
+            yield "there is no summary, and no word of why"
+
+
+class Compact(Scenario):
+    """Status 0 means that the summary is stored, and printed; with 74 it is printed only. One
+    that failed otherwise left nothing.
+    """
+    tool = "mc-session-compact"
+    statuses = {0, 1, 2, 3, 74}
+    reply = None
+
+    def look_at_end(self, r):
+        yield from super().look_at_end(r)
+        if not self.normal.out.startswith(r.out):
+            yield f"standard output is {r.out!r}"
+
+    def look_at_result(self, r, tree):
+        found = summaries(tree)
+        yield from look_at_summaries(tree, self.normal.out.decode()[:-1])
+        if r.status == 0 and len(found) != 1:
+            yield f"status 0, and the summary is there {len(found)} times"
+        if r.out and not found and r.status != 74 and not self.fault.kills:
+            yield "it was printed, and is not in the session"
+
+    def again(self):
+        r = self.run()
+        done = self.is_whole(r.out) or "nothing more to sum up" in r.err
+        if r.status != 0 or not done:
+            yield f"then, without a fault, it ended with {r.status}: {r.out!r} {r.err!r}"
+        if len(summaries(self.place.read())) != 1:
+            yield "then, without a fault, there was no summary, or there were two"
+
+
+class ServerCompact(Compact):
+    sessions = ServerChat.sessions
+
+
+def summaries(tree):
+    return [x for x in records(tree.get("demo/history.jsonl") or b"") if x.get("type") == "summary"]
+
+
+def look_at_summaries(tree, text):
+    """They are whole."""
+    for x in summaries(tree):
+        if x["text"] != text:
+            yield f"there is a summary {x['text']!r}"
+
+
 def scenarios(place):
     """All of them; those that ask a server need place.env["MC_BASE_URL"]."""
     echo = ["-p", "echo"]
@@ -482,6 +563,10 @@ def scenarios(place):
     yield Cat(place, "session-cat --json", ["--json", "demo"])
     yield Cat(place, "session-cat --status", ["--status", "demo"])
     yield Cat(place, "session-cat, a turn cut short", ["demo"], stores.with_spool)
+    yield Compact(place, "session-compact", ["-k", "1", "demo"])
+    yield Compact(place, "session-compact, a turn cut short", ["-k", "0", "demo"], stores.with_spool)
+    yield Compact(place, "session-compact, a torn end", ["-k", "1", "demo"], stores.with_torn_end)
+    yield ServerCompact(place, "session-compact, a server", ["-k", "1", "-m", "test-model", "demo"])
     yield Rm(place, "session-rm", ["-f", "demo"])
     yield PictureRm(place, "session-rm, a picture", ["-f", "demo"])
     yield Chat(place, "chat, a new session", echo, None)
@@ -503,6 +588,7 @@ def scenarios(place):
     yield ServerChat(place, "chat, a server", ["-s", "demo", "-m", "test-model"], "demo")
     yield PictureServerChat(place, "chat, a server, a picture in an earlier turn",
                             ["-s", "demo", "-m", "test-model"], "demo")
+    yield AutoChat(place, "chat, summed up before it", ["-s", "demo", "-m", "test-model"], "demo")
     yield Fsck(place, "session-fsck", [])
     yield PictureFsck(place, "session-fsck, a picture", [])
     yield PictureFsck(place, "session-fsck, a damaged picture", [], stores.with_damaged_picture)
