@@ -25,6 +25,7 @@ make_keys() {
 	cd "$BATS_FILE_TMPDIR" || return
 	make_authority ca
 	make_certificate here ca 'DNS:localhost,IP:127.0.0.1'
+	make_certificate model ca 'DNS:model.test'
 	make_certificate other ca 'DNS:other.test'
 	make_certificate past ca 'DNS:localhost,IP:127.0.0.1' -days -1
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \

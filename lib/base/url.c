@@ -96,3 +96,14 @@ int url_check(const char *url, struct err *e)
 		return err_set(e, ERR_USAGE, "base URL '%s' must end with its path, without a ? or #", url);
 	return 0;
 }
+
+int url_check_way(const char *url, bool allowed, struct err *e)
+{
+	struct span host = url_host(url);
+
+	if (!url_is_plain(url) || allowed || url_is_local(url))
+		return 0;
+	return err_set(e, ERR_USAGE,
+	               "http:// would send the prompt and the key to '%.*s' for all to read; use https://, "
+	               "or set \"allowHttp\": true in the config file", (int)host.n, host.p);
+}

@@ -13,6 +13,9 @@
  */
 int url_check(const char *url, struct err *e);
 
+/* ERR_USAGE for http:// to another machine, unless that is `allowed`. */
+int url_check_way(const char *url, bool allowed, struct err *e);
+
 /* The scheme is http. */
 bool url_is_plain(const char *url);
 /* The host is this machine: localhost, 127.0.0.0/8 or ::1. */

@@ -12,7 +12,7 @@
 
 #define BODY_MAX 65536
 #define HEADERS_MAX 65536    /* bytes kept */
-#define HEADERS_END 1048576  /* and of all that are taken */
+#define HEADERS_END 262144   /* and of all that are taken; some versions of libcurl set no limit */
 #define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
 struct http *http_open(const struct http_options *o, struct err *e)
@@ -80,6 +80,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	struct transfer *t = ctx;
 	size_t bytes = size * n, room = BODY_MAX - t->rs->body.n;
 
+	t->begun = true;
 	if (!is_refusal(t))
 		return take_piece(t, (struct span){ p, bytes });
 	if (bytes > room)
@@ -149,7 +150,7 @@ static bool is_bearable(struct transfer *t, struct span line)
 	t->header_bytes += line.n;
 	if (t->header_bytes <= HEADERS_END)
 		return true;
-	err_set(t->e, ERR_NETWORK, "the server sent more than %d MB of headers", HEADERS_END >> 20);
+	err_set(t->e, ERR_NETWORK, "the server sent more than %d KB of headers", HEADERS_END >> 10);
 	return false;
 }
 
@@ -244,6 +245,19 @@ static int certificate_failed(struct transfer *t, const char *why)
 	               t->authorities ? t->authorities : "libcurl's certificates");
 }
 
+/* libcurl says so as well when a line of the answer's head is longer than it takes. */
+static int out_of_memory(struct transfer *t)
+{
+	curl_off_t sent = 0;
+
+	t->h->curl.easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+	if (!sent || t->begun)
+		return err_oom(t->e);
+	return err_set(t->e, ERR_NETWORK,
+	               "cannot read the answer from '%s': a line of its head is too long, or there is no memory "
+	               "left", t->rq->url);
+}
+
 static int fail(struct transfer *t, CURLcode result)
 {
 	const char *why = t->why[0] ? t->why : t->h->curl.easy_strerror(result);
@@ -255,7 +269,7 @@ static int fail(struct transfer *t, CURLcode result)
 		return -1;
 	}
 	if (result == CURLE_OUT_OF_MEMORY)
-		return err_oom(t->e);
+		return out_of_memory(t);
 	if (t->enough_since || is_refusal(t)) /* whose first words will do */
 		return 0;
 	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;

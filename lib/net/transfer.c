@@ -228,14 +228,7 @@ int transfer_set_up(struct transfer *t)
 	CURL *c = t->easy;
 	CURLcode bad;
 
-	if (url_is_plain(t->rq->url) && !t->rq->plain && !url_is_local(t->rq->url)) {
-		struct span host = url_host(t->rq->url);
-
-		return err_set(t->e, ERR_USAGE,
-		               "http:// would send the prompt and the key to '%.*s' for all to read; use "
-		               "https://, or set \"allowHttp\": true in the config file", (int)host.n, host.p);
-	}
-	if (add_headers(t) < 0)
+	if (url_check_way(t->rq->url, t->rq->plain, t->e) < 0 || add_headers(t) < 0)
 		return -1;
 	bad = set(c, CURLOPT_URL, t->rq->url);
 	bad = bad ? bad : set_security(t);

@@ -23,6 +23,7 @@ struct transfer {
 	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
 	size_t header_bytes;   /* of all answers, the proxy's too */
 	bool noise;            /* the body is compressed */
+	bool begun;            /* something of a body came */
 	const char *authorities; /* where certificates of authorities are taken from; NULL: libcurl's */
 	char why[CURL_ERROR_SIZE];
 };

@@ -347,6 +347,8 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 {
 	if (ep->open || ep->provider->local)
 		return 0;
+	if (ep->base_url && url_check_way(ep->base_url, ep->plain, e) < 0)
+		return -1;
 	/* The key is for the server that the user names, not for what is found on a port. */
 	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
 		return -1;

@@ -1,0 +1,501 @@
+# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell; run_split sets status, out and err
+# The way to a server: addresses, proxies, bodies and times; and what comes from servers
+# that mean harm.
+
+load helper
+load wire
+load net
+
+setup_file() { make_keys; }
+
+setup() {
+	fresh
+	export OPENAI_COMPATIBLE_API_KEY=canary-key-0123456789
+}
+
+teardown() {
+	server_stop
+	stop_proxy
+	[[ ! ${OTHER_PID-} ]] || kill "$OTHER_PID" || true
+}
+
+# failed_with TEXT: status 3, and this on standard error and in the stored exchange.
+failed_with() {
+	assert_status 3
+	assert_err_has "$1"
+	same 'status' error "$(exchange s .status)"
+	has 'stored error' "$(exchange s .error)" "$1"
+	same 'lines' 1 "$(wc -l <"$BATS_TEST_TMPDIR/err")"
+}
+
+# refused TEXT: status 2, before anything was sent or made
+refused() {
+	assert_status 2
+	assert_err_has "$1"
+	assert_out_empty
+	untouched
+	same 'number of sessions' 0 "$(sessions)"
+}
+
+# Addresses
+
+@test "a redirect is told with its target, and not followed" {
+	server_start "$(jq -n '{routes: {"/elsewhere": [{}], "/v1/": [301, 302, 303, 307, 308 |
+		{status: ., headers: {Location: "https://other.test/elsewhere"}}]}}')"
+	for code in 301 302 303 307 308; do
+		MC_RETRIES=2 run_split mc-chat -n -s s hi
+		failed_with "answered $code and points to 'https://other.test/elsewhere'"
+	done
+	same 'requests' 5 "$(requests)"
+}
+
+@test "http:// to another machine is refused before anything is sent, and allowed by a setting" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	export http_proxy=http://127.0.0.1:$PROXY_PORT
+	export MC_BASE_URL=http://model.test/v1
+	run_split mc-chat hi
+	refused "http:// would send the prompt and the key to 'model.test' for all to read"
+	assert_err_has allowHttp
+	[[ ! -s $PROXY_LOG ]]
+	settings '{"allowHttp": false}'
+	run_split mc-chat hi
+	refused allowHttp
+	settings '{"allowHttp": true}'
+	run_split mc-chat hi
+	assert_status 0
+	assert_out hello
+}
+
+@test "the setting of a provider's section is for that provider alone" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	export http_proxy=http://127.0.0.1:$PROXY_PORT
+	unset MC_BASE_URL MC_PROVIDER
+	settings '{"providers": {"lab": {"baseUrl": "http://lab.test/v1", "allowHttp": true},
+		"shop": {"baseUrl": "http://shop.test/v1"}}}'
+	run_split mc-chat -p lab hi
+	assert_status 0
+	run_split mc-chat -p shop hi
+	assert_status 2
+	assert_err_has shop.test
+	same 'targets' http://lab.test/v1/chat/completions "$(jq -r .target "$PROXY_LOG")"
+}
+
+@test "this machine needs no such setting, by whatever name" {
+	answers "$(says hello)"
+	for host in localhost LOCALHOST 127.0.0.1; do
+		MC_BASE_URL=http://$host:$SERVER_PORT/v1 run_split mc-chat hi
+		assert_status 0
+	done
+	for host in localhost.test 127.0.0.1.test 10.0.0.1 0.0.0.0 '[::2]' 128.0.0.1; do
+		rm -f "$SERVER_LOG"
+		MC_BASE_URL=http://$host:$SERVER_PORT/v1 run_split mc-chat hi
+		assert_status 2
+		assert_err_has allowHttp
+		untouched
+	done
+}
+
+@test "a base URL that holds more than an address is refused, and no password is told" {
+	answers "$(says hello)"
+	here=127.0.0.1:$SERVER_PORT
+	while read -r url; do
+		printf -v url %b "$url" # \t and \001 are what they stand for
+		MC_BASE_URL=$url run_split mc-chat hi
+		refused 'base URL'
+		settings "$(jq -nc --arg u "$url" '{baseUrl: $u}')"
+		env -u MC_BASE_URL mc-chat hi 2>err && return 1
+		grep -q "'baseUrl'" err
+		refute grep -q secret "$BATS_TEST_TMPDIR/err" err
+		rm "$HOME/.config/mcbox/config.json"
+		untouched
+	done <<-END
+		http://user:secret@$here/v1
+		http://secret@$here/v1
+		https://user:secret@$here/v1
+		user:secret@$here/v1
+		ftp://user:secret@$here/v1
+		HTTP://user:secret@$here/v1
+		http://$here/v1?key=x
+		http://$here/v1#here
+		http://$here/v1\\\\tx
+		http://$here/v1\\\\001
+		http://$here/v1\\\\177
+		http://$here\\\\\\\\@other.test/v1
+		http://a b/v1
+		ftp://$here/v1
+		file:///etc/passwd
+		javascript:alert
+		//$here/v1
+		$here/v1
+		http://
+		http:///v1
+		http://[::1/v1
+		http://$here:80:80/v1
+	END
+}
+
+# Proxies
+
+@test "https goes through a proxy as a tunnel, which sees neither the key nor the prompt" {
+	secure model "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	export SSL_CERT_FILE=$KEYS/ca.pem MC_BASE_URL=https://model.test/v1
+	for name in https_proxy HTTPS_PROXY all_proxy ALL_PROXY; do
+		run_split env "$name=http://127.0.0.1:$PROXY_PORT" mc-chat 'the prompt'
+		assert_status 0
+		assert_out hello
+	done
+	settings "{\"proxy\": \"http://127.0.0.1:$PROXY_PORT\"}"
+	run_split mc-chat 'the prompt'
+	assert_status 0
+	same 'requests' 5 "$(requests)"
+	same 'requests of the proxy' '5 CONNECT model.test:443' "$(jq -r '"\(.method) \(.target)"' "$PROXY_LOG" | uniq -c | xargs)"
+	refute grep -qi -e canary -e authorization -e 'the prompt' "$PROXY_LOG"
+}
+
+@test "a proxy does not make a wrong certificate right" {
+	secure other "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	export SSL_CERT_FILE=$KEYS/ca.pem MC_BASE_URL=https://model.test/v1 https_proxy=http://127.0.0.1:$PROXY_PORT
+	run_split mc-chat -n -s s hi
+	failed_with 'is not trusted'
+	untouched
+}
+
+# by_proxy yes|no SETTING...: whether the request to http://model.test goes through it
+by_proxy() {
+	: >"$PROXY_LOG"
+	run_split env "${@:2}" mc-chat -n -s s hi
+	if [[ $1 == yes ]]; then
+		assert_status 0
+		[[ -s $PROXY_LOG ]]
+	else
+		assert_status 3
+		[[ ! -s $PROXY_LOG ]]
+	fi || differs 'the way through the proxy' "$*"
+}
+
+@test "the usual variables choose the proxy, and the hosts to reach without one" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	settings '{"allowHttp": true, "connectTimeout": 1}'
+	export MC_BASE_URL=http://model.invalid/v1
+	p=http://127.0.0.1:$PROXY_PORT
+	by_proxy no
+	by_proxy yes http_proxy="$p"
+	by_proxy no HTTP_PROXY="$p" # a CGI program's client could set it
+	by_proxy no https_proxy="$p"
+	by_proxy yes all_proxy="$p"
+	by_proxy yes ALL_PROXY="$p"
+	by_proxy no http_proxy="$p" no_proxy=model.invalid
+	by_proxy no http_proxy="$p" NO_PROXY=other.test,model.invalid
+	by_proxy no http_proxy="$p" no_proxy=.invalid
+	by_proxy no http_proxy="$p" no_proxy='*'
+	by_proxy yes http_proxy="$p" no_proxy=other.test
+}
+
+@test "the settings' proxy goes before the variables', and may be none" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	export MC_BASE_URL=http://model.invalid/v1
+	p=http://127.0.0.1:$PROXY_PORT
+	settings "{\"allowHttp\": true, \"proxy\": \"$p\"}"
+	by_proxy yes http_proxy=http://127.0.0.1:1
+	settings "{\"allowHttp\": true, \"proxy\": \"$p\", \"noProxy\": \"other.test\"}"
+	by_proxy yes no_proxy=model.invalid
+	settings "{\"allowHttp\": true, \"proxy\": \"$p\", \"noProxy\": \"model.invalid\"}"
+	by_proxy no
+	settings '{"allowHttp": true, "proxy": ""}'
+	by_proxy no http_proxy="$p"
+	by_proxy no all_proxy="$p"
+}
+
+@test "what is sent to this machine passes no proxy" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT"
+	p=http://127.0.0.1:$PROXY_PORT
+	settings "{\"proxy\": \"$p\"}"
+	for host in localhost 127.0.0.1 127.1.2.3; do
+		MC_BASE_URL=http://$host:$SERVER_PORT/v1 run_split env http_proxy="$p" all_proxy="$p" mc-chat hi
+		[[ $status == 0 || $host == 127.1.2.3 ]]
+	done
+	[[ ! -s $PROXY_LOG ]]
+}
+
+@test "a proxy that fails is told, without its password" {
+	answers "$(says hello)"
+	settings '{"allowHttp": true}'
+	for scheme in http https; do
+		export MC_BASE_URL=$scheme://model.test/v1
+		start_proxy --refuse 403
+		export all_proxy=http://user:pass-word@127.0.0.1:$PROXY_PORT
+		run_split mc-chat -n -s s hi
+		failed_with 403
+		stop_proxy
+		run_split mc-chat -n -s s hi # down
+		failed_with "through the proxy 'http://127.0.0.1:$PROXY_PORT'"
+		assert_err_has "$MC_BASE_URL"
+		start_proxy --user user:other-word
+		export all_proxy=http://user:pass-word@127.0.0.1:$PROXY_PORT
+		MC_RETRIES=2 run_split mc-chat -n -s s hi
+		failed_with 407
+		assert_err_has 'the proxy wants'
+		same 'requests of the proxy' 1 "$(grep -c . "$PROXY_LOG")"
+		all_proxy=http://user:pass-word@no-such-proxy.invalid:1 run_split mc-chat -n -s s hi
+		failed_with no-such-proxy.invalid
+		for bad in 'http://user:pass-word@127.0.0.1:99999' 'odd://user:pass-word@127.0.0.1:1' 'user:pass-word@127.0.0.1:x' \
+			'http://user:pass-word@[::1' 'http://user:pass-word@' 'http://user:pass-word@ho st:1'; do
+			all_proxy=$bad run_split mc-chat -n -s s hi
+			failed_with "$MC_BASE_URL"
+		done
+		no_proxy=other.test all_proxy=http://127.0.0.1:1 run_split mc-chat -n -s s hi
+		failed_with 'which is not for other.test'
+	done
+	refute grep -rq pass-word "$MC_SESSIONS_DIR" "$BATS_TEST_TMPDIR/err"
+	untouched
+}
+
+@test "no message about a proxy shows its password" {
+	settings '{"allowHttp": true}'
+	export MC_PROVIDER=openai-compatible MC_MODEL=m MC_BASE_URL=https://model.test/v1
+	for bad in 'http://user:pass-word@127.0.0.1:99999' 'odd://user:pass-word@127.0.0.1:1' 'user:pass-word@127.0.0.1:x' \
+		'http://user:pass-word@[::1' 'http://user:pass-word@' 'http://user:pass-word@ho st:1' 'user:pass-word@' \
+		'http://user:pass-word@127.0.0.1:1' 'socks5://user:pass-word@127.0.0.1:1' 'a://b://user:pass-word@c' '@:pass-word@@'; do
+		https_proxy=$bad run_split mc-chat --trace trace.jsonl -n -s s hi
+		assert_status 3
+		refute grep -rq pass-word "$MC_SESSIONS_DIR" "$BATS_TEST_TMPDIR/err" trace.jsonl
+	done
+}
+
+@test "a proxy that wants a name and password gets them" {
+	answers "$(says hello)"
+	start_proxy --to "$SERVER_PORT" --user user:pass-word
+	settings '{"allowHttp": true}'
+	MC_BASE_URL=http://model.test/v1 http_proxy=http://user:pass-word@127.0.0.1:$PROXY_PORT run_split mc-chat hi
+	assert_status 0
+	assert_out hello
+	request | jq -e '.headers | has("proxy-authorization") | not'
+}
+
+# Bodies
+
+# The events of a short reply, as bytes.
+HELLO='data: {"choices":[{"delta":{"content":"hello"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+# raw BYTES: a response of exactly these (with printf's escapes)
+raw() { jq -nc --arg b "$(printf %b. "$1")" '{raw: true, steps: [{send: $b[:-1]}]}'; }
+
+@test "a body may be chunked, of a length told before, or end with the connection" {
+	length=$(printf %b "$HELLO" | wc -c)
+	answers "$(raw "HTTP/1.1 200 OK\r\nContent-Length: $((length + 2))\r\n\r\n$HELLO\n\n")" \
+		"$(raw "HTTP/1.1 200 OK\r\n\r\n$HELLO")" "$(raw "HTTP/1.0 200 OK\r\n\r\n$HELLO")" \
+		"$(says hello | jq -c '.keepalive = true')" \
+		"$(raw "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n$HELLO")"
+	for _ in 1 2 3 4 5; do
+		run_split mc-chat hi
+		assert_status 0
+		assert_out hello
+	done
+}
+
+@test "only identity is asked for, and a compressed answer is refused" {
+	for name in Content-Encoding Transfer-Encoding; do
+		for code in gzip deflate br zstd x-gzip; do
+			packed=$(says hello | jq -c --arg n "$name" --arg c "$code" '.gzip = true | .headers = {($n): $c}')
+			[[ $name == Content-Encoding ]] || packed=$(jq -c '.headers["Content-Encoding"] = "identity"' <<<"$packed")
+			answers "$packed"
+			MC_RETRIES=2 run_split mc-chat -n -s s hi
+			failed_with "compressed answer ($code)"
+			assert_out_empty
+			same 'requests' 1 "$(requests)"
+		done
+	done
+	same 'asked for' identity "$(request | jq -r '.headers["accept-encoding"]')"
+	answers "$(says hello | jq -c '.headers = {"Content-Encoding": "Identity"}')"
+	run_split mc-chat hi
+	assert_out hello
+}
+
+@test "of a compressed refusal the status is told, and its noise is not" {
+	answers "$(refuses 401 '{"error":"no"}' | jq -c '.gzip = true')"
+	run_split mc-chat -n -s s hi
+	failed_with 401
+	assert_err_has 'OPENAI_COMPATIBLE_API_KEY'
+	refute grep -qP '[^[:print:]\n]' "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a refusal that never ends, or breaks off, is told like another" {
+	answers '{"status":400,"steps":[{"fill":["no! ",null]}]}' \
+		'{"status":400,"steps":[{"send":"no! "},{"reset":true}]}' \
+		'{"status":400,"steps":[{"send":"no! "},{"hang":true}]}' \
+		'{"status":400,"headers":{"Content-Length":"5000"},"steps":[{"send":"no! "}]}'
+	for _ in 1 2 3 4; do
+		MC_RETRIES=2 run_split timeout 60 mc-chat --timeout 1 -n -s s hi
+		failed_with 'answered 400: no!'
+	done
+	same 'requests' 4 "$(requests)"
+}
+
+# Times
+
+@test "a server that takes no connection is given up after connectTimeout" {
+	cat >full.py <<-'PY'
+		import socket, sys
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		s.listen(0)
+		fill = []
+		for _ in range(8):
+		    c = socket.socket()
+		    c.setblocking(False)
+		    c.connect_ex(s.getsockname())
+		    fill.append(c)
+		print(s.getsockname()[1], flush=True)
+		sys.stdin.read()
+	PY
+	mkfifo port
+	timeout 60 /usr/bin/python3 full.py >port 3>&- < <(exec tail -f /dev/null --pid=$$) &
+	OTHER_PID=$!
+	read -r number <port
+	settings '{"connectTimeout": 1}'
+	export MC_PROVIDER=openai-compatible MC_MODEL=m MC_BASE_URL=http://127.0.0.1:$number/v1
+	start=$SECONDS
+	run_split mc-chat -n -s s hi
+	failed_with "$MC_BASE_URL"
+	[[ ${err,,} == *timeout* || ${err,,} == *'timed out'* ]]
+	((SECONDS - start <= 5))
+}
+
+@test "keep-alives alone are no reply: six idle times are enough" {
+	answers "$(stream '{"text":"so far"}' '{"drip":[": ping\n\n",0.2]}')" '{"steps":[{"drip":["data: {\"choices\":[]}\n\n",0.2]}]}'
+	start=$SECONDS
+	for text in 'so far' ''; do
+		run_split timeout 60 mc-chat --timeout 1 -n -s s hi
+		failed_with 'the server sent nothing of a reply'
+		assert_out "$text"
+		same 'answer' "$text" "$(exchange s .answer)"
+	done
+	((SECONDS - start >= 12 && SECONDS - start <= 25))
+}
+
+@test "a line, a body or a head that comes byte by byte for ever comes to an end" {
+	answers "$(stream '{"drip":["x",0.3]}')" '{"steps":[{"send":"{\"a\":\""},{"drip":["x",0.3]}]}' \
+		'{"raw":true,"steps":[{"send":"HTTP/1.1 200 OK\r\nX: "},{"drip":["x",0.3]}]}' \
+		'{"raw":true,"steps":[{"send":"HTTP/1.1 200 OK\r\n"},{"drip":["X: y\r\n",0.3]}]}'
+	for _ in 1 2 3 4; do
+		run_split timeout 60 mc-chat --timeout 1 -n -s s hi
+		failed_with 'the server sent nothing'
+	done
+}
+
+# Amounts. What mc-chat has of memory with a short reply is about 16 MB.
+
+MB=1024
+
+# within MB: it had no more memory than so much over a small turn's
+within() {
+	((peak <= (24 + $1) * MB)) && return
+	echo "used $peak KB, and should not use more than $(((24 + $1) * MB))"
+	return 1
+}
+
+# Sanitizers use memory of their own.
+plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
+
+@test "a line or an event without an end costs 16 MB, and ends the turn" {
+	plain_build
+	answers "$(stream '{"text":"so far"}' '{"fill":["x",null]}')" "$(stream '{"text":"so far"}' '{"fill":["data: xxxxxxxxxxxxxxxxxxx\n",null]}')"
+	for what in line event; do
+		peak mc-chat -n -s s hi
+		failed_with "the server sent $([[ $what == line ]] && echo a line || echo an event) of more than 16 MB"
+		assert_out 'so far'
+		same 'answer' 'so far' "$(exchange s .answer)"
+		within 64 # the line, the buffer that doubles, the event
+	done
+}
+
+@test "a body of JSON without an end costs 16 MB, and ends the turn" {
+	plain_build
+	answers '{"steps":[{"send":"{\"a\":\""},{"fill":["x",null]}]}'
+	peak mc-chat -n -s s hi
+	failed_with 'larger than 16 MB'
+	within 40
+}
+
+@test "a head without an end ends the turn" {
+	plain_build
+	answers '{"header_bytes":100000000,"steps":[]}' \
+		'{"raw":true,"steps":[{"fill":["HTTP/1.1 100 Continue\r\nX-Filling: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n\r\n",null]}]}' \
+		'{"raw":true,"steps":[{"send":"HTTP/1.1 200 OK\r\nX: "},{"fill":["x",null]}]}'
+	for _ in 1 2; do
+		peak mc-chat -n -s s hi
+		failed_with 'of headers'
+		within 16
+	done
+	peak mc-chat -n -s s hi
+	failed_with 'a line of its head is too long'
+	within 16
+}
+
+@test "a hundred thousand brackets are refused as an event, and as a body" {
+	plain_build
+	answers "$(stream '{"text":"so far"}' '{"send":"data: {\"a\":"}' '{"fill":["[",100000]}' '{"send":"\n\n"}')" \
+		"$(stream '{"text":"so far"}' '{"send":"data: "}' '{"fill":["{\"a\":",500000]}' '{"send":"\n\n"}')"  \
+		'{"steps":[{"send":"{\"a\":"},{"fill":["[",100000]},{"fill":["]",100000]},{"send":"}"}]}'
+	for _ in 1 2 3; do
+		peak mc-chat -n -s s hi
+		failed_with malformed
+		within 16
+	done
+}
+
+@test "bytes that are no UTF-8, and NULs, are stored as characters, and the session stays readable" {
+	bad=$(printf 'data: {"choices":[{"delta":{"content":"a\xff\xfe\xc3\xed\xa0\x80z"}}]}\n\n' | base64 -w0)
+	nul=$(printf 'data: {"choices":[{"delta":{"content":"a\\u0000b\\ud800c"}}]}\n\n' | base64 -w0)
+	raw=$(printf 'data: {"choices":[{"delta":{"content":"a\0b"}}]}\n\n' | base64 -w0)
+	answers "$(stream "{\"send_base64\":\"$bad\"}" "{\"send_base64\":\"$nul\"}" "$END")" \
+		"$(stream '{"text":"so far"}' "{\"send_base64\":\"$raw\"}" "$END")"
+	run_split mc-chat -n -s s hi
+	assert_status 0
+	same 'answer' 'a������za\u0000b�c' "$(exchange s '.answer | tojson | .[1:-1]')"
+	run_split mc-chat -n -s s hi
+	failed_with malformed
+	run_split mc-session-fsck s
+	assert_status 0
+	same 'exchanges' 2 "$(count s)"
+}
+
+@test "a bomb of compressed zeros goes off nowhere" {
+	plain_build
+	answers '{"gzip":true,"steps":[{"fill":["0",200000000]}]}' \
+		'{"gzip":true,"headers":{"Transfer-Encoding":"gzip","Content-Encoding":"identity"},"steps":[{"fill":["0",200000000]}]}' \
+		'{"gzip":true,"headers":{"Content-Encoding":"identity"},"steps":[{"fill":["0",200000000]}]}'
+	for why in 'compressed answer' 'compressed answer' 'no reply of a model'; do
+		peak mc-chat -n -s s hi
+		failed_with "$why"
+		within 16
+	done
+}
+
+@test "a reply without an end ends at 128 MB, is stored, and costs its own size" {
+	[[ ${FAULT-} == full ]] || skip 'takes a while: FAULT=full asks for it'
+	plain_build
+	piece=$(printf 'x%.0s' {1..4000})
+	answers "$(jq -nc --arg p "$piece" '{steps: [{fill: ["data: {\"choices\":[{\"delta\":{\"content\":\"" + $p + "\"}}]}\n\n", null]}]}')"
+	peak mc-chat -n -s s hi
+	failed_with 'the reply is larger than 128 MB'
+	within $((128 + 16))
+	same 'stored' "$(tr -d '\n' <"$BATS_TEST_TMPDIR/out" | wc -c)" "$(exchange s '.answer | length')"
+	# What a record holds as six bytes, and what is no UTF-8, counts as what it becomes.
+	for piece in '\u0001' $'\xff'; do
+		one=$(printf 'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' "$(for _ in {1..500}; do printf %s "$piece"; done)" | base64 -w0)
+		answers "{\"steps\":[{\"repeat\":1000000,\"steps\":[{\"send_base64\":\"$one\"}]}]}"
+		peak mc-chat -n -s s hi
+		failed_with 'the reply is larger than 128 MB'
+		within $((128 + 16))
+	done
+	run_split mc-session-fsck s
+	assert_status 0
+}
