@@ -87,7 +87,7 @@ RESET='{"steps":[{"reset":true}]}'
 }
 
 @test "reasoning that has begun is a beginning too" {
-	answers "$(stream '{"reasoning":"hmm"}' '{"reset":true}')" "$(says hello)"
+	answers "$(stream '{"reasoning":"hmm"}' '{"event":{"error":{"message":"overloaded","code":529}}}')" "$(says hello)"
 	MC_RETRIES=3 run_split mc-chat --reasoning -n -s s hi
 	assert_status 3
 	same 'requests' 1 "$(requests)"
@@ -184,7 +184,7 @@ waited() {
 @test "a server that wants a wait of more than a minute is not waited for, and the error says how long" {
 	for code in 429 500 503 529; do
 		answers "$(refuses "$code" '{"error":"slow"}' | jq -c '.headers += {"Retry-After": "3661"}')" "$(says hello)"
-		MC_RETRIES=3 run_split mc-chat -n -s s hi
+		MC_RETRIES=3 run_split timeout 20 mc-chat -n -s s hi
 		assert_status 3
 		assert_err_has 'to wait for 62 minutes'
 		same 'requests' 1 "$(requests)"
@@ -192,7 +192,7 @@ waited() {
 		mc-session-rm -f s
 	done
 	answers "$(refuses 429 '{"error":"slow"}' | jq -c '.headers += {"retry-after-ms": "60001"}')"
-	MC_RETRIES=3 run_split mc-chat hi
+	MC_RETRIES=3 run_split timeout 20 mc-chat hi
 	assert_err_has 'to wait for 61 seconds'
 	same 'requests' 1 "$(requests)"
 }
