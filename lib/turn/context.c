@@ -118,22 +118,27 @@ static int by_score(const void *a, const void *b)
 	return x->i > y->i ? -1 : x->i < y->i;
 }
 
+static void take_ranked(struct choice *ch, const uint32_t *score, struct ranked *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct ranked){ score[i], ch->first + i };
+	qsort(v, n, sizeof(*v), by_score);
+	for (size_t i = 0; i < n && v[i].score; i++)
+		take(ch, v[i].i, ch->limit, GAP);
+}
+
 static int take_relevant(struct choice *ch, struct err *e)
 {
 	size_t n = ch->newest - ch->first;
 	uint32_t *score = calloc(n + 1, sizeof(*score));
 	struct ranked *v = calloc(n + 1, sizeof(*v));
-	int r = score && v ? 0 : err_oom(e);
+	int r = -1;
 
-	if (r == 0)
-		r = relevance_score(score, ch->ask->conversation, ch->tally.turn + ch->first, n,
-		                    ch->ask->prompt->query, e);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		v[i] = (struct ranked){ score[i], ch->first + i };
-	if (r == 0 && n)
-		qsort(v, n, sizeof(*v), by_score);
-	for (size_t i = 0; r == 0 && i < n && v[i].score; i++)
-		take(ch, v[i].i, ch->limit, GAP);
+	if (!score || !v)
+		err_oom(e);
+	else if ((r = relevance_score(score, ch->ask->conversation, ch->tally.turn + ch->first, n,
+	                              ch->ask->prompt->query, e)) == 0)
+		take_ranked(ch, score, v, n);
 	free(score);
 	free(v);
 	return r;
