@@ -140,7 +140,8 @@ static void test_of_earlier_turns(void)
 	many[0].size = 5;
 	x.nattachments = 1;
 	told[0] = '\0';
-	is_int(parcel_fill(&p, &f, &store, dir, turns, of, 2, &prompt, &none, &e), 0, "one that is missing");
+	is_int(parcel_fill(&p, &f, &store, dir, turns, of, 2, &prompt, &none, &e), 0,
+	       "one that is missing");
 	is_str(told, "the attachment 'n' of an earlier turn is not sent again: it is missing", "is told");
 	is_span(turns[1].files[0].bytes, "[this file is not there any more]", "and replaced");
 	parcel_release(&p);
