@@ -42,12 +42,19 @@ void wire_base64(struct buf *b, struct span s)
 	b->p[b->n] = '\0';
 }
 
+/* A name must not end the tag that it is in. */
+static void add_name(struct buf *b, struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		buf_addc(b, (unsigned char)name.p[i] < ' ' || strchr("\"<>&", name.p[i]) ? '_' : name.p[i]);
+}
+
 void wire_text_file(struct buf *b, const struct attachment *a)
 {
 	struct buf text = BUF_INIT;
 
 	buf_adds(&text, "<file name=\"");
-	buf_add(&text, a->name.p, a->name.n);
+	add_name(&text, a->name);
 	buf_adds(&text, "\">\n");
 	buf_add(&text, a->bytes.p, a->bytes.n);
 	buf_adds(&text, a->bytes.n && a->bytes.p[a->bytes.n - 1] == '\n' ? "</file>" : "\n</file>");

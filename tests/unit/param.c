@@ -170,7 +170,7 @@ static void test_pieces(void)
 	static const char *const kinds[] = { "t", "t", "t", "i", "p", "", "", "" };
 	static const char *const texts[] = {
 		"\"<file name=\\\"a.txt\\\">\\nno newline\\n</file>\"",
-		"\"<file name=\\\"b\\\".txt\\\">\\none\\n</file>\"", "\"<file name=\\\"\\\">\\n\\n</file>\"",
+		"\"<file name=\\\"b_.txt\\\">\\none\\n</file>\"", "\"<file name=\\\"\\\">\\n\\n</file>\"",
 	};
 	struct buf b = BUF_INIT;
 
