@@ -111,7 +111,7 @@ _mcbox_takes() {
 	'mc-models --provider' | 'mc-models -p') want=provider ;;
 	'mc-session-cat --last' | 'mc-session-cat -n') want=text ;;
 	'mc-session-compact --keep' | 'mc-session-compact -k') want=text ;;
-	'mc-session-compact --model' | 'mc-session-compact -m') want=text ;;
+	'mc-session-compact --model' | 'mc-session-compact -m') want=model ;;
 	'mc-session-compact --context') want=text ;;
 	'mc-session-compact --timeout') want=text ;;
 	'mc-session-ls --max' | 'mc-session-ls -n') want=text ;;

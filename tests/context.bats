@@ -305,7 +305,10 @@ auto() {
 	kill -INT "$CHAT"
 	end_chat
 	assert_status 130
-	assert_out ''
+	same 'standard output' '' "$out"
+	same 'standard error' "$(printf '%s\n' 'mc-chat: the conversation has outgrown the window: summing up its first 9 exchanges' \
+		'mc-chat: interrupted')" "$err"
+	same requests 1 "$(requests)"
 	same summaries 0 "$(count a summary)"
 	exchange a | jq -e '.query == "what was it?" and .status == "interrupted" and .answer == ""'
 }

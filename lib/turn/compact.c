@@ -73,7 +73,8 @@ static int tell_story(struct work *w, const struct conversation *c, size_t from,
 	return buf_check(&w->story, e);
 }
 
-/* As much of the exchange that is next as fits, which is not all of it. */
+/* As much of the exchange that is next as fits, which is not all of it. It ends between
+ * characters, since all but the first byte of one weigh nothing. */
 static size_t cut_exchange(const struct work *w, int64_t room)
 {
 	const char *p = w->story.p + w->told;
@@ -87,8 +88,6 @@ static size_t cut_exchange(const struct work *w, int64_t room)
 		else
 			high = mid;
 	}
-	while (low && ((unsigned char)p[low] & 0xc0) == 0x80)
-		low--;
 	return low;
 }
 
