@@ -74,7 +74,7 @@ refused() {
 		"$(rewind 1)" "$(rewind)" \
 		"{\"type\":\"summary\",\"timestamp\":1700000000000,\"upTo\":\"$(uuid 1)\",\"text\":\"t\",\"model\":\"m\"}" \
 		'{"type":"summary","timestamp":1,"upTo":"x","text":"","model":"m","tokenUsage":{"inputTokens":1},"later":1}' \
-		'{"type":"marvel","x":1}'
+		"$(exchange 2 complete ',"leftOut":3')" "$(exchange 3 complete ',"leftOut":null')" '{"type":"marvel","x":1}'
 	valid history "$(history a)"
 }
 
@@ -96,7 +96,8 @@ refused() {
 		"$(head_of a | jq -c '.createdAt = "x"')" "$(head_of a | jq -c 'del(.provider)')" \
 		"$(exchange 1 finished)" "$(exchange 1 | jq -c 'del(.query)')" "$(exchange 1 | jq -c '.answer = null')" \
 		"$(exchange 1 | jq -c '.timestamp = -1')" "$(exchange 1 | jq -c '.tokenUsage.inputTokens = -1')" \
-		"$(exchange 1 | jq -c '.duration = "5"')" "$(exchange 1 complete ',"attachments":{}')" \
+		"$(exchange 1 | jq -c '.duration = "5"')" "$(exchange 1 complete ',"leftOut":-1')" \
+		"$(exchange 1 complete ',"leftOut":"1"')" "$(exchange 1 complete ',"attachments":{}')" \
 		"$(exchange 1 complete ',"attachments":[{"sha256":"../x","name":"n","type":"t","size":1}]')" \
 		"$(exchange 1 complete ",\"attachments\":[{\"sha256\":\"$(printf '%064d' 0)\",\"name\":\"n\",\"type\":\"t\"}]")" \
 		"$(rewind | jq -c 'del(.to)')" "$(rewind | jq -c '.to = 7')" \
