@@ -445,7 +445,9 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	int r;
 
 	/* Nothing is made for a prompt that cannot be sent. */
-	if (talk_open(&chat->how, e) < 0 || (!chat->exists && create(chat, e) < 0))
+	if (talk_open(&chat->how, e) < 0)
+		return -1;
+	if (!chat->exists && (turn_check(t, &chat->how, s, &chat->head, e) < 0 || create(chat, e) < 0))
 		return -1;
 	r = turn_run(t, &chat->how, s, chat->id, e);
 	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->begun) {

@@ -238,5 +238,5 @@ fails_with() {
 	MC_PROVIDER=anthropic run_split mc-chat -o seed=1 hi
 	assert_status 2
 	assert_err_has "anthropic has no 'seed'"
-	[[ ! -s $SERVER_LOG ]]
+	[[ ! -s $SERVER_LOG && $(sessions) == 0 ]]
 }

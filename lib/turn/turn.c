@@ -288,23 +288,49 @@ static int64_t window_of(const struct turn *t, const struct endpoint *ep)
 	return ep->context ? ep->context : models_window(ep, t->model_used.p);
 }
 
+/* All that comes before something is stored or sent. */
+static int prepare(struct turn *t, const struct talk *how, const struct session *x,
+                   const struct conversation *c, struct span model, struct message *m, struct err *e)
+{
+	if (begin(t, model, e) < 0)
+		return -1;
+	t->window = window_of(t, &how->endpoint);
+	return write_message(t, how, x, c, m, e);
+}
+
 /* `x` is the locked session; where its fd is -1 nothing is stored. */
 static int run(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
                struct span model, struct err *e)
 {
 	struct files others = FILES_INIT;
 	struct message m = MESSAGE_INIT;
-	int r = begin(t, model, e);
+	int r;
 
 	m.files = t->files ? t->files : &others;
-	if (r == 0) {
-		t->window = window_of(t, &how->endpoint);
-		r = write_message(t, how, x, c, &m, e);
-	}
+	r = prepare(t, how, x, c, model, &m, e);
 	if (r == 0)
 		r = x->fd >= 0 ? send_spooled(t, how, &m, x, c, e) : send_unsaved(t, how, &m, c, e);
 	message_release(&m);
 	files_release(&others);
+	return r;
+}
+
+int turn_check(const struct turn *t, struct talk *how, const struct store *s,
+               const struct session_head *head, struct err *e)
+{
+	struct session x = { .store = s, .dir = -1, .fd = -1 };
+	struct conversation none = CONVERSATION_INIT;
+	struct files others = FILES_INIT;
+	struct message m = MESSAGE_INIT;
+	struct turn first = *t;
+	int r = talk_open(how, e);
+
+	first.system = head->system;
+	m.files = t->files ? t->files : &others;
+	if (r == 0)
+		r = prepare(&first, how, &x, &none, t->model ? span_str(t->model) : head->model, &m, e);
+	message_release(&m);
+	buf_release(&first.model_used);
 	return r;
 }
 

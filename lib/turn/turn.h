@@ -49,6 +49,14 @@ struct turn {
 void turn_release(struct turn *t);
 
 /*
+ * Whether `t` can be the first turn of a session that is yet to be made, so that none is made
+ * for a prompt that turn_run() would refuse: one that no window holds, or that the provider
+ * has no words for. `t` stays as it is. The errors are those of turn_run().
+ */
+int turn_check(const struct turn *t, struct talk *how, const struct store *s,
+               const struct session_head *head, struct err *e);
+
+/*
  * Runs a turn in session `id` of `s`, once talk_open() has found the way; it does so
  * where the caller did not. 0: a complete reply, stored. -1: the error
  * says what went wrong; when the turn had begun it is stored as interrupted or
