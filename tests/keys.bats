@@ -154,10 +154,10 @@ refused_with() {
 # A canary: the key is planted where it may come from, the server says it back in every
 # place it can, and then all that was written is searched.
 
-# nowhere: the key is in no file below here but those that hold it on purpose.
+# nowhere: the key, or what a cut left of it, is in no file below here but those that hold it on purpose.
 nowhere() {
 	local found
-	found=$(grep -rlaF -e "$KEY" . | grep -vxE './(home/key|server\.json|server\.jsonl)' || true)
+	found=$(grep -rlaF -e "${KEY::14}" . | grep -vxE './(home/key|server\.json|server\.jsonl)' || true)
 	same 'files that hold the key' '' "$found"
 }
 
@@ -172,6 +172,8 @@ quotes() {
 		"$(stream '{"text":"x"}' "{\"send\":\"data: {\\\"$KEY\\n\\n\"}")"
 		"{\"status\":302,\"headers\":{\"Location\":\"http://127.0.0.1:1/$KEY\"}}"
 		"{\"headers\":{\"Content-Encoding\":\"$KEY\"},\"steps\":[{\"send\":\"x\"}]}"
+		"{\"status\":302,\"headers\":{\"Location\":\"/$(printf %0280d 0)$KEY\"}}" # where it is cut
+		"{\"headers\":{\"Content-Encoding\":\"$(printf %025d 0)$KEY\"},\"steps\":[{\"send\":\"x\"}]}"
 	)
 	printf '%s' "${list[*]}"
 }
@@ -180,15 +182,37 @@ quotes() {
 	local i
 	section '"apiKeyFile":"~/key"' "$(quotes)" "$(says hello)"
 	(umask 077 && echo "$KEY" >"$HOME/key")
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in 1 2 3 4 5 6 7 8 9 10; do
 		mc-chat --trace trace.jsonl --events -n -s s -p mine hi >>said 2>&1 || true
 	done
-	same requests 8 "$(wc -l <"$SERVER_LOG")"
+	same requests 10 "$(wc -l <"$SERVER_LOG")"
 	mc-session-cat --json s >>said
 	mc-session-ls --json >>said
 	# It was sent, so the search would find it.
 	same header "Bearer $KEY" "$(sent)"
 	[[ -s trace.jsonl ]]
+	nowhere
+}
+
+@test "nor is it in what mc-models says of a server that says it back" {
+	local i list=(
+		"$(refuses 401 "{\"error\":{\"message\":\"bad key $KEY here\"}}")"
+		"{\"status\":302,\"headers\":{\"Location\":\"/$KEY\"}}"
+		"{\"headers\":{\"Content-Encoding\":\"$KEY\"},\"steps\":[{\"send\":\"x\"}]}"
+		"$(stream "{\"send\":\"{\\\"$KEY\\\"\"}")"
+	)
+	section '"apiKeyFile":"~/key"'
+	(umask 077 && echo "$KEY" >"$HOME/key")
+	server_start "{\"models\":[$(
+		IFS=,
+		echo "${list[*]}"
+	)]}"
+	sed -i "s|\"baseUrl\":\"[^\"]*\"|\"baseUrl\":\"$MC_BASE_URL\"|" "$CONF"
+	for i in "${!list[@]}"; do
+		refute mc-models -p mine >>said 2>&1
+	done
+	same requests 4 "$(wc -l <"$SERVER_LOG")"
+	same header "Bearer $KEY" "$(sent)"
 	nowhere
 }
 

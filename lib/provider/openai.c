@@ -559,7 +559,7 @@ static int check_whole(struct json_object *o, struct span status, struct err *e)
 		return 0;
 	if (status.n)
 		return err_set(e, ERR_NETWORK, "the server's answer holds no reply: its status is '%.*s'",
-		               (int)(status.n < 40 ? status.n : 40), status.p);
+		               (int)status.n, status.p);
 	if (json_object_is_type(json_member(o, "output"), json_type_array))
 		return 0;
 	return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");

@@ -298,6 +298,8 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
 		if (r == 0)
 			r = ep->provider->models(buf_span(&body), take, ctx, &next, e);
 	}
+	if (r < 0)
+		key_redact(&ep->key, e->msg, strlen(e->msg)); /* the server may say it back anywhere */
 	buf_release(&url);
 	buf_release(&body);
 	buf_release(&page);

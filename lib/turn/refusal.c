@@ -178,13 +178,14 @@ static bool is_redirect(const struct http_response *rs, struct span *to)
 	return true;
 }
 
-static int tell_redirect(const struct letter *l, const struct http_response *rs, struct span to,
-                         struct err *e)
+static int tell_redirect(const struct talk *how, const struct letter *l,
+                         const struct http_response *rs, struct span to, struct err *e)
 {
 	struct buf clean = BUF_INIT;
 	bool cut;
 
 	utf8_add_clean(&clean, to);
+	key_redact(&how->endpoint.key, clean.p, clean.n); /* before it is cut */
 	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
 	err_set(e, ERR_NETWORK,
 	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
@@ -201,7 +202,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	bool cut;
 
 	if (is_redirect(rs, &said))
-		return tell_redirect(l, rs, said, e);
+		return tell_redirect(how, l, rs, said, e);
 	how->endpoint.provider->problem(buf_span(&rs->body), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
