@@ -54,6 +54,7 @@ struct chat {
 	/* what was asked for */
 	const char *session;
 	struct session_choice choice;
+	const char *alias;          /* which brought the choice's provider along; or NULL */
 	const char *schema_file, *trace_file;
 	struct params params;       /* over those of the settings */
 	struct files files;         /* for the next prompt, and those known from earlier ones */
@@ -184,6 +185,10 @@ static int provider_stays(const struct chat *chat, struct span stored, struct er
 
 	if (!asked || span_eq(stored, asked))
 		return 0;
+	if (chat->alias)
+		return err_set(e, ERR_FAILED, "'%s' stands for a model of %s, and session '%s' keeps its "
+		               "provider, %.*s; start a new session for it", chat->alias, asked, chat->id,
+		               (int)stored.n, stored.p);
 	return err_set(e, ERR_FAILED,
 	               "session '%s' keeps its provider, %.*s; leave -p out, or start a new session "
 	               "with -p %s", chat->id, (int)stored.n, stored.p, asked);
@@ -337,6 +342,16 @@ static int find_session(struct chat *chat, struct err *e)
 	return 0;
 }
 
+static int take_alias(struct chat *chat, struct err *e)
+{
+	const char *name = chat->choice.provider ? NULL : chat->choice.model;
+
+	if (resolve_alias(&chat->choice, &chat->tool.config, e) < 0)
+		return -1;
+	chat->alias = chat->choice.provider ? name : NULL;
+	return 0;
+}
+
 static int read_schema(struct chat *chat, struct err *e)
 {
 	struct json_object *o;
@@ -372,7 +387,7 @@ static int open_chat(struct chat *chat, struct err *e)
 	const struct config *cfg = &chat->tool.config;
 	int found;
 
-	if (tool_open(&chat->tool, false, e) < 0 || resolve_alias(&chat->choice, cfg, e) < 0 ||
+	if (tool_open(&chat->tool, false, e) < 0 || take_alias(chat, e) < 0 ||
 	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
 		return -1;
 	chat->how.idle_timeout = chat->timeout ? chat->timeout : (long)cfg->timeout;

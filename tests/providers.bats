@@ -175,6 +175,10 @@ serve() {
 	mc-chat -n -s s -m here hi
 	mc-chat -s s -m quick hi
 	same models $'big-1\nsmall-1' "$(jq -r .body.model "$SERVER_LOG")"
+	mc-chat -p echo -n -s e hi
+	run_split mc-chat -s e -m here hi
+	assert_status 1
+	assert_err_has "'here' stands for a model of mine, and session 'e' keeps its provider, echo"
 }
 
 @test "a server that has one model only needs no name for it; one with more lists them" {
