@@ -22,7 +22,7 @@ struct show {
 	enum talk_part held_part;
 	bool mid_line, mid_thought;
 	bool told_summary;    /* that the model gets one */
-	size_t waited;        /* columns that the countdown takes */
+	bool waited;          /* a wait for another attempt was told, and is not over */
 };
 
 #define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
