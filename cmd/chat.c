@@ -481,7 +481,6 @@ static void tell_started(void *ctx, const struct turn *t)
 {
 	struct chat *chat = ctx;
 
-	chat->show.session = chat->no_save ? NULL : chat->id;
 	show_started(&chat->show, t, chat->how.endpoint.name);
 }
 
@@ -509,6 +508,7 @@ static int run_turn(struct chat *chat, struct span prompt)
 	struct buf model = BUF_INIT;
 	int r, status;
 
+	chat->show.session = chat->no_save ? NULL : chat->id;
 	if (chat->no_save) {
 		struct span stored = chat->exists ? chat->so_far.summary.model : chat->head.model;
 

@@ -310,6 +310,12 @@ auto() {
 	same requests 1 "$(requests)"
 	same summaries 0 "$(count a summary)"
 	exchange a | jq -e '.query == "what was it?" and .status == "interrupted" and .answer == ""'
+	rm asked
+	start_chat -s a --events 'what was it?'
+	wait_for asked
+	kill -INT "$CHAT"
+	end_chat
+	same events 'stored a, error null' "$(jq -r '"\(.type) \(.session)"' <<<"$out" | paste -sd, | sed 's/,/, /')"
 }
 
 @test "autoCompact: killed, the prompt is there as well" {
