@@ -238,6 +238,20 @@ load wire
 	[[ ! -s $SERVER_LOG ]]
 }
 
+@test "a wrong base URL is told with the variable that holds it" {
+	local name
+	for name in MC_BASE_URL OPENAI_COMPATIBLE_BASE_URL; do
+		run_split env "$name=ftp://x" mc-session-ls
+		assert_status 2
+		assert_err_has "$name: base URL 'ftp://x'"
+	done
+	for name in ANTHROPIC:anthropic OPENAI:openai GOOGLE_GEMINI:google; do
+		run_split env "${name%:*}_BASE_URL=http://me:secret@x" mc-chat -p "${name#*:}" hi
+		assert_status 2
+		assert_err_has "${name%:*}_BASE_URL: the base URL must not hold a user name or password"
+	done
+}
+
 @test "a wrong base URL does not make a session" {
 	MC_PROVIDER=openai-compatible MC_MODEL=m MC_BASE_URL=ftp://x/v1 run_split mc-chat hi
 	assert_status 2

@@ -94,6 +94,15 @@ static int read_file(struct config *c, struct err *e)
 	return r;
 }
 
+/* The base URL of the environment, if there is one. */
+static int env_url(const char **url, struct err *e)
+{
+	const char *name = env("MC_BASE_URL") ? "MC_BASE_URL" : "OPENAI_COMPATIBLE_BASE_URL";
+
+	*url = env(name);
+	return !*url || url_check(*url, e) == 0 ? 0 : err_prefix(e, "%s", name);
+}
+
 static int check_utf8(const char *name, const char *value, struct err *e)
 {
 	if (value && utf8_valid(value, strlen(value)) < strlen(value))
@@ -104,12 +113,11 @@ static int check_utf8(const char *name, const char *value, struct err *e)
 /* A model that the file names is meant for the provider that it names. */
 static int apply_env(struct config *c, struct err *e)
 {
-	const char *provider = env("MC_PROVIDER"), *model = env("MC_MODEL"), *url = env("MC_BASE_URL");
+	const char *provider = env("MC_PROVIDER"), *model = env("MC_MODEL"), *url;
 	const char *retries = env("MC_RETRIES");
 	long n;
 
-	url = url ? url : env("OPENAI_COMPATIBLE_BASE_URL");
-	if (url && url_check(url, e) < 0)
+	if (env_url(&url, e) < 0)
 		return -1;
 	if (check_utf8("the provider in MC_PROVIDER", provider, e) < 0 ||
 	    check_utf8("the model in MC_MODEL", model, e) < 0)

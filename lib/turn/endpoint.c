@@ -95,11 +95,14 @@ static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
 	return 0;
 }
 
-static const char *env_url(const struct provider *p)
+static int env_url(struct endpoint *ep, struct err *e)
 {
-	const char *url = p->url_env ? getenv(p->url_env) : NULL;
+	const char *name = ep->provider->url_env, *url = name ? getenv(name) : NULL;
 
-	return url && *url ? url : NULL;
+	if (!url || !*url)
+		return 0;
+	ep->base_url = url;
+	return url_check(url, e) == 0 ? 0 : err_prefix(e, "%s", name);
 }
 
 /* The environment's and the settings' top level speak of the provider itself, not of other
@@ -111,9 +114,7 @@ static int find_url(struct endpoint *ep, struct err *e)
 
 	if (own && strcmp(p->name, NAMELESS) == 0)
 		ep->base_url = ep->config->base_url;
-	else if (own)
-		ep->base_url = env_url(p);
-	if (ep->base_url && url_check(ep->base_url, e) < 0)
+	else if (own && env_url(ep, e) < 0)
 		return -1;
 	if (!ep->base_url && ep->section)
 		ep->base_url = ep->section->base_url;
