@@ -41,10 +41,10 @@ refused() {
 
 @test "a redirect is told with its target, and not followed" {
 	server_start "$(jq -n '{routes: {"/elsewhere": [{}], "/v1/": [301, 302, 303, 307, 308 |
-		{status: ., headers: {Location: "https://other.test/elsewhere"}}]}}')"
+		{status: ., headers: {Location: "/elsewhere"}}]}}')"
 	for code in 301 302 303 307 308; do
 		MC_RETRIES=2 run_split mc-chat -n -s s hi
-		failed_with "answered $code and points to 'https://other.test/elsewhere'"
+		failed_with "answered $code and points to '/elsewhere'"
 	done
 	same 'requests' 5 "$(requests)"
 }
