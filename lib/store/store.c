@@ -104,6 +104,8 @@ int store_open(struct store *s, const char *dir, bool create, struct err *e)
 		if (make_dirs(dir, e) < 0)
 			return -1;
 		s->fd = open_dir(dir);
+	} else if (s->fd < 0 && errno == ENOENT) { /* another process has just made it; or a link */
+		s->fd = open_dir(dir);
 	}
 	return s->fd < 0 ? open_error(dir, e) : 0;
 }
