@@ -503,7 +503,7 @@ static int run_turn(struct chat *chat, struct span prompt)
 		          .ctx = chat },
 		.context = chat->context,
 		.started = tell_started, .compacting = tell_compacting, .ctx = chat,
-		.reply = REPLY_INIT, .answer = BUF_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
+		.reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
 	struct buf model = BUF_INIT;
 	int r, status;

@@ -226,31 +226,57 @@ int json_get_obj(struct json_object *o, const char *key, struct json_object **ou
 	return got;
 }
 
-void json_add_str(struct buf *b, struct span s)
-{
-	static const char short_form[] = "btn\0fr"; /* U+0008 … U+000D */
+/* A letter behind a backslash for U+0008 … U+000D; 0 where there is none. */
+static const char short_form[] = "btn\0fr";
 
-	buf_addc(b, '"');
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c != '"' && c != '\\';
+}
+
+static void add_escape(struct buf *b, unsigned char c)
+{
+	if (c == '"' || c == '\\')
+		buf_addf(b, "\\%c", c);
+	else if (c >= 8 && c <= 13 && short_form[c - 8])
+		buf_addf(b, "\\%c", short_form[c - 8]);
+	else
+		buf_addf(b, "\\u%04x", c);
+}
+
+void json_add_escaped(struct buf *b, struct span s)
+{
 	while (s.n) {
 		size_t plain = 0;
-		unsigned char c;
 
-		while (plain < s.n && (unsigned char)s.p[plain] >= 0x20 && s.p[plain] != '"' &&
-		       s.p[plain] != '\\')
+		while (plain < s.n && is_plain((unsigned char)s.p[plain]))
 			plain++;
 		buf_add(b, s.p, plain);
 		if (plain == s.n)
 			break;
-		c = (unsigned char)s.p[plain];
-		if (c == '"' || c == '\\')
-			buf_addf(b, "\\%c", c);
-		else if (c >= 8 && c <= 13 && short_form[c - 8])
-			buf_addf(b, "\\%c", short_form[c - 8]);
-		else
-			buf_addf(b, "\\u%04x", c);
+		add_escape(b, (unsigned char)s.p[plain]);
 		s.p += plain + 1;
 		s.n -= plain + 1;
 	}
+}
+
+size_t json_escaped_length(struct span s)
+{
+	size_t n = s.n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (!is_plain(c))
+			n += c >= 0x20 || (c >= 8 && c <= 13 && short_form[c - 8]) ? 1 : 5;
+	}
+	return n;
+}
+
+void json_add_str(struct buf *b, struct span s)
+{
+	buf_addc(b, '"');
+	json_add_escaped(b, s);
 	buf_addc(b, '"');
 }
 

@@ -53,6 +53,16 @@ struct span json_member_str(struct json_object *o, const char *key);
 
 /* Adds a JSON string with its quotes. `s` must be UTF-8. */
 void json_add_str(struct buf *b, struct span s);
+/* What is between the quotes; `s` may be any part of a string. And how long that is. */
+void json_add_escaped(struct buf *b, struct span s);
+size_t json_escaped_length(struct span s);
+
+/* A large string that a text does without in memory: it belongs, escaped, at byte `at`,
+ * between the quotes that are there. */
+struct json_gap {
+	size_t at;
+	struct span s;
+};
 /* Adds a value as json-c has it, on one line. */
 void json_add_value(struct buf *b, struct json_object *v);
 

@@ -84,6 +84,45 @@ void utf8_add_clean(struct buf *b, struct span s)
 	}
 }
 
+size_t utf8_bad(struct span s)
+{
+	size_t n = 0, good;
+
+	while ((good = utf8_valid(s.p, s.n)) < s.n) {
+		n++;
+		s.p += good + 1;
+		s.n -= good + 1;
+	}
+	return n;
+}
+
+/* The text moves to the end of the room that it will need, and from there back to the
+ * beginning, which it reaches when the last byte is replaced. */
+void utf8_clean(struct buf *b)
+{
+	size_t grow = utf8_bad(buf_span(b)) * (strlen(UTF8_REPLACEMENT) - 1), had = b->n;
+	struct span from;
+
+	if (!grow || !buf_room(b, grow))
+		return;
+	memmove(b->p + grow, b->p, had);
+	from = (struct span){ b->p + grow, had };
+	b->n = 0;
+	while (from.n) {
+		size_t good = utf8_valid(from.p, from.n);
+
+		memmove(b->p + b->n, from.p, good);
+		b->n += good;
+		if (good < from.n) {
+			memcpy(b->p + b->n, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
+			b->n += strlen(UTF8_REPLACEMENT);
+			good++;
+		}
+		from = (struct span){ from.p + good, from.n - good };
+	}
+	b->p[b->n] = '\0';
+}
+
 struct span utf8_head(struct span s, size_t max, bool *cut)
 {
 	size_t i = 0;

@@ -25,6 +25,10 @@ size_t utf8_valid(const char *p, size_t n);
 
 /* Adds `s` with each byte that is not UTF-8 replaced by U+FFFD. */
 void utf8_add_clean(struct buf *b, struct span s);
+/* The same in its own place, for what is too large to be there twice. */
+void utf8_clean(struct buf *b);
+/* How many bytes of `s` are not UTF-8. */
+size_t utf8_bad(struct span s);
 
 /* The first `max` characters (not bytes) of `s`; *cut says whether there were more. */
 struct span utf8_head(struct span s, size_t max, bool *cut);

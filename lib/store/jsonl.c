@@ -136,3 +136,53 @@ int jsonl_append(int fd, struct span record, bool sync, struct err *e)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
 	return 0;
 }
+
+#define PIECE 65536
+
+/* `piece` has room for what a part of the string becomes: memory does not run out between
+ * two writes. */
+static int write_escaped(int fd, struct span s, struct buf *piece)
+{
+	while (s.n) {
+		size_t n = s.n < PIECE ? s.n : PIECE;
+
+		buf_clear(piece);
+		json_add_escaped(piece, (struct span){ s.p, n });
+		if (io_write(fd, piece->p, piece->n) < 0)
+			return -1;
+		s = (struct span){ s.p + n, s.n - n };
+	}
+	return 0;
+}
+
+static int write_gaps(int fd, struct span record, const struct json_gap *gaps, size_t n,
+                      struct buf *piece)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; at = gaps[i++].at)
+		if (io_write(fd, record.p + at, gaps[i].at - at) < 0 ||
+		    write_escaped(fd, gaps[i].s, piece) < 0)
+			return -1;
+	return io_write(fd, record.p + at, record.n - at);
+}
+
+int jsonl_append_gaps(int fd, struct span record, const struct json_gap *gaps, size_t n, bool sync,
+                      struct err *e)
+{
+	struct buf piece = BUF_INIT;
+	int r = 0;
+
+	if (!n)
+		return jsonl_append(fd, record, sync, e);
+	if (!buf_room(&piece, 6 * PIECE + 1))
+		return err_oom(e);
+	if (jsonl_heal(fd, e) < 0)
+		r = -1;
+	else if (write_gaps(fd, record, gaps, n, &piece) < 0)
+		r = err_sys(e, errno, "cannot write");
+	else if (sync && io_datasync(fd) < 0)
+		r = err_sys(e, errno, "cannot be sure that it is on the disk");
+	buf_release(&piece);
+	return r;
+}

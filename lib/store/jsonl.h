@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/buf.h"
+#include "base/json.h"
 
 struct jsonl {
 	const char *p;
@@ -46,5 +46,8 @@ size_t jsonl_line_number(const struct jsonl *j, size_t offset);
  */
 int jsonl_heal(int fd, struct err *e);
 int jsonl_append(int fd, struct span record, bool sync, struct err *e);
+/* The same for a record with gaps, in the order of their places. It is written in pieces. */
+int jsonl_append_gaps(int fd, struct span record, const struct json_gap *gaps, size_t n, bool sync,
+                      struct err *e);
 
 #endif

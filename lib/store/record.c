@@ -322,13 +322,25 @@ void record_add_attachments(struct buf *b, const struct exchange *x)
 	buf_addc(b, ']');
 }
 
-void record_add_exchange_members(struct buf *b, const struct exchange *x)
+#define LARGE 1048576
+
+static void add_large(struct buf *b, const char *key, struct span s, struct record_gaps *gaps)
+{
+	if (!gaps || s.n < LARGE) {
+		add_str(b, key, s);
+		return;
+	}
+	buf_addf(b, ",\"%s\":\"\"", key);
+	gaps->list[gaps->n++] = (struct json_gap){ b->n - 1, s };
+}
+
+static void add_exchange(struct buf *b, const struct exchange *x, struct record_gaps *gaps)
 {
 	buf_adds(b, "\"type\":\"exchange\"");
 	add_str(b, "id", x->id);
 	buf_addf(b, ",\"timestamp\":%" PRId64, x->timestamp);
-	add_str(b, "query", x->query);
-	add_str(b, "answer", x->answer);
+	add_large(b, "query", x->query, gaps);
+	add_large(b, "answer", x->answer, gaps);
 	buf_adds(b, ",\"summary\":null");
 	add_str(b, "model", x->model);
 	buf_addf(b, ",\"status\":\"%s\"", status_name(x->status));
@@ -342,14 +354,28 @@ void record_add_exchange_members(struct buf *b, const struct exchange *x)
 		buf_addf(b, ",\"leftOut\":%" PRId64, x->left_out);
 	record_add_optional(b, "finishReason", x->finish_reason);
 	record_add_optional(b, "error", x->error);
-	record_add_optional(b, "reasoning", x->reasoning);
+	if (x->reasoning.p)
+		add_large(b, "reasoning", x->reasoning, gaps);
 	record_add_attachments(b, x);
+}
+
+void record_add_exchange_members(struct buf *b, const struct exchange *x)
+{
+	add_exchange(b, x, NULL);
+}
+
+void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct record_gaps *gaps)
+{
+	gaps->n = 0;
+	buf_addc(b, '{');
+	add_exchange(b, x, gaps);
+	buf_adds(b, "}\n");
 }
 
 void record_add_exchange(struct buf *b, const struct exchange *x)
 {
 	buf_addc(b, '{');
-	record_add_exchange_members(b, x);
+	add_exchange(b, x, NULL);
 	buf_adds(b, "}\n");
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 #define RECORD_VERSION 1
 
@@ -107,6 +108,14 @@ void record_add_gist(struct buf *b, const struct gist *g);
 int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);
 /* `,"attachments":[…]`, or nothing when there are none. */
 void record_add_attachments(struct buf *b, const struct exchange *x);
+
+/* The same without its large strings, which belong where the gaps are. */
+#define RECORD_GAPS 3
+struct record_gaps {
+	struct json_gap list[RECORD_GAPS];
+	size_t n;
+};
+void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct record_gaps *gaps);
 
 /* The members of an exchange without the braces, for a line that has more. */
 void record_add_exchange_members(struct buf *b, const struct exchange *x);

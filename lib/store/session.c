@@ -239,8 +239,24 @@ static int sync_names(const struct session *x, struct err *e)
 }
 
 /* Appends these lines. */
+/* What our own reader would refuse must not be acknowledged. */
+static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
+{
+	size_t n = b->n, bad = utf8_valid(b->p, b->n) < b->n;
+
+	for (size_t i = 0; i < gaps->n; i++) {
+		n += json_escaped_length(gaps->list[i].s);
+		bad |= utf8_valid(gaps->list[i].s.p, gaps->list[i].s.n) < gaps->list[i].s.n;
+	}
+	if (buf_check(b, e) < 0)
+		return -1;
+	if (bad)
+		return err_set(e, ERR_FAILED, "it is not UTF-8");
+	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
+}
+
 static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
-                          const char *what, struct err *e)
+                          const struct record_gaps *gaps, const char *what, struct err *e)
 {
 	int there = session_is_there(x, e), r;
 
@@ -248,16 +264,11 @@ static int append_history(struct session *x, const struct summary *sum, const st
 		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
 	if (there <= 0)
 		return -1;
-	/* What our own reader would refuse must not be acknowledged. */
-	if (buf_check(b, e) == 0 && utf8_valid(b->p, b->n) < b->n)
-		err_set(e, ERR_FAILED, "it is not UTF-8");
-	if (b->n > JSON_MAX)
-		err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20);
-	r = e->kind != ERR_NONE ? -1 : 0;
+	r = check_record(b, gaps, e);
 	if (r == 0 && !sum->first_query.p)
 		r = sync_names(x, e);
 	if (r == 0)
-		r = jsonl_append(x->fd, buf_span(b), true, e);
+		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
 	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
 }
 
@@ -277,14 +288,15 @@ static int64_t history_size(const struct session *x)
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e)
 {
+	struct record_gaps gaps;
 	struct buf b = BUF_INIT;
 	int64_t bytes;
 	int r;
 
 	if (change)
 		record_add_change(&b, change);
-	record_add_exchange(&b, exchange);
-	r = append_history(x, sum, &b, "exchange", e);
+	record_add_exchange_gaps(&b, exchange, &gaps);
+	r = append_history(x, sum, &b, &gaps, "exchange", e);
 	buf_release(&b);
 	if (r < 0)
 		return -1;
@@ -304,6 +316,7 @@ int session_append(struct session *x, struct summary *sum, const struct exchange
 int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
                         struct err *e)
 {
+	const struct record_gaps none = { .n = 0 };
 	struct buf b = BUF_INIT;
 	struct record copy;
 	int64_t bytes;
@@ -311,7 +324,7 @@ int session_append_gist(struct session *x, struct conversation *c, const struct 
 
 	record_add_gist(&b, gist);
 	r = buf_check(&b, e) < 0 ? -1 : record_parse(buf_span(&b), &copy, e);
-	if (r == 0 && append_history(x, &c->summary, &b, "summary", e) < 0) {
+	if (r == 0 && append_history(x, &c->summary, &b, &none, "summary", e) < 0) {
 		record_release(&copy);
 		r = -1;
 	}

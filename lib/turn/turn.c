@@ -15,7 +15,6 @@
 void turn_release(struct turn *t)
 {
 	reply_release(&t->reply);
-	buf_release(&t->answer);
 	buf_release(&t->error);
 	buf_release(&t->model_used);
 }
@@ -46,8 +45,7 @@ static void conclude(struct turn *t, int64_t started, int failed, const struct e
 {
 	struct exchange *x = &t->exchange;
 
-	utf8_add_clean(&t->answer, buf_span(&t->reply.text));
-	x->answer = buf_span(&t->answer);
+	x->answer = buf_span(&t->reply.text);
 	x->duration = clock_steady_ms() - started;
 	x->usage = t->reply.usage;
 	if (t->reply.finish_reason.n)
@@ -62,18 +60,6 @@ static void conclude(struct turn *t, int64_t started, int failed, const struct e
 	}
 }
 
-/* Reasons and reasoning come from the server as they like. */
-static void clean_utf8(struct buf *b)
-{
-	struct buf clean = BUF_INIT;
-
-	if (utf8_valid(b->p, b->n) == b->n)
-		return;
-	utf8_add_clean(&clean, buf_span(b));
-	buf_release(b);
-	*b = clean;
-}
-
 static int ask(struct turn *t, struct talk *how, const struct letter *l, int spool_fd,
                struct err *e)
 {
@@ -85,8 +71,10 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 		t->started(t->ctx, t);
 	r = talk_run(how, l, &t->reply, spool_fd, e);
 
-	clean_utf8(&t->reply.finish_reason);
-	clean_utf8(&t->reply.reasoning);
+	/* They come from the server as they like. */
+	utf8_clean(&t->reply.finish_reason);
+	utf8_clean(&t->reply.reasoning);
+	utf8_clean(&t->reply.text);
 	conclude(t, started, r < 0, e);
 	return r;
 }
@@ -230,7 +218,7 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 {
 	struct err why = ERR_INIT;
 
-	if (buf_check(&t->answer, &why) == 0 && buf_check(&t->error, &why) == 0 &&
+	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 && buf_check(&t->error, &why) == 0 &&
 	    session_append(x, &c->summary, &t->exchange, changes(t), &why) == 0)
 		return failed;
 	if (why.kind == ERR_GONE) {

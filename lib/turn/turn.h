@@ -39,7 +39,7 @@ struct turn {
 	struct exchange exchange; /* filled in; its spans point into what follows and `prompt` */
 	char id[UUID_SIZE];
 	struct reply reply;
-	struct buf answer, error, model_used;
+	struct buf error, model_used;
 	struct change change; /* of model and title, that the exchange brings with it */
 	bool begun;    /* the prompt was stored or sent, and there is an exchange */
 	bool homeless; /* the session was removed under the turn, which is not stored */

@@ -212,6 +212,7 @@ static void test_writer(void)
 		buf_clear(&b);
 		buf_adds(&b, "{\"k\":");
 		json_add_str(&b, (struct span){ text, n });
+		bad += b.n - strlen("{\"k\":") != json_escaped_length((struct span){ text, n }) + 2;
 		buf_adds(&b, "}");
 		for (size_t i = 0; i < b.n; i++)
 			bad += (unsigned char)b.p[i] < 0x20;

@@ -1,5 +1,7 @@
 #include "store/jsonl.h"
 
+#include "base/io.h"
+
 #include "data.h"
 #include "tap.h"
 #include "temp.h"
@@ -122,6 +124,41 @@ static void test_append(void)
 	append_to("\n", "{}\n", "\n{}\n", false);
 }
 
+/* Each string is longer than the pieces in which it is written. */
+static void test_append_gaps(void)
+{
+	enum { N = 200001 };
+	char *text = malloc(N);
+	struct buf whole = BUF_INIT, seen = BUF_INIT;
+	struct span large = { text, N }, small = span_str("{\"a\":\"\",\"b\":1,\"c\":\"\"}\n");
+	const struct json_gap gaps[] = { { 6, large }, { 19, { text + 1, N - 7 } } };
+	struct err e = ERR_INIT;
+	int fd;
+
+	for (size_t i = 0; i < N; i++)
+		text[i] = i % 7 ? (char)(i % 127) : "\"\\\n\001x"[i % 5];
+	buf_adds(&whole, "torn\n{\"a\":");
+	json_add_str(&whole, large);
+	buf_adds(&whole, ",\"b\":1,\"c\":");
+	json_add_str(&whole, gaps[1].s);
+	buf_adds(&whole, "}\n");
+	temp_write("f", span_str("torn"));
+	fd = open("f", O_RDWR | O_APPEND);
+	is_int(jsonl_append_gaps(fd, small, gaps, 2, true, &e), 0, "a record with gaps");
+	lseek(fd, 0, SEEK_SET);
+	io_read_all(fd, &seen, 10 * N);
+	ok(seen.n == whole.n && memcmp(seen.p, whole.p, seen.n) == 0, "is as if it had none");
+	is_int(jsonl_append_gaps(fd, span_str("{}\n"), NULL, 0, true, &e), 0, "and one without");
+	close(fd);
+	fd = open("/dev/full", O_RDWR);
+	is_int(jsonl_append_gaps(fd, small, gaps, 2, true, &e), -1, "no room");
+	is_err(&e, ERR_FAILED, "No space left on device", "says so");
+	close(fd);
+	buf_release(&whole);
+	buf_release(&seen);
+	free(text);
+}
+
 static void test_append_fails(void)
 {
 	struct err e = ERR_INIT;
@@ -179,6 +216,7 @@ int main(void)
 	test_lines();
 	test_both_ways();
 	test_append();
+	test_append_gaps();
 	test_append_fails();
 	test_map_fails();
 	test_growing();

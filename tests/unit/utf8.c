@@ -147,6 +147,10 @@ static void test_clean(void)
 
 		utf8_add_clean(&b, s);
 		is_buf(&b, cases[i].want, "cleaned, case %zu", i);
+		buf_clear(&b);
+		buf_add(&b, s.p, s.n);
+		utf8_clean(&b);
+		is_buf(&b, cases[i].want, "cleaned in its place, case %zu", i);
 		buf_release(&b);
 		drop(s);
 	}
@@ -158,7 +162,7 @@ static void test_clean_random(void)
 	int bad = 0;
 
 	for (int i = 0; i < 5000; i++) {
-		struct buf once = BUF_INIT, twice = BUF_INIT;
+		struct buf once = BUF_INIT, twice = BUF_INIT, place = BUF_INIT;
 		char bytes[32];
 		struct span s = { bytes, rnd_below(&seed, sizeof(bytes)) };
 
@@ -169,11 +173,15 @@ static void test_clean_random(void)
 		utf8_add_clean(&twice, buf_span(&once));
 		bad += utf8_valid(once.p, once.n) != once.n;
 		bad += once.n != twice.n || memcmp(once.p, twice.p, once.n) != 0;
+		buf_add(&place, s.p, s.n);
+		utf8_clean(&place);
+		bad += once.n != place.n || memcmp(once.p, place.p, once.n) != 0 || place.p[place.n];
 		drop(s);
+		buf_release(&place);
 		buf_release(&once);
 		buf_release(&twice);
 	}
-	is_int(bad, 0, "random bytes become UTF-8, which is then left as it is");
+	is_int(bad, 0, "random bytes become UTF-8, in their place too, which is then left as it is");
 }
 
 static void test_head(void)
