@@ -390,22 +390,9 @@ raw() { jq -nc --arg b "$(printf %b. "$1")" '{raw: true, steps: [{send: $b[:-1]}
 	done
 }
 
-# Amounts. What mc-chat has of memory with a short reply is about 16 MB.
-
-MB=1024
-
-# within MB: it had no more memory than so much over a small turn's
-within() {
-	((peak <= (24 + $1) * MB)) && return
-	echo "used $peak KB, and should not use more than $(((24 + $1) * MB))"
-	return 1
-}
-
-# Sanitizers use memory of their own.
-plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
+# Amounts
 
 @test "a line or an event without an end costs 16 MB, and ends the turn" {
-	plain_build
 	answers "$(stream '{"text":"so far"}' '{"fill":["x",null]}')" "$(stream '{"text":"so far"}' '{"fill":["data: xxxxxxxxxxxxxxxxxxx\n",null]}')"
 	for what in line event; do
 		peak mc-chat -n -s s hi
@@ -417,7 +404,6 @@ plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
 }
 
 @test "a body of JSON without an end costs 16 MB, and ends the turn" {
-	plain_build
 	answers '{"steps":[{"send":"{\"a\":\""},{"fill":["x",null]}]}'
 	peak mc-chat -n -s s hi
 	failed_with 'larger than 16 MB'
@@ -425,7 +411,6 @@ plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
 }
 
 @test "a head without an end ends the turn" {
-	plain_build
 	answers '{"header_bytes":100000000,"steps":[]}' \
 		'{"raw":true,"steps":[{"fill":["HTTP/1.1 100 Continue\r\nX-Filling: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n\r\n",null]}]}' \
 		'{"raw":true,"steps":[{"send":"HTTP/1.1 200 OK\r\nX: "},{"fill":["x",null]}]}'
@@ -440,7 +425,6 @@ plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
 }
 
 @test "a hundred thousand brackets are refused as an event, and as a body" {
-	plain_build
 	answers "$(stream '{"text":"so far"}' '{"send":"data: {\"a\":"}' '{"fill":["[",100000]}' '{"send":"\n\n"}')" \
 		"$(stream '{"text":"so far"}' '{"send":"data: "}' '{"fill":["{\"a\":",500000]}' '{"send":"\n\n"}')"  \
 		'{"steps":[{"send":"{\"a\":"},{"fill":["[",100000]},{"fill":["]",100000]},{"send":"}"}]}'
@@ -468,7 +452,6 @@ plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
 }
 
 @test "a bomb of compressed zeros goes off nowhere" {
-	plain_build
 	answers '{"gzip":true,"steps":[{"fill":["0",200000000]}]}' \
 		'{"gzip":true,"headers":{"Transfer-Encoding":"gzip","Content-Encoding":"identity"},"steps":[{"fill":["0",200000000]}]}' \
 		'{"gzip":true,"headers":{"Content-Encoding":"identity"},"steps":[{"fill":["0",200000000]}]}'
@@ -479,23 +462,46 @@ plain_build() { [[ ! ${MCBOX_BIN_DIR-} == */sanitize ]] || within() { :; }; }
 	done
 }
 
-@test "a reply without an end ends at 128 MB, is stored, and costs its own size" {
-	[[ ${FAULT-} == full ]] || skip 'takes a while: FAULT=full asks for it'
-	plain_build
-	piece=$(printf 'x%.0s' {1..4000})
-	answers "$(jq -nc --arg p "$piece" '{steps: [{fill: ["data: {\"choices\":[{\"delta\":{\"content\":\"" + $p + "\"}}]}\n\n", null]}]}')"
-	peak mc-chat -n -s s hi
-	failed_with 'the reply is larger than 128 MB'
-	within $((128 + 16))
-	same 'stored' "$(tr -d '\n' <"$BATS_TEST_TMPDIR/out" | wc -c)" "$(exchange s '.answer | length')"
-	# What a record holds as six bytes, and what is no UTF-8, counts as what it becomes.
-	for piece in '\u0001' $'\xff'; do
-		one=$(printf 'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' "$(for _ in {1..500}; do printf %s "$piece"; done)" | base64 -w0)
-		answers "{\"steps\":[{\"repeat\":1000000,\"steps\":[{\"send_base64\":\"$one\"}]}]}"
-		peak mc-chat -n -s s hi
-		failed_with 'the reply is larger than 128 MB'
-		within $((128 + 16))
-	done
+# a_large_reply PIECE BYTES: a response that is so large, with what JSON escapes
+a_large_reply() {
+	jq -nc --arg p "$1" --argjson n "$2" '("data: " + ({choices: [{delta: {content: $p}}]} | tojson) + "\n\n") as $e |
+		{steps: [{repeat: ($n / ($p | utf8bytelength) | floor), steps: [{send: $e}]},
+			{finish: "stop"}, {done: true}]}'
+}
+
+@test "a large reply is stored as it was shown, whatever is in it" {
+	piece=$(for i in {1..700}; do printf 'aé"\\\t\001日🎉%s\177' "$i"; done)
+	answers "$(a_large_reply "$piece" 5000000)"
+	run_split mc-chat -n -s s hi
+	assert_status 0
+	(($(stat -c %s "$BATS_TEST_TMPDIR/out") > 4900000))
+	jq -r 'select(.type == "exchange").answer' "$(history s)" | cmp - "$BATS_TEST_TMPDIR/out"
+	for _ in {1..200}; do printf %s "$piece"; done >prompt
 	run_split mc-session-fsck s
 	assert_status 0
+	# The large prompt of the next turn, too, and large reasoning.
+	answers "$(a_large_reply "$piece" 2000000 | jq -c '.steps = [.steps[0].steps[0] as $s | {repeat: 200, steps: [$s |
+		.send |= sub("content"; "reasoning_content")]}] + .steps')"
+	run_split mc-chat -s s <prompt
+	assert_status 0
+	same 'query' "$(sha256sum <prompt)" "$(jq -jn '[inputs | select(.type == "exchange")][-1].query' "$(history s)" | sha256sum)"
+	same 'reasoning' "$(for i in {1..200}; do printf %s "$piece"; done | sha256sum)" \
+		"$(jq -jn '[inputs | select(.type == "exchange")][-1].reasoning' "$(history s)" | sha256sum)"
+	jq -rn '[inputs | select(.type == "exchange")][-1].answer' "$(history s)" | cmp - "$BATS_TEST_TMPDIR/out"
+	run_split mc-session-fsck s
+	assert_status 0
+}
+
+@test "a large reply that the disk has no room for is shown, told, and harms nothing" {
+	answers "$(says hello)" "$(a_large_reply "$(printf 'x%.0s' {1..4000})" 8000000)" "$(says hello)"
+	mc-chat -n -s s first >/dev/null
+	run_split bash -c "trap '' XFSZ; ulimit -f 5000; mc-chat -s s second | wc -c; exit \${PIPESTATUS[0]}"
+	assert_status 74
+	assert_err_has "cannot store the exchange in session 's': cannot write: File too large"
+	assert_out 8000001
+	run_split mc-chat -s s third
+	assert_status 0
+	assert_out hello
+	same 'whole ones' 'first third' "$(mc-session-cat --json s 2>/dev/null |
+		jq -r 'select(.status == "complete").query' | xargs)"
 }

@@ -89,3 +89,11 @@ with open(sys.argv[1], "w") as file:
 sys.exit(status)' "$BATS_TEST_TMPDIR/peak" "$@"
 	peak=$(<"$BATS_TEST_TMPDIR/peak")
 }
+
+# within MB: the peak was no more than so much over a short turn's, which is about 12 MB
+within() {
+	[[ ${MCBOX_BIN_DIR-} == */sanitize ]] && return # a sanitizer uses memory of its own
+	((peak <= (16 + $1) * 1024)) && return
+	echo "used $peak KB, and should not use more than $(((16 + $1) * 1024))"
+	return 1
+}

@@ -35,7 +35,7 @@ too, are for all other paths.  R holds, all of it optional:
   {"wait": "FILE"}          until the file exists; a reset after 60 s
   {"repeat": N, "steps": [...]}
   {"fill": ["text", N]}     the text again and again, N bytes of it; as fast as
-                            it goes; for ever when N is null
+                            it goes; for ever when N is null (\\udcff is byte ff)
   {"drip": ["text", S]}     the text again and again, every S seconds, until the
                             client leaves; ["text", S, N]: N times
   {"hang": true}            send nothing until the client leaves, then go on
@@ -228,7 +228,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(base64.b64decode(text, validate=True))
 
     def step_fill(self, what):
-        text, left = what[0].encode(), what[1]
+        text, left = what[0].encode(errors="surrogateescape"), what[1]
         block = text * (1 + (1 << 20) // len(text))
         while left is None or left > 0:
             self.send(block if left is None else block[:left])

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
 #include "net/sse.h"
 #include "store/spool.h"
 #include "turn/refusal.h"
 
-#define REPLY_MAX (128u << 20)            /* bytes of text, and of reasoning */
+#define REPLY_MAX (128u << 20)            /* bytes of text and reasoning, as a record holds them */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
 #define SILENT_TIMEOUTS 6                 /* idle times in which nothing but keep-alives came */
 
@@ -20,6 +22,7 @@ struct flow {
 	struct reply *reply;
 	int spool_fd;
 	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
+	size_t text_weighed, thought_weighed, weight;
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
 	bool refused; /* by the adapter: not a fault of the connection */
@@ -114,12 +117,32 @@ static int take_whole(struct flow *f, struct span piece, struct err *e)
 	return buf_check(&f->whole, e);
 }
 
+/* A byte may become three or six in the record, and what cannot be stored is not to be shown.
+ * A character whose end is not there yet is weighed with it. */
+static void weigh(struct flow *f, const struct buf *b, size_t *weighed)
+{
+	while (*weighed < b->n) {
+		struct span s = { b->p + *weighed, b->n - *weighed };
+		size_t good = utf8_valid(s.p, s.n);
+		uint32_t c;
+
+		f->weight += json_escaped_length((struct span){ s.p, good });
+		*weighed += good;
+		if (good == s.n || utf8_decode(s.p + good, s.n - good, &c) == 0)
+			return;
+		f->weight += strlen(UTF8_REPLACEMENT);
+		++*weighed;
+	}
+}
+
 /* A server may go on for ever, or say nothing for ever. */
 static int check_limits(struct flow *f, struct err *e)
 {
 	int64_t now = clock_steady_ms(), silent = now - f->last_word;
 
-	if (f->reply->text.n > REPLY_MAX || f->reply->reasoning.n > REPLY_MAX)
+	weigh(f, &f->reply->text, &f->text_weighed);
+	weigh(f, &f->reply->reasoning, &f->thought_weighed);
+	if (f->weight > REPLY_MAX)
 		return err_set(e, ERR_NETWORK, "the reply is larger than %u MB; the rest of it is not read",
 		               REPLY_MAX >> 20);
 	if (f->bytes > STREAM_MAX)
