@@ -238,7 +238,6 @@ static int sync_names(const struct session *x, struct err *e)
 	return 0;
 }
 
-/* Appends these lines. */
 /* What our own reader would refuse must not be acknowledged. */
 static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
 {
@@ -255,6 +254,7 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
 	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
 }
 
+/* Appends these lines. */
 static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
                           const struct record_gaps *gaps, const char *what, struct err *e)
 {
