@@ -214,6 +214,16 @@ fails_with() {
 	done
 }
 
+@test "google: a list of what would be streamed is a reply" {
+	server_start "$(jq -nc '{responses: [{headers: {"Content-Type": "application/json"}, steps: [{send:
+		([{candidates: [{content: {parts: [{text: "It"}]}}]},
+		  {candidates: [{content: {parts: [{text: " is."}]}, finishReason: "STOP"}]}] | tojson)}]}]}')"
+	export GOOGLE_GEMINI_BASE_URL=${MC_BASE_URL%/v1}
+	MC_PROVIDER=google MC_MODEL=gemini-x run_split mc-chat hi
+	assert_status 0
+	assert_out 'It is.'
+}
+
 @test "each vendor: a schema goes along in its own place" {
 	echo '{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],"additionalProperties":false}' >schema.json
 	local vendor

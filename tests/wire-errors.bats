@@ -121,8 +121,8 @@ failed_with() {
 }
 
 @test "a JSON answer that holds no reply is an error" {
-	answers "$(refuses 200 '{}')" "$(refuses 200 '{"status":"ok"}')" "$(refuses 200 '{"choices":[]}')"
-	for _ in 1 2 3; do
+	answers "$(refuses 200 '{}')" "$(refuses 200 '{"status":"ok"}')" "$(refuses 200 '{"choices":[]}')" "$(refuses 200 '[1]')"
+	for _ in 1 2 3 4; do
 		run_split mc-chat -n -s s hi
 		assert_status 3
 		same 'status' error "$(exchange s .status)"

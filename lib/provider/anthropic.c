@@ -523,15 +523,12 @@ static void take_message(struct reply *r, struct json_object *o)
 	take_usage(r, o);
 }
 
-static int take(struct reply *r, struct span json,
+/* Takes over `o`. */
+static int take(struct reply *r, struct json_object *o,
                 void (*with)(struct reply *r, struct json_object *o), struct err *e)
 {
-	struct json_object *o;
-	int bad;
+	int bad = check_problem(r, o, e);
 
-	if (wire_parse(json, &o, e) < 0)
-		return -1;
-	bad = check_problem(r, o, e);
 	if (!bad)
 		with(r, o);
 	return wire_done(o, bad, r, e);
@@ -539,13 +536,19 @@ static int take(struct reply *r, struct span json,
 
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
-	return data.n ? take(r, data, take_typed, e) : 0; /* without data: a gateway's keep-alive */
+	struct json_object *o;
+
+	if (!data.n) /* a gateway's keep-alive */
+		return 0;
+	return wire_parse(data, &o, e) < 0 ? -1 : take(r, o, take_typed, e);
 }
 
 /* A refusal may leave a message without content. */
 static int take_whole(struct reply *r, struct span body, struct err *e)
 {
-	if (take(r, body, take_message, e) < 0)
+	struct json_object *o;
+
+	if (wire_parse_body(body, &o, e) < 0 || take(r, o, take_message, e) < 0)
 		return -1;
 	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
 		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");

@@ -100,13 +100,13 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	return -1;
 }
 
-/* A server that does not stream sends one JSON object, whatever it calls it; no line of an
- * event stream begins with a brace. */
+/* A server that does not stream sends one JSON text, whatever it calls it: an object, or a list
+ * of what it would stream. No line of an event stream begins with a brace or a bracket. */
 static void tell_form(struct flow *f, struct span piece)
 {
 	for (size_t i = 0; i < piece.n && f->form == FORM_UNKNOWN; i++)
 		if (!memchr(" \t\r\n", piece.p[i], 4))
-			f->form = piece.p[i] == '{' ? FORM_WHOLE : FORM_EVENTS;
+			f->form = memchr("{[", piece.p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
 }
 
 static int take_whole(struct flow *f, struct span piece, struct err *e)

@@ -306,6 +306,9 @@ static void test_whole(void)
 	is_int(whole(&r, "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", &e), -1, "one of another protocol");
 	is_err(&e, ERR_NETWORK, "is the base URL right?", "says so");
 	reply_release(&r);
+	is_int(whole(&r, "[1,2]", &e), -1, "a list");
+	is_err(&e, ERR_NETWORK, "is the base URL right?", "says so");
+	reply_release(&r);
 }
 
 #define PROBLEM(type, message) "{\"type\":\"error\",\"error\":{\"type\":\"" type "\",\"message\":\"" \
