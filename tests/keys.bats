@@ -119,6 +119,22 @@ refused_with() {
 	refute pgrep -f 'sleep 600' -P "$$"
 }
 
+@test "apiKeyCommand: Ctrl-C ends the wait for one that has said all, or that does not heed it" {
+	local command
+	for command in "touch here; echo $KEY; exec >&-; exec sleep 600" 'trap : TERM; touch here; while :; do sleep 0.1; done'; do
+		rm -f here
+		section "\"apiKeyCommand\":[\"sh\",\"-c\",\"$command\"]"
+		start_chat -p mine --no-stdin -n -s s hi
+		wait_for here
+		kill -INT "$CHAT"
+		SECONDS=0
+		end_chat
+		assert_status 130
+		((SECONDS < 60))
+		[[ ! -e $MC_SESSIONS_DIR/s ]]
+	done
+}
+
 @test "the environment goes before the file; apiKeyEnv names another variable" {
 	section '"apiKeyEnv":"MY_KEY","apiKeyFile":"~/key"'
 	(umask 077 && echo of-the-file >"$HOME/key")

@@ -12,11 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 
 extern char **environ;
 
 #define KEY_MAX 16384  /* bytes; some are signed tokens */
 #define KEY_SECRET 8   /* shorter ones are no secrets, and would be found in every other word */
+#define LOOK_MS 5        /* between looks at whether a command has ended */
+#define PATIENCE_MS 2000 /* for one that was told to */
 
 static const char *env(const char *name)
 {
@@ -243,6 +246,30 @@ static int start(struct json_object *words, const struct config *c, const struct
 	return r;
 }
 
+/* Waits for its end, which one is told to come to that is to `stop`, or that the user has no more
+ * patience with; one that does not heed that is killed. -1 for these two, too. */
+static int end(pid_t pid, int stop_fd, bool stop, int *status, const struct key *k, struct err *e)
+{
+	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
+	int64_t told_at = 0;
+	pid_t gone;
+
+	while ((gone = waitpid(pid, status, WNOHANG)) <= 0) {
+		if (gone < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot wait for %s", k->source);
+		if (!told_at && (stop || poll(&p, stop_fd >= 0, LOOK_MS) > 0)) {
+			err_set(e, ERR_INTERRUPTED, "interrupted"); /* if nothing else is the reason */
+			told_at = clock_steady_ms();
+			kill(pid, SIGTERM);
+		} else if (told_at) {
+			poll(NULL, 0, LOOK_MS);
+			if (clock_steady_ms() - told_at > PATIENCE_MS)
+				kill(pid, SIGKILL);
+		}
+	}
+	return told_at ? -1 : 0;
+}
+
 static int load_command(struct key *k, struct json_object *words, const struct config *c,
                         int stop_fd, struct err *e)
 {
@@ -255,12 +282,7 @@ static int load_command(struct key *k, struct json_object *words, const struct c
 		return -1;
 	r = read_all(fd, k, stop_fd, e);
 	close(fd);
-	if (r < 0)
-		kill(pid, SIGTERM);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, errno, "cannot wait for %s", k->source);
-	if (r < 0)
+	if (end(pid, stop_fd, r < 0, &status, k, e) < 0)
 		return -1;
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_FAILED, "%s: signal %d ended it", k->source, WTERMSIG(status));
