@@ -242,6 +242,7 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 	return -1;
 }
 
+/* A GET; ERR_NETWORK also for another status than 2xx, which goes to *status. */
 static int get_until(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
                      struct answer *a, long *status, struct err *e)
 {
@@ -266,14 +267,6 @@ static int get_until(const struct endpoint *ep, struct http *h, const char *url,
 		r = tell_status(ep, url, &rs, e);
 	http_response_release(&rs);
 	return r;
-}
-
-int endpoint_get(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
-                 struct buf *body, long *status, struct err *e)
-{
-	struct answer a = { body, clock_steady_ms() + GET_TOTAL_S * 1000 };
-
-	return get_until(ep, h, url, stop_fd, &a, status, e);
 }
 
 #define MAX_PAGES 100
@@ -315,12 +308,13 @@ static int answers(struct endpoint *ep, struct http *h, const char *base_url, in
                    struct err *e)
 {
 	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct answer a = { &body, clock_steady_ms() + GET_TOTAL_S * 1000 };
 	struct err why = ERR_INIT;
 	long status = 0;
 	int r = ep->provider->models_url(base_url, (struct span){ "", 0 }, &url, &why);
 
 	if (r == 0)
-		r = endpoint_get(ep, h, url.p, stop_fd, &body, &status, &why);
+		r = get_until(ep, h, url.p, stop_fd, &a, &status, &why);
 	if (r < 0 && why.kind != ERR_NETWORK)
 		*e = why;
 	buf_release(&url);

@@ -57,11 +57,6 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 /* The parts of a request that are the same each time. */
 struct http_request endpoint_request(const struct endpoint *ep, const char *url, int stop_fd);
 
-/* A GET; the body, up to 16 MB of it, goes to `body`. ERR_NETWORK also for another status
- * than 2xx, which goes to *status. */
-int endpoint_get(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
-                 struct buf *body, long *status, struct err *e);
-
 /* Calls take() for each model that it offers. */
 int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
                     int (*take)(void *ctx, const struct model *m, struct err *e), void *ctx,
