@@ -171,16 +171,16 @@ int main(int argc, char **argv)
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "mcbox";
 	const struct applet *a = find(name);
-	int status;
+	int status, why;
 
 	leave_no_core();
 	guard_streams();
 	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_bus_error }, NULL);
 	umask(077); /* conversations are private, whatever the user's mask is */
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
-	errno = 0;
-	if (fflush(stdout) != 0 || ferror(stdout) || !output_is_complete()) {
-		int unwritten = output_failed(errno ? errno : output_is_complete() ? EIO : ENOMEM);
+	why = output_error();
+	if (why) {
+		int unwritten = output_failed(why);
 
 		status = status == EXIT_DONE ? unwritten : status;
 	}

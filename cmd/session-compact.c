@@ -144,7 +144,7 @@ static void print_summary(struct job *j, const struct gist *gist)
 		buf_addc(&b, '\n');
 		print_buf(stdout, &b);
 	}
-	fflush(stdout); /* the next one may take a while */
+	print_now(); /* the next one may take a while */
 	j->any = true;
 }
 
@@ -221,9 +221,11 @@ static void compact_one(struct job *j, const char *given)
 
 /* ---- all of them ---- */
 
-/* A signal ends what is being asked, and the process in an orderly way. */
+/* A signal ends what is being asked, and the process in an orderly way; a reader of the output
+ * that leaves, or a server, ends nothing. */
 static int guard(struct job *j, struct err *e)
 {
+	signal(SIGPIPE, SIG_IGN);
 	j->stop_fd = stop_begin(e);
 	j->tool.store.stop_fd = j->stop_fd;
 	return j->stop_fd < 0 ? -1 : 0;

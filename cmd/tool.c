@@ -259,6 +259,7 @@ int describe_session(struct session_head *head, const struct session_choice *giv
 /* ---- output ---- */
 
 static bool incomplete;
+static int write_error; /* errno of the first flush that failed */
 
 void print_buf(FILE *f, struct buf *b)
 {
@@ -267,9 +268,18 @@ void print_buf(FILE *f, struct buf *b)
 	buf_release(b);
 }
 
-bool output_is_complete(void)
+void print_now(void)
 {
-	return !incomplete;
+	if (fflush(stdout) != 0 && !write_error)
+		write_error = errno;
+}
+
+int output_error(void)
+{
+	print_now();
+	if (!write_error && ferror(stdout))
+		write_error = EIO;
+	return write_error ? write_error : incomplete ? ENOMEM : 0;
 }
 
 void print_json(struct span lines)

@@ -66,8 +66,10 @@ bool with_person(void);
 
 /* Writes what a buffer holds, and releases it. */
 void print_buf(FILE *f, struct buf *b);
-/* False when memory ran out for something that was to go to stdout. */
-bool output_is_complete(void);
+/* Writes out what is on its way to stdout: for a tool that goes on to something slow. */
+void print_now(void);
+/* Why not all that was to go to stdout is written out: an errno; 0: it is. */
+int output_error(void);
 
 /* JSON lines to stdout: exact, or escaped where a terminal would obey them. */
 void print_json(struct span lines);

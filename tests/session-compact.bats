@@ -223,6 +223,24 @@ unchanged() { cmp before "$(history a)"; }
 	same summaries '1 0 1' "$(count a summary) $(count b summary) $(count c summary)"
 }
 
+@test "a reader that leaves does not keep the other sessions from it" {
+	held a 8
+	held b 8
+	answers "$(stream '{"text":"one"}' '{"wait":"left"}' "$END")" "$(says two)"
+	mc-session-compact a b 2>err | { exec <&- && touch left; }
+	same 'standard error' '' "$(<err)"
+	same summaries '1 1' "$(count a summary) $(count b summary)"
+}
+
+@test "a summary that cannot be printed is stored, and the error says why" {
+	held a 8
+	answers "$(says one)"
+	run_split bash -c 'exec mc-session-compact a >/dev/full'
+	assert_status 1
+	same 'standard error' 'mc-session-compact: cannot write the output: No space left on device' "$err"
+	same summaries 1 "$(count a summary)"
+}
+
 @test "a turn waits for it, and it for a turn" {
 	held a 8
 	answers "$(stream '{"text":"They"}' '{"touch":"asked"}' '{"wait":"go"}' "$END")" "$(says hello)"
