@@ -225,19 +225,20 @@ static int ask_for_model(struct chat *chat, struct err *e)
 {
 	struct endpoint *ep = &chat->how.endpoint;
 	struct found f = { BUF_INIT, BUF_INIT, 0 };
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 	bool local = !ep->base_url;
 	int r = talk_open(&chat->how, e);
 
 	if (r == 0)
-		endpoint_models(ep, chat->how.http, chat->stop_fd, take_model, &f, &ignored);
+		endpoint_models(ep, chat->how.http, chat->stop_fd, take_model, &f, &why);
 	if (r == 0 && (f.n == 1 || (local && f.n)) && utf8_valid(f.first.p, f.first.n) == f.first.n) {
 		buf_add(&chat->found_model, f.first.p, f.first.n);
 		chat->choice.model = chat->found_model.p;
 	} else if (r == 0) {
 		r = err_set(e, ERR_USAGE, "no model is chosen: name one with -m, MC_MODEL or \"model\" in the "
-		            "config file%s%s%s", f.n ? "; the server has: " : "", f.names.p,
-		            f.n > 10 ? " and others" : "");
+		            "config file%s%s%s", f.n ? "; the server has: "
+		            : why.msg[0] ? "; the server's list could not be had: " : "",
+		            f.n ? f.names.p : why.msg, f.n > 10 ? " and others" : "");
 	}
 	buf_release(&f.names);
 	buf_release(&f.first);
