@@ -172,7 +172,7 @@ waited() {
 
 @test "a Retry-After that is none, or is over, leaves the wait to us" {
 	for value in '"Retry-After":"soon"' '"Retry-After":"-5"' '"Retry-After":"Mon, 01 Jan 2001 00:00:00 GMT"' '"Retry-After":""' \
-		'"retry-after-ms":"never"' '"retry-after-ms":"-1"' '"retry-after-ms":"99999999999999999999999"'; do
+		'"retry-after-ms":"never"' '"retry-after-ms":"-1"' '"retry-after-ms":"0"' '"Retry-After":"0"' '"retry-after-ms":"99999999999999999999999"'; do
 		answers "$(refuses 429 '{"error":"slow"}' | jq -c --argjson h "{$value}" '.headers += $h')" "$(says hello)"
 		MC_RETRIES=1 run_split mc-chat --trace trace.jsonl hi
 		assert_status 0

@@ -39,7 +39,7 @@ int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after,
 {
 	if (p->kind != PROBLEM_OTHER || (status && !is_passing(status)))
 		return -1;
-	if (retry_after >= 0)
+	if (retry_after > 0) /* none, or no time at all, is no word on how long */
 		return retry_after <= LONGEST_WAIT_MS ? retry_after : -1;
 	return back_off(attempt);
 }
