@@ -298,15 +298,23 @@ quotes() {
 		s.listen()
 		print("ready", flush=True)
 		s.settimeout(30)
-		c, _ = s.accept()
-		c.settimeout(30)
-		open("heard", "wb").write(c.recv(65536))
-		c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+		for name, status in ("heard", "200 OK"), ("asked", "401 Unauthorized"):
+		    c, _ = s.accept()
+		    c.settimeout(30)
+		    data = b""
+		    while name == "heard" and b"\r\n\r\n" not in data or name == "asked" and not data.endswith(b"}"):
+		        data += c.recv(65536) or sys.exit("it left")
+		    open(name, "wb").write(data)
+		    c.sendall(b"HTTP/1.1 %s\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}" % status.encode())
+		    c.close()
 	PY
 	read -r ready <port
 	[[ $ready == ready ]] || skip 'the port is busy'
 	OPENAI_COMPATIBLE_API_KEY=$KEY run_split mc-chat --no-stdin -m m hi
 	wait_for heard
 	has request "$(<heard)" 'GET /v1/models'
+	has request "$(<asked)" 'POST /v1/chat/completions'
+	assert_status 3
+	assert_err_has 'answered 401; no API key is sent to a server that was merely found: name it in MC_BASE_URL'
 	nowhere
 }

@@ -341,6 +341,9 @@ void key_advise(const struct key *k, struct buf *b)
 {
 	if (k->value.n)
 		buf_addf(b, "; is the API key right? It came from %s", k->source);
+	else if (!*k->source)
+		buf_adds(b, "; no API key is sent to a server that was merely found: name it in MC_BASE_URL "
+		         "or the config file");
 	else
 		buf_addf(b, "; no API key is set: put one into %s", k->source);
 }

@@ -12,7 +12,8 @@
 
 struct key {
 	struct buf value;  /* empty: there is none, and none is configured */
-	char source[256];  /* as in "the environment variable X"; what to set when there is none */
+	char source[256];  /* as in "the environment variable X"; what to set when there is none;
+	                    * empty: nobody looked for one */
 };
 
 #define KEY_INIT { BUF_INIT, "" }
