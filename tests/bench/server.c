@@ -1,11 +1,13 @@
 /*
  * A model server that costs next to nothing: answers each request on a loopback
- * port with the same short event stream, and closes. Prints its port. Ends with its
- * standard input.
+ * port with an event stream of 20 short pieces, one connection at a time. When the path
+ * begins with two numbers, as in /100000/4/v1/chat/completions, it is of so many pieces of
+ * so many bytes. Prints its port. Ends with its standard input.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +17,12 @@
 
 #define PIECES 20
 
+struct request {
+	long pieces, size; /* 0: none were named */
+};
+
 /* Reads a request to the end of its body; false when the client left before. */
-static int read_request(int fd)
+static int read_request(int fd, struct request *r)
 {
 	char head[16384], *end = NULL, *length;
 	size_t n = 0, want;
@@ -30,6 +36,8 @@ static int read_request(int fd)
 		head[n] = '\0';
 		end = strstr(head, "\r\n\r\n");
 	}
+	if (sscanf(head, "%*s /%ld/%ld/", &r->pieces, &r->size) != 2)
+		r->pieces = r->size = 0;
 	length = strcasestr(head, "\r\ncontent-length:");
 	want = (size_t)(end + 4 - head) + (length ? strtoul(length + 17, NULL, 10) : 0);
 	while (n < want) {
@@ -43,26 +51,78 @@ static int read_request(int fd)
 	return 1;
 }
 
-static void answer(int fd)
-{
-	char text[8192];
+/* What is to be sent, in large writes. */
+struct out {
+	int fd, bad;
 	size_t n;
+	char bytes[1 << 18];
+};
 
-	n = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-	                     "Connection: close\r\n\r\n");
-	for (int i = 0; i < PIECES; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		                      "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word%d \"},"
-		                      "\"finish_reason\":null}]}\n\n", i);
-	n += (size_t)snprintf(text + n, sizeof(text) - n,
-	                      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
-	                      "\n\ndata: [DONE]\n\n");
-	if (write(fd, text, n) < 0)
-		perror("bench server");
+static void flush(struct out *o)
+{
+	char size[32];
+	int n = snprintf(size, sizeof(size), "%zx\r\n", o->n);
+	size_t at = 0;
+
+	if (o->n && write(o->fd, size, (size_t)n) < 0)
+		o->bad = 1;
+	while (at < o->n && !o->bad) {
+		ssize_t done = write(o->fd, o->bytes + at, o->n - at);
+
+		o->bad = done < 0;
+		at += done < 0 ? 0 : (size_t)done;
+	}
+	if (o->n && write(o->fd, "\r\n", 2) < 0)
+		o->bad = 1;
+	o->n = 0;
+}
+
+static void add(struct out *o, const char *text, size_t n)
+{
+	if (o->n + n > sizeof(o->bytes))
+		flush(o);
+	memcpy(o->bytes + o->n, text, n);
+	o->n += n;
+}
+
+static void add_piece(struct out *o, const char *text)
+{
+	static const char head[] = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"";
+	static const char tail[] = "\"},\"finish_reason\":null}]}\n\n";
+
+	add(o, head, sizeof(head) - 1);
+	add(o, text, strlen(text));
+	add(o, tail, sizeof(tail) - 1);
+}
+
+/* False when the client has left. */
+static int answer(int fd, const struct request *r)
+{
+	static const char end[] = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}"
+	                          "\n\ndata: [DONE]\n\n";
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+	                           "Transfer-Encoding: chunked\r\n\r\n";
+	static struct out o;
+	char text[8192];
+
+	o = (struct out){ .fd = fd };
+	if (write(fd, head, sizeof(head) - 1) < 0)
+		return 0;
+	for (long i = 0; i < (r->pieces ? r->pieces : PIECES) && !o.bad; i++) {
+		if (r->size && r->size < (long)sizeof(text))
+			snprintf(text, sizeof(text), "%0*ld", (int)r->size, i % 10);
+		else
+			snprintf(text, sizeof(text), "word%ld ", i);
+		add_piece(&o, text);
+	}
+	add(&o, end, sizeof(end) - 1);
+	flush(&o);
+	return !o.bad && write(fd, "0\r\n\r\n", 5) > 0;
 }
 
 int main(void)
 {
+	struct request r;
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t len = sizeof(a);
 	int l = socket(AF_INET, SOCK_STREAM, 0), one = 1;
@@ -73,6 +133,7 @@ int main(void)
 		perror("bench server");
 		return 1;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	printf("%d\n", ntohs(a.sin_port));
 	fflush(stdout);
 	while (poll(p, 2, -1) > 0 && !p[1].revents) {
@@ -81,8 +142,8 @@ int main(void)
 		if (c < 0)
 			continue;
 		setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		if (read_request(c))
-			answer(c);
+		while (read_request(c, &r) && answer(c, &r))
+			;
 		close(c);
 	}
 	return 0;
