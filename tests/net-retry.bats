@@ -74,8 +74,8 @@ RESET='{"steps":[{"reset":true}]}'
 }
 
 @test "a reply that has begun is never asked for again" {
-	for rest in '{"reset":true}' '{"event":{"error":{"message":"overloaded","code":529}}}' '{"send":"data: {\n\n"}' ''; do
-		answers "$(stream '{"text":"so far"}' ${rest:+"$rest"})" "$(says hello)"
+	for rest in '{"reset":true}' '{"event":{"error":{"message":"overloaded","code":529}}}' '{"send":"data: {\n\n"}' '{"send":""}'; do
+		answers "$(stream '{"text":"so far"}' "$rest")" "$(says hello)"
 		MC_RETRIES=3 run_split mc-chat -n -s s hi
 		assert_status 3
 		assert_out 'so far'

@@ -21,6 +21,15 @@ struct request {
 	long pieces, size; /* 0: none were named */
 };
 
+static void take_numbers(const char *head, struct request *r)
+{
+	const char *path = strchr(head, '/');
+	char *rest;
+
+	r->pieces = path ? strtol(path + 1, &rest, 10) : 0;
+	r->size = r->pieces && *rest == '/' ? strtol(rest + 1, NULL, 10) : 0;
+}
+
 /* Reads a request to the end of its body; false when the client left before. */
 static int read_request(int fd, struct request *r)
 {
@@ -36,8 +45,7 @@ static int read_request(int fd, struct request *r)
 		head[n] = '\0';
 		end = strstr(head, "\r\n\r\n");
 	}
-	if (sscanf(head, "%*s /%ld/%ld/", &r->pieces, &r->size) != 2)
-		r->pieces = r->size = 0;
+	take_numbers(head, r);
 	length = strcasestr(head, "\r\ncontent-length:");
 	want = (size_t)(end + 4 - head) + (length ? strtoul(length + 17, NULL, 10) : 0);
 	while (n < want) {
