@@ -94,6 +94,20 @@ serve() {
 
 # Servers of one's own
 
+@test "with a key, a model that no vendor is known by: another key is not the way on" {
+	unshare -rn true 2>/dev/null || skip 'no machine of its own can be had here'
+	local way word
+	for way in '-m mistral-small' '-p openai-compatible -m m'; do
+		# shellcheck disable=SC2086  # two or four words
+		run_split env OPENAI_API_KEY=k unshare -rn mc-chat --no-stdin $way hi
+		assert_status 3
+		for word in 'no server answers on this machine' 'port 11434' MC_BASE_URL "'-p openai'"; do
+			assert_err_has "$word"
+		done
+		[[ $err != *API_KEY* ]] || differs 'standard error without' API_KEY
+	done
+}
+
 @test "a server of the file is used by its name, with its model and options" {
 	serve "{\"responses\":[$(says hello)]}"
 	conf "{\"providers\":{\"mine\":{\"baseUrl\":\"$URL/\",\"model\":\"m1\",\"options\":{\"temperature\":0.5,\"top_p\":1}}}}"

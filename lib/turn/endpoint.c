@@ -29,20 +29,28 @@ static bool is_of_family(const struct provider *p, const char *model)
 	return false;
 }
 
-const char *endpoint_choose(const struct config *c, const char *model)
+/* The first whose family `model` belongs to, or, with NULL, that has a key; or NULL. */
+static const char *find_vendor(const struct config *c, const char *model)
 {
-	if (c->provider)
-		return c->provider;
-	if (c->base_url || c->model_of_file)
-		return NAMELESS;
-	model = model ? model : c->model;
 	for (const struct provider *const *p = providers; *p; p++) {
 		if (!(*p)->base_url || strcmp((*p)->name, NAMELESS) == 0)
 			continue;
 		if (model ? is_of_family(*p, model) : key_is_set(*p, config_provider(c, (*p)->name)))
 			return (*p)->name;
 	}
-	return NAMELESS;
+	return NULL;
+}
+
+const char *endpoint_choose(const struct config *c, const char *model)
+{
+	const char *vendor;
+
+	if (c->provider)
+		return c->provider;
+	if (c->base_url || c->model_of_file)
+		return NAMELESS;
+	vendor = find_vendor(c, model ? model : c->model);
+	return vendor ? vendor : NAMELESS;
 }
 
 #define MAX_NAMES 64
@@ -322,6 +330,23 @@ static int answers(struct endpoint *ep, struct http *h, const char *base_url, in
 	return e->kind != ERR_NONE ? -1 : status > 0;
 }
 
+/* Who has a vendor's key is here for a model that no vendor is known by, or because a session
+ * or -p says so: another key would not help. */
+static int nobody_here(const struct endpoint *ep, struct err *e)
+{
+	const char *vendor = find_vendor(ep->config, NULL);
+
+	if (vendor)
+		return err_set(e, ERR_NETWORK,
+		               "no server answers on this machine (Ollama on port 11434, llama.cpp on 8080): start "
+		               "one, or name one in MC_BASE_URL or the config file (mcbox-config(5)); for a "
+		               "vendor's model, name the vendor as well, as in '-p %s'", vendor);
+	return err_set(e, ERR_NETWORK,
+	               "no model to talk to: set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY; or "
+	               "start a local server (Ollama on port 11434, llama.cpp on 8080); or name a server in "
+	               "MC_BASE_URL or the config file (mcbox-config(5)). '-p echo' needs none of them");
+}
+
 static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
 {
 	for (const char *const *url = local_urls; *url; url++) {
@@ -334,10 +359,7 @@ static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct er
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 	}
-	return err_set(e, ERR_NETWORK,
-	               "no model to talk to: set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY; or "
-	               "start a local server (Ollama on port 11434, llama.cpp on 8080); or name a server in "
-	               "MC_BASE_URL or the config file (mcbox-config(5)). '-p echo' needs none of them");
+	return nobody_here(ep, e);
 }
 
 int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
