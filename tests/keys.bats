@@ -63,7 +63,7 @@ refused_with() {
 	: >"$HOME/key"
 	refused_with "$HOME/key" 'no API key'
 	printf 'two words' >"$HOME/key"
-	refused_with "$HOME/key" 'a character that no key has (its 4th)'
+	refused_with "$HOME/key" 'a character that no key has (number 4)'
 	head -c 20000 /dev/zero | tr '\0' k >"$HOME/key"
 	refused_with "$HOME/key" 'larger than a key'
 }
@@ -99,13 +99,13 @@ refused_with() {
 
 @test "apiKeyCommand: one that fails, is not there or prints nothing is told by its name" {
 	section '"apiKeyCommand":["false"]'
-	refused_with "'false'" 'status 1'
+	refused_with "mc-chat: apiKeyCommand 'false': it failed with status 1"
 	section '"apiKeyCommand":["/nonexistent/x"]'
-	refused_with "'/nonexistent/x'" 'No such file'
+	refused_with "mc-chat: cannot run apiKeyCommand '/nonexistent/x': No such file"
 	section '"apiKeyCommand":["true"]'
-	refused_with "'true'" 'no API key'
+	refused_with "no API key in the output of apiKeyCommand 'true'"
 	section '"apiKeyCommand":["sh","-c","kill -9 $$"]'
-	refused_with "'sh'" 'signal 9'
+	refused_with "mc-chat: apiKeyCommand 'sh': signal 9 ended it"
 }
 
 @test "apiKeyCommand: Ctrl-C ends the wait for it" {

@@ -81,7 +81,7 @@ static int check(struct key *k, struct err *e)
 		return err_set(e, ERR_USAGE, "there is no API key in %s", k->source);
 	for (size_t i = 0; i < k->value.n; i++)
 		if (k->value.p[i] <= 0x20 || k->value.p[i] >= 0x7f)
-			return err_set(e, ERR_USAGE, "the API key in %s has a character that no key has (its %zuth)",
+			return err_set(e, ERR_USAGE, "the API key in %s has a character that no key has (number %zu)",
 			               k->source, i + 1);
 	return buf_check(&k->value, e);
 }
@@ -158,6 +158,13 @@ static int load_file(struct key *k, const char *given, struct err *e)
 
 /* ---- a command ---- */
 
+#define OUTPUT_OF "the output of "
+
+static const char *command_of(const struct key *k)
+{
+	return k->source + strlen(OUTPUT_OF);
+}
+
 static bool is_key_variable(const char *entry, const struct config *c)
 {
 	size_t n = strcspn(entry, "=");
@@ -232,14 +239,14 @@ static int start(struct json_object *words, const struct config *c, const struct
 	if (!argv || !envp)
 		r = err_oom(e);
 	else if (pipe2(ends, O_CLOEXEC) < 0)
-		r = err_sys(e, errno, "cannot run %s", k->source);
+		r = err_sys(e, errno, "cannot run %s", command_of(k));
 	else {
 		r = spawn(pid, argv, envp, ends[1]);
 		close(ends[1]);
 		if (r)
 			close(ends[0]);
 		*from = ends[0];
-		r = r ? err_sys(e, r, "cannot run %s", k->source) : 0;
+		r = r ? err_sys(e, r, "cannot run %s", command_of(k)) : 0;
 	}
 	free(argv);
 	free(envp);
@@ -276,7 +283,7 @@ static int load_command(struct key *k, struct json_object *words, const struct c
 	pid_t pid;
 	int fd = -1, status, r;
 
-	snprintf(k->source, sizeof(k->source), "the output of apiKeyCommand '%s'",
+	snprintf(k->source, sizeof(k->source), OUTPUT_OF "apiKeyCommand '%s'",
 	         json_object_get_string(json_object_array_get_idx(words, 0)));
 	if (start(words, c, k, &pid, &fd, e) < 0)
 		return -1;
@@ -285,9 +292,10 @@ static int load_command(struct key *k, struct json_object *words, const struct c
 	if (end(pid, stop_fd, r < 0, &status, k, e) < 0)
 		return -1;
 	if (WIFSIGNALED(status))
-		return err_set(e, ERR_FAILED, "%s: signal %d ended it", k->source, WTERMSIG(status));
+		return err_set(e, ERR_FAILED, "%s: signal %d ended it", command_of(k), WTERMSIG(status));
 	if (WEXITSTATUS(status))
-		return err_set(e, ERR_FAILED, "%s: it failed with status %d", k->source, WEXITSTATUS(status));
+		return err_set(e, ERR_FAILED, "%s: it failed with status %d", command_of(k),
+		               WEXITSTATUS(status));
 	return 0;
 }
 
