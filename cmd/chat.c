@@ -386,9 +386,11 @@ static int open_trace(struct chat *chat, struct err *e)
 static int open_chat(struct chat *chat, struct err *e)
 {
 	const struct config *cfg = &chat->tool.config;
+	bool no_store = chat->no_save && !chat->session && !chat->last;
 	int found;
 
-	if (tool_open(&chat->tool, false, e) < 0 || take_alias(chat, e) < 0 ||
+	if ((no_store ? tool_load(&chat->tool, e) : tool_open(&chat->tool, false, e)) < 0 ||
+	    take_alias(chat, e) < 0 ||
 	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
 		return -1;
 	chat->how.idle_timeout = chat->timeout ? chat->timeout : (long)cfg->timeout;

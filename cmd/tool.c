@@ -114,11 +114,19 @@ int output_failed(int why)
 	return fail(&e);
 }
 
-int tool_open(struct tool *t, bool create, struct err *e)
+int tool_load(struct tool *t, struct err *e)
 {
 	*t = (struct tool){ .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1, .notice = say_once } };
-	if (config_load(&t->config, e) < 0)
+	return config_load(&t->config, e);
+}
+
+int tool_open(struct tool *t, bool create, struct err *e)
+{
+	if (tool_load(t, e) < 0)
 		return -1;
+	if (!t->config.sessions_dir)
+		return err_set(e, ERR_FAILED,
+		               "cannot tell where sessions are kept: set HOME or MC_SESSIONS_DIR");
 	return store_open(&t->store, t->config.sessions_dir, create, e);
 }
 

@@ -39,6 +39,8 @@ struct tool {
 	struct config config;
 	struct store store;
 };
+/* The settings alone: as in tool_open() where there is no directory. */
+int tool_load(struct tool *t, struct err *e);
 /* With `create` the directory is made where it is missing. */
 int tool_open(struct tool *t, bool create, struct err *e);
 void tool_close(struct tool *t);

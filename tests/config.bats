@@ -80,6 +80,23 @@ refused() {
 	[[ -d two/b && -d two/c ]]
 }
 
+@test "config: what stores nothing needs no place for sessions" {
+	unset HOME MC_SESSIONS_DIR
+	run_split mc-chat --no-save -p echo hi </dev/null
+	assert_status 0
+	assert_out hi
+	run_split mc-models -p echo -q
+	assert_status 0
+	assert_out echo
+	local tool
+	for tool in 'mc-chat -p echo hi' 'mc-chat --no-save -c hi' mc-session-ls mc-session-new; do
+		# shellcheck disable=SC2086  # words
+		run_split $tool </dev/null
+		assert_status 1
+		assert_err_has 'set HOME or MC_SESSIONS_DIR'
+	done
+}
+
 @test "config: MC_CONFIG names the file instead; an empty one does not" {
 	conf "{\"sessionsDir\":\"$PWD/usual\",\"model\":\"m\"}"
 	echo "{\"sessionsDir\":\"$PWD/named\"}" >mine.json

@@ -172,13 +172,8 @@ static int find_dirs(struct config *c, const char *of_file, struct err *e)
 		buf_release(&b);
 		return err_set(e, ERR_FAILED, "'sessionsDir' starts with ~/, but HOME is not set");
 	}
-	if (b.n ? keep(&c->sessions_dir, &b, e)
-	        : xdg_path(&c->sessions_dir, "XDG_DATA_HOME", ".local/share", "mcbox/sessions", e))
-		return -1;
-	if (!c->sessions_dir)
-		return err_set(e, ERR_FAILED,
-		               "cannot tell where sessions are kept: set HOME or MC_SESSIONS_DIR");
-	return 0;
+	return b.n ? keep(&c->sessions_dir, &b, e)
+	           : xdg_path(&c->sessions_dir, "XDG_DATA_HOME", ".local/share", "mcbox/sessions", e);
 }
 
 int config_load(struct config *c, struct err *e)

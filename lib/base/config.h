@@ -39,7 +39,7 @@ struct config_alias {
 
 struct config {
 	char *file;         /* the file that was read, NULL when there is none */
-	char *sessions_dir; /* never NULL after config_load() */
+	char *sessions_dir; /* NULL when nobody knows where */
 	char *cache_dir;    /* NULL when nobody knows where */
 	struct json_object *json; /* what is in the file; strings below point into it */
 
