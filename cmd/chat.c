@@ -31,7 +31,7 @@ static const struct opt opts[] = {
 	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt" },
 	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
 	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
-	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "the model's window, which a request and its reply must fit" },
+	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "the model's window, for a request and its reply" },
 	{ O_REASONING, "reasoning", NULL, ARG_NONE, "show the model's reasoning, on stderr" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the exchange's record instead of the reply" },
 	{ O_EVENTS, "events", NULL, ARG_NONE, "print each step as a line of JSON" },

@@ -29,7 +29,7 @@ static void list(void)
 	       "Usage: mcbox COMMAND [ARGUMENT…], or the command by a link of its name.\n\n"
 	       "Commands:\n", summary);
 	for (const struct applet *const *a = applets; *a; a++)
-		printf("  %-16s %s\n", (*a)->name, (*a)->summary);
+		printf("  %-18s %s\n", (*a)->name, (*a)->summary);
 	printf("\n'COMMAND --help' tells more of each, and so does its manual page.\n");
 }
 

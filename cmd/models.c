@@ -16,10 +16,10 @@
 enum { O_JSON = OPT_LONG, O_REFRESH, O_CACHED };
 
 static const struct opt opts[] = {
-	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider (default: the one that mc-chat would choose)" },
+	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider (default: as mc-chat would choose)" },
 	{ 'q', "quiet", NULL, ARG_NONE, "print the names only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print one JSON object a line" },
-	{ O_REFRESH, "refresh", NULL, ARG_NONE, "ask the server, even if its last list is not a day old" },
+	{ O_REFRESH, "refresh", NULL, ARG_NONE, "ask the server, even if its list is not a day old" },
 	{ O_CACHED, "cached", NULL, ARG_NONE, "print what is known without a network" },
 	{ 0 },
 };

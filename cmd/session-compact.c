@@ -18,9 +18,9 @@
 enum { O_JSON = OPT_LONG, O_CONTEXT, O_TIMEOUT };
 
 static const struct opt opts[] = {
-	{ 'k', "keep", "N", ARG_TEXT, "leave the last N exchanges out of the summary; 4 if not given" },
+	{ 'k', "keep", "N", ARG_TEXT, "leave the last N exchanges out (default: 4)" },
 	{ 'm', "model", "NAME", ARG_MODEL, "the model that is asked, instead of the session's" },
-	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "its window, which a request and its reply must fit" },
+	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "its window, for a request and its reply" },
 	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the stored record instead of the summary" },
 	{ 0 },

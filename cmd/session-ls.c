@@ -27,7 +27,7 @@ static const struct opt opts[] = {
 	{ O_CWD, "cwd", "DIR", ARG_DIR, "only sessions that belong to this directory" },
 	{ O_PROVIDER, "provider", "NAME", ARG_PROVIDER, "only sessions with this provider" },
 	{ O_MODEL, "model", "NAME", ARG_MODEL, "only sessions with this model" },
-	{ O_SINCE, "since", "WHEN", ARG_TEXT, "only sessions active since then: 7d, 12h, 2026-11-21" },
+	{ O_SINCE, "since", "WHEN", ARG_TEXT, "only sessions active since: 7d, 12h, 2026-11-21" },
 	{ O_BEFORE, "before", "WHEN", ARG_TEXT, "only sessions not active since then" },
 	{ 0 },
 };

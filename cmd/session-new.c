@@ -18,7 +18,7 @@ static const struct opt opts[] = {
 	{ 'm', "model", "NAME", ARG_MODEL, "the model" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt" },
 	{ 't', "title", "TEXT", ARG_TEXT, "a title" },
-	{ 'C', "cwd", "DIR", ARG_DIR, "the directory the session belongs to (default: the current one)" },
+	{ 'C', "cwd", "DIR", ARG_DIR, "its directory (default: the current one)" },
 	{ O_META, "meta", "KEY=VALUE", ARG_TEXT, "a note of your own; may be given more than once" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the session record instead of the id" },
 	{ 0 },

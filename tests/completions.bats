@@ -173,6 +173,7 @@ bash_line() {
 	know_models
 	same $'quick\necho' "$(bash_offers mc-chat -m '')"
 	same $'quick\necho' "$(bash_offers mc-session-new --model '')"
+	same $'quick\necho' "$(bash_offers mc-session-compact -m '')"
 	same "$all" "$(bash_offers mc-chat -p openai-compatible -m '')"
 	same "$all" "$(bash_offers mc-chat -popenai-compatible -m '')"
 	same "$all" "$(bash_offers mcbox chat --provider=openai-compatible -m '')"

@@ -92,6 +92,15 @@ full_out() {
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
+@test "help is aligned, and fits in 80 columns" {
+	mcbox >list
+	same 'columns of the list' 1 "$(sed -nE 's/^(  mc-[a-z-]+ +).*/\1/p' list | awk '{ print length }' | sort -u | wc -l)"
+	local tool
+	for tool in $(sed -nE 's/^  (mc-[a-z-]+) .*/\1/p' list); do
+		same "long lines of $tool" '' "$("$tool" --help | awk 'length > 80')"
+	done
+}
+
 @test "help is shown wherever it is asked for, operands or not" {
 	no_stderr mc-session-ls -n 3 --help
 	assert_out_has 'Usage: mc-session-ls'
