@@ -87,6 +87,23 @@ static int attach(struct chat *chat, const char *path, struct err *e)
 	return files_attach(&chat->files, path, e);
 }
 
+static int choose_form(struct chat *chat, enum show_form form, struct err *e)
+{
+	if (chat->show.form != SHOW_TEXT && chat->show.form != form)
+		return err_set(e, ERR_USAGE, "--json and --events exclude each other");
+	chat->show.form = form;
+	return 0;
+}
+
+static int trace_to(struct chat *chat, const char *path, struct err *e)
+{
+	if (strcmp(path, "-") == 0)
+		return err_set(e, ERR_USAGE, "--trace takes a file: standard output is for the reply "
+		               "(a file of that name is './-')");
+	chat->trace_file = path;
+	return 0;
+}
+
 static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 {
 	for (size_t i = 0; i < c->nopts; i++) {
@@ -114,9 +131,15 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 				return -1;
 			break;
 		case O_REASONING: chat->how.reasoning = chat->show.reasoning = true; break;
-		case O_JSON: chat->show.form = SHOW_RECORD; break;
-		case O_EVENTS: chat->show.form = SHOW_EVENTS; break;
-		case O_TRACE: chat->trace_file = val; break;
+		case O_JSON:
+		case O_EVENTS:
+			if (choose_form(chat, c->opts[i].id == O_JSON ? SHOW_RECORD : SHOW_EVENTS, e) < 0)
+				return -1;
+			break;
+		case O_TRACE:
+			if (trace_to(chat, val, e) < 0)
+				return -1;
+			break;
 		case O_NO_SAVE: chat->no_save = true; break;
 		case O_NO_WAIT: chat->no_wait = true; break;
 		case O_NO_STREAM: chat->how.stream = false; break;

@@ -143,6 +143,23 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	assert_err_has "cannot write the trace '/dev/full': No space left"
 }
 
+@test "trace: - is no file; --json and --events exclude each other" {
+	run_split mc-chat --trace - -p echo hi
+	assert_status 2
+	assert_err_has "'./-'"
+	[[ ! -e ./- ]]
+	local both
+	for both in '--json --events' '--events --json'; do
+		# shellcheck disable=SC2086  # two words
+		run_split mc-chat $both -p echo hi
+		assert_status 2
+		assert_err_has 'exclude each other'
+	done
+	mc-chat --json --json -p echo hi | jq -e '.answer == "hi"'
+	mc-chat --trace ./- -p echo hi
+	[[ -e ./- && ! -s ./- ]]
+}
+
 @test "trace: of a provider without a network is empty" {
 	MC_PROVIDER=echo mc-chat --trace t.jsonl hi
 	[[ -e t.jsonl && ! -s t.jsonl ]]
