@@ -168,6 +168,12 @@ refused() {
 	done
 	printf '{"model":"x\0"}' >"$CONF"
 	refused "$CONF"
+	conf '{"model":"x",}'
+	refused '(at byte 14)'
+	conf $'{\n  "provider": "echo",\n  "model": "x"\n  "system": "y"\n}'
+	refused 'no valid JSON (at line 4, byte 3)'
+	conf $'{\n  "model": "x\xff"\n}'
+	refused 'not UTF-8 (at line 2, byte 14)'
 }
 
 @test "config: JSON that is no object is an error that says so" {

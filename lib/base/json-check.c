@@ -185,12 +185,28 @@ static bool check_value(struct check *c, int depth)
 	return ok;
 }
 
+/* What a person wrote by hand has lines; records have one. */
+static int err_at(struct span text, size_t at, const char *why, struct err *e)
+{
+	size_t lines = 1, begin = 0;
+
+	for (size_t i = 0; i < at; i++) {
+		if (text.p[i] == '\n') {
+			lines++;
+			begin = i + 1;
+		}
+	}
+	if (lines > 1)
+		return err_set(e, ERR_DAMAGED, "%s (at line %zu, byte %zu)", why, lines, at - begin + 1);
+	return err_set(e, ERR_DAMAGED, "%s (at byte %zu)", why, at + 1);
+}
+
 int json_check(struct span text, size_t *weight, struct err *e)
 {
 	size_t good = utf8_valid(text.p, text.n);
 
 	if (good < text.n)
-		return err_set(e, ERR_DAMAGED, "not UTF-8 (at byte %zu)", good + 1);
+		return err_at(text, good, "not UTF-8", e);
 	return json_check_form(text, weight, e);
 }
 
@@ -204,8 +220,7 @@ int json_check_form(struct span text, size_t *weight, struct err *e)
 	}
 	if (c.p == c.end && !c.why)
 		return err_set(e, ERR_DAMAGED, "JSON that breaks off");
-	return err_set(e, ERR_DAMAGED, "%s (at byte %zu)", c.why ? c.why : "no valid JSON",
-	               (size_t)(c.p - text.p) + 1);
+	return err_at(text, (size_t)(c.p - text.p), c.why ? c.why : "no valid JSON", e);
 }
 
 bool json_is_whole(struct span text)
