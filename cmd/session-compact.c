@@ -160,11 +160,13 @@ static int store(struct one *s, const struct compaction *k, struct err *e)
 
 static void say_nothing_to_do(const struct one *s, size_t keep)
 {
-	char line[200];
+	struct buf line = BUF_INIT;
 
-	snprintf(line, sizeof(line), "session '%s' has nothing%s to sum up before its last %zu exchange%s",
-	         s->id, s->c.gist.json ? " more" : "", keep, keep == 1 ? "" : "s");
-	say(line);
+	buf_addf(&line, "session '%s' has nothing%s to sum up", s->id, s->c.gist.json ? " more" : "");
+	if (keep)
+		buf_addf(&line, " before its last %zu exchange%s", keep, keep == 1 ? "" : "s");
+	say(line.p);
+	buf_release(&line);
 }
 
 static int compact_locked(struct one *s, struct err *e)

@@ -130,8 +130,11 @@ static void tell_context(struct show *s, const struct turn *t)
 	if (t->left_out) {
 		say_left_out(s, t);
 	} else if (t->summed && !s->told_summary) {
-		snprintf(line, sizeof(line), "the first %zu of %zu exchanges go along as a summary", t->summed,
-		         t->counting);
+		if (t->summed < t->counting)
+			snprintf(line, sizeof(line), "the first %zu of %zu exchanges go along as a summary",
+			         t->summed, t->counting);
+		else
+			snprintf(line, sizeof(line), "all earlier exchanges go along as a summary");
 		say(line);
 	}
 	s->told_summary = t->summed > 0;

@@ -149,6 +149,16 @@ load context
 	same sent '1 -5- 7 8 9 10 12 .' "$(sent)"
 }
 
+@test "a summary of all that was said is said to be that" {
+	held a 12
+	summary 12 'They spoke of geese.' >>"$(history a)"
+	answers "$(says hello)"
+	run_split mc-chat -s a --context 4096 hi
+	assert_status 0
+	same 'standard error' 'mc-chat: all earlier exchanges go along as a summary' "$err"
+	same sent 'S .' "$(sent)"
+}
+
 @test "a summary goes along in the place of what it stands for" {
 	held a 12
 	summary 9 'They spoke of geese.' >>"$(history a)"

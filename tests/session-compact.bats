@@ -76,6 +76,13 @@ unchanged() { cmp before "$(history a)"; }
 	assert_status 0
 	same 'standard error' "mc-session-compact: session 'a' has nothing more to sum up before its last 1 exchange" "$err"
 	same requests 1 "$(requests)"
+	mc-session-compact -k 0 a
+	run_split mc-session-compact -k 0 a
+	assert_status 0
+	same 'standard error' "mc-session-compact: session 'a' has nothing more to sum up" "$err"
+	run_split mc-session-compact -k -1 a
+	assert_status 2
+	same 'first line of standard error' "mc-session-compact: --keep '-1' is not a whole number from 0 on" "${err%%$'\n'*}"
 }
 
 @test "the summary that is of use goes into the next one; one that a rewind took out does not" {

@@ -1,6 +1,7 @@
 #include "base/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,10 +180,11 @@ int cli_number(const char *text, const char *what, long min, long max, long *out
 
 	errno = 0;
 	*out = strtol(text, &end, 10);
-	if (end == text || *end || errno || *out < min || *out > max)
-		return err_set(e, ERR_USAGE, "%s '%s' is not a whole number from %ld to %ld", what, text,
-		               min, max);
-	return 0;
+	if (end != text && !*end && !errno && *out >= min && *out <= max)
+		return 0;
+	if (max == LONG_MAX)
+		return err_set(e, ERR_USAGE, "%s '%s' is not a whole number from %ld on", what, text, min);
+	return err_set(e, ERR_USAGE, "%s '%s' is not a whole number from %ld to %ld", what, text, min, max);
 }
 
 /* Edits (insert, delete, replace, swap neighbours) from `a` to `b`. */
