@@ -556,6 +556,9 @@ static int run_turn(struct chat *chat, struct span prompt)
 		files_detach(&chat->files);
 	turn_release(&t);
 	buf_release(&model);
+	/* The terminal's ^C stands where the sentence is to begin. */
+	if (e.kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
 	if (r < 0)
 		return fail(&e);
 	return chat->show.write_error && chat->show.write_error != EPIPE

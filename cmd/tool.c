@@ -52,7 +52,8 @@ void say_for_now(const char *sentence)
 
 	buf_addf(&b, "%s: ", tool_name);
 	neutral_add_line(&b, span_str(sentence));
-	term_add_fit(&fitted, buf_span(&b), columns > 1 ? columns - 1 : 1, false);
+	/* Were there no room for the terminal's ^C, it would begin a line that is not written over. */
+	term_add_fit(&fitted, buf_span(&b), columns > 2 ? columns - 2 : 1, false);
 	fputs(fitted.p, stderr);
 	buf_release(&b);
 	buf_release(&fitted);

@@ -216,6 +216,25 @@ filled() {
 	same 'exit status' 0 "$(term_status)"
 }
 
+@test "Ctrl-C before anything came: what is said of it begins its line" {
+	answers '{"steps":[{"hang":true}]}' "$(jq -nc --arg why "$(printf '%0200d' 0)" '{status:429,headers:{"Retry-After":"30"},
+		steps:[{send:({error:{message:$why}}|tojson)}]}')"
+	export MC_RETRIES=1
+	term_start mc-chat -n -s s
+	enter q1
+	poll 30 test -s "$SERVER_LOG"
+	term_keys C-c
+	term_wait '^mc-chat: interrupted$'
+	at_prompt
+	enter q2
+	term_wait '^mc-chat: trying again in '
+	term_keys C-c
+	poll 30 shows_twice '^mc-chat: interrupted$'
+	at_prompt
+	# What counted down is gone.
+	same 'on the screen' $'> q1\nmc-chat: interrupted\n> q2\nmc-chat: interrupted\n>' "$(term_screen | sed -n '/^> q1/,$p' | sed '/^$/d')"
+}
+
 @test "a second Ctrl-C at the prompt leaves, with status 130" {
 	term_start mc-chat -n -s s
 	at_prompt
