@@ -593,7 +593,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	struct json_object *o, *list;
 	int r = 0;
 
-	if (wire_parse(body, &o, e) < 0)
+	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = json_member(o, "data");
 	if (!json_object_is_type(list, json_type_array))

@@ -641,7 +641,7 @@ static int models(struct span body,
 	struct json_object *o, *list;
 	int r = 0;
 
-	if (wire_parse(body, &o, e) < 0)
+	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = json_member(o, "models");
 	/* A page of nothing is {}. */

@@ -320,7 +320,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	int r = 0;
 
 	(void)next;
-	if (wire_parse(body, &o, e) < 0)
+	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = json_member(o, "data");
 	/* Ollama without a model says null. */

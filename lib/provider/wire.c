@@ -83,7 +83,9 @@ bool wire_is_text(const struct attachment *a)
 int wire_parse(struct span json, struct json_object **o, struct err *e)
 {
 	if (json_parse_lenient(json, o, e) < 0) {
-		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
+		if (e->kind != ERR_DAMAGED)
+			return -1;
+		e->kind = ERR_NETWORK;
 		return err_prefix(e, "the server sent a malformed event");
 	}
 	if (json_object_is_type(*o, json_type_object))
@@ -100,6 +102,17 @@ int wire_parse_body(struct span json, struct json_object **o, struct err *e)
 		return 0;
 	if (why.kind == ERR_NETWORK && json_is_whole(json))
 		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+	return err_set(e, why.kind, "%s", why.msg);
+}
+
+int wire_parse_models(struct span json, struct json_object **o, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (wire_parse(json, o, &why) == 0)
+		return 0;
+	if (why.kind == ERR_NETWORK)
+		return err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
 	return err_set(e, why.kind, "%s", why.msg);
 }
 

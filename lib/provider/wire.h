@@ -27,6 +27,8 @@ bool wire_is_text(const struct attachment *a);
 int wire_parse(struct span json, struct json_object **o, struct err *e);
 /* The same for the body of an answer: other JSON comes from the wrong server, or path. */
 int wire_parse_body(struct span json, struct json_object **o, struct err *e);
+/* And for a list of models. */
+int wire_parse_models(struct span json, struct json_object **o, struct err *e);
 /* The end of event() and whole(): frees `o`, and looks whether memory held. */
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e);
 

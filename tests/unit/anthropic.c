@@ -701,7 +701,7 @@ static void test_models(void)
 	is_int(list("{\"models\":[]}", &out, &next, &e), -1, "what is no list");
 	is_err(&e, ERR_NETWORK, "is no list of models", "says so");
 	is_int(list("{\"data\":[", &out, &next, &e), -1, "what breaks off");
-	is_err(&e, ERR_NETWORK, "malformed", "says so");
+	is_err(&e, ERR_NETWORK, "no list of models", "says so");
 	buf_release(&out);
 	buf_release(&next);
 	buf_release(&url);

@@ -699,7 +699,7 @@ static void test_models(void)
 	is_err(&e, ERR_NETWORK, "no list of models", "is an error");
 	err_clear(&e);
 	is_int(list_models(&t, "{\"models\":[{\"na", &next, &e), -1, "one that breaks off");
-	is_err(&e, ERR_NETWORK, "malformed", "is an error");
+	is_err(&e, ERR_NETWORK, "no list of models", "is an error");
 	buf_release(&t.list);
 	buf_release(&next);
 }

@@ -655,7 +655,7 @@ static void test_models(void)
 		{ "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"}]}", "a/0/0 ", NULL },
 		{ "{\"data\":[{\"id\":\"a\"},{\"id\":\"stop-here\"},{\"id\":\"b\"}]}", "a/0/0 stop-here/0/0 ", "enough" },
 		{ "{\"data\":{}}", "", "no list of models" }, { "{}", "", "no list of models" },
-		{ "[]", "", "malformed" }, { "{\"data\":[", "", "malformed" }, { "", "", "malformed" },
+		{ "[]", "", "no list of models" }, { "{\"data\":[", "", "no list of models" }, { "", "", "no list of models" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
