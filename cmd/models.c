@@ -8,10 +8,10 @@
 #include "applet.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "talk/models.h"
 #include "tool.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
-#include "turn/models.h"
 
 enum { O_JSON = OPT_LONG, O_REFRESH, O_CACHED };
 

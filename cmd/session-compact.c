@@ -9,11 +9,11 @@
 #include "base/io.h"
 #include "show.h"
 #include "store/session.h"
+#include "talk/models.h"
 #include "tool.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
 #include "turn/compact.h"
-#include "turn/models.h"
 
 enum { O_JSON = OPT_LONG, O_CONTEXT, O_TIMEOUT };
 

@@ -12,9 +12,9 @@
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/session.h"
+#include "talk/endpoint.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
-#include "turn/endpoint.h"
 
 const char *tool_name = "mcbox";
 

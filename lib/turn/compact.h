@@ -12,8 +12,8 @@
 #ifndef TURN_COMPACT_H
 #define TURN_COMPACT_H
 
+#include "talk/talk.h"
 #include "turn/context.h"
-#include "turn/talk.h"
 
 struct compact_ask {
 	const struct conversation *conversation;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json-scan.h"
-#include "turn/models.h"
+#include "talk/models.h"
 #include "turn/relevance.h"
 
 #define GAP 12      /* tokens of the words that say that some are left out */

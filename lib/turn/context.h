@@ -21,7 +21,7 @@
 
 #include "provider/provider.h"
 #include "store/history.h"
-#include "turn/endpoint.h"
+#include "talk/endpoint.h"
 #include "turn/tokens.h"
 
 struct context_ask {

@@ -7,10 +7,10 @@
 #include "base/utf8.h"
 #include "store/place.h"
 #include "store/spool.h"
+#include "talk/models.h"
+#include "talk/talk.h"
 #include "turn/compact.h"
 #include "turn/context.h"
-#include "turn/models.h"
-#include "turn/talk.h"
 
 void turn_release(struct turn *t)
 {

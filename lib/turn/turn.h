@@ -1,20 +1,20 @@
 /*
  * One turn: from a prompt to a stored exchange.
  *
- * This room brings store, net and provider together. It reports through struct err
+ * This room brings the store and the talk together. It reports through struct err
  * and the callbacks below; it prints nothing.
  *
  * The order is what keeps the promise that what reached the screen is on the disk:
- * lock, read the conversation, store the files, spool the prompt, send it; each piece of the reply
- * is spooled and then shown; then the exchange is stored, the spool dropped, the
- * lock released. An interrupted or failed turn is stored too, with its status.
+ * lock, read the conversation, store the files, spool the prompt, send it; each piece
+ * of the reply is spooled and then shown; then the exchange is stored, the spool
+ * dropped, the lock released. An interrupted or failed turn is stored too, with its status.
  */
 #ifndef TURN_TURN_H
 #define TURN_TURN_H
 
 #include "store/session.h"
+#include "talk/talk.h"
 #include "turn/files.h"
-#include "turn/talk.h"
 
 /* What a turn is to do, and what became of it. */
 struct turn {

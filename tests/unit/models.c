@@ -1,4 +1,4 @@
-#include "turn/models.h"
+#include "talk/models.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "talk/models-cache.h"
 #include "tap.h"
 #include "temp.h"
-#include "turn/models-cache.h"
 
 static struct config config = CONFIG_INIT;
 

@@ -1,4 +1,4 @@
-#include "turn/trace.h"
+#include "talk/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>

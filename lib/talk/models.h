@@ -12,10 +12,10 @@
  * quite right counts as none, one that cannot be written is no error, and what is in it is
  * printed at most, as text that strangers wrote.
  */
-#ifndef TURN_MODELS_H
-#define TURN_MODELS_H
+#ifndef TALK_MODELS_H
+#define TALK_MODELS_H
 
-#include "turn/endpoint.h"
+#include "talk/endpoint.h"
 
 #define MODELS_MAX 20000    /* of a list; what is beyond is left out */
 #define MODEL_TEXT_MAX 512  /* bytes of an id or a name; a longer one is none */

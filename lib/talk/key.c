@@ -1,4 +1,4 @@
-#include "turn/key.h"
+#include "talk/key.h"
 
 #include <errno.h>
 #include <fcntl.h>

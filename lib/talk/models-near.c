@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "turn/models.h"
+#include "talk/models.h"
 
 #define WORD_MAX 64  /* letters and digits of a name that are compared */
 #define SHOWN_MAX 80 /* bytes of a name that goes into a sentence */

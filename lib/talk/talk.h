@@ -7,11 +7,11 @@
  *	letter_release(&letter)
  *	talk_close(&talk)
  */
-#ifndef TURN_TALK_H
-#define TURN_TALK_H
+#ifndef TALK_TALK_H
+#define TALK_TALK_H
 
-#include "turn/endpoint.h"
-#include "turn/trace.h"
+#include "talk/endpoint.h"
+#include "talk/trace.h"
 
 enum talk_part { TALK_TEXT, TALK_REASONING };
 

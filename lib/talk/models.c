@@ -1,4 +1,4 @@
-#include "turn/models.h"
+#include "talk/models.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/utf8.h"
-#include "turn/models-cache.h"
+#include "talk/models-cache.h"
 
 #define VALID_MS (INT64_C(24) * 60 * 60 * 1000)
 

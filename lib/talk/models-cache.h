@@ -1,8 +1,8 @@
 /* Where the lists of models are kept: models.h is what the rest of the room uses. */
-#ifndef TURN_MODELS_CACHE_H
-#define TURN_MODELS_CACHE_H
+#ifndef TALK_MODELS_CACHE_H
+#define TALK_MODELS_CACHE_H
 
-#include "turn/models.h"
+#include "talk/models.h"
 
 /* False, and an empty list: none is kept, or it is not to be trusted. */
 bool models_load(struct model_list *l, const struct endpoint *ep);

@@ -9,13 +9,13 @@
  *	endpoint_open(&ep, http, stop_fd, &e)
  *	endpoint_release(&ep)
  */
-#ifndef TURN_ENDPOINT_H
-#define TURN_ENDPOINT_H
+#ifndef TALK_ENDPOINT_H
+#define TALK_ENDPOINT_H
 
 #include "base/config.h"
 #include "net/http.h"
 #include "provider/provider.h"
-#include "turn/key.h"
+#include "talk/key.h"
 
 struct endpoint {
 	const struct config *config;

@@ -1,8 +1,8 @@
 /* What to say when a server refuses: in its own words where it has some, and the way out. */
-#ifndef TURN_REFUSAL_H
-#define TURN_REFUSAL_H
+#ifndef TALK_REFUSAL_H
+#define TALK_REFUSAL_H
 
-#include "turn/talk.h"
+#include "talk/talk.h"
 
 /* An answer of another status than 2xx. Returns -1; fills in *p. To wait and try again is
  * advised only after the last attempt. */

@@ -5,11 +5,11 @@
  *
  * A trace that cannot be written says so once and ends nothing.
  */
-#ifndef TURN_TRACE_H
-#define TURN_TRACE_H
+#ifndef TALK_TRACE_H
+#define TALK_TRACE_H
 
 #include "net/http.h"
-#include "turn/key.h"
+#include "talk/key.h"
 
 struct trace {
 	int fd;                /* -1: none */

@@ -7,7 +7,7 @@
  * It is written under another name and renamed; nothing is synced. Whatever cannot be
  * done is left undone without a word, since the server can be asked again.
  */
-#include "turn/models-cache.h"
+#include "talk/models-cache.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "turn/talk.h"
+#include "talk/talk.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "net/sse.h"
 #include "store/spool.h"
-#include "turn/refusal.h"
+#include "talk/refusal.h"
 
 #define REPLY_MAX (128u << 20)            /* bytes of text and reasoning, as a record holds them */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */

@@ -1,4 +1,4 @@
-#include "turn/endpoint.h"
+#include "talk/endpoint.h"
 
 #include <json-c/linkhash.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * A key goes into one header of a request and nowhere else: key_release() wipes it.
  * Errors name where it comes from, never the key.
  */
-#ifndef TURN_KEY_H
-#define TURN_KEY_H
+#ifndef TALK_KEY_H
+#define TALK_KEY_H
 
 #include "base/config.h"
 #include "provider/provider.h"

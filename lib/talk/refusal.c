@@ -1,4 +1,4 @@
-#include "turn/refusal.h"
+#include "talk/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
-#include "turn/models.h"
+#include "talk/models.h"
 
 #define MESSAGE_MAX 300      /* characters of a server's own words */
 #define FIRST_DELAY_MS 500
