@@ -118,15 +118,6 @@ static int find_way(struct one *s, struct err *e)
 	return choose_model(s, e) < 0 ? -1 : talk_open(&s->how, e);
 }
 
-static int64_t window_of(const struct one *s)
-{
-	const struct endpoint *ep = &s->how.endpoint;
-
-	if (s->job->context)
-		return s->job->context;
-	return ep->context ? ep->context : models_window(ep, s->model.p);
-}
-
 static void print_summary(struct job *j, const struct gist *gist)
 {
 	struct buf b = BUF_INIT;
@@ -176,7 +167,7 @@ static int compact_locked(struct one *s, struct err *e)
 	int r = find_way(s, e);
 
 	ask.model = s->model.p;
-	ask.window = r == 0 ? window_of(s) : 0;
+	ask.window = r == 0 ? context_window(&s->how.endpoint, s->model.p, s->job->context) : 0;
 	if (r == 0)
 		r = compact(&k, &s->how, &ask, e);
 	if (r > 0)

@@ -22,6 +22,13 @@ struct choice {
 	int64_t used;
 };
 
+int64_t context_window(const struct endpoint *ep, const char *model, int64_t given)
+{
+	if (given)
+		return given;
+	return ep->context ? ep->context : models_window(ep, model);
+}
+
 int64_t context_reply(int64_t window)
 {
 	return window / 4 < CONTEXT_REPLY ? window / 4 : CONTEXT_REPLY;

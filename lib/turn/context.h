@@ -52,6 +52,9 @@ struct context {
 int context_make(struct context *cx, const struct context_ask *ask, struct err *e);
 void context_release(struct context *cx);
 
+/* The window that counts: the one that is `given`, else that of the settings, else what is
+ * known of the model; 0: nothing is. */
+int64_t context_window(const struct endpoint *ep, const char *model, int64_t given);
 /* What a reply may have of a window, when nobody says so. */
 int64_t context_reply(int64_t window);
 /* What max_tokens says of that; 0 when it is not set. */

@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 #include "store/place.h"
 #include "store/spool.h"
-#include "talk/models.h"
 #include "talk/talk.h"
 #include "turn/compact.h"
 #include "turn/context.h"
@@ -269,20 +268,13 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct message *
 	return r;
 }
 
-static int64_t window_of(const struct turn *t, const struct endpoint *ep)
-{
-	if (t->context)
-		return t->context;
-	return ep->context ? ep->context : models_window(ep, t->model_used.p);
-}
-
 /* All that comes before something is stored or sent. */
 static int prepare(struct turn *t, const struct talk *how, const struct session *x,
                    const struct conversation *c, struct span model, struct message *m, struct err *e)
 {
 	if (begin(t, model, e) < 0)
 		return -1;
-	t->window = window_of(t, &how->endpoint);
+	t->window = context_window(&how->endpoint, t->model_used.p, t->context);
 	return write_message(t, how, x, c, m, e);
 }
 
