@@ -210,6 +210,17 @@ quotes() {
 	nowhere
 }
 
+@test "the key is not in a trace as JSON writes it, either" {
+	local key='sk/can"ary-0123456789'
+	section '"apiKeyFile":"~/key"' "$(stream '{"text":"yes"}' \
+		'{"send":"data: {\"x\":\"sk\\/can\\\"ary-0123456789\"}\n\n"}' "$END")"
+	(umask 077 && echo "$key" >"$HOME/key")
+	mc-chat --trace trace.jsonl -p mine "say $key"
+	same header "Bearer $key" "$(sent)"
+	jq -se 'length > 3' trace.jsonl
+	refute grep -F 'ary-0123456789' trace.jsonl
+}
+
 @test "nor is it in what mc-models says of a server that says it back" {
 	local i list=(
 		"$(refuses 401 "{\"error\":{\"message\":\"bad key $KEY here\"}}")"

@@ -361,14 +361,33 @@ bool key_is_in(const struct key *k, struct span text)
 	return k->value.n >= KEY_SECRET && memmem(text.p, text.n, k->value.p, k->value.n);
 }
 
+/* How many bytes at the beginning of `text` are the key, which may be escaped as in a JSON
+ * string; 0: it is not there. */
+static size_t match(const struct key *k, const char *text, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < k->value.n; i++, at++) {
+		char c = k->value.p[i];
+
+		if (at + 1 < n && text[at] == '\\' && text[at + 1] == c && strchr("/\"\\", c))
+			at++;
+		else if (at >= n || text[at] != c)
+			return 0;
+	}
+	return at;
+}
+
 void key_redact(const struct key *k, char *text, size_t n)
 {
-	size_t len = k->value.n;
+	size_t len = k->value.n, found;
+	char *end = text + n;
 
 	if (len < KEY_SECRET)
 		return;
-	for (char *p = text; (p = memmem(p, n - (size_t)(p - text), k->value.p, len)); p += len)
-		memset(p, '*', len);
+	for (char *p = text; (p = memchr(p, k->value.p[0], (size_t)(end - p))); p += found ? found : 1)
+		if ((found = match(k, p, (size_t)(end - p))) > 0)
+			memset(p, '*', found);
 	while (--len >= KEY_SECRET) /* a message that was cut may end within it */
 		if (n >= len && memcmp(text + n - len, k->value.p, len) == 0)
 			memset(text + n - len, '*', len);

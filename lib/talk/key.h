@@ -37,7 +37,7 @@ void key_origin(struct buf *b, const struct provider *p, const struct config_pro
 /* Adds what to do about a server that refuses the key, as the end of a sentence. */
 void key_advise(const struct key *k, struct buf *b);
 
-/* Puts asterisks in place of the key wherever it is in `text`. */
+/* Puts asterisks in place of the key wherever it is in `text`, which may be JSON. */
 void key_redact(const struct key *k, char *text, size_t n);
 /* Whether it is in there. */
 bool key_is_in(const struct key *k, struct span text);
