@@ -229,6 +229,20 @@ small\t8192\tThe small one'
 	assert_err_empty
 }
 
+@test "what a server says of its refusal is cut between characters, and goes on as one sentence" {
+	local long
+	long=$(printf 'é%.0s' {1..300})
+	offers "$(refuses 401 '{"error":{"message":"No key."}}')" "$(refuses 500 "{\"error\":{\"message\":\"a$long\"}}")" \
+		"$(refuses 302 '')"
+	run_split mc-models
+	assert_err_has 'answered 401: No key; no API key is set'
+	run_split mc-models
+	assert_err_has "answered 500: a${long:0:199}…"
+	run_split mc-models
+	assert_status 3
+	assert_err_has 'answered 302; redirects are not followed: is the base URL right?'
+}
+
 @test "without an old list a failure is one" {
 	offers "$(refuses 401 '{"error":{"message":"no"}}')" "$(refuses 404 '<html>' text/html)" "$(says x)"
 	run_split mc-models

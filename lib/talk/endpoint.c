@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
+#include "base/utf8.h"
 
 #define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
 #define GET_MAX (16u << 20)
+#define SAID_MAX 200       /* characters of what a server says of its refusal */
 #define GET_TIMEOUT_S 30L  /* without a byte */
 #define GET_TOTAL_S 60L    /* in all: some send a byte now and then */
 #define LOOK_TIMEOUT_S 3L /* for what is found on a port of this machine */
@@ -238,13 +240,20 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 {
 	struct problem p = PROBLEM_INIT;
 	struct buf way_out = BUF_INIT;
+	struct span said;
+	bool cut;
 
 	ep->provider->problem(buf_span(&rs->body), &p);
 	key_redact(&ep->key, p.message.p, p.message.n);
 	if (rs->status == 401 || rs->status == 403 || p.status == 401)
 		key_advise(&ep->key, &way_out);
-	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.200s%s", url, rs->status, p.message.n ? ": " : "",
-	        p.message.p, way_out.p);
+	else if (rs->status >= 300 && rs->status < 400)
+		buf_adds(&way_out, "; redirects are not followed: is the base URL right?");
+	said = utf8_head(buf_span(&p.message), SAID_MAX, &cut);
+	if (said.n > 1 && way_out.n && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
+		said.n--; /* the sentence goes on */
+	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, said.n ? ": " : "",
+	        (int)said.n, said.p, cut ? "…" : "", way_out.p);
 	buf_release(&p.message);
 	buf_release(&way_out);
 	return -1;
