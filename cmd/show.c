@@ -194,18 +194,26 @@ static void put_exchange(struct show *s, const struct turn *t, const char *type)
 	put_json(s, &line);
 }
 
+static void add_error(struct buf *line, const char *message)
+{
+	struct buf clean = BUF_INIT;
+
+	utf8_add_clean(&clean, span_str(message));
+	buf_adds(line, ",\"error\":");
+	json_add_str(line, buf_span(&clean));
+	line->oom |= clean.oom;
+	buf_release(&clean);
+}
+
 void show_error(struct show *s, const struct err *e, int status)
 {
-	struct buf line = BUF_INIT, clean = BUF_INIT;
+	struct buf line = BUF_INIT;
 
 	if (s->form != SHOW_EVENTS)
 		return;
-	utf8_add_clean(&clean, span_str(e->msg));
 	begin_event(&line, "error");
-	buf_adds(&line, ",\"error\":");
-	json_add_str(&line, buf_span(&clean));
+	add_error(&line, e->msg);
 	buf_addf(&line, ",\"exitStatus\":%d", status);
-	buf_release(&clean);
 	put_json(s, &line);
 }
 
@@ -310,6 +318,16 @@ static void put_record(struct show *s, const struct turn *t)
 
 /* ---- waiting for another attempt ---- */
 
+static void put_retry(struct show *s, const char *why, int64_t wait)
+{
+	struct buf line = BUF_INIT;
+
+	begin_event(&line, "retry");
+	add_error(&line, why);
+	buf_addf(&line, ",\"wait\":%" PRId64, wait);
+	put_json(s, &line);
+}
+
 /* A terminal sees the seconds go by; anything else one line. */
 void show_wait(void *ctx, const char *why, int64_t left)
 {
@@ -317,6 +335,8 @@ void show_wait(void *ctx, const char *why, int64_t left)
 	struct buf line = BUF_INIT;
 	bool terminal = isatty(STDERR_FILENO);
 
+	if (s->form == SHOW_EVENTS && left > 0 && !s->waited)
+		put_retry(s, why, left);
 	if (s->waited && terminal)
 		fputs("\r\033[K", stderr);
 	if (left > 0 && (terminal || !s->waited)) { /* the seconds first: a terminal may cut the rest */

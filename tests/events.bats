@@ -84,6 +84,14 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	jq -se '.[2].exchange.status == "interrupted" and .[3].exitStatus == 130' <<<"$out"
 }
 
+@test "events: an attempt that failed in passing" {
+	answers "$(refuses 503 '{"error":"busy"}')" "$(says hello)"
+	MC_RETRIES=1 run_split mc-chat --events -n -s s hi
+	assert_status 0
+	same types 'started retry text stored' "$(types)"
+	jq -se '.[1] | (.error | contains("503")) and .wait > 0 and .wait <= 1000' <<<"$out"
+}
+
 @test "events: at a terminal nothing of them is obeyed" {
 	answers "$(stream '{"text":"\u001b[31mred"}' "$END")"
 	term_start -x 200 mc-chat --events --no-stdin -n -s s hi

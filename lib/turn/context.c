@@ -188,12 +188,23 @@ static void choose_all(struct choice *ch)
 		take(ch, i, INT64_MAX, 0);
 }
 
+/* The tokens of the prompt's text, and of its files that are text. */
+static int64_t words(const struct tally *t, const struct exchange *x)
+{
+	int64_t sum = tally_text(t, x->query);
+
+	for (size_t i = 0; i < x->nattachments; i++)
+		if (span_eq(x->attachments[i].type, "text/plain"))
+			sum += tokens_of_file(&x->attachments[i]);
+	return sum;
+}
+
 static int choose(struct choice *ch, struct err *e)
 {
 	const struct context_ask *ask = ch->ask;
 	const struct tally *t = &ch->tally;
 	int64_t prompt = tally_prompt(t, ask->prompt);
-	int64_t alone = t->system + prompt + (t->n ? GAP : 0);
+	int64_t alone = t->system + words(t, ask->prompt) + (t->n ? GAP : 0);
 
 	ch->used = t->base + prompt;
 	ch->limit = context_limit(ask);
@@ -202,7 +213,8 @@ static int choose(struct choice *ch, struct err *e)
 	if (!ask->window) {
 		take_summary(ch);
 	} else if (t->whole + prompt > ch->limit) {
-		/* What the provider adds is a guess: only what is ours is a reason to refuse. */
+		/* What the provider adds, and what pictures come to, is a guess: only words are a
+		 * reason to refuse. */
 		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
 	}
 	choose_all(ch);

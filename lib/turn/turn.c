@@ -217,7 +217,8 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 {
 	struct err why = ERR_INIT;
 
-	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 && buf_check(&t->error, &why) == 0 &&
+	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 &&
+	    buf_check(&t->error, &why) == 0 &&
 	    session_append(x, &c->summary, &t->exchange, changes(t), &why) == 0)
 		return failed;
 	if (why.kind == ERR_GONE) {

@@ -451,6 +451,8 @@ static void test_files(void)
 	sends(&ask, "the prompt is too long by about 21 tokens: with the system prompt it has about 3021, and of "
 	      "the window of 4000 tokens, 1000 are kept for the reply; shorten it, or say with --context what "
 	      "the window is", "or do not fit");
+	asked.attachments = &pdf;
+	sends(&ask, "/3.", "but what a PDF comes to is a guess, and no reason to refuse");
 	asked.nattachments = 0;
 	c.turns[1].exchange.attachments = &pdf;
 	sends(&ask, " 0/1 2.", "too large ones are left out");
