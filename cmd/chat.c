@@ -56,7 +56,7 @@ struct chat {
 	struct session_choice choice;
 	const char *alias;          /* which brought the choice's provider along; or NULL */
 	const char *schema_file, *trace_file;
-	struct params params;       /* over those of the settings */
+	const struct cli *cli;      /* its -o go over the parameters of the settings */
 	struct files files;         /* for the next prompt, and those known from earlier ones */
 	bool last, create, no_save, no_wait, no_stdin;
 	long timeout, context;
@@ -104,6 +104,16 @@ static int trace_to(struct chat *chat, const char *path, struct err *e)
 	return 0;
 }
 
+/* What the settings say, which it changes, is not known yet. */
+static int check_param(const char *text, struct err *e)
+{
+	struct params p = PARAMS_INIT;
+	int r = params_add(&p, text, e);
+
+	params_release(&p);
+	return r;
+}
+
 static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 {
 	for (size_t i = 0; i < c->nopts; i++) {
@@ -122,7 +132,7 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 				return -1;
 			break;
 		case 'o':
-			if (params_add(&chat->params, val, e) < 0)
+			if (check_param(val, e) < 0)
 				return err_prefix(e, "-o");
 			break;
 		case O_SCHEMA: chat->schema_file = val; break;
@@ -291,9 +301,9 @@ static int use_provider(struct chat *chat, struct span stored, struct err *e)
 		r = endpoint_find(&chat->how.endpoint, &chat->tool.config, name.p, e);
 	if (r == 0)
 		r = endpoint_params(&chat->how.endpoint, &chat->how.params, e);
-	for (size_t i = 0; r == 0 && i < chat->params.n; i++)
-		r = params_set(&chat->how.params, buf_span(&chat->params.list[i].key),
-		               buf_span(&chat->params.list[i].value), e);
+	for (size_t i = 0; r == 0 && i < chat->cli->nopts; i++)
+		if (chat->cli->opts[i].id == 'o')
+			r = params_add(&chat->how.params, chat->cli->opts[i].val, e);
 	buf_release(&name);
 	return r;
 }
@@ -436,7 +446,6 @@ static void close_chat(struct chat *chat)
 	}
 	trace_close(&chat->trace);
 	show_release(&chat->show);
-	params_release(&chat->params);
 	files_release(&chat->files);
 	buf_release(&chat->schema);
 	buf_release(&chat->found_model);
@@ -710,7 +719,7 @@ static int run(const struct cli *c)
 		.stop_fd = -1,
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
 		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT, .schema = BUF_INIT, .found_model = BUF_INIT,
-		.params = PARAMS_INIT, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
+		.cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
 	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
 	struct err e = ERR_INIT;
@@ -718,7 +727,6 @@ static int run(const struct cli *c)
 
 	chat.show.terminal = at_terminal();
 	if (read_options(c, &chat, &e) < 0) {
-		params_release(&chat.params);
 		files_release(&chat.files);
 		return fail(&e);
 	}

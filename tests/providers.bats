@@ -233,6 +233,14 @@ serve() {
 		(has("top_p") | not)'
 }
 
+@test "-o: an empty one takes away what the settings say" {
+	serve "{\"responses\":[$(says hello)]}"
+	conf "{\"baseUrl\":\"$URL\",\"options\":{\"temperature\":0.2,\"seed\":7},\"providers\":
+		{\"openai-compatible\":{\"options\":{\"top_p\":0.5,\"x\":1}}}}"
+	mc-chat --no-stdin -m m -o temperature= -o x= -o seed=8 hi
+	request | jq -e '.body | .seed == 8 and .top_p == 0.5 and (has("temperature") or has("x") | not)'
+}
+
 @test "-o: what cannot be meant is refused, and nothing is sent" {
 	answers "$(says hello)"
 	local bad
