@@ -96,9 +96,9 @@ full_out() {
 	mcbox >list
 	same 'columns of the list' 1 "$(sed -nE 's/^(  mc-[a-z-]+ +).*/\1/p' list | awk '{ print length }' | sort -u | wc -l)"
 	local tool
-	for tool in $(sed -nE 's/^  (mc-[a-z-]+) .*/\1/p' list); do
+	while read -r tool; do
 		same "long lines of $tool" '' "$("$tool" --help | awk 'length > 80')"
-	done
+	done < <(sed -nE 's/^  (mc-[a-z-]+) .*/\1/p' list)
 }
 
 @test "help is shown wherever it is asked for, operands or not" {
