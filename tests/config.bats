@@ -160,6 +160,22 @@ refused() {
 	[[ ! -e s/a ]]
 }
 
+@test "config: a file that everybody may write is refused" {
+	conf '{"model":"x"}'
+	chmod 666 "$CONF"
+	refused "$CONF" 'chmod o-w'
+	chmod 664 "$CONF"
+	run_split mc-session-ls
+	assert_status 0
+}
+
+@test "config: a relative HOME is none" {
+	HOME=home run_split mc-session-new
+	assert_status 1
+	assert_err_has 'set HOME or MC_SESSIONS_DIR'
+	[[ ! -e home/.local ]]
+}
+
 @test "config: no JSON is an error that names the file" {
 	local bad
 	for bad in '{' '{"model":"x"' 'model = x' '' '{"model":"x",}' '{} {}' "{'model':'x'}" $'{"model":"\xff"}'; do

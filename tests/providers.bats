@@ -92,6 +92,27 @@ serve() {
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
+@test "a vendor without a key is not asked, and nothing is made" {
+	local p
+	for p in anthropic openai google; do
+		run_split mc-chat -p $p hello
+		assert_status 2
+		assert_err_has "no API key for $p: put one into the environment variable"
+		assert_out_empty
+		[[ ! -e $MC_SESSIONS_DIR ]]
+	done
+}
+
+@test "a model of the environment is not for a vendor that cannot have it" {
+	conf '{"aliases":{"o":{"provider":"openai","model":"gpt-5"}},"providers":{"gw":{"baseUrl":"http://localhost:1","model":"m"}}}'
+	export MC_MODEL=o
+	same 'with its own provider' 'openai gpt-5' "$(chosen)"
+	refute has model "$(chosen -p anthropic)" gpt-5 >/dev/null
+	MC_MODEL=gpt-5
+	refute has model "$(chosen -p anthropic)" gpt-5 >/dev/null
+	same 'a gateway may have it' 'gw gpt-5' "$(chosen -p gw)"
+}
+
 # Servers of one's own
 
 @test "with a key, a model that no vendor is known by: another key is not the way on" {

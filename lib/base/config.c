@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cli.h"
@@ -20,6 +21,14 @@ static const char *env(const char *name)
 	const char *v = getenv(name);
 
 	return v && *v ? v : NULL;
+}
+
+/* A relative one would be another directory wherever one stands. */
+static const char *home_dir(void)
+{
+	const char *home = env("HOME");
+
+	return home && home[0] == '/' ? home : NULL;
 }
 
 /* The buffer's bytes become the string. */
@@ -39,7 +48,7 @@ static int keep(char **to, struct buf *b, struct err *e)
 static int xdg_path(char **out, const char *name, const char *fallback, const char *tail,
                     struct err *e)
 {
-	const char *base = env(name), *home = env("HOME");
+	const char *base = env(name), *home = home_dir();
 	struct buf b = BUF_INIT;
 
 	if (base && base[0] == '/')
@@ -53,12 +62,24 @@ static int xdg_path(char **out, const char *name, const char *fallback, const ch
 
 void config_path(struct buf *b, const char *path)
 {
-	const char *home = env("HOME");
+	const char *home = home_dir();
 
 	if (strncmp(path, "~/", 2) == 0 && home)
 		buf_addf(b, "%s%s", home, path + 1);
 	else
 		buf_adds(b, path);
+}
+
+/* It names programs to run, and servers that get keys. */
+static int judge(int fd, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot look at it");
+	if (S_ISREG(st.st_mode) && (st.st_mode & 002))
+		return err_set(e, ERR_FAILED, "everybody may write it (mode %04o): chmod o-w", st.st_mode & 07777);
+	return 0;
 }
 
 /* A file that MC_CONFIG names must be there; the usual place may be empty. */
@@ -84,8 +105,10 @@ static int read_file(struct config *c, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, "cannot read config '%s'", c->file);
 	b = (struct buf)BUF_INIT;
-	r = io_read_all(fd, &b, MAX_FILE);
+	r = judge(fd, e);
 	if (r < 0)
+		err_prefix(e, "config '%s'", c->file);
+	else if ((r = io_read_all(fd, &b, MAX_FILE)) < 0)
 		err_sys(e, errno, "cannot read config '%s'", c->file);
 	else if ((r = config_read(c, buf_span(&b), e)) < 0)
 		err_prefix(e, "config '%s'", c->file);
@@ -147,6 +170,7 @@ static int resolve_alias(struct config *c, struct err *e)
 		return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
 		               a->provider, c->provider);
 	c->model = a->model;
+	c->model_provider = a->provider;
 	if (a->provider) {
 		c->provider_of_file = c->model_of_file;
 		c->provider = a->provider;

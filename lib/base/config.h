@@ -45,6 +45,7 @@ struct config {
 
 	const char *provider; /* these are NULL when nobody set them */
 	const char *model;
+	const char *model_provider; /* whose alias it was, if that says so */
 	const char *base_url; /* of openai-compatible */
 	const char *system;
 	const char *proxy, *no_proxy;

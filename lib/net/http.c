@@ -322,8 +322,8 @@ static int run(struct transfer *t)
 			return 0;
 		if (left < 0) {
 			t->rs->failure = HTTP_FINAL;
-			return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld seconds",
-			               t->rq->idle_timeout);
+			return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld second%s",
+			               t->rq->idle_timeout, t->rq->idle_timeout == 1 ? "" : "s");
 		}
 		m = c->multi_poll(t->h->multi, &stop, t->rq->stop_fd >= 0,
 		                  left < 1000 ? (int)left : 1000, NULL);

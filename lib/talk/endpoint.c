@@ -153,12 +153,24 @@ void endpoint_release(struct endpoint *ep)
 
 /* ---- what it is used with ---- */
 
-/* The file's model is meant for the file's provider. */
+/* A vendor has no models of another. Others may: gateways have all of them. */
+static bool is_of_other(const struct provider *vendor, const char *model)
+{
+	if (!vendor->families || is_of_family(vendor, model))
+		return false;
+	for (const struct provider *const *p = providers; *p; p++)
+		if (is_of_family(*p, model))
+			return true;
+	return false;
+}
+
+/* The file's model is meant for the file's provider, and an alias for its own. */
 static bool is_meant(const struct endpoint *ep)
 {
 	const struct config *c = ep->config;
 
-	if (!c->model)
+	if (!c->model || (c->model_provider && strcmp(c->model_provider, ep->name) != 0) ||
+	    is_of_other(ep->provider, c->model))
 		return false;
 	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : NAMELESS, ep->name) == 0;
 }
@@ -371,6 +383,13 @@ static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct er
 	return nobody_here(ep, e);
 }
 
+/* A vendor answers nobody without one, but would have read the prompt. */
+static bool needs_key(const struct endpoint *ep)
+{
+	return ep->base_url && strcmp(ep->provider->name, NAMELESS) != 0 &&
+	       strcmp(ep->base_url, ep->provider->base_url) == 0;
+}
+
 int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
 {
 	if (ep->open || ep->provider->local)
@@ -380,6 +399,9 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 	/* The key is for the server that the user names, not for what is found on a port. */
 	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
 		return -1;
+	if (needs_key(ep) && !ep->key.value.n)
+		return err_set(e, ERR_USAGE, "no API key for %s: put one into %s, or see \"API keys\" in "
+		               "mcbox-config(5)", ep->name, ep->key.source);
 	if (!ep->base_url && look_here(ep, h, stop_fd, e) < 0)
 		return -1;
 	ep->open = true;

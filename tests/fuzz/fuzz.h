@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../unit/data.h"
@@ -84,7 +85,7 @@ static inline int file_of(struct span text)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
-	must(fd >= 0 && io_write(fd, text.p, text.n) == 0, "a file in memory");
+	must(fd >= 0 && fchmod(fd, 0600) == 0 && io_write(fd, text.p, text.n) == 0, "a file in memory");
 	return fd;
 }
 
