@@ -700,8 +700,10 @@ static int say_once(const struct cli *c, struct chat *chat)
 	struct buf prompt = BUF_INIT;
 	int status;
 
-	if (read_prompt(c, chat, &prompt, &e) < 0 || guard_turns(chat, &e) < 0) {
-		status = fail(&e);
+	/* The way is found first: no session is named that is then not made. */
+	if (read_prompt(c, chat, &prompt, &e) < 0 || guard_turns(chat, &e) < 0 ||
+	    talk_open(&chat->how, &e) < 0) {
+		status = after_signal(fail(&e));
 		show_error(&chat->show, &e, status);
 	} else {
 		if (with_person() && chat->show.form == SHOW_TEXT)

@@ -329,3 +329,12 @@ quotes() {
 	assert_err_has 'answered 401; no API key is sent to a server that was merely found: name it in MC_BASE_URL'
 	nowhere
 }
+
+@test "a prompt that cannot be sent for want of a key names no session" {
+	section '"apiKeyFile":"~/key"'
+	term_start mc-chat -p mine --no-stdin hi
+	same 'exit status' 1 "$(term_status)"
+	term_wait 'cannot open the key file'
+	refute term_shows Session
+	[[ ! -e $MC_SESSIONS_DIR ]]
+}
