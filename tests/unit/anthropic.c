@@ -1,89 +1,5 @@
 /* Anthropic's Messages API, on streams as it sends them. */
-#include "base/json.h"
-#include "data.h"
-#include "net/sse.h"
-#include "provider/provider.h"
-#include "tap.h"
-
-static const struct provider *anthropic;
-
-/* ---- a stream, in pieces ---- */
-
-struct heard {
-	struct reply reply;
-	struct err err;
-	int result; /* of the stream, or of end() */
-};
-
-static int on_event(void *ctx, struct span data, struct err *e)
-{
-	struct heard *h = ctx;
-	struct span copy = exact(data);
-	int r = anthropic->event(&h->reply, copy, e);
-
-	drop(copy);
-	return r;
-}
-
-/* Up to `split` in pieces of `step` bytes, the rest as one. */
-static void hear(struct heard *h, struct span stream, size_t split, size_t step)
-{
-	struct sse s = SSE_INIT(on_event, h);
-
-	*h = (struct heard){ .reply = REPLY_INIT, .err = ERR_INIT };
-	for (size_t at = 0; h->result == 0 && at < stream.n;) {
-		size_t n = at >= split ? stream.n - at : split - at < step ? split - at : step;
-		struct span piece = exact((struct span){ stream.p + at, n });
-
-		h->result = sse_feed(&s, piece, &h->err);
-		drop(piece);
-		at += n;
-	}
-	if (h->result == 0)
-		h->result = sse_end(&s, &h->err);
-	if (h->result == 0)
-		h->result = anthropic->end(&h->reply, &h->err);
-	sse_release(&s);
-}
-
-static bool same_buf(const struct buf *a, const struct buf *b)
-{
-	return span_same(buf_span(a), buf_span(b));
-}
-
-static bool same_usage(const struct usage *a, const struct usage *b)
-{
-	return a->input == b->input && a->output == b->output && a->total == b->total &&
-	       a->reasoning == b->reasoning && a->cached == b->cached;
-}
-
-static bool same_heard(const struct heard *a, const struct heard *b)
-{
-	return a->result == b->result && a->err.kind == b->err.kind &&
-	       strcmp(a->err.msg, b->err.msg) == 0 && a->reply.done == b->reply.done &&
-	       same_buf(&a->reply.text, &b->reply.text) &&
-	       same_buf(&a->reply.reasoning, &b->reply.reasoning) &&
-	       same_buf(&a->reply.finish_reason, &b->reply.finish_reason) &&
-	       same_usage(&a->reply.usage, &b->reply.usage) &&
-	       a->reply.problem.kind == b->reply.problem.kind &&
-	       a->reply.problem.status == b->reply.problem.status;
-}
-
-/* In two pieces, split at each place, and one byte at a time: it comes to the same. */
-static void is_same_in_pieces(const struct heard *want, struct span stream)
-{
-	int differ = 0;
-
-	for (size_t at = 0; at <= stream.n; at++) {
-		struct heard h;
-
-		hear(&h, stream, at, at < stream.n ? at : 1);
-		if (!same_heard(&h, want) && differ++ == 0)
-			tap_note("at byte %zu: %s", at, h.err.msg);
-		reply_release(&h.reply);
-	}
-	is_int(differ, 0, "the same split at each byte, and byte by byte");
-}
+#include "adapter.h"
 
 /* ---- streams ---- */
 
@@ -104,10 +20,7 @@ static void is_same_in_pieces(const struct heard *want, struct span stream)
 #define END "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
 #define EMPTY_TEXT "{\"type\":\"text\",\"text\":\"\"}"
 
-static const struct {
-	const char *what, *stream, *text, *reasoning, *finish;
-	struct usage usage;
-} streams[] = {
+static const struct good_stream streams[] = {
 	{ "a short answer",
 	  START "{\"input_tokens\":25,\"output_tokens\":1}}}\n\n" BLOCK(0, EMPTY_TEXT) PING
 	  TEXT(0, "Guten") TEXT(0, " Tag \\ud83d\\ude00\\n") END_BLOCK(0)
@@ -191,23 +104,8 @@ static const struct {
 
 static void test_streams(void)
 {
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-		struct span stream = span_str(streams[i].stream);
-		struct heard h;
-
-		hear(&h, stream, 0, 1);
-		if (!is_int(h.result, 0, "%s", streams[i].what))
-			tap_note("%s", h.err.msg);
-		is_buf(&h.reply.text, streams[i].text, "its text");
-		is_buf(&h.reply.reasoning, streams[i].reasoning, "its reasoning");
-		is_buf(&h.reply.finish_reason, streams[i].finish, "its finish reason");
-		if (!ok(same_usage(&h.reply.usage, &streams[i].usage), "its usage"))
-			tap_note("%" PRId64 " in, %" PRId64 " out, %" PRId64 " together", h.reply.usage.input,
-			         h.reply.usage.output, h.reply.usage.total);
-		is_int(h.reply.done, strstr(streams[i].stream, "message_stop") != NULL, "its end mark");
-		is_same_in_pieces(&h, stream);
-		reply_release(&h.reply);
-	}
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+		is_good_stream(&streams[i], strstr(streams[i].stream, "message_stop") != NULL);
 }
 
 #define ERROR(type, message) "event: error\ndata: {\"type\":\"error\",\"error\":{\"details\":null," \
@@ -217,60 +115,34 @@ static void test_streams(void)
 
 static void test_bad_streams(void)
 {
-	static const struct {
-		const char *stream, *why, *text;
-		long status;
-	} bad[] = {
-		{ HALF, CUT, "Hal", 0 }, { "", CUT, "", 0 }, { PING PING, CUT, "", 0 },
-		{ HALF "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null}}\n\n", CUT, "Hal", 0 },
-		{ HALF ERROR("overloaded_error", "Overloaded") END, "the server reports: Overloaded", "Hal", 529 },
+	static const struct bad_stream bad[] = {
+		{ HALF, CUT, "Hal", 0, 0 }, { "", CUT, "", 0, 0 }, { PING PING, CUT, "", 0, 0 },
+		{ HALF "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null}}\n\n", CUT, "Hal", 0, 0 },
+		{ HALF ERROR("overloaded_error", "Overloaded") END, "the server reports: Overloaded", "Hal", 529, 0 },
 		{ HALF ERROR("api_error", "Internal server error"), "the server reports: Internal server error",
-		  "Hal", 500 },
-		{ ERROR("rate_limit_error", "slow down"), "the server reports: slow down", "", 429 },
-		{ ERROR("timeout_error", "Request timeout"), "the server reports: Request timeout", "", 504 },
-		{ ERROR("odd_error", "odd"), "the server reports: odd", "", 0 },
-		{ "data: {\"error\":{\"message\":\"a gateway's\"}}\n\n", "the server reports: a gateway's", "", 0 },
+		  "Hal", 500, 0 },
+		{ ERROR("rate_limit_error", "slow down"), "the server reports: slow down", "", 429, 0 },
+		{ ERROR("timeout_error", "Request timeout"), "the server reports: Request timeout", "", 504, 0 },
+		{ ERROR("odd_error", "odd"), "the server reports: odd", "", 0, 0 },
+		{ "data: {\"error\":{\"message\":\"a gateway's\"}}\n\n", "the server reports: a gateway's", "", 0, 0 },
 		{ HALF "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"no\"},"
-		  "\"error\":{\"message\":\"m\"}}\n\n", "the server reports: m", "Hal", 0 },
-		{ "data: {\"error\":\"bare\"}\n\n", "the server reports: bare", "", 0 },
-		{ "data: {\"type\":\"error\"}\n\n", "the server reports: an error", "", 0 },
+		  "\"error\":{\"message\":\"m\"}}\n\n", "the server reports: m", "Hal", 0, 0 },
+		{ "data: {\"error\":\"bare\"}\n\n", "the server reports: bare", "", 0, 0 },
+		{ "data: {\"type\":\"error\"}\n\n", "the server reports: an error", "", 0, 0 },
 		{ "data: {\"type\":\"error\",\"error\":{\"message\":5,\"type\":[]}}\n\n",
-		  "the server reports: an error", "", 0 },
+		  "the server reports: an error", "", 0, 0 },
 		{ HALF "data: {\"type\":\"content_block_delta\",\"delta\n\n", "the server sent a malformed event: ",
-		  "Hal", 0 },
-		{ "data: hello\n\n", "the server sent a malformed event: ", "", 0 },
-		{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0 },
-		{ "data: {} {}\n\n", "the server sent a malformed event: ", "", 0 },
+		  "Hal", 0, 0 },
+		{ "data: hello\n\n", "the server sent a malformed event: ", "", 0, 0 },
+		{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0, 0 },
+		{ "data: {} {}\n\n", "the server sent a malformed event: ", "", 0, 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct heard h;
-
-		hear(&h, span_str(bad[i].stream), 0, 1);
-		is_int(h.result, -1, "a stream that fails, case %zu", i);
-		is_err(&h.err, ERR_NETWORK, bad[i].why, "says why");
-		is_buf(&h.reply.text, bad[i].text, "what came before is kept");
-		is_int(h.reply.problem.status, bad[i].status, "the status that it stands for");
-		is_same_in_pieces(&h, span_str(bad[i].stream));
-		reply_release(&h.reply);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		is_bad_stream(&bad[i], i);
 }
 
 /* ---- answers as a whole ---- */
-
-static int whole(struct reply *r, const char *body, struct err *e)
-{
-	struct span copy = exact(span_str(body));
-	int result;
-
-	*r = (struct reply)REPLY_INIT;
-	err_clear(e);
-	result = anthropic->whole(r, copy, e);
-	if (result == 0)
-		result = anthropic->end(r, e);
-	drop(copy);
-	return result;
-}
 
 static void test_whole(void)
 {
@@ -289,7 +161,7 @@ static void test_whole(void)
 	is_buf(&r.text, "One two", "its text");
 	is_buf(&r.reasoning, "Hm.", "its reasoning");
 	is_buf(&r.finish_reason, "stop", "its finish reason");
-	ok(same_usage(&r.usage, &want), "its usage");
+	is_usage(&r.usage, &want);
 	reply_release(&r);
 	is_int(whole(&r, "{\"type\":\"message\",\"content\":[],\"stop_reason\":\"refusal\"}", &e), 0,
 	       "a refusal without a word is an answer");
@@ -316,82 +188,42 @@ static void test_whole(void)
 
 static void test_problems(void)
 {
-	static const struct {
-		const char *body, *words;
-		enum problem_kind kind;
-		int64_t tokens, window;
-	} cases[] = {
+	static const struct told cases[] = {
 		{ PROBLEM("invalid_request_error", "prompt is too long: 208310 tokens > 200000 maximum"),
-		  "prompt is too long: 208310 tokens > 200000 maximum", PROBLEM_CONTEXT, 208310, 200000 },
+		  "prompt is too long: 208310 tokens > 200000 maximum", PROBLEM_CONTEXT, 208310, 200000, 400 },
 		{ PROBLEM("invalid_request_error", "prompt is too long"), "prompt is too long",
-		  PROBLEM_CONTEXT, 0, 0 },
+		  PROBLEM_CONTEXT, 0, 0, 400 },
 		{ PROBLEM("invalid_request_error", "input length and `max_tokens` exceed context limit: 178959 + "
 		          "64000 > 200000, decrease input length or `max_tokens` and try again"),
 		  "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease input "
-		  "length or `max_tokens` and try again", PROBLEM_CONTEXT, 242959, 200000 },
-		{ PROBLEM("not_found_error", "model: claude-opus-9"), "model: claude-opus-9", PROBLEM_MODEL, 0, 0 },
-		{ PROBLEM("not_found_error", "Not found"), "Not found", PROBLEM_OTHER, 0, 0 },
+		  "length or `max_tokens` and try again", PROBLEM_CONTEXT, 242959, 200000, 400 },
+		{ PROBLEM("not_found_error", "model: claude-opus-9"), "model: claude-opus-9", PROBLEM_MODEL, 0, 0, 404 },
+		{ PROBLEM("not_found_error", "Not found"), "Not found", PROBLEM_OTHER, 0, 0, 404 },
 		{ PROBLEM("invalid_request_error", "model: String should have at least 1 character"),
-		  "model: String should have at least 1 character", PROBLEM_OTHER, 0, 0 },
+		  "model: String should have at least 1 character", PROBLEM_OTHER, 0, 0, 400 },
 		{ PROBLEM("invalid_request_error", "Your credit balance is too low to access the Anthropic API. "
 		          "Please go to Plans & Billing to upgrade or purchase credits."),
 		  "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to "
-		  "upgrade or purchase credits.", PROBLEM_QUOTA, 0, 0 },
-		{ PROBLEM("billing_error", "Billing error"), "Billing error", PROBLEM_QUOTA, 0, 0 },
+		  "upgrade or purchase credits.", PROBLEM_QUOTA, 0, 0, 400 },
+		{ PROBLEM("billing_error", "Billing error"), "Billing error", PROBLEM_QUOTA, 0, 0, 402 },
 		{ PROBLEM("invalid_request_error", "You have reached your specified API usage limits."),
-		  "You have reached your specified API usage limits.", PROBLEM_QUOTA, 0, 0 },
+		  "You have reached your specified API usage limits.", PROBLEM_QUOTA, 0, 0, 400 },
 		{ PROBLEM("rate_limit_error", "This request would exceed your rate limit"),
-		  "This request would exceed your rate limit", PROBLEM_OTHER, 0, 0 },
-		{ PROBLEM("authentication_error", "invalid x-api-key"), "invalid x-api-key", PROBLEM_OTHER, 0, 0 },
-		{ "{\"error\":\"bare\"}", "bare", PROBLEM_OTHER, 0, 0 },
-		{ "{\"error\":{}}", "", PROBLEM_OTHER, 0, 0 }, { "{\"error\":null}", "", PROBLEM_OTHER, 0, 0 },
-		{ "[]", "", PROBLEM_OTHER, 0, 0 }, { "{}", "", PROBLEM_OTHER, 0, 0 },
-		{ "", "", PROBLEM_OTHER, 0, 0 },
-		{ "<html>Bad Gateway</html>", "", PROBLEM_OTHER, 0, 0 },
-		{ "{\"error\":{\"message\":\"cut o", "", PROBLEM_OTHER, 0, 0 },
+		  "This request would exceed your rate limit", PROBLEM_OTHER, 0, 0, 429 },
+		{ PROBLEM("authentication_error", "invalid x-api-key"), "invalid x-api-key", PROBLEM_OTHER, 0, 0, 401 },
+		{ "{\"error\":\"bare\"}", "bare", PROBLEM_OTHER, 0, 0, 0 },
+		{ "{\"error\":{}}", "", PROBLEM_OTHER, 0, 0, 0 }, { "{\"error\":null}", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "[]", "", PROBLEM_OTHER, 0, 0, 0 }, { "{}", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "<html>Bad Gateway</html>", "", PROBLEM_OTHER, 0, 0, 0 },
+		{ "{\"error\":{\"message\":\"cut o", "", PROBLEM_OTHER, 0, 0, 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span copy = exact(span_str(cases[i].body));
-		struct problem p = PROBLEM_INIT;
-
-		anthropic->problem(copy, &p);
-		is_buf(&p.message, cases[i].words, "the server's words, case %zu", i);
-		is_int(p.kind, cases[i].kind, "what they mean");
-		is_int(p.tokens, cases[i].tokens, "how much was sent");
-		is_int(p.window, cases[i].window, "how much there is room for");
-		buf_release(&p.message);
-		drop(copy);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_told(&cases[i], i);
 }
 
 /* ---- requests ---- */
-
-static void is_request(struct chat_request *rq, const char *want, const char *what)
-{
-	struct buf url = BUF_INIT, body = BUF_INIT;
-	struct err e = ERR_INIT;
-	struct json_object *o = NULL;
-
-	if (!is_int(anthropic->request(rq, &url, &body, &e), 0, "%s", what))
-		tap_note("%s", e.msg);
-	is_buf(&body, want, "its body");
-	ok(json_parse_object(buf_span(&body), &o, &e) == 0, "which is JSON");
-	json_object_put(o);
-	buf_release(&url);
-	buf_release(&body);
-}
-
-static void is_refused(struct chat_request *rq, const char *why, const char *what)
-{
-	struct buf url = BUF_INIT, body = BUF_INIT;
-	struct err e = ERR_INIT;
-
-	is_int(anthropic->request(rq, &url, &body, &e), -1, "%s", what);
-	is_err(&e, ERR_USAGE, why, "says why");
-	buf_release(&url);
-	buf_release(&body);
-}
 
 #define MARK ",\"cache_control\":{\"type\":\"ephemeral\"}"
 #define T(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
@@ -550,15 +382,6 @@ static const struct {
 	{ "qwen3", { NULL }, NULL, false, ",\"max_tokens\":8192" },
 };
 
-static void add_params(struct params *p, const char *const *texts, size_t n)
-{
-	struct err e = ERR_INIT;
-
-	for (size_t i = 0; i < n && texts[i]; i++)
-		if (params_add(p, texts[i], &e) < 0)
-			tap_note("%s: %s", texts[i], e.msg);
-}
-
 static void test_settings(void)
 {
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -568,7 +391,7 @@ static void test_settings(void)
 			                   .params = &params, .reasoning = settings[i].reasoning };
 		struct buf want = BUF_INIT;
 
-		add_params(&params, settings[i].params, 4);
+		params_of(&params, settings[i].params);
 		if (settings[i].schema)
 			rq.schema = span_str(settings[i].schema);
 		buf_addf(&want, "{\"model\":\"%s\",\"messages\":[" USER(MARKED("q")) "],\"stream\":true%s}",
@@ -582,7 +405,7 @@ static void test_settings(void)
 static void test_refused_settings(void)
 {
 	static const struct {
-		const char *model, *params[2], *schema, *why;
+		const char *model, *params[3], *schema, *why;
 	} cases[] = {
 		{ "claude-opus-5-5", { "seed=7" }, NULL, "anthropic has no 'seed'" },
 		{ "claude-opus-5-5", { "messages=[]" }, NULL, "'messages' cannot be set with -o" },
@@ -600,7 +423,7 @@ static void test_refused_settings(void)
 		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model,
 			                   .prompt.query = span_str("q"), .params = &params };
 
-		add_params(&params, cases[i].params, 2);
+		params_of(&params, cases[i].params);
 		if (cases[i].schema)
 			rq.schema = span_str(cases[i].schema);
 		is_refused(&rq, cases[i].why, cases[i].params[0]);
@@ -623,88 +446,51 @@ static void test_urls(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct chat_request rq = { .base_url = cases[i].base, .model = "m", .prompt.query = span_str("p") };
-		struct buf url = BUF_INIT, body = BUF_INIT, want = BUF_INIT;
-		struct err e = ERR_INIT;
+		struct buf want = BUF_INIT;
 
-		is_int(anthropic->request(&rq, &url, &body, &e), 0, "base URL '%s'", cases[i].base);
 		buf_addf(&want, "%s/messages", cases[i].want);
-		is_buf(&url, want.p, "the URL");
-		buf_clear(&url);
+		is_url(&rq, want.p);
 		buf_clear(&want);
-		anthropic->models_url(cases[i].base, (struct span){ "", 0 }, &url, &e);
 		buf_addf(&want, "%s/models?limit=1000", cases[i].want);
-		is_buf(&url, want.p, "that of the models");
-		buf_release(&url);
-		buf_release(&body);
+		is_models_url(cases[i].base, "", want.p);
 		buf_release(&want);
 	}
+	is_models_url("https://h", "a b/\xc3\xa9&c", "https://h/v1/models?limit=1000&after_id=a%20b%2F%C3%A9%26c");
 }
 
 /* What a request needs beside its body. */
 static void test_descriptor(void)
 {
-	is_str(anthropic->key_header, "x-api-key: ", "the header of the key");
-	is_str(anthropic->key_env[0], "ANTHROPIC_API_KEY", "the variable of the key");
-	is_str(anthropic->headers[0], "anthropic-version: 2023-06-01", "the version of the API");
-	ok(!anthropic->headers[1] && !anthropic->key_env[1], "and no more of them");
-	is_int(anthropic->window(span_str(anthropic->model)), 1000000, "the default model is a known one");
+	is_str(adapter->key_header, "x-api-key: ", "the header of the key");
+	is_str(adapter->key_env[0], "ANTHROPIC_API_KEY", "the variable of the key");
+	is_str(adapter->headers[0], "anthropic-version: 2023-06-01", "the version of the API");
+	ok(!adapter->headers[1] && !adapter->key_env[1], "and no more of them");
+	is_int(adapter->window(span_str(adapter->model)), 1000000, "the default model is a known one");
 }
 
 /* ---- models ---- */
 
-static int list_model(void *ctx, const struct model *m, struct err *e)
-{
-	struct buf *list = ctx;
-
-	buf_addf(list, "%.*s|%.*s|%" PRId64 "\n", (int)m->id.n, m->id.p, (int)m->name.n, m->name.p, m->window);
-	return span_eq(m->id, "last") ? err_set(e, ERR_USAGE, "enough") : 0;
-}
-
-static int list(const char *body, struct buf *out, struct buf *next, struct err *e)
-{
-	struct span copy = exact(span_str(body));
-	int r;
-
-	buf_clear(out);
-	buf_clear(next);
-	err_clear(e);
-	r = anthropic->models(copy, list_model, out, next, e);
-	drop(copy);
-	return r;
-}
-
 static void test_models(void)
 {
-	struct buf out = BUF_INIT, next = BUF_INIT, url = BUF_INIT;
-	struct err e = ERR_INIT;
+	static const struct page pages[] = {
+		{ "a page", "{\"data\":[{\"type\":\"model\",\"id\":\"claude-new\",\"display_name\":\"Claude New\","
+		  "\"created_at\":\"2026-09-22T00:00:00Z\",\"max_input_tokens\":500000,\"max_tokens\":128000,"
+		  "\"capabilities\":null},{\"type\":\"model\",\"id\":\"claude-haiku-4-5-20251001\","
+		  "\"display_name\":\"Claude Haiku 4.5\",\"max_input_tokens\":null},{\"id\":\"x\","
+		  "\"display_name\":5,\"max_input_tokens\":-1},{},null],\"first_id\":\"claude-new\","
+		  "\"has_more\":true,\"last_id\":\"a b/\xc3\xa9&c\"}",
+		  "claude-new|Claude New|500000\nclaude-haiku-4-5-20251001|Claude Haiku 4.5|200000\nx||0\n",
+		  "a b/\xc3\xa9&c", NULL },
+		{ "an empty page is the last", "{\"data\":[],\"has_more\":true,\"last_id\":\"x\"}", "", "", NULL },
+		{ "a last page", "{\"data\":[{\"id\":\"x\"}],\"has_more\":false,\"last_id\":\"x\"}", "x||0\n", "",
+		  NULL },
+		{ "who has enough ends it", "{\"data\":[{\"id\":\"last\"},{\"id\":\"x\"}]}", "last||0\n", "", "enough" },
+		{ "what is no list", "{\"models\":[]}", "", "", "is no list of models" },
+		{ "what breaks off", "{\"data\":[", "", "", "no list of models" },
+	};
 
-	is_int(list("{\"data\":[{\"type\":\"model\",\"id\":\"claude-new\",\"display_name\":\"Claude New\","
-	            "\"created_at\":\"2026-09-22T00:00:00Z\",\"max_input_tokens\":500000,\"max_tokens\":128000,"
-	            "\"capabilities\":null},{\"type\":\"model\",\"id\":\"claude-haiku-4-5-20251001\","
-	            "\"display_name\":\"Claude Haiku 4.5\",\"max_input_tokens\":null},{\"id\":\"x\","
-	            "\"display_name\":5,\"max_input_tokens\":-1},{},null],\"first_id\":\"claude-new\","
-	            "\"has_more\":true,\"last_id\":\"a b/\xc3\xa9&c\"}", &out, &next, &e),
-	       0, "a page of models");
-	is_buf(&out, "claude-new|Claude New|500000\nclaude-haiku-4-5-20251001|Claude Haiku 4.5|200000\nx||0\n",
-	       "each with its window, as far as it is known");
-	is_int(anthropic->models_url("https://h", buf_span(&next), &url, &e), 0, "the next page");
-	is_buf(&url, "https://h/v1/models?limit=1000&after_id=a%20b%2F%C3%A9%26c", "comes after the last one");
-	is_int(list("{\"data\":[],\"has_more\":true,\"last_id\":\"x\"}", &out, &next, &e), 0, "an empty page");
-	is_buf(&next, "", "is the last one");
-	is_int(list("{\"data\":[{\"id\":\"x\"}],\"has_more\":false,\"last_id\":\"x\"}", &out, &next, &e), 0,
-	       "a last page");
-	is_buf(&next, "", "has none after it");
-	is_int(list("{\"data\":[{\"id\":\"last\"},{\"id\":\"x\"}]}", &out, &next, &e), -1,
-	       "who has enough ends it");
-	is_buf(&out, "last||0\n", "there");
-	is_err(&e, ERR_USAGE, "enough", "with an error of its own");
-	is_int(list("{\"models\":[]}", &out, &next, &e), -1, "what is no list");
-	is_err(&e, ERR_NETWORK, "is no list of models", "says so");
-	is_int(list("{\"data\":[", &out, &next, &e), -1, "what breaks off");
-	is_err(&e, ERR_NETWORK, "no list of models", "says so");
-	buf_release(&out);
-	buf_release(&next);
-	buf_release(&url);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		is_page(&pages[i]);
 }
 
 static void test_windows(void)
@@ -725,40 +511,13 @@ static void test_windows(void)
 		{ "", 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span copy = exact(span_str(cases[i].model));
-
-		is_int(anthropic->window(copy), cases[i].window, "the window of '%s'", cases[i].model);
-		drop(copy);
-	}
-}
-
-/* Events with bytes changed: an error or none, nothing breaks. */
-static void test_damaged(void)
-{
-	uint64_t seed = 23;
-	int good = 0, silent = 0;
-
-	for (int i = 0; i < 3000; i++) {
-		struct buf text = BUF_INIT;
-		struct heard h;
-
-		buf_adds(&text, streams[(size_t)i % 4].stream);
-		for (size_t k = 1 + rnd_below(&seed, 4); k; k--)
-			text.p[rnd_below(&seed, text.n)] = (char)(1 + rnd_below(&seed, 255));
-		hear(&h, buf_span(&text), 0, 1);
-		good += h.result == 0;
-		silent += h.result != 0 && h.err.kind != ERR_NETWORK;
-		reply_release(&h.reply);
-		buf_release(&text);
-	}
-	is_int(silent, 0, "3000 damaged streams fail as network errors");
-	ok(good > 100 && good < 3000, "or not at all (%d)", good);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_window(cases[i].model, cases[i].window);
 }
 
 int main(void)
 {
-	anthropic = provider_find("anthropic");
+	adapter = provider_find("anthropic");
 	test_streams();
 	test_bad_streams();
 	test_whole();
@@ -773,6 +532,6 @@ int main(void)
 	test_descriptor();
 	test_models();
 	test_windows();
-	test_damaged();
+	is_sound_when_damaged(streams, 4);
 	return tap_end();
 }

@@ -1,88 +1,5 @@
 /* OpenAI's Responses API, on streams as it and those who follow it send them. */
-#include "base/json.h"
-#include "data.h"
-#include "net/sse.h"
-#include "provider/provider.h"
-#include "tap.h"
-
-static const struct provider *openai;
-
-struct heard {
-	struct reply reply;
-	struct err err;
-	int result; /* of the stream, or of end() */
-};
-
-static int on_event(void *ctx, struct span data, struct err *e)
-{
-	struct heard *h = ctx;
-	struct span copy = exact(data);
-	int r = openai->event(&h->reply, copy, e);
-
-	drop(copy);
-	return r;
-}
-
-static int feed(struct sse *s, struct span text, struct heard *h)
-{
-	struct span copy = exact(text);
-	int r = sse_feed(s, copy, &h->err);
-
-	drop(copy);
-	return r;
-}
-
-/* In pieces: the first of `first` bytes, the others of `step`. */
-static void hear(struct heard *h, struct span stream, size_t first, size_t step)
-{
-	struct sse s = SSE_INIT(on_event, h);
-
-	*h = (struct heard){ .reply = REPLY_INIT, .err = ERR_INIT };
-	for (size_t at = 0, n = first; h->result == 0 && at < stream.n; at += n, n = step) {
-		n = n < stream.n - at ? n : stream.n - at;
-		h->result = feed(&s, (struct span){ stream.p + at, n }, h);
-	}
-	if (h->result == 0)
-		h->result = sse_end(&s, &h->err);
-	if (h->result == 0)
-		h->result = openai->end(&h->reply, &h->err);
-	sse_release(&s);
-}
-
-static bool same_buf(const struct buf *a, const struct buf *b)
-{
-	return span_same(buf_span(a), buf_span(b));
-}
-
-static bool same_heard(const struct heard *a, const struct heard *b)
-{
-	const struct usage *u = &a->reply.usage, *v = &b->reply.usage;
-
-	return a->result == b->result && strcmp(a->err.msg, b->err.msg) == 0 &&
-	       same_buf(&a->reply.text, &b->reply.text) &&
-	       same_buf(&a->reply.reasoning, &b->reply.reasoning) &&
-	       same_buf(&a->reply.finish_reason, &b->reply.finish_reason) &&
-	       same_buf(&a->reply.problem.message, &b->reply.problem.message) &&
-	       a->reply.problem.kind == b->reply.problem.kind && u->input == v->input &&
-	       u->output == v->output && u->total == v->total && u->reasoning == v->reasoning &&
-	       u->cached == v->cached && a->reply.done == b->reply.done;
-}
-
-/* Cut in two at each byte, and byte by byte. */
-static void is_same_in_pieces(struct span stream, const struct heard *whole, const char *who)
-{
-	size_t bad = 0;
-
-	for (size_t cut = 0; cut < stream.n; cut++) {
-		struct heard h;
-
-		hear(&h, stream, cut ? cut : 1, cut ? stream.n : 1);
-		if (!same_heard(&h, whole) && bad++ == 0)
-			tap_note("first cut that differs: %zu (%s)", cut, h.err.msg);
-		reply_release(&h.reply);
-	}
-	is_int((int64_t)bad, 0, "%s: the same at all %zu cuts", who, stream.n);
-}
+#include "adapter.h"
 
 /* Events as the API frames them. */
 #define EV(type, rest) "event: response." type "\ndata: {\"type\":\"response." type "\"," rest "}\n\n"
@@ -104,10 +21,7 @@ static void is_same_in_pieces(struct span stream, const struct heard *whole, con
 	                         "\"output\":[" output "]," USAGE(30, 12, 9, 4, 39)))
 #define COUNTS { 30, 9, 39, 4, 12 }
 
-static const struct {
-	const char *who, *stream, *text, *reasoning, *finish;
-	struct usage usage;
-} streams[] = {
+static const struct good_stream streams[] = {
 	{ "text",
 	  EV("created", RESPONSE("in_progress", "\"output\":[],\"usage\":null,\"error\":null"))
 	  EV("in_progress", RESPONSE("in_progress", "\"output\":[]"))
@@ -192,33 +106,14 @@ static const struct {
 
 static void test_streams(void)
 {
-	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
-		struct span stream = span_str(streams[i].stream);
-		const struct usage *want = &streams[i].usage, *got;
-		struct heard h;
-
-		hear(&h, stream, stream.n, 1);
-		got = &h.reply.usage;
-		if (!is_int(h.result, 0, "%s", streams[i].who))
-			tap_note("%s", h.err.msg);
-		is_buf(&h.reply.text, streams[i].text, "its text");
-		is_buf(&h.reply.reasoning, streams[i].reasoning, "its reasoning");
-		is_buf(&h.reply.finish_reason, streams[i].finish, "its finish reason");
-		ok(got->input == want->input && got->output == want->output && got->total == want->total &&
-		   got->reasoning == want->reasoning && got->cached == want->cached, "its usage");
-		is_same_in_pieces(stream, &h, streams[i].who);
-		reply_release(&h.reply);
-	}
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++)
+		is_good_stream(&streams[i], true);
 }
 
 #define FAILED(error) EV("failed", RESPONSE("failed", "\"output\":[],\"usage\":null,\"error\":" error))
 #define EARLY "the server ended the stream before the reply was complete"
 
-static const struct {
-	const char *stream, *why, *text;
-	long status;
-	enum problem_kind kind;
-} bad[] = {
+static const struct bad_stream bad[] = {
 	{ DELTA("Hal"), EARLY, "Hal", 0, PROBLEM_OTHER },
 	{ DELTA("Hal") "data: [DONE]\n\n", EARLY, "Hal", 0, PROBLEM_OTHER },
 	{ EV("refusal.delta", "\"delta\":\"No\""), EARLY, "No", 0, PROBLEM_OTHER },
@@ -252,37 +147,11 @@ static const struct {
 
 static void test_bad_streams(void)
 {
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct span stream = span_str(bad[i].stream);
-		struct heard h;
-
-		hear(&h, stream, stream.n, 1);
-		is_int(h.result, -1, "a stream that fails, case %zu", i);
-		is_err(&h.err, ERR_NETWORK, bad[i].why, "says why");
-		is_buf(&h.reply.text, bad[i].text, "what came before is kept");
-		is_int(h.reply.problem.status, bad[i].status, "the status that it stands for");
-		is_int(h.reply.problem.kind, bad[i].kind, "what is wrong");
-		ok(!h.reply.done, "the reply is not done");
-		is_same_in_pieces(stream, &h, "a stream that fails");
-		reply_release(&h.reply);
-	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		is_bad_stream(&bad[i], i);
 }
 
 /* ---- whole bodies ---- */
-
-static int whole(struct reply *r, const char *body, struct err *e)
-{
-	struct span copy = exact(span_str(body));
-	int result;
-
-	*r = (struct reply)REPLY_INIT;
-	err_clear(e);
-	result = openai->whole(r, copy, e);
-	if (result == 0)
-		result = openai->end(r, e);
-	drop(copy);
-	return result;
-}
 
 static void test_whole(void)
 {
@@ -347,12 +216,7 @@ static void test_bad_whole(void)
 
 static void test_problems(void)
 {
-	static const struct {
-		const char *body, *want;
-		enum problem_kind kind;
-		int64_t tokens, window;
-		long status;
-	} cases[] = {
+	static const struct told cases[] = {
 		{ "{\"error\":{\"message\":\"Incorrect API key\",\"type\":\"invalid_request_error\",\"param\":null,"
 		  "\"code\":\"invalid_api_key\"}}", "Incorrect API key", PROBLEM_OTHER, 0, 0, 401 },
 		{ "{\"error\":{\"message\":\"The model `gpt-9` does not exist\",\"type\":\"invalid_request_error\","
@@ -386,55 +250,11 @@ static void test_problems(void)
 		{ "<html>Bad Gateway</html>", "", PROBLEM_OTHER, 0, 0, 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span copy = exact(span_str(cases[i].body));
-		struct problem p = PROBLEM_INIT;
-
-		openai->problem(copy, &p);
-		is_buf(&p.message, cases[i].want, "the server's words, case %zu", i);
-		is_int(p.kind, cases[i].kind, "what they mean");
-		is_int(p.tokens, cases[i].tokens, "how much was asked");
-		is_int(p.window, cases[i].window, "how much it takes");
-		is_int(p.status, cases[i].status, "the status");
-		buf_release(&p.message);
-		drop(copy);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_told(&cases[i], i);
 }
 
 /* ---- requests ---- */
-
-static int request(const struct chat_request *rq, struct buf *body, struct err *e)
-{
-	struct buf url = BUF_INIT;
-	int r = openai->request(rq, &url, body, e);
-
-	buf_release(&url);
-	return r;
-}
-
-static void is_request(const struct chat_request *rq, const char *want, const char *what)
-{
-	struct json_object *o = NULL;
-	struct buf body = BUF_INIT;
-	struct err e = ERR_INIT;
-
-	if (!is_int(request(rq, &body, &e), 0, "%s", what))
-		tap_note("%s", e.msg);
-	is_buf(&body, want, "its body");
-	ok(json_parse_object(buf_span(&body), &o, &e) == 0, "which is JSON, with no member twice");
-	json_object_put(o);
-	buf_release(&body);
-}
-
-static void is_refused(const struct chat_request *rq, const char *why, const char *what)
-{
-	struct buf body = BUF_INIT;
-	struct err e = ERR_INIT;
-
-	is_int(request(rq, &body, &e), -1, "%s is refused", what);
-	is_err(&e, ERR_USAGE, why, "with a sentence");
-	buf_release(&body);
-}
 
 #define USER(text) "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"" text "\"}]}"
 #define LEAST(model) "{\"model\":\"" model "\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true"
@@ -562,12 +382,10 @@ static void test_params(void)
 			                   .prompt.query = span_str("q"), .stream = true,
 			                   .params = &params, .reasoning = cases[i].reasoning };
 		struct buf want = BUF_INIT;
-		struct err e = ERR_INIT;
 
 		if (cases[i].schema)
 			rq.schema = span_str(cases[i].schema);
-		for (const char *const *p = cases[i].params; *p; p++)
-			is_int(params_add(&params, *p, &e), 0, "parameter %s", *p);
+		params_of(&params, cases[i].params);
 		buf_addf(&want, "{\"model\":\"%s\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true%s",
 		         cases[i].model, cases[i].want);
 		if (cases[i].want[0] == ',' || cases[i].want[0] == '}')
@@ -616,60 +434,37 @@ static void test_urls(void)
 
 	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
 		struct chat_request rq = { .base_url = base[i], .model = "m", .prompt.query = span_str("p") };
-		struct buf url = BUF_INIT, list = BUF_INIT, body = BUF_INIT;
-		struct err e = ERR_INIT;
 
-		is_int(openai->request(&rq, &url, &body, &e), 0, "base URL '%s'", base[i]);
-		is_buf(&url, "http://h:1/v1/responses", "the URL");
-		is_int(openai->models_url(base[i], (struct span){ "", 0 }, &list, &e), 0, "and of the models");
-		is_buf(&list, "http://h:1/v1/models", "the URL");
-		buf_release(&url);
-		buf_release(&list);
-		buf_release(&body);
+		is_url(&rq, "http://h:1/v1/responses");
+		is_models_url(base[i], "", "http://h:1/v1/models");
 	}
-	is_str(openai->base_url, "https://api.openai.com/v1", "the default");
-	is_str(openai->key_header, "Authorization: Bearer ", "the key's header");
-	is_str(openai->key_env[0], "OPENAI_API_KEY", "the key's variable");
-	is_str(openai->url_env, "OPENAI_BASE_URL", "the URL's variable");
+	is_str(adapter->base_url, "https://api.openai.com/v1", "the default");
+	is_str(adapter->key_header, "Authorization: Bearer ", "the key's header");
+	is_str(adapter->key_env[0], "OPENAI_API_KEY", "the key's variable");
+	is_str(adapter->url_env, "OPENAI_BASE_URL", "the URL's variable");
 }
 
 /* ---- models ---- */
 
-static int take(void *ctx, const struct model *m, struct err *e)
-{
-	struct buf *b = ctx;
-
-	buf_add(b, m->id.p, m->id.n);
-	buf_addf(b, "/%zu/%d ", m->name.n, (int)m->window);
-	return span_eq(m->id, "stop-here") ? err_set(e, ERR_FAILED, "enough") : 0;
-}
-
 static void test_models(void)
 {
-	static const struct {
-		const char *body, *list, *why;
-	} cases[] = {
-		{ "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-6-luna\",\"object\":\"model\",\"created\":1,\"owned_by\":"
-		  "\"openai\",\"shutdown_date\":null},{\"id\":\"o3\",\"object\":\"model\"}]}", "gpt-6-luna/0/0 o3/0/0 ", NULL },
-		{ "{\"data\":[]}", "", NULL },
-		{ "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"}]}", "a/0/0 ", NULL },
-		{ "{\"data\":[{\"id\":\"a\"},{\"id\":\"stop-here\"},{\"id\":\"b\"}]}", "a/0/0 stop-here/0/0 ", "enough" },
-		{ "{\"data\":{}}", "", "no list of models" }, { "{}", "", "no list of models" },
-		{ "[]", "", "no list of models" }, { "{\"data\":[", "", "no list of models" }, { "", "", "no list of models" },
+	static const struct page pages[] = {
+		{ "OpenAI", "{\"object\":\"list\",\"data\":[{\"id\":\"gpt-6-luna\",\"object\":\"model\",\"created\":1,"
+		  "\"owned_by\":\"openai\",\"shutdown_date\":null},{\"id\":\"o3\",\"object\":\"model\"}]}",
+		  "gpt-6-luna||0\no3||0\n", "", NULL },
+		{ "none", "{\"data\":[]}", "", "", NULL },
+		{ "strange elements", "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"}]}", "a||0\n", "", NULL },
+		{ "one that is enough", "{\"data\":[{\"id\":\"a\"},{\"id\":\"last\"},{\"id\":\"b\"}]}", "a||0\nlast||0\n", "",
+		  "enough" },
+		{ "no list", "{\"data\":{}}", "", "", "no list of models" },
+		{ "nothing", "{}", "", "", "no list of models" },
+		{ "an array", "[]", "", "", "no list of models" },
+		{ "a torn one", "{\"data\":[", "", "", "no list of models" },
+		{ "an empty one", "", "", "", "no list of models" },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span copy = exact(span_str(cases[i].body));
-		struct buf got = BUF_INIT, next = BUF_INIT;
-		struct err e = ERR_INIT;
-
-		is_int(openai->models(copy, take, &got, &next, &e), cases[i].why ? -1 : 0, "a list, case %zu", i);
-		is_buf(&got, cases[i].list, "its models");
-		ok(strstr(e.msg, cases[i].why ? cases[i].why : "") != NULL, "its error");
-		is_int((int64_t)next.n, 0, "there is one page");
-		buf_release(&got);
-		drop(copy);
-	}
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		is_page(&pages[i]);
 }
 
 static void test_windows(void)
@@ -688,41 +483,14 @@ static void test_windows(void)
 		{ "o30", 0 }, { "my-gpt-5", 0 }, { "GPT-5", 0 },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span copy = exact(span_str(cases[i].model));
-
-		is_int(openai->window(copy), cases[i].window, "the window of '%s'", cases[i].model);
-		drop(copy);
-	}
-	ok(openai->window(span_str(openai->model)) > 0, "that of the default model is known");
-}
-
-/* Events with bytes changed: an error or none, nothing breaks. */
-static void test_damaged(void)
-{
-	uint64_t seed = 23;
-	int good = 0, silent = 0;
-
-	for (int i = 0; i < 3000; i++) {
-		struct buf text = BUF_INIT;
-		struct heard h;
-
-		buf_adds(&text, streams[(size_t)i % 10].stream);
-		for (size_t k = 1 + rnd_below(&seed, 4); k; k--)
-			text.p[rnd_below(&seed, text.n)] = (char)(1 + rnd_below(&seed, 255));
-		hear(&h, buf_span(&text), text.n, 1);
-		good += h.result == 0;
-		silent += h.result != 0 && h.err.kind != ERR_NETWORK;
-		reply_release(&h.reply);
-		buf_release(&text);
-	}
-	is_int(silent, 0, "3000 damaged streams fail as network errors");
-	ok(good > 100 && good < 3000, "or not at all (%d)", good);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_window(cases[i].model, cases[i].window);
+	ok(adapter->window(span_str(adapter->model)) > 0, "that of the default model is known");
 }
 
 int main(void)
 {
-	openai = provider_find("openai");
+	adapter = provider_find("openai");
 	test_streams();
 	test_bad_streams();
 	test_whole();
@@ -735,6 +503,6 @@ int main(void)
 	test_urls();
 	test_models();
 	test_windows();
-	test_damaged();
+	is_sound_when_damaged(streams, 10);
 	return tap_end();
 }
