@@ -45,17 +45,12 @@ static const struct known {
 	{ NULL, 0, false },
 };
 
-static bool starts(struct span s, const char *with)
-{
-	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
-}
-
 /* The end of the table when there is none. */
 static const struct known *know(struct span model)
 {
 	const struct known *k = known;
 
-	while (k->id && !(starts(model, k->id) &&
+	while (k->id && !(wire_begins(model, k->id) &&
 	                  (model.n == strlen(k->id) || model.p[strlen(k->id)] == '-')))
 		k++;
 	return k;
@@ -78,7 +73,7 @@ static int64_t default_max_tokens(const struct chat_request *rq)
 	struct span model = span_str(rq->model);
 	int64_t n = know(model)->budget ? 32000 : 64000;
 
-	if (!starts(model, "claude"))
+	if (!wire_begins(model, "claude"))
 		n = 8192;
 	else if (!rq->stream)
 		n = 16000;
@@ -146,8 +141,7 @@ static int add_file(struct draft *d, const struct attachment *a, bool mark, stru
 	bool image = wire_is_image(a);
 
 	if (!image && !wire_is_pdf(a) && !wire_is_text(a))
-		return err_set(e, ERR_USAGE, "anthropic takes no files of type %.*s", (int)a->type.n,
-		               a->type.p);
+		return wire_refuse_file(a, "anthropic", e);
 	begin_block(d, "user");
 	if (wire_is_text(a)) {
 		add_text_file(d->b, a);
@@ -319,7 +313,6 @@ static void add_stop(struct buf *b, struct span stop)
  * the request only once. */
 static int add_params(struct buf *b, const struct chat_request *rq, struct err *e)
 {
-	static const char *const same[] = { "temperature", "top_p", NULL };
 	const char *own[] = { "model", "system", "messages", "stream", "stop_sequences",
 		              NULL, NULL };
 	struct span effort = params_get(rq->params, "reasoning_effort");
@@ -329,14 +322,8 @@ static int add_params(struct buf *b, const struct chat_request *rq, struct err *
 		return -1;
 	if (add_output_config(b, rq, effort))
 		own[5] = "output_config";
-	for (const char *const *key = same; *key; key++) {
-		struct span value = params_get(rq->params, *key);
-
-		if (!value.p)
-			continue;
-		buf_addf(b, ",\"%s\":", *key);
-		buf_add(b, value.p, value.n);
-	}
+	wire_add_param(b, rq->params, "temperature", "temperature");
+	wire_add_param(b, rq->params, "top_p", "top_p");
 	add_stop(b, params_get(rq->params, "stop"));
 	return params_add_others(rq->params, own, b, e);
 }
@@ -477,13 +464,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 
 static void problem(struct span body, struct problem *p)
 {
-	struct err ignored = ERR_INIT;
-	struct json_object *o;
-
-	if (json_parse_lenient(body, &o, &ignored) < 0)
-		return;
-	take_problem(o, p);
-	json_object_put(o);
+	wire_problem(body, take_problem, p);
 }
 
 static int check_problem(struct reply *r, struct json_object *o, struct err *e)
@@ -550,30 +531,10 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 	if (wire_parse_body(body, &o, e) < 0 || take(r, o, take_message, e) < 0)
 		return -1;
-	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
-		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
-	r->done = true;
-	return 0;
-}
-
-/* What follows the stop reason is only the end mark. */
-static int end(const struct reply *r, struct err *e)
-{
-	if (r->done || r->finish_reason.n)
-		return 0;
-	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+	return wire_whole_done(r, e);
 }
 
 /* ---- models ---- */
-
-static void add_query_value(struct buf *url, struct span s)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                            "0123456789-._~";
-
-	for (size_t i = 0; i < s.n; i++)
-		buf_addf(url, s.p[i] && strchr(plain, s.p[i]) ? "%c" : "%%%02X", (unsigned char)s.p[i]);
-}
 
 static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
@@ -581,32 +542,31 @@ static int models_url(const char *base_url, struct span page, struct buf *url, s
 	buf_adds(url, "?limit=1000"); /* the most that it allows */
 	if (page.n) {
 		buf_adds(url, "&after_id=");
-		add_query_value(url, page);
+		wire_add_encoded(url, page);
 	}
 	return buf_check(url, e);
 }
 
 /* {"data":[{"id":…,"display_name":…,"max_input_tokens":…}],"has_more":…,"last_id":…} */
+static struct model read_model(struct json_object *o)
+{
+	struct model m = { json_member_str(o, "id"), json_member_str(o, "display_name"),
+		           wire_count(o, "max_input_tokens") };
+
+	m.window = m.window > 0 ? m.window : window(m.id);
+	return m;
+}
+
 static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
                   void *ctx, struct buf *next, struct err *e)
 {
 	struct json_object *o, *list;
-	int r = 0;
+	int r;
 
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = json_member(o, "data");
-	if (!json_object_is_type(list, json_type_array))
-		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
-	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
-		struct json_object *each = wire_element(list, i);
-		struct model m = { json_member_str(each, "id"), json_member_str(each, "display_name"),
-			           wire_count(each, "max_input_tokens") };
-
-		m.window = m.window > 0 ? m.window : window(m.id);
-		if (m.id.n)
-			r = take_model(ctx, &m, e);
-	}
+	r = wire_take_models(list, read_model, take_model, ctx, e);
 	if (json_object_get_boolean(json_member(o, "has_more")) && wire_length(list))
 		wire_add(next, o, "last_id");
 	json_object_put(o);
@@ -630,7 +590,7 @@ const struct provider provider_anthropic = {
 	.request = make_request,
 	.event = take_event,
 	.whole = take_whole,
-	.end = end,
+	.end = wire_end, /* what follows the stop reason is only the end mark */
 	.problem = problem,
 	.models_url = models_url,
 	.models = models,

@@ -53,28 +53,10 @@ static void add_base(struct buf *url, const char *base_url, const char *path)
 	buf_adds(url, path);
 }
 
-/* All but the unreserved characters of RFC 3986. */
-static void add_encoded(struct buf *url, struct span s)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	                            "0123456789-._~";
-
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] && strchr(plain, s.p[i]))
-			buf_addc(url, s.p[i]);
-		else
-			buf_addf(url, "%%%02X", (unsigned)(unsigned char)s.p[i]);
-}
-
-static bool begins(struct span s, const char *with)
-{
-	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
-}
-
 /* A model's name as the lists have it, models/NAME, is NAME to us. */
 static struct span bare_name(struct span model)
 {
-	size_t n = begins(model, "models/") ? strlen("models/") : 0;
+	size_t n = wire_begins(model, "models/") ? strlen("models/") : 0;
 
 	return (struct span){ model.p + n, model.n - n };
 }
@@ -82,12 +64,12 @@ static struct span bare_name(struct span model)
 static void add_model(struct buf *url, const char *base_url, const char *name)
 {
 	struct span model = bare_name(span_str(name));
-	bool tuned = begins(model, "tunedModels/");
+	bool tuned = wire_begins(model, "tunedModels/");
 
 	add_base(url, base_url, tuned ? "/tunedModels/" : "/models/");
 	if (tuned)
 		model = span_str(model.p + strlen("tunedModels/"));
-	add_encoded(url, model);
+	wire_add_encoded(url, model);
 }
 
 /* ---- the conversation ---- */
@@ -125,8 +107,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 		return err_set(e, ERR_USAGE, "google takes no GIF images; convert '%.*s' to PNG",
 		               (int)a->name.n, a->name.p);
 	if (!wire_is_image(a) && !wire_is_pdf(a))
-		return err_set(e, ERR_USAGE, "google takes no files of type %.*s", (int)a->type.n,
-		               a->type.p);
+		return wire_refuse_file(a, "google", e);
 	buf_adds(b, "{\"inlineData\":{\"mimeType\":");
 	json_add_str(b, a->type);
 	buf_adds(b, ",\"data\":\"");
@@ -289,7 +270,7 @@ static int add_effort(struct buf *b, const struct chat_request *rq, struct span 
 	if (json_parse_lenient(json, &o, e) < 0)
 		return -1;
 	effort = (struct span){ json_object_get_string(o), (size_t)json_object_get_string_len(o) };
-	if (begins(bare_name(span_str(rq->model)), "gemini-2.5"))
+	if (wire_begins(bare_name(span_str(rq->model)), "gemini-2.5"))
 		r = add_budget(b, rq, effort, e);
 	else
 		add_level(b, effort);
@@ -445,30 +426,21 @@ static void take_kind(struct problem *p, struct span status, struct json_object 
 static void take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
-	int64_t code;
 
-	if (json_object_is_type(o, json_type_array))
-		o = wire_element(o, 0);
+	o = wire_first_or_self(o);
 	error = json_member(o, "error");
 	if (!json_object_is_type(error, json_type_object)) {
 		wire_add(&p->message, o, "error"); /* of something between */
 		return;
 	}
 	wire_add(&p->message, error, "message");
-	code = wire_count(error, "code");
-	p->status = code >= 100 && code <= 599 ? (long)code : 0;
+	p->status = wire_status(error, "code");
 	take_kind(p, json_member_str(error, "status"), json_member(error, "details"));
 }
 
 static void problem(struct span body, struct problem *p)
 {
-	struct err ignored = ERR_INIT;
-	struct json_object *o;
-
-	if (json_parse_lenient(body, &o, &ignored) < 0)
-		return;
-	take_problem(o, p);
-	json_object_put(o);
+	wire_problem(body, take_problem, p);
 }
 
 /* ---- its answer to ours ---- */
@@ -593,18 +565,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 {
 	if (take(r, body, e) < 0)
 		return -1;
-	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
-		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL "
-		               "right?");
-	r->done = true;
-	return 0;
-}
-
-static int end(const struct reply *r, struct err *e)
-{
-	if (r->done || r->finish_reason.n)
-		return 0;
-	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+	return wire_whole_done(r, e);
 }
 
 /* ---- models ---- */
@@ -614,7 +575,7 @@ static int models_url(const char *base_url, struct span page, struct buf *url, s
 	add_base(url, base_url, "/models?pageSize=1000"); /* the most there is */
 	if (page.n) {
 		buf_adds(url, "&pageToken=");
-		add_encoded(url, page);
+		wire_add_encoded(url, page);
 	}
 	return buf_check(url, e);
 }
@@ -634,29 +595,26 @@ static bool generates(struct json_object *model)
 	return false;
 }
 
+static struct model read_model(struct json_object *o)
+{
+	struct span none = { "", 0 };
+	int64_t tokens = wire_count(o, "inputTokenLimit");
+
+	return (struct model){ generates(o) ? bare_name(json_member_str(o, "name")) : none,
+		               json_member_str(o, "displayName"), tokens > 0 ? tokens : 0 };
+}
+
 static int models(struct span body,
                   int (*take_model)(void *ctx, const struct model *m, struct err *e), void *ctx,
                   struct buf *next, struct err *e)
 {
-	struct json_object *o, *list;
+	struct json_object *o;
 	int r = 0;
 
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	list = json_member(o, "models");
-	/* A page of nothing is {}. */
-	if (!json_object_is_type(list, json_type_array) && json_object_object_length(o))
-		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL "
-		            "right?");
-	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
-		struct json_object *each = wire_element(list, i);
-		int64_t window = wire_count(each, "inputTokenLimit");
-		struct model m = { bare_name(json_member_str(each, "name")),
-			           json_member_str(each, "displayName"), window > 0 ? window : 0 };
-
-		if (m.id.n && generates(each))
-			r = take_model(ctx, &m, e);
-	}
+	if (json_object_object_length(o)) /* a page of nothing is {} */
+		r = wire_take_models(json_member(o, "models"), read_model, take_model, ctx, e);
 	if (r == 0)
 		wire_add(next, o, "nextPageToken");
 	json_object_put(o);
@@ -679,7 +637,7 @@ static int64_t window(struct span model)
 		if (memmem(model.p, model.n, *o, strlen(*o)))
 			return 0;
 	for (const char *const *m = million; *m; m++)
-		if (begins(model, *m))
+		if (wire_begins(model, *m))
 			return 1048576;
 	return 0;
 }
@@ -699,7 +657,7 @@ const struct provider provider_google = {
 	.request = make_request,
 	.event = take_event,
 	.whole = take_whole,
-	.end = end,
+	.end = wire_end,
 	.problem = problem,
 	.models_url = models_url,
 	.models = models,

@@ -31,8 +31,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	else if (wire_is_pdf(a))
 		buf_adds(b, "{\"type\":\"file\",\"file\":{\"filename\":");
 	else
-		return err_set(e, ERR_USAGE, "openai-compatible takes no files of type %.*s", (int)a->type.n,
-		               a->type.p);
+		return wire_refuse_file(a, "openai-compatible", e);
 	if (wire_is_pdf(a)) {
 		json_add_str(b, a->name);
 		buf_adds(b, ",\"file_data\":\"data:");
@@ -77,14 +76,8 @@ static int add_params(struct buf *b, const struct params *params, bool schema, s
 	static const char *const same[] = { "temperature", "top_p", "max_tokens", "seed", "stop",
 		                            "reasoning_effort", NULL };
 
-	for (const char *const *key = same; *key; key++) {
-		struct span value = params_get(params, *key);
-
-		if (!value.p)
-			continue;
-		buf_addf(b, ",\"%s\":", *key);
-		buf_add(b, value.p, value.n);
-	}
+	for (const char *const *key = same; *key; key++)
+		wire_add_param(b, params, *key, *key);
 	return params_add_others(params, own, b, e);
 }
 
@@ -133,17 +126,12 @@ static void take_usage(struct reply *r, struct json_object *o)
 	r->usage.cached = wire_count(json_member(u, "prompt_tokens_details"), "cached_tokens");
 }
 
-static struct json_object *first_or_self(struct json_object *o)
-{
-	return json_object_is_type(o, json_type_array) ? wire_element(o, 0) : o;
-}
-
 /* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama;
  * FastAPI servers say "detail", which may be a list of {"msg":…}. */
 static void add_message_of(struct json_object *o, struct buf *message)
 {
 	struct json_object *error = json_member(o, "error");
-	struct json_object *detail = first_or_self(json_member(o, "detail"));
+	struct json_object *detail = wire_first_or_self(json_member(o, "detail"));
 
 	wire_add(message, json_object_is_type(error, json_type_object) ? error : o,
 	         json_object_is_type(error, json_type_object) ? "message" : "error");
@@ -183,29 +171,24 @@ static void judge(struct problem *p, struct span code, struct span type)
 static void take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
-	int64_t status, tokens, window;
+	int64_t tokens, window;
 
-	o = first_or_self(o);
+	o = wire_first_or_self(o);
 	add_message_of(o, &p->message);
 	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
-	status = wire_count(error, "code");
 	tokens = wire_count(error, "n_prompt_tokens");
 	window = wire_count(error, "n_ctx");
-	p->status = status >= 400 && status <= 599 ? (long)status : 0;
+	p->status = wire_status(error, "code");
 	p->tokens = tokens > 0 ? tokens : 0;
 	p->window = window > 0 ? window : 0;
 	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
+	if (p->kind != PROBLEM_CONTEXT)
+		p->tokens = p->window = 0;
 }
 
 static void problem(struct span body, struct problem *p)
 {
-	struct err ignored = ERR_INIT;
-	struct json_object *o;
-
-	if (json_parse_lenient(body, &o, &ignored) < 0)
-		return;
-	take_problem(o, p);
-	json_object_put(o);
+	wire_problem(body, take_problem, p);
 }
 
 static int check_problem(struct reply *r, struct json_object *o, struct err *e)
@@ -275,28 +258,10 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 	if (wire_parse_body(body, &o, e) < 0 || take(r, o, "message", e) < 0)
 		return -1;
-	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
-		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
-	r->done = true;
-	return 0;
-}
-
-/* Some servers leave the end mark out; the finish reason says as much. */
-static int end(const struct reply *r, struct err *e)
-{
-	if (r->done || r->finish_reason.n)
-		return 0;
-	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+	return wire_whole_done(r, e);
 }
 
 /* ---- models ---- */
-
-static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
-{
-	(void)page; /* all are on the first */
-	wire_url(url, base_url, "/models");
-	return buf_check(url, e);
-}
 
 /* {"data":[{"id":…}]}; the window is "context_length" at OpenRouter, "max_model_len" at
  * vLLM, "context_window" at Groq, "max_context_length" at Mistral, and in "meta" at newer
@@ -313,6 +278,11 @@ static int64_t window_of(struct json_object *o)
 	return n > 0 ? n : 0;
 }
 
+static struct model read_model(struct json_object *o)
+{
+	return (struct model){ json_member_str(o, "id"), json_member_str(o, "name"), window_of(o) };
+}
+
 static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
                   void *ctx, struct buf *next, struct err *e)
 {
@@ -324,15 +294,8 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 		return -1;
 	list = json_member(o, "data");
 	/* Ollama without a model says null. */
-	if (!json_object_is_type(list, json_type_array) && !span_eq(json_member_str(o, "object"), "list"))
-		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
-	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
-		struct json_object *each = wire_element(list, i);
-		struct model m = { json_member_str(each, "id"), json_member_str(each, "name"), window_of(each) };
-
-		if (m.id.n)
-			r = take_model(ctx, &m, e);
-	}
+	if (json_object_is_type(list, json_type_array) || !span_eq(json_member_str(o, "object"), "list"))
+		r = wire_take_models(list, read_model, take_model, ctx, e);
 	json_object_put(o);
 	return r;
 }
@@ -349,8 +312,8 @@ const struct provider provider_openai_compatible = {
 	.request = make_request,
 	.event = take_event,
 	.whole = take_whole,
-	.end = end,
+	.end = wire_end, /* some servers leave the end mark out; the finish reason says as much */
 	.problem = problem,
-	.models_url = models_url,
+	.models_url = wire_models_url,
 	.models = models,
 };

@@ -17,11 +17,6 @@
 
 /* ---- what is known of the models ---- */
 
-static bool begins(struct span s, const char *word)
-{
-	return s.n >= strlen(word) && memcmp(s.p, word, strlen(word)) == 0;
-}
-
 static bool is_digit(struct span s, size_t i)
 {
 	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
@@ -35,7 +30,7 @@ static struct span plain_name(struct span model)
 			model = (struct span){ model.p + i, model.n - i };
 			break;
 		}
-	return begins(model, "ft:") ? (struct span){ model.p + 3, model.n - 3 } : model;
+	return wire_begins(model, "ft:") ? (struct span){ model.p + 3, model.n - 3 } : model;
 }
 
 /* 602 for gpt-6.2-sol, 400 for gpt-4o; 0 for another name, as Azure's gpt-35-turbo. */
@@ -43,7 +38,7 @@ static int version(struct span name)
 {
 	int v = 0;
 
-	if (!begins(name, "gpt-") || !is_digit(name, 4))
+	if (!wire_begins(name, "gpt-") || !is_digit(name, 4))
 		return 0;
 	v = (name.p[4] - '0') * 100;
 	if (name.n > 5 && name.p[5] == '.' && is_digit(name, 6))
@@ -56,8 +51,8 @@ static int version(struct span name)
 static bool reasons(struct span name)
 {
 	if (version(name) >= 500)
-		return !begins(name, "gpt-5-chat");
-	return (begins(name, "o") && is_digit(name, 1)) || begins(name, "gpt-oss");
+		return !wire_begins(name, "gpt-5-chat");
+	return (wire_begins(name, "o") && is_digit(name, 1)) || wire_begins(name, "gpt-oss");
 }
 
 /* From gpt-5.3-codex on, an answer that is sent again is to say what it was. */
@@ -93,7 +88,7 @@ static int64_t window(struct span model)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		size_t n = strlen(known[i].name);
 
-		if (n <= longest || !begins(name, known[i].name))
+		if (n <= longest || !wire_begins(name, known[i].name))
 			continue;
 		if (n < name.n && name.p[n] != '-' && name.p[n] != ':') /* gpt-6.3 is no gpt-6 */
 			continue;
@@ -137,8 +132,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 		buf_adds(b, ",\"file_data\":");
 		add_data(b, a);
 	} else {
-		return err_set(e, ERR_USAGE, "openai takes no files of type %.*s", (int)a->type.n,
-		               a->type.p);
+		return wire_refuse_file(a, "openai", e);
 	}
 	buf_addc(b, '}');
 	return 0;
@@ -279,17 +273,6 @@ static int add_text(struct buf *b, const struct chat_request *rq, struct err *e)
 	return 0;
 }
 
-static void add_param(struct buf *b, const struct params *params, const char *key,
-                      const char *theirs)
-{
-	struct span value = params_get(params, key);
-
-	if (!value.p)
-		return;
-	buf_addf(b, ",\"%s\":", theirs);
-	buf_add(b, value.p, value.n);
-}
-
 /* Those without a member of ours. "reasoning" and "text" share theirs. */
 static int add_others(struct buf *b, const struct params *params, struct err *e)
 {
@@ -315,9 +298,9 @@ static int add_params(struct buf *b, const struct params *params, struct err *e)
 		return -1;
 	if (params_get(params, "max_tokens").p && params_get(params, "max_output_tokens").p)
 		return err_set(e, ERR_USAGE, "'max_tokens' and 'max_output_tokens' are the same; give one");
-	add_param(b, params, "temperature", "temperature");
-	add_param(b, params, "top_p", "top_p");
-	add_param(b, params, "max_tokens", "max_output_tokens");
+	wire_add_param(b, params, "temperature", "temperature");
+	wire_add_param(b, params, "top_p", "top_p");
+	wire_add_param(b, params, "max_tokens", "max_output_tokens");
 	return add_others(b, params, e);
 }
 
@@ -386,7 +369,6 @@ static void take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *inner = json_member(o, "error");
 	struct json_object *error = json_object_is_type(inner, json_type_object) ? inner : o;
-	int64_t status = wire_count(error, "code");
 
 	wire_add(&p->message, error, "message");
 	if (!p->message.n)
@@ -395,20 +377,13 @@ static void take_problem(struct json_object *o, struct problem *p)
 		wire_add(&p->message, o, "detail"); /* of gateways made with FastAPI */
 	if (!p->message.n)
 		wire_add(&p->message, error, "code");
-	if (status >= 400 && status <= 599)
-		p->status = (long)status;
+	p->status = wire_status(error, "code");
 	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
 }
 
 static void problem(struct span body, struct problem *p)
 {
-	struct err ignored = ERR_INIT;
-	struct json_object *o;
-
-	if (json_parse_lenient(body, &o, &ignored) < 0)
-		return;
-	take_problem(o, p);
-	json_object_put(o);
+	wire_problem(body, take_problem, p);
 }
 
 /* ---- its answer to ours ---- */
@@ -546,7 +521,7 @@ static int take_event(struct reply *r, struct span data, struct err *e)
 	if (is_error(o)) {
 		take_problem(o, &r->problem);
 		result = wire_report(&r->problem, e);
-	} else if (begins(type, "response.")) {
+	} else if (wire_begins(type, "response.")) {
 		result = take_typed(r, o, (struct span){ type.p + 9, type.n - 9 }, e);
 	}
 	return wire_done(o, result, r, e);
@@ -562,7 +537,7 @@ static int check_whole(struct json_object *o, struct span status, struct err *e)
 		               (int)status.n, status.p);
 	if (json_object_is_type(json_member(o, "output"), json_type_array))
 		return 0;
-	return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+	return wire_no_reply(e);
 }
 
 static int take_whole(struct reply *r, struct span body, struct err *e)
@@ -587,39 +562,27 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 static int end(const struct reply *r, struct err *e)
 {
-	if (r->done)
-		return 0;
-	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
+	return r->done ? 0 : wire_cut_short(e);
 }
 
 /* ---- models ---- */
 
-static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+/* The list holds ids and dates: neither which API a model is for, nor how much it takes. */
+static struct model read_model(struct json_object *o)
 {
-	(void)page; /* all are on the first */
-	wire_url(url, base_url, "/models");
-	return buf_check(url, e);
+	return (struct model){ .id = json_member_str(o, "id"), .name = { "", 0 } };
 }
 
-/* The list holds ids and dates: neither which API a model is for, nor how much it takes. */
 static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
                   void *ctx, struct buf *next, struct err *e)
 {
-	struct json_object *o, *list;
-	int r = 0;
+	struct json_object *o;
+	int r;
 
 	(void)next;
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	list = json_member(o, "data");
-	if (!json_object_is_type(list, json_type_array))
-		r = err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
-	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
-		struct model m = { .id = json_member_str(wire_element(list, i), "id"), .name = { "", 0 } };
-
-		if (m.id.n)
-			r = take_model(ctx, &m, e);
-	}
+	r = wire_take_models(json_member(o, "data"), read_model, take_model, ctx, e);
 	json_object_put(o);
 	return r;
 }
@@ -643,7 +606,7 @@ const struct provider provider_openai = {
 	.whole = take_whole,
 	.end = end,
 	.problem = problem,
-	.models_url = models_url,
+	.models_url = wire_models_url,
 	.models = models,
 	.window = window,
 };

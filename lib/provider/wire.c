@@ -2,6 +2,11 @@
 
 #include <string.h>
 
+bool wire_begins(struct span s, const char *with)
+{
+	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
+}
+
 /* ---- to the server ---- */
 
 void wire_url(struct buf *url, const char *base_url, const char *path)
@@ -12,6 +17,18 @@ void wire_url(struct buf *url, const char *base_url, const char *path)
 		n--;
 	buf_add(url, base_url, n);
 	buf_adds(url, path);
+}
+
+void wire_add_encoded(struct buf *url, struct span s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	                            "0123456789-._~";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] && strchr(plain, s.p[i]))
+			buf_addc(url, s.p[i]);
+		else
+			buf_addf(url, "%%%02X", (unsigned)(unsigned char)s.p[i]);
 }
 
 void wire_comma(struct buf *b)
@@ -65,7 +82,7 @@ void wire_text_file(struct buf *b, const struct attachment *a)
 
 bool wire_is_image(const struct attachment *a)
 {
-	return a->type.n > 6 && memcmp(a->type.p, "image/", 6) == 0;
+	return wire_begins(a->type, "image/");
 }
 
 bool wire_is_pdf(const struct attachment *a)
@@ -75,7 +92,22 @@ bool wire_is_pdf(const struct attachment *a)
 
 bool wire_is_text(const struct attachment *a)
 {
-	return a->type.n > 5 && memcmp(a->type.p, "text/", 5) == 0;
+	return wire_begins(a->type, "text/");
+}
+
+int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e)
+{
+	return err_set(e, ERR_USAGE, "%s takes no files of type %.*s", provider, (int)a->type.n, a->type.p);
+}
+
+void wire_add_param(struct buf *b, const struct params *params, const char *key, const char *theirs)
+{
+	struct span value = params_get(params, key);
+
+	if (!value.p)
+		return;
+	buf_addf(b, ",\"%s\":", theirs);
+	buf_add(b, value.p, value.n);
 }
 
 /* ---- from the server ---- */
@@ -101,19 +133,13 @@ int wire_parse_body(struct span json, struct json_object **o, struct err *e)
 	if (wire_parse(json, o, &why) == 0)
 		return 0;
 	if (why.kind == ERR_NETWORK && json_is_whole(json))
-		return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+		return wire_no_reply(e);
 	return err_set(e, why.kind, "%s", why.msg);
 }
 
-int wire_parse_models(struct span json, struct json_object **o, struct err *e)
+int wire_no_reply(struct err *e)
 {
-	struct err why = ERR_INIT;
-
-	if (wire_parse(json, o, &why) == 0)
-		return 0;
-	if (why.kind == ERR_NETWORK)
-		return err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
-	return err_set(e, why.kind, "%s", why.msg);
+	return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
 }
 
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e)
@@ -123,6 +149,24 @@ int wire_done(struct json_object *o, int result, const struct reply *r, struct e
 	    buf_check(&r->finish_reason, e) < 0)
 		return -1;
 	return result;
+}
+
+int wire_whole_done(struct reply *r, struct err *e)
+{
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
+		return wire_no_reply(e);
+	r->done = true;
+	return 0;
+}
+
+int wire_end(const struct reply *r, struct err *e)
+{
+	return r->done || r->finish_reason.n ? 0 : wire_cut_short(e);
+}
+
+int wire_cut_short(struct err *e)
+{
+	return err_set(e, ERR_NETWORK, "the server ended the stream before the reply was complete");
 }
 
 void wire_add(struct buf *b, struct json_object *o, const char *key)
@@ -138,6 +182,13 @@ int64_t wire_count(struct json_object *o, const char *key)
 	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
 
 	return n < 0 || n > COUNT_MAX ? -1 : n;
+}
+
+long wire_status(struct json_object *o, const char *key)
+{
+	int64_t n = wire_count(o, key);
+
+	return n >= 400 && n <= 599 ? (long)n : 0;
 }
 
 int64_t wire_sum(int64_t a, int64_t b)
@@ -157,6 +208,11 @@ struct json_object *wire_element(struct json_object *list, size_t i)
 	return i < wire_length(list) ? json_object_array_get_idx(list, i) : NULL;
 }
 
+struct json_object *wire_first_or_self(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_array) ? wire_element(o, 0) : o;
+}
+
 void wire_finish(struct reply *r, struct span word, const char *const *pairs)
 {
 	if (!word.n)
@@ -166,6 +222,18 @@ void wire_finish(struct reply *r, struct span word, const char *const *pairs)
 			word = span_str(pairs[1]);
 	buf_clear(&r->finish_reason);
 	buf_add(&r->finish_reason, word.p, word.n);
+}
+
+void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),
+                  struct problem *p)
+{
+	struct err ignored = ERR_INIT;
+	struct json_object *o;
+
+	if (json_parse_lenient(body, &o, &ignored) < 0)
+		return;
+	take(o, p);
+	json_object_put(o);
 }
 
 int wire_report(const struct problem *p, struct err *e)
@@ -184,6 +252,37 @@ int64_t wire_number_after(struct span text, const char *word)
 		if (*p != ',' && n < COUNT_MAX / 10)
 			n = n * 10 + (*p - '0');
 	return n;
+}
+
+static int no_list(struct err *e)
+{
+	return err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
+}
+
+int wire_parse_models(struct span json, struct json_object **o, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (wire_parse(json, o, &why) == 0)
+		return 0;
+	if (why.kind == ERR_NETWORK)
+		return no_list(e);
+	return err_set(e, why.kind, "%s", why.msg);
+}
+
+int wire_take_models(struct json_object *list, struct model (*read)(struct json_object *o),
+                     int (*take)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                     struct err *e)
+{
+	int r = json_object_is_type(list, json_type_array) ? 0 : no_list(e);
+
+	for (size_t i = 0; r == 0 && i < wire_length(list); i++) {
+		struct model m = read(wire_element(list, i));
+
+		if (m.id.n)
+			r = take(ctx, &m, e);
+	}
+	return r;
 }
 
 /* ---- what OpenAI says, and those who follow it ---- */
@@ -240,4 +339,11 @@ bool wire_says_quota(struct span word)
 	while (*each && !span_eq(word, *each))
 		each++;
 	return *each != NULL;
+}
+
+int wire_models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
+{
+	(void)page; /* all are on the first */
+	wire_url(url, base_url, "/models");
+	return buf_check(url, e);
 }

@@ -5,10 +5,14 @@
 #include "base/json.h"
 #include "provider/provider.h"
 
+bool wire_begins(struct span s, const char *with);
+
 /* ---- to the server ---- */
 
 /* The base URL without slashes at its end, then `path`. */
 void wire_url(struct buf *url, const char *base_url, const char *path);
+/* A part of a path or query, percent-encoded: all but the unreserved of RFC 3986. */
+void wire_add_encoded(struct buf *url, struct span s);
 /* A comma, unless a list or object has just begun. */
 void wire_comma(struct buf *b);
 /* The bytes of an attachment in base64 (RFC 4648, section 4), without quotes. */
@@ -20,6 +24,11 @@ void wire_text_file(struct buf *b, const struct attachment *a);
 bool wire_is_image(const struct attachment *a);
 bool wire_is_pdf(const struct attachment *a);
 bool wire_is_text(const struct attachment *a);
+/* ERR_USAGE: "PROVIDER takes no files of type …". */
+int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e);
+
+/* Adds `,"theirs":value` where that parameter is set. */
+void wire_add_param(struct buf *b, const struct params *params, const char *key, const char *theirs);
 
 /* ---- from the server ---- */
 
@@ -27,30 +36,51 @@ bool wire_is_text(const struct attachment *a);
 int wire_parse(struct span json, struct json_object **o, struct err *e);
 /* The same for the body of an answer: other JSON comes from the wrong server, or path. */
 int wire_parse_body(struct span json, struct json_object **o, struct err *e);
-/* And for a list of models. */
-int wire_parse_models(struct span json, struct json_object **o, struct err *e);
+/* ERR_NETWORK: there is none in it. */
+int wire_no_reply(struct err *e);
 /* The end of event() and whole(): frees `o`, and looks whether memory held. */
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e);
+/* The end of whole(), which takes what says something. */
+int wire_whole_done(struct reply *r, struct err *e);
+/* An end() that the finish reason is enough for. */
+int wire_end(const struct reply *r, struct err *e);
+/* ERR_NETWORK: the stream ended too early. */
+int wire_cut_short(struct err *e);
 
 /* A member that is a string goes to the end of `b`. */
 void wire_add(struct buf *b, struct json_object *o, const char *key);
 /* A member that is a count; -1 when it is none. */
 int64_t wire_count(struct json_object *o, const char *key);
+/* A member that is the HTTP status of an error; 0 when it is none. */
+long wire_status(struct json_object *o, const char *key);
 /* a + b, of what is known; -1 when neither is. */
 int64_t wire_sum(int64_t a, int64_t b);
 /* The list's element, or NULL. */
 struct json_object *wire_element(struct json_object *list, size_t i);
+/* What some send alone and some in a list. */
+struct json_object *wire_first_or_self(struct json_object *o);
 /* In an array, for lists that may be missing: 0 when it is no array. */
 size_t wire_length(struct json_object *list);
 
 /* Sets the finish reason: our word for the vendor's, from pairs of theirs and ours, which
  * end with a NULL; else theirs. Nothing for an empty one. */
 void wire_finish(struct reply *r, struct span word, const char *const *pairs);
+/* A problem() that take() does, for a body that is JSON. */
+void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),
+                  struct problem *p);
 /* The error that `p` tells, of an event or a body: "the server reports: …". */
 int wire_report(const struct problem *p, struct err *e);
 /* The first whole number behind `word` in a text, as in "… maximum of 200000 tokens"; 0 when
  * there is none. Digits may be grouped by commas. */
 int64_t wire_number_after(struct span text, const char *word);
+
+/* wire_parse() for a list of models. */
+int wire_parse_models(struct span json, struct json_object **o, struct err *e);
+/* Each of the list's elements, as read() has it, goes to take(); not one without an id.
+ * ERR_NETWORK when it is no list, else what take() says. */
+int wire_take_models(struct json_object *list, struct model (*read)(struct json_object *o),
+                     int (*take)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                     struct err *e);
 
 /* ---- what OpenAI says, and those who follow it ---- */
 
@@ -59,5 +89,7 @@ int64_t wire_number_after(struct span text, const char *word);
 bool wire_says_context(struct problem *p);
 /* Whether an error's code or type says that there is no money left to pay with. */
 bool wire_says_quota(struct span word);
+/* A models_url() where all models are on one page, /models. */
+int wire_models_url(const char *base_url, struct span page, struct buf *url, struct err *e);
 
 #endif

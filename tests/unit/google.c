@@ -226,6 +226,7 @@ static const struct told problems[] = {
 	{ "[" ERROR(503, "UNAVAILABLE", "in a list") "]", "in a list", PROBLEM_OTHER, 0, 0, 503 },
 	{ "{\"error\":\"bad gateway\"}", "bad gateway", PROBLEM_OTHER, 0, 0, 0 },
 	{ ERROR(99, "X", "m"), "m", PROBLEM_OTHER, 0, 0, 0 },
+	{ ERROR(200, "X", "m"), "m", PROBLEM_OTHER, 0, 0, 0 },
 	{ "{\"error\":{\"code\":\"503\",\"message\":\"m\"}}", "m", PROBLEM_OTHER, 0, 0, 0 },
 	{ "{\"error\":{\"code\":4294967696,\"message\":\"m\",\"status\":[],\"details\":{}}}", "m", PROBLEM_OTHER, 0, 0, 0 },
 	{ "{\"error\":{\"details\":[null,{\"violations\":[5,{\"quotaId\":6}]}],\"status\":\"RESOURCE_EXHAUSTED\"}}", "",

@@ -237,6 +237,8 @@ static void test_problem_kinds(void)
 		  PROBLEM_QUOTA, 0, 0, 402 },
 		{ "OpenRouter, too fast", "{\"error\":{\"message\":\"Rate limit exceeded\",\"code\":429}}",
 		  PROBLEM_OTHER, 0, 0, 429 },
+		{ "sizes of something else", "{\"error\":{\"code\":500,\"message\":\"m\",\"n_prompt_tokens\":5,"
+		  "\"n_ctx\":256}}", PROBLEM_OTHER, 0, 0, 500 },
 		{ "a code that is no status", "{\"error\":{\"message\":\"m\",\"code\":1004}}", PROBLEM_OTHER, 0, 0, 0 },
 	};
 
