@@ -10,30 +10,8 @@
  * turns, begin and end with the user's, and have no empty text; two prefixes are marked in
  * the messages, of which one is all of them, and one all of those of the request before.
  */
-#include "provider/provider.h"
-
-#include "base/json.h"
+#include "adapter.h"
 #include "base/utf8.h"
-#include "fuzz.h"
-#include "net/sse.h"
-
-extern const struct provider provider_anthropic;
-static const struct provider *const p = &provider_anthropic;
-
-static void check_error(const struct err *e)
-{
-	must((e->kind == ERR_NETWORK || e->kind == ERR_NONE) && !e->msg[0] == !e->kind, "%s", e->msg);
-}
-
-static void must_equal(const struct reply *a, const struct reply *b)
-{
-	must_be_same(buf_span(&a->text), buf_span(&b->text), "text");
-	must_be_same(buf_span(&a->reasoning), buf_span(&b->reasoning), "reasoning");
-	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
-	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
-	must(a->done == b->done, "done");
-	must(a->problem.kind == b->problem.kind && a->problem.status == b->problem.status, "problem");
-}
 
 /* ---- what the events say ---- */
 
@@ -51,12 +29,6 @@ static bool is(struct json_object *o, const char *key, const char *value)
 	return json_object_is_type(v, json_type_string) &&
 	       (size_t)json_object_get_string_len(v) == strlen(value) &&
 	       memcmp(json_object_get_string(v), value, strlen(value)) == 0;
-}
-
-static void add_str(struct buf *b, struct json_object *v)
-{
-	if (json_object_is_type(v, json_type_string))
-		buf_add(b, json_object_get_string(v), (size_t)json_object_get_string_len(v));
 }
 
 static void grow(int64_t *to, struct json_object *v)
@@ -132,7 +104,6 @@ static void check_story(struct story *s, const struct reply *r)
 		must_be_same(buf_span(&r->finish_reason), span_str(s->finish), "the finish reason");
 	must(u->input == s->input && u->output == s->output && u->cached == s->cached,
 	     "%" PRId64 " in, %" PRId64 " out, %" PRId64 " cached", u->input, u->output, u->cached);
-	must(u->reasoning >= -1 && u->reasoning <= COUNT_MAX, "%" PRId64 " reasoning", u->reasoning);
 	must(u->input < 0 || u->output < 0 ? u->total == -1
 	     : u->total == (u->input + u->output < COUNT_MAX ? u->input + u->output : COUNT_MAX), "a total");
 	must(r->done == s->done, "done");
@@ -150,60 +121,13 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 	while (e->kind == ERR_NONE && cut_line(&rest, &event)) {
 		struct span copy = exact(event);
 
-		if (p->event(r, copy, e) == 0)
+		if (adapter->event(r, copy, e) == 0)
 			story_event(&s, event);
 		drop(copy);
 	}
 	check_error(e);
 	check_story(&s, r);
-}
-
-/* ---- the same through the stream's framing ---- */
-
-struct streaming {
-	struct sse sse;
-	struct reply r;
-	struct err e;
-};
-
-static int on_event(void *ctx, struct span data, struct err *e)
-{
-	struct streaming *s = ctx;
-
-	return p->event(&s->r, data, e);
-}
-
-static bool feed(void *ctx, struct span chunk)
-{
-	struct streaming *s = ctx;
-
-	return sse_feed(&s->sse, chunk, &s->e) == 0;
-}
-
-static void check_stream(struct span text, const struct reply *want, const struct err *e)
-{
-	struct streaming s = { .r = REPLY_INIT, .e = ERR_INIT };
-	struct buf stream = BUF_INIT;
-	struct span event;
-
-	while (cut_line(&text, &event)) {
-		if (memchr(event.p, '\r', event.n)) { /* would be another end of line */
-			buf_release(&stream);
-			return;
-		}
-		buf_adds(&stream, "event: any\ndata: ");
-		buf_add(&stream, event.p, event.n);
-		buf_adds(&stream, "\n\n");
-	}
-	s.sse = (struct sse)SSE_INIT(on_event, &s);
-	feed_in_chunks(buf_span(&stream), 3, feed, &s);
-	if (s.e.kind == ERR_NONE)
-		sse_end(&s.sse, &s.e);
-	must(s.e.kind == e->kind && strcmp(s.e.msg, e->msg) == 0, "'%s' and '%s'", s.e.msg, e->msg);
-	must_equal(&s.r, want);
-	sse_release(&s.sse);
-	reply_release(&s.r);
-	buf_release(&stream);
+	check_reply(r, text.n);
 }
 
 /* ---- answers as a whole ---- */
@@ -216,9 +140,8 @@ static void story_whole(struct story *s, struct span body)
 	if (json_parse_lenient(body, &o, &e) < 0)
 		return;
 	content = json_member(o, "content");
-	if (json_object_is_type(content, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(content); i++)
-			story_block(s, json_object_array_get_idx(content, i));
+	for (size_t i = 0; i < length(content); i++)
+		story_block(s, element(content, i));
 	story_stop(s, o);
 	story_usage(s, o);
 	s->done = true;
@@ -229,53 +152,12 @@ static void check_whole(struct span body)
 {
 	struct story s = STORY_INIT;
 	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT;
 
-	if (p->whole(&r, body, &e) == 0) {
+	if (hear_whole(body, &r)) {
 		story_whole(&s, body);
 		check_story(&s, &r);
-		must(r.text.n || r.reasoning.n || r.finish_reason.n, "a reply");
-		must(p->end(&r, &e) == 0, "%s", e.msg);
-	} else {
-		must(e.kind == ERR_NETWORK && e.msg[0], "a reason");
 	}
 	reply_release(&r);
-}
-
-static void check_problem(struct span body)
-{
-	struct problem said = PROBLEM_INIT;
-
-	p->problem(body, &said);
-	must(said.message.p[said.message.n] == '\0' && said.message.n <= body.n * 3, "%zu bytes",
-	     said.message.n);
-	must(said.tokens >= 0 && said.window >= 0 && said.status >= 0, "numbers");
-	must(said.kind == PROBLEM_CONTEXT || (!said.tokens && !said.window), "a size of something else");
-	buf_release(&said.message);
-}
-
-static int count_model(void *ctx, const struct model *m, struct err *e)
-{
-	(void)e;
-	must(m->id.n && m->window >= 0 && m->window <= COUNT_MAX, "a model");
-	++*(int *)ctx;
-	return 0;
-}
-
-/* The next page's address is one, whatever the server calls it. */
-static void check_models(struct span body)
-{
-	struct buf next = BUF_INIT, url = BUF_INIT;
-	struct err e = ERR_INIT;
-	int n = 0;
-
-	if (p->models(body, count_model, &n, &next, &e) < 0)
-		must(n == 0 && e.kind == ERR_NETWORK && e.msg[0], "a reason: %s", e.msg);
-	must(p->models_url("http://h", buf_span(&next), &url, &e) == 0, "%s", e.msg);
-	for (size_t i = 0; i < url.n; i++)
-		must(url.p[i] > ' ' && url.p[i] < 127 && !strchr("\"#<>", url.p[i]), "%s", url.p);
-	buf_release(&next);
-	buf_release(&url);
 }
 
 /* ---- a request ---- */
@@ -348,15 +230,11 @@ static size_t expect(const struct chat_request *rq, struct buf *want)
 
 static void check_conversation(const struct chat_request *rq)
 {
-	struct buf url = BUF_INIT, body = BUF_INIT, want = BUF_INIT;
+	struct buf want = BUF_INIT;
 	struct sent sent = { .said = BUF_INIT };
-	struct json_object *o, *system;
-	struct err e = ERR_INIT;
+	struct json_object *o = request_of(rq), *system = json_member(o, "system");
 	size_t before = expect(rq, &want);
 
-	must(p->request(rq, &url, &body, &e) == 0, "%s", e.msg);
-	must(json_parse_object(buf_span(&body), &o, &e) == 0, "%s: %s", e.msg, body.p);
-	system = json_member(o, "system");
 	must(!system == blank(rq->system), "a system prompt");
 	if (system)
 		must_be_same(json_member_str(json_object_array_get_idx(system, 0), "text"), rq->system, "it");
@@ -365,8 +243,6 @@ static void check_conversation(const struct chat_request *rq)
 	must(sent.marks == (rq->nturns ? 2 : 1) && sent.end[sent.marks - 1] == want.n, "%zu marks", sent.marks);
 	must(!rq->nturns || sent.end[0] == before, "the mark of the request before");
 	json_object_put(o);
-	buf_release(&url);
-	buf_release(&body);
 	buf_release(&want);
 	buf_release(&sent.said);
 }
@@ -395,16 +271,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span text = exact((struct span){ (const char *)data, size });
 	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT, end = ERR_INIT;
+	struct err e = ERR_INIT;
 
+	adapter = provider_find("anthropic");
 	check_events(text, &r, &e);
 	check_stream(text, &r, &e);
-	must((p->end(&r, &end) == 0) == (r.done || r.finish_reason.n), "complete");
-	check_error(&end);
+	check_end(&r, r.done || r.finish_reason.n);
 	check_whole(text);
 	check_problem(text);
 	check_models(text);
-	must(p->window(text) >= 0, "a window");
+	must(adapter->window(text) >= 0, "a window");
 	if (utf8_valid(text.p, text.n) == text.n)
 		check_request(text);
 	reply_release(&r);

@@ -11,50 +11,15 @@
  * and each parameter once; its URL is the model's name in the letters of a URL. A refusal
  * blames the network, or the usage for a parameter, and has a reason.
  */
-#include "provider/provider.h"
-
-#include "base/json.h"
+#include "adapter.h"
 #include "base/utf8.h"
-#include "fuzz.h"
-#include "net/sse.h"
 
-extern const struct provider provider_google;
-static const struct provider *const p = &provider_google;
-
-static void check_error(const struct err *e)
+/* The total is a sum, and what was thought was made. */
+static void check_usage(const struct usage *u)
 {
-	must((e->kind == ERR_NETWORK || e->kind == ERR_NONE) && !e->msg[0] == !e->kind, "%s", e->msg);
-}
-
-static void check_problem_of(const struct problem *said, size_t bytes)
-{
-	must(said->message.p[said->message.n] == '\0' && said->message.n <= bytes * 3, "%zu bytes",
-	     said->message.n);
-	must(said->tokens >= 0 && said->window >= 0, "tokens");
-	must(said->status == 0 || (said->status >= 100 && said->status <= 599), "%ld", said->status);
-	must(said->kind == PROBLEM_CONTEXT || (!said->tokens && !said->window), "tokens of no context");
-}
-
-static void check_reply(const struct reply *r, size_t bytes)
-{
-	const struct usage *u = &r->usage;
-	const int64_t counts[] = { u->input, u->output, u->total, u->reasoning, u->cached };
-
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		must(counts[i] >= -1 && counts[i] <= COUNT_MAX, "a count of %" PRId64, counts[i]);
 	if (u->input >= 0 && u->output >= 0)
 		must(u->total == u->input + u->output || u->total == COUNT_MAX, "%" PRId64, u->total);
 	must(u->output >= u->reasoning, "more thought than made");
-	check_problem_of(&r->problem, bytes);
-}
-
-static void must_equal(const struct reply *a, const struct reply *b)
-{
-	must_be_same(buf_span(&a->text), buf_span(&b->text), "text");
-	must_be_same(buf_span(&a->reasoning), buf_span(&b->reasoning), "reasoning");
-	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
-	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
-	must(a->done == b->done && a->problem.kind == b->problem.kind, "done");
 }
 
 /* ---- what the events say ---- */
@@ -64,16 +29,9 @@ struct said_so {
 	bool complete, refused;
 };
 
-static struct json_object *element(struct json_object *o, size_t i)
-{
-	if (!json_object_is_type(o, json_type_array) || i >= json_object_array_length(o))
-		return NULL;
-	return json_object_array_get_idx(o, i);
-}
-
 static struct json_object *first_candidate(struct json_object *list)
 {
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < length(list); i++) {
 		struct json_object *index = json_member(element(list, i), "index");
 
 		if (!json_object_is_type(index, json_type_int) || json_object_get_int64(index) <= 0 ||
@@ -85,16 +43,15 @@ static struct json_object *first_candidate(struct json_object *list)
 
 static void model_parts(struct said_so *s, struct json_object *parts)
 {
-	for (size_t i = 0; json_object_is_type(parts, json_type_array) && i < json_object_array_length(parts); i++) {
+	for (size_t i = 0; i < length(parts); i++) {
 		struct json_object *text = json_member(element(parts, i), "text");
 		struct json_object *thought = json_member(element(parts, i), "thought");
 		bool is_thought = json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
 		struct buf *to = is_thought ? &s->reasoning : &s->text;
+		size_t had = to->n;
 
-		if (!json_object_is_type(text, json_type_string) || !json_object_get_string_len(text))
-			continue;
-		buf_add(to, json_object_get_string(text), (size_t)json_object_get_string_len(text));
-		s->complete = false;
+		add_str(to, text);
+		s->complete &= to->n == had;
 	}
 }
 
@@ -127,7 +84,7 @@ static void model_event(struct said_so *s, struct span event)
 	}
 	if (!json_object_is_type(o, json_type_array))
 		model_chunk(s, o);
-	for (size_t i = 0; json_object_is_type(o, json_type_array) && i < json_object_array_length(o) && !s->refused; i++)
+	for (size_t i = 0; i < length(o) && !s->refused; i++)
 		model_chunk(s, element(o, i));
 	json_object_put(o);
 }
@@ -148,7 +105,7 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 
 	while (e->kind == ERR_NONE && cut_line(&rest, &event)) {
 		struct span copy = exact(event);
-		int got = p->event(r, copy, e);
+		int got = adapter->event(r, copy, e);
 
 		model_event(&want, event);
 		must((got < 0) == want.refused, "%s", e->msg);
@@ -158,54 +115,7 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 	must_say(r, &want);
 	must(!r->done, "a stream has no end mark");
 	check_reply(r, text.n);
-}
-
-/* ---- the same through the stream's framing ---- */
-
-struct streaming {
-	struct sse sse;
-	struct reply r;
-	struct err e;
-};
-
-static int on_event(void *ctx, struct span data, struct err *e)
-{
-	struct streaming *s = ctx;
-
-	return p->event(&s->r, data, e);
-}
-
-static bool feed(void *ctx, struct span chunk)
-{
-	struct streaming *s = ctx;
-
-	return sse_feed(&s->sse, chunk, &s->e) == 0;
-}
-
-static void check_stream(struct span text, size_t way, const struct reply *want, const struct err *e)
-{
-	struct streaming s = { .r = REPLY_INIT, .e = ERR_INIT };
-	struct buf stream = BUF_INIT;
-	struct span event;
-
-	while (cut_line(&text, &event)) {
-		if (memchr(event.p, '\r', event.n)) { /* would be another end of line */
-			buf_release(&stream);
-			return;
-		}
-		buf_adds(&stream, "data: ");
-		buf_add(&stream, event.p, event.n);
-		buf_adds(&stream, "\n\n");
-	}
-	s.sse = (struct sse)SSE_INIT(on_event, &s);
-	feed_in_chunks(buf_span(&stream), way, feed, &s);
-	if (s.e.kind == ERR_NONE)
-		sse_end(&s.sse, &s.e);
-	must(s.e.kind == e->kind && strcmp(s.e.msg, e->msg) == 0, "'%s' and '%s'", s.e.msg, e->msg);
-	must_equal(&s.r, want);
-	sse_release(&s.sse);
-	reply_release(&s.r);
-	buf_release(&stream);
+	check_usage(&r->usage);
 }
 
 /* ---- bodies ---- */
@@ -214,46 +124,12 @@ static void check_whole(struct span body)
 {
 	struct said_so want = { BUF_INIT, BUF_INIT, false, false };
 	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT;
 
-	if (p->whole(&r, body, &e) == 0) {
-		must(r.done && (r.text.n || r.reasoning.n || r.finish_reason.n), "a reply");
-		must(p->end(&r, &e) == 0, "%s", e.msg);
-	} else {
-		must(e.kind == ERR_NETWORK && e.msg[0] && !r.done, "a reason");
-	}
+	hear_whole(body, &r);
 	model_event(&want, body);
 	must_say(&r, &want);
-	check_reply(&r, body.n);
+	check_usage(&r.usage);
 	reply_release(&r);
-}
-
-static void check_problem(struct span body)
-{
-	struct problem said = PROBLEM_INIT;
-
-	p->problem(body, &said);
-	check_problem_of(&said, body.n);
-	buf_release(&said.message);
-}
-
-static int take_model(void *ctx, const struct model *m, struct err *e)
-{
-	(void)ctx;
-	(void)e;
-	must(m->id.n > 0 && m->window >= 0, "a model");
-	p->window(m->id);
-	return 0;
-}
-
-static void check_models(struct span body)
-{
-	struct buf next = BUF_INIT;
-	struct err e = ERR_INIT;
-
-	if (p->models(body, take_model, NULL, &next, &e) < 0)
-		must(e.kind == ERR_NETWORK && e.msg[0] && !next.n, "a reason");
-	buf_release(&next);
 }
 
 /* ---- a request ---- */
@@ -273,22 +149,15 @@ static void check_request(struct span prompt)
 		                      { .query = span_str("q"), .answer = span_str("") } };
 	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt, .turns = turns,
 		                   .nturns = 2, .prompt.query = prompt };
-	struct buf url = BUF_INIT, body = BUF_INIT;
-	struct json_object *o, *contents;
-	struct err e = ERR_INIT;
+	struct json_object *o = request_of(&rq), *contents = json_member(o, "contents");
 
-	must(p->request(&rq, &url, &body, &e) == 0, "%s", e.msg);
-	must(json_parse_object(buf_span(&body), &o, &e) == 0, "%s: %s", e.msg, body.p);
-	contents = json_member(o, "contents");
-	must(json_object_array_length(contents) == 3, "%s", body.p);
+	must(length(contents) == 3, "%zu turns", length(contents));
 	check_turn(contents, 0, "user", 0, prompt);
 	check_turn(contents, 1, "model", 0, span_str("a"));
 	check_turn(contents, 2, "user", 0, span_str("q"));
 	check_turn(contents, 2, "user", 1, prompt);
-	must(!json_member(o, "systemInstruction") == !prompt.n, "%s", body.p);
+	must(!json_member(o, "systemInstruction") == !prompt.n, "a system prompt");
 	json_object_put(o);
-	buf_release(&url);
-	buf_release(&body);
 }
 
 /* The name is found again in the URL, which holds nothing that ends a path. */
@@ -302,7 +171,7 @@ static void check_url(const char *model)
 	struct err e = ERR_INIT;
 	const char *at;
 
-	must(p->request(&rq, &url, &body, &e) == 0, "%s", e.msg);
+	must(adapter->request(&rq, &url, &body, &e) == 0, "%s", e.msg);
 	must(strncmp(url.p, before[!tuned], strlen(before[!tuned])) == 0, "%s", url.p);
 	for (at = url.p + strlen(before[!tuned]); *at && *at != ':'; at++) {
 		unsigned byte = (unsigned char)*at;
@@ -374,7 +243,7 @@ static void check_params(struct span text, const char *model)
 		params_add(&params, each, &ignored);
 		free(each);
 	}
-	if (p->request(&rq, &url, &body, &e) == 0)
+	if (adapter->request(&rq, &url, &body, &e) == 0)
 		check_members(&params, buf_span(&body));
 	else
 		must(e.kind == ERR_USAGE && e.msg[0], "a reason");
@@ -388,13 +257,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span text = exact((struct span){ (const char *)data, size });
 	char *model = input_str(data, size);
 	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT, end = ERR_INIT;
+	struct err e = ERR_INIT;
 
+	adapter = provider_find("google");
 	check_events(text, &r, &e);
-	for (size_t way = 0; way < 4; way++)
-		check_stream(text, way, &r, &e);
-	must((p->end(&r, &end) == 0) == (r.finish_reason.n > 0), "complete");
-	check_error(&end);
+	check_stream(text, &r, &e);
+	check_end(&r, r.finish_reason.n);
 	check_whole(text);
 	check_problem(text);
 	check_models(text);

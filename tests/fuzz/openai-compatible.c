@@ -1,6 +1,7 @@
 /*
  * lib/provider/openai-compatible. The input is the events of a stream, one a line; and,
- * all of it, the body of an answer that did not stream, of a failed request, and a prompt.
+ * all of it, the body of an answer that did not stream, of a failed request, a list of
+ * models, and a prompt.
  *
  * Properties: the reply is the texts of the first choice in a row, as json-c finds
  * them; the same events come to the same when they arrive as server-sent events,
@@ -8,51 +9,10 @@
  * request is JSON that says the conversation. A refusal blames the network and has a
  * reason.
  */
-#include "provider/provider.h"
-
-#include "base/json.h"
+#include "adapter.h"
 #include "base/utf8.h"
-#include "fuzz.h"
-#include "net/sse.h"
-
-extern const struct provider provider_openai_compatible;
-static const struct provider *const p = &provider_openai_compatible;
-
-static void check_error(const struct err *e)
-{
-	must((e->kind == ERR_NETWORK || e->kind == ERR_NONE) && !e->msg[0] == !e->kind, "%s", e->msg);
-}
-
-static void check_reply(const struct reply *r)
-{
-	const int64_t counts[] = { r->usage.input, r->usage.output, r->usage.total,
-		                   r->usage.reasoning, r->usage.cached };
-
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		must(counts[i] >= -1 && counts[i] <= COUNT_MAX, "a count of %" PRId64, counts[i]);
-}
-
-static void must_equal(const struct reply *a, const struct reply *b)
-{
-	must_be_same(buf_span(&a->text), buf_span(&b->text), "text");
-	must_be_same(buf_span(&a->reasoning), buf_span(&b->reasoning), "reasoning");
-	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
-	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
-	must(a->done == b->done, "done");
-}
 
 /* ---- what the events say ---- */
-
-static struct json_object *element(struct json_object *o, size_t i)
-{
-	return json_object_is_type(o, json_type_array) ? json_object_array_get_idx(o, i) : NULL;
-}
-
-static void add_str(struct buf *b, struct json_object *v)
-{
-	if (json_object_is_type(v, json_type_string))
-		buf_add(b, json_object_get_string(v), (size_t)json_object_get_string_len(v));
-}
 
 static void model_event(struct span event, struct buf *text)
 {
@@ -64,9 +24,8 @@ static void model_event(struct span event, struct buf *text)
 	delta = json_member(element(json_member(o, "choices"), 0), "delta");
 	content = json_member(delta, "content");
 	add_str(text, content);
-	if (json_object_is_type(content, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(content); i++)
-			add_str(text, json_member(element(content, i), "text"));
+	for (size_t i = 0; i < length(content); i++)
+		add_str(text, json_member(element(content, i), "text"));
 	add_str(text, json_member(delta, "refusal"));
 	json_object_put(o);
 }
@@ -80,7 +39,7 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 		struct span copy = exact(event);
 		size_t had = r->text.n;
 
-		if (p->event(r, copy, e) == 0)
+		if (adapter->event(r, copy, e) == 0)
 			model_event(event, &want);
 		else
 			must(r->text.n == had, "a refused event adds nothing");
@@ -88,84 +47,8 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 	}
 	check_error(e);
 	must_be_same(buf_span(&r->text), buf_span(&want), "the reply");
-	check_reply(r);
+	check_reply(r, text.n);
 	buf_release(&want);
-}
-
-/* ---- the same through the stream's framing ---- */
-
-struct streaming {
-	struct sse sse;
-	struct reply r;
-	struct err e;
-};
-
-static int on_event(void *ctx, struct span data, struct err *e)
-{
-	struct streaming *s = ctx;
-
-	return p->event(&s->r, data, e);
-}
-
-static bool feed(void *ctx, struct span chunk)
-{
-	struct streaming *s = ctx;
-
-	return sse_feed(&s->sse, chunk, &s->e) == 0;
-}
-
-static void check_stream(struct span text, const struct reply *want, const struct err *e)
-{
-	struct streaming s = { .r = REPLY_INIT, .e = ERR_INIT };
-	struct buf stream = BUF_INIT;
-	struct span event;
-
-	while (cut_line(&text, &event)) {
-		if (memchr(event.p, '\r', event.n)) { /* would be another end of line */
-			buf_release(&stream);
-			return;
-		}
-		buf_adds(&stream, "data: ");
-		buf_add(&stream, event.p, event.n);
-		buf_adds(&stream, "\n\n");
-	}
-	s.sse = (struct sse)SSE_INIT(on_event, &s);
-	feed_in_chunks(buf_span(&stream), 3, feed, &s);
-	if (s.e.kind == ERR_NONE)
-		sse_end(&s.sse, &s.e);
-	must(s.e.kind == e->kind && strcmp(s.e.msg, e->msg) == 0, "'%s' and '%s'", s.e.msg, e->msg);
-	must_equal(&s.r, want);
-	sse_release(&s.sse);
-	reply_release(&s.r);
-	buf_release(&stream);
-}
-
-/* ---- an answer as a whole ---- */
-
-static void check_whole(struct span body)
-{
-	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT;
-
-	if (p->whole(&r, body, &e) == 0) {
-		must(r.done && (r.text.n || r.reasoning.n || r.finish_reason.n), "a reply");
-		must(p->end(&r, &e) == 0, "%s", e.msg);
-	} else {
-		must(e.kind == ERR_NETWORK && e.msg[0], "a reason");
-	}
-	check_reply(&r);
-	reply_release(&r);
-}
-
-static void check_problem(struct span body)
-{
-	struct problem said = PROBLEM_INIT;
-
-	p->problem(body, &said);
-	must(said.message.p[said.message.n] == '\0' && said.message.n <= body.n * 3, "%zu bytes",
-	     said.message.n);
-	must(said.tokens >= 0 && said.window >= 0, "tokens");
-	buf_release(&said.message);
 }
 
 /* ---- a request ---- */
@@ -184,38 +67,33 @@ static void check_request(struct span prompt)
 	const struct said turns[] = { { .query = prompt, .answer = span_str("a") } };
 	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt, .turns = turns,
 		                   .nturns = 1, .prompt.query = prompt };
-	struct buf url = BUF_INIT, body = BUF_INIT;
-	struct json_object *o, *messages;
-	struct err e = ERR_INIT;
+	struct json_object *o = request_of(&rq), *messages = json_member(o, "messages");
 
-	must(p->request(&rq, &url, &body, &e) == 0, "%s", e.msg);
-	must(json_parse_object(buf_span(&body), &o, &e) == 0, "%s: %s", e.msg, body.p);
-	messages = json_member(o, "messages");
-	must(json_object_array_length(messages) == 4, "%s", body.p);
+	must(length(messages) == 4, "%zu messages", length(messages));
 	check_message(messages, 0, "system", prompt);
 	check_message(messages, 1, "user", prompt);
 	check_message(messages, 2, "assistant", span_str("a"));
 	check_message(messages, 3, "user", prompt);
 	json_object_put(o);
-	buf_release(&url);
-	buf_release(&body);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span text = exact((struct span){ (const char *)data, size });
-	struct reply r = REPLY_INIT;
-	struct err e = ERR_INIT, end = ERR_INIT;
+	struct reply r = REPLY_INIT, all = REPLY_INIT;
+	struct err e = ERR_INIT;
 
+	adapter = provider_find("openai-compatible");
 	check_events(text, &r, &e);
 	check_stream(text, &r, &e);
-	must((p->end(&r, &end) == 0) == (r.done || r.finish_reason.n), "complete");
-	check_error(&end);
-	check_whole(text);
+	check_end(&r, r.done || r.finish_reason.n);
+	hear_whole(text, &all);
 	check_problem(text);
+	must(!check_models(text), "one page");
 	if (utf8_valid(text.p, text.n) == text.n)
 		check_request(text);
 	reply_release(&r);
+	reply_release(&all);
 	drop(text);
 	return 0;
 }
