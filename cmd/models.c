@@ -1,4 +1,4 @@
-/* mc-models: lists the models that a provider offers. */
+/* mc-models: lists the models that a provider offers, or the providers. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "tty/neutral.h"
 #include "tty/term.h"
 
-enum { O_JSON = OPT_LONG, O_REFRESH, O_CACHED };
+enum { O_JSON = OPT_LONG, O_REFRESH, O_CACHED, O_PROVIDERS };
 
 static const struct opt opts[] = {
 	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider (default: as mc-chat would choose)" },
@@ -21,6 +21,7 @@ static const struct opt opts[] = {
 	{ O_JSON, "json", NULL, ARG_NONE, "print one JSON object a line" },
 	{ O_REFRESH, "refresh", NULL, ARG_NONE, "ask the server, even if its list is not a day old" },
 	{ O_CACHED, "cached", NULL, ARG_NONE, "print what is known without a network" },
+	{ O_PROVIDERS, "providers", NULL, ARG_NONE, "list the providers, and where their keys are" },
 	{ 0 },
 };
 
@@ -35,7 +36,7 @@ struct line {
 
 struct request {
 	const char *provider, *pattern; /* NULL: not given */
-	bool quiet, json, refresh, cached;
+	bool quiet, json, refresh, cached, providers;
 
 	struct config config;
 	struct endpoint endpoint;
@@ -53,6 +54,7 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 		case O_JSON: rq->json = true; break;
 		case O_REFRESH: rq->refresh = true; break;
 		case O_CACHED: rq->cached = true; break;
+		case O_PROVIDERS: rq->providers = true; break;
 		}
 	}
 	if (c->noperands > 1)
@@ -62,6 +64,9 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 		return err_set(e, ERR_USAGE, "--quiet and --json exclude each other");
 	if (rq->refresh && rq->cached)
 		return err_set(e, ERR_USAGE, "--refresh and --cached exclude each other");
+	if (rq->providers && (rq->provider || rq->refresh))
+		return err_set(e, ERR_USAGE, "--providers and --%s exclude each other",
+		               rq->provider ? "provider" : "refresh");
 	return 0;
 }
 
@@ -315,11 +320,95 @@ static int list(struct request *rq, struct err *e)
 	return 0;
 }
 
+/* ---- the providers ---- */
+
+static void add_provider_object(struct buf *b, const struct request *rq, const struct endpoint *ep)
+{
+	struct buf o = BUF_INIT;
+
+	add_member(&o, "provider", ep->name);
+	add_member(&o, "protocol", ep->provider->name);
+	add_member(&o, "keySource", key_place(ep->provider, ep->section));
+	add_member(&o, "baseUrl", ep->base_url);
+	add_member(&o, "model", endpoint_model(ep));
+	if (strcmp(ep->name, endpoint_choose(&rq->config, NULL)) == 0)
+		buf_adds(&o, ",\"default\":true");
+	buf_add(b, o.p, o.n);
+	buf_adds(b, "}\n");
+	b->oom |= o.oom;
+	buf_release(&o);
+}
+
+static void add_provider(struct buf *b, const struct request *rq, const struct endpoint *ep)
+{
+	const char *key = key_place(ep->provider, ep->section);
+
+	if (rq->json) {
+		add_provider_object(b, rq, ep);
+		return;
+	}
+	add_column(b, ep->name);
+	if (!rq->quiet) {
+		buf_addf(b, "\t%s\t", ep->provider->name);
+		add_column(b, key ? key : "-");
+		buf_addc(b, '\t');
+		add_column(b, ep->base_url ? ep->base_url : "-");
+	}
+	buf_addc(b, '\n');
+}
+
+static void print_providers(const struct request *rq, struct buf *b)
+{
+	struct buf table = BUF_INIT;
+
+	if (rq->json) {
+		print_record(b);
+	} else if (rq->quiet || !at_terminal()) {
+		print_buf(stdout, b);
+	} else {
+		if (b->n)
+			buf_adds(&table, "PROVIDER\tPROTOCOL\tKEY\tBASE URL\n");
+		buf_add(&table, b->p, b->n);
+		table.oom |= b->oom;
+		buf_clear(b);
+		term_add_table(b, buf_span(&table), term_columns(STDOUT_FILENO));
+		b->oom |= table.oom;
+		buf_release(&table);
+		print_buf(stdout, b);
+	}
+}
+
+/* One that is faulty is no reason to keep silent about the others. */
+static int list_providers(struct request *rq, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int status = EXIT_DONE;
+	const char *name;
+
+	if (config_load(&rq->config, e) < 0)
+		return fail(e);
+	for (size_t i = 0; (name = endpoint_name(&rq->config, i)); i++) {
+		struct err why = ERR_INIT;
+
+		if (rq->pattern && !strcasestr(name, rq->pattern))
+			continue;
+		if (endpoint_find(&rq->endpoint, &rq->config, name, &why) < 0)
+			status = fail(&why);
+		else
+			add_provider(&b, rq, &rq->endpoint);
+	}
+	print_providers(rq, &b);
+	return status;
+}
+
 static int run(const struct cli *c)
 {
 	struct request rq = { .config = CONFIG_INIT, .endpoint = ENDPOINT_INIT, .list = MODEL_LIST_INIT };
 	struct err e = ERR_INIT;
-	int status = read_options(c, &rq, &e) < 0 || list(&rq, &e) < 0 ? fail(&e) : EXIT_DONE;
+	int status = read_options(c, &rq, &e) < 0 ? fail(&e)
+	             : rq.providers               ? list_providers(&rq, &e)
+	             : list(&rq, &e) < 0          ? fail(&e)
+	                                          : EXIT_DONE;
 
 	free(rq.lines);
 	models_release(&rq.list);

@@ -71,7 +71,7 @@ _mcbox_has() {
 		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
 		operand='' ;;
 	mc-models)
-		options='-p --provider -q --quiet --json --refresh --cached -h --help -V --version '
+		options='-p --provider -q --quiet --json --refresh --cached --providers -h --help -V --version '
 		operand='' ;;
 	mc-session-cat)
 		options='-n --last --json --status -h --help -V --version '

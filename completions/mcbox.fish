@@ -114,6 +114,8 @@ complete -c mcbox -n '__mcbox_is models mc-models' -l refresh -d 'ask the server
 complete -c mc-models -l refresh -d 'ask the server, even if its list is not a day old'
 complete -c mcbox -n '__mcbox_is models mc-models' -l cached -d 'print what is known without a network'
 complete -c mc-models -l cached -d 'print what is known without a network'
+complete -c mcbox -n '__mcbox_is models mc-models' -l providers -d 'list the providers, and where their keys are'
+complete -c mc-models -l providers -d 'list the providers, and where their keys are'
 complete -c mcbox -n '__mcbox_is models mc-models' -s h -l help -d 'show this help'
 complete -c mc-models -s h -l help -d 'show this help'
 complete -c mcbox -n '__mcbox_is models mc-models' -s V -l version -d 'show the version'

@@ -314,7 +314,7 @@ full_out() {
 	say a hello
 	for tool in "mc-session-ls" "mc-session-ls -q" "mc-session-ls --json" "mc-session-cat a" \
 		"mc-session-cat --json a" "mc-session-cat --status a" "mc-session-new -p echo" "mcbox" \
-		"mc-session-ls --help" "mc-models -p echo" "mc-models -p echo --json" "mc-chat --version" "mc-chat -p echo --no-save --no-stdin hi"; do
+		"mc-session-ls --help" "mc-models -p echo" "mc-models -p echo --json" "mc-models --providers" "mc-models --providers --json" "mc-chat --version" "mc-chat -p echo --no-save --no-stdin hi"; do
 		# shellcheck disable=SC2086
 		closed_out $tool
 		assert_status 1
@@ -330,7 +330,7 @@ full_out() {
 	say a hello
 	for tool in "mc-session-ls" "mc-session-ls -q" "mc-session-ls --json" "mc-session-cat a" \
 		"mc-session-cat --json a" "mc-session-cat --status a" "mc-session-new -p echo" "mcbox" \
-		"mc-session-ls --help" "mc-models -p echo" "mc-models -p echo --json" "mc-chat --version" "mc-chat -p echo --no-save --no-stdin hi"; do
+		"mc-session-ls --help" "mc-models -p echo" "mc-models -p echo --json" "mc-models --providers" "mc-models --providers --json" "mc-chat --version" "mc-chat -p echo --no-save --no-stdin hi"; do
 		# shellcheck disable=SC2086
 		full_out $tool
 		assert_status 1

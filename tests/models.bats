@@ -486,6 +486,183 @@ lone_machine() {
 	same 'base URL' '' "$(jq -rs '.[0].baseUrl' "$(kept)")"
 }
 
+# The providers
+
+# servers: endpoints with each way to a key; the command and the server would leave a trace.
+servers() {
+	printf '#!/bin/sh\necho >>"%s/keys.ran"\necho canary-of-a-key\n' "$PWD" >keys
+	chmod +x keys
+	conf "{\"providers\": {
+		\"gpu\": {\"baseUrl\": \"http://127.0.0.1:9/gpu\", \"model\": \"qwen\", \"apiKeyFile\": \"~/gpu.key\"},
+		\"openai\": {\"apiKeyCommand\": [\"$PWD/keys\", \"canary-of-a-key\"], \"model\": \"mine\"},
+		\"team\": {\"type\": \"anthropic\", \"apiKeyEnv\": \"TEAM_KEY\"},
+		\"here.2\": {\"baseUrl\": \"http://127.0.0.1:9/v1\", \"apiKeyEnv\": \"NO_KEY\"}}}"
+}
+
+@test "--providers: those that are built in, then the settings' own, in their order" {
+	run_split mc-models --providers
+	assert_status 0
+	assert_err_empty
+	assert_out $'anthropic\tanthropic\t-\thttps://api.anthropic.com
+openai\topenai\t-\thttps://api.openai.com/v1
+google\tgoogle\t-\thttps://generativelanguage.googleapis.com/v1beta
+openai-compatible\topenai-compatible\t-\t-
+echo\techo\t-\t-'
+	servers
+	run_split mc-models -q --providers
+	assert_status 0
+	assert_out $'anthropic\nopenai\ngoogle\nopenai-compatible\necho\ngpu\nteam\nhere.2'
+	for name in $out; do
+		run_split mc-models -p "$name" --cached
+		assert_status 0
+	done
+	run_split mc-models -q --providers OPEN
+	assert_out $'openai\nopenai-compatible'
+	run_split mc-models --providers nothing-like-it
+	assert_status 0
+	assert_out_empty
+}
+
+@test "--providers says where each key comes from, and which base URL is used" {
+	servers
+	export TEAM_KEY=canary-of-a-key ANTHROPIC_API_KEY='' GOOGLE_API_KEY=canary-of-a-key
+	export MC_BASE_URL=http://127.0.0.1:9/a GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9/g
+	run_split mc-models --providers
+	assert_status 0
+	assert_out $'anthropic\tanthropic\t-\thttps://api.anthropic.com
+openai\topenai\tapiKeyCommand\thttps://api.openai.com/v1
+google\tgoogle\tGOOGLE_API_KEY\thttp://127.0.0.1:9/g
+openai-compatible\topenai-compatible\t-\thttp://127.0.0.1:9/a
+echo\techo\t-\t-
+gpu\topenai-compatible\t~/gpu.key\thttp://127.0.0.1:9/gpu
+team\tanthropic\tTEAM_KEY\thttps://api.anthropic.com
+here.2\topenai-compatible\t-\thttp://127.0.0.1:9/v1'
+	OPENAI_API_KEY=canary-of-a-key GEMINI_API_KEY=canary-of-a-key run_split mc-models --providers
+	assert_out_has $'openai\topenai\tOPENAI_API_KEY\t' # the environment is over the settings
+	assert_out_has $'google\tgoogle\tGEMINI_API_KEY\t'
+}
+
+@test "--providers as JSON: what is not there is left out, and one is the default" {
+	servers
+	export TEAM_KEY=canary-of-a-key
+	run_split mc-models --json --providers
+	assert_status 0
+	same openai '{"provider":"openai","protocol":"openai","keySource":"apiKeyCommand","baseUrl":"https://api.openai.com/v1","model":"mine","default":true}' \
+		"$(grep '"provider":"openai",' out)"
+	same gpu '{"provider":"gpu","protocol":"openai-compatible","keySource":"~/gpu.key","baseUrl":"http://127.0.0.1:9/gpu","model":"qwen"}' \
+		"$(grep '"gpu"' out)"
+	same compatible '{"provider":"openai-compatible","protocol":"openai-compatible"}' "$(grep '"provider":"openai-c' out)"
+	same team '{"provider":"team","protocol":"anthropic","keySource":"TEAM_KEY","baseUrl":"https://api.anthropic.com"}' \
+		"$(grep '"team"' out)"
+	same count 8 "$(jq -s length out)"
+	default_is openai
+	MC_PROVIDER=gpu default_is gpu
+	MC_MODEL=gemini-x default_is google
+	MC_BASE_URL=http://127.0.0.1:9/v1 default_is openai-compatible
+	ANTHROPIC_API_KEY=canary-of-a-key default_is anthropic
+	MC_PROVIDER=nosuch default_is ''
+}
+
+# default_is NAME: the provider that is marked is that; and mc-chat would choose it.
+default_is() {
+	same default "$1" "$(mc-models --json --providers | jq -r 'select(.default).provider')"
+	[[ -z $1 ]] || same 'of a new session' "$1" "$(jq -r .provider "$(history "$(mc-session-new)")")"
+}
+
+@test "--providers uses no network, runs no command and looks into no key" {
+	servers
+	echo canary-of-a-key >"$HOME/gpu.key"
+	chmod 600 "$HOME/gpu.key"
+	OPENAI_BASE_URL=http://127.0.0.1:9/v1 trace calls %file,%network,%process mc-models -q -p openai --refresh >out 2>&1 || true
+	[[ -e keys.ran ]] # so these would be seen
+	grep -q libcurl calls
+	rm keys.ran
+	trace calls %file,%network,%process mc-models -q -p gpu --refresh >out 2>&1 || true
+	grep -q gpu.key calls
+	for tool in 'mc-models --providers' 'mc-models -q --providers' 'mc-models --json --providers' 'mc-models --cached --providers'; do
+		# shellcheck disable=SC2086
+		TEAM_KEY=canary-of-a-key trace calls %file,%network,%process $tool >out
+		grep -q config.json calls
+		refute grep -E 'libcurl|gpu\.key|socket|connect|fork|clone' calls
+		same programs 1 "$(grep -c execve calls)"
+		refute grep canary out
+	done
+	[[ ! -e keys.ran ]]
+	[[ ! -e $CACHE ]]
+}
+
+@test "--providers: a faulty endpoint is told of, and the others are listed" {
+	conf '{"providers": {"bad": {"type": "nothing"}, "good": {"baseUrl": "https://x.example.org"}, "worse": {"model": "x"}}}'
+	run_split mc-models -q --providers
+	assert_status 1
+	assert_out $'anthropic\nopenai\ngoogle\nopenai-compatible\necho\ngood'
+	same errors 2 "$(wc -l <err)"
+	assert_err_has "'bad': 'type' must be"
+	assert_err_has "'worse': 'baseUrl' is missing"
+	run_split mc-models -q --providers goo
+	assert_status 0
+	assert_out $'google\ngood'
+	conf '{}'
+	ANTHROPIC_BASE_URL=ftp://x run_split mc-models -q --providers
+	assert_status 2
+	assert_out $'openai\ngoogle\nopenai-compatible\necho'
+	assert_err_has ANTHROPIC_BASE_URL
+	conf '{"providers": '
+	run_split mc-models --providers
+	assert_status 1
+	assert_out_empty
+	assert_err_has config.json
+}
+
+@test "--providers excludes what is about models or a network, and counts nobody twice" {
+	run_split mc-models --providers -p echo
+	assert_status 2
+	assert_err_has '--provider exclude'
+	run_split mc-models --providers --refresh
+	assert_status 2
+	assert_err_has '--refresh exclude'
+	run_split mc-models --providers -q --json
+	assert_status 2
+	run_split mc-models --providers a b
+	assert_status 2
+	assert_out_empty
+	conf '{"providers": {"echo": {"model": "x"}, "anthropic": {}}}'
+	run_split mc-models -q --providers
+	same names 5 "$(sort -u out | wc -l)"
+	same lines 5 "$(wc -l <out)"
+}
+
+@test "--providers at a terminal is a table, cut to the window, and nothing in it is obeyed" {
+	conf '{"providers": {"a-name-that-is-long": {"baseUrl": "https://x.example.org/v1"},
+		"odd": {"baseUrl": "https://y.example.org/v1", "apiKeyFile": "/a\u001b[2J\u009b\tb\nc"}}}'
+	term_start -x 120 env ANTHROPIC_API_KEY=x mc-models --providers
+	same 'exit status' 0 "$(term_status)"
+	same table 'PROVIDER             PROTOCOL           KEY                  BASE URL
+anthropic            anthropic          ANTHROPIC_API_KEY    https://api.anthropic.com
+openai               openai             -                    https://api.openai.com/v1
+google               google             -                    https://generativelanguage.googleapis.com/v1beta
+openai-compatible    openai-compatible  -                    -
+echo                 echo               -                    -
+a-name-that-is-long  openai-compatible  -                    https://x.example.org/v1
+odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.org/v1' "$(term_screen | grep .)"
+	term_start -x 70 mc-models --providers
+	term_wait '^google .* https:.*…$'
+	same lines 8 "$(term_screen | grep -c .)"
+	term_start -x 70 mc-models --providers nothing-like-it
+	same 'exit status' 0 "$(term_status)"
+	same lines '' "$(term_screen | grep .)"
+	for tool in 'mc-models --providers' 'mc-models --providers --json'; do
+		script -qec "$tool" typescript >/dev/null </dev/null
+		sed '1d;$d' typescript >seen
+		grep -q 2J seen
+		refute env LC_ALL=C grep -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]' seen
+	done
+	run_split mc-models --providers odd
+	assert_out $'odd\topenai-compatible\t/a\e[2J\u009b b c\thttps://y.example.org/v1'
+	run_split mc-models --providers --json odd
+	same exact $'/a\e[2J\u009b\tb\nc' "$(jq -r .keySource out)"
+}
+
 # Servers that are up to no good
 
 @test "what is no list, and what has no end" {

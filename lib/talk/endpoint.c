@@ -55,6 +55,17 @@ const char *endpoint_choose(const struct config *c, const char *model)
 	return vendor ? vendor : NAMELESS;
 }
 
+const char *endpoint_name(const struct config *c, size_t i)
+{
+	for (const struct provider *const *p = providers; *p; p++)
+		if (i-- == 0)
+			return (*p)->name;
+	for (size_t k = 0; k < c->nproviders; k++)
+		if (!provider_find(c->providers[k].name) && i-- == 0)
+			return c->providers[k].name;
+	return NULL;
+}
+
 #define MAX_NAMES 64
 
 static int unknown(const struct config *c, const char *name, struct err *e)
@@ -63,13 +74,8 @@ static int unknown(const struct config *c, const char *name, struct err *e)
 	struct buf list = BUF_INIT;
 	size_t n = 0;
 
-	for (const struct provider *const *p = providers; *p; p++)
-		names[n++] = (*p)->name;
-	for (size_t i = 0; i < c->nproviders && n < MAX_NAMES; i++)
-		if (!provider_find(c->providers[i].name))
-			names[n++] = c->providers[i].name;
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&list, "%s%s", i ? ", " : "", names[i]);
+	for (; n < MAX_NAMES && (names[n] = endpoint_name(c, n)); n++)
+		buf_addf(&list, "%s%s", n ? ", " : "", names[n]);
 	near = cli_nearest(name, names);
 	if (near)
 		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, near);

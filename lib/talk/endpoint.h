@@ -41,6 +41,10 @@ struct endpoint {
  */
 const char *endpoint_choose(const struct config *c, const char *model);
 
+/* The names of all there are, one for each `i` from 0 on: of the providers, then of the settings'
+ * own, as these have them; NULL behind the last. endpoint_find() may still find fault with it. */
+const char *endpoint_name(const struct config *c, size_t i);
+
 /* ERR_USAGE names the known ones, or says what is wrong with the settings. */
 int endpoint_find(struct endpoint *ep, const struct config *c, const char *name, struct err *e);
 void endpoint_release(struct endpoint *ep);

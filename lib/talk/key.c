@@ -49,9 +49,20 @@ static const char *find_variable(const struct provider *p, const struct config_p
 	return NULL;
 }
 
+const char *key_place(const struct provider *p, const struct config_provider *s)
+{
+	const char *name = find_variable(p, s);
+
+	if (name || !s)
+		return name;
+	if (s->api_key_file)
+		return s->api_key_file;
+	return s->api_key_command ? "apiKeyCommand" : NULL; /* its arguments may be secrets */
+}
+
 bool key_is_set(const struct provider *p, const struct config_provider *s)
 {
-	return find_variable(p, s) || (s && (s->api_key_file || s->api_key_command));
+	return key_place(p, s) != NULL;
 }
 
 void key_origin(struct buf *b, const struct provider *p, const struct config_provider *s)

@@ -30,6 +30,10 @@ void key_release(struct key *k);
 /* Whether one is configured, without looking at it. */
 bool key_is_set(const struct provider *p, const struct config_provider *section);
 
+/* Where it would come from, as the user set it: a variable's name, the file as the settings name
+ * it, "apiKeyCommand"; NULL: none is configured. Nothing of it is looked at. */
+const char *key_place(const struct provider *p, const struct config_provider *section);
+
 /* Adds where it would come from, without looking at it: "env NAME", "file PATH", "command",
  * or nothing. */
 void key_origin(struct buf *b, const struct provider *p, const struct config_provider *section);

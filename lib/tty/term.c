@@ -84,3 +84,58 @@ void term_add_fit(struct buf *b, struct span text, size_t columns, bool pad)
 	for (; pad && used < columns; used++)
 		buf_addc(b, ' ');
 }
+
+/* ---- tables ---- */
+
+#define MAX_CELLS 8 /* in a line; more go on unaligned */
+
+/* Takes off what is before the next `mark`, which goes too. */
+static struct span take_until(struct span *text, char mark)
+{
+	const char *end = memchr(text->p, mark, text->n);
+	struct span part = { text->p, end ? (size_t)(end - text->p) : text->n };
+	size_t n = part.n + (end != NULL);
+
+	*text = (struct span){ text->p + n, text->n - n };
+	return part;
+}
+
+static void measure(size_t *widths, struct span line)
+{
+	for (size_t i = 0; line.n && i < MAX_CELLS; i++) {
+		size_t width = term_width(take_until(&line, '\t'));
+
+		widths[i] = width > widths[i] ? width : widths[i];
+	}
+}
+
+static void add_aligned(struct buf *row, const size_t *widths, struct span line)
+{
+	for (size_t i = 0; line.n; i++) {
+		struct span cell = take_until(&line, '\t');
+
+		if (line.n && i < MAX_CELLS)
+			term_add_fit(row, cell, widths[i], true);
+		else
+			buf_add(row, cell.p, cell.n);
+		if (line.n)
+			buf_adds(row, "  ");
+	}
+}
+
+void term_add_table(struct buf *b, struct span lines, size_t columns)
+{
+	size_t widths[MAX_CELLS] = { 0 };
+
+	for (struct span rest = lines; rest.n;)
+		measure(widths, take_until(&rest, '\n'));
+	while (lines.n) {
+		struct buf row = BUF_INIT;
+
+		add_aligned(&row, widths, take_until(&lines, '\n'));
+		term_add_fit(b, buf_span(&row), columns, false);
+		buf_addc(b, '\n');
+		b->oom |= row.oom;
+		buf_release(&row);
+	}
+}
