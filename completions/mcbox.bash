@@ -60,8 +60,20 @@ _mcbox_kind() {
 	model) _mcbox_models "$2" ;;
 	dir) _mcbox_dirs ;;
 	file) _mcbox_files ;;
-	provider) _mcbox_offer anthropic openai google openai-compatible echo ;;
+	provider) _mcbox_providers ;;
 	esac
+}
+
+# Those that are built in, and the settings' own.
+_mcbox_providers() {
+	local name LC_ALL=C
+	_mcbox_offer anthropic openai google openai-compatible echo
+	while IFS= read -r name; do
+		case $name in
+		anthropic | openai | google | openai-compatible | echo) ;;
+		[A-Za-z0-9]*) [[ $name == *[!A-Za-z0-9._-]* ]] || _mcbox_offer "$name" ;;
+		esac
+	done < <(mc-models -q --providers 2>/dev/null)
 }
 
 # _mcbox_has TOOL: sets what there is.

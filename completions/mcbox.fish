@@ -43,6 +43,9 @@ function __mcbox_providers
 	printf '%s\t%s\n' google 'Google\'s Gemini API'
 	printf '%s\t%s\n' openai-compatible 'Chat Completions: Ollama, llama.cpp, vLLM, LM Studio, OpenRouter and others'
 	printf '%s\t%s\n' echo 'says the prompt back; needs no network'
+	command -q mc-models
+	and mc-models -q --providers 2>/dev/null | string match -r '^[A-Za-z0-9][A-Za-z0-9._-]*$' |
+		string match -v -r '^(anthropic|openai|google|openai-compatible|echo)$'
 end
 
 complete -c mcbox -f

@@ -56,6 +56,33 @@ know_models() {
 	unset MC_MODEL
 }
 
+# know_servers: the settings have endpoints, one of which is faulty.
+know_servers() {
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"providers": {"gpu-2": {"baseUrl": "https://gpu.example.org/v1"}, "e.own": {"type": "echo"},
+		"faulty": {}, "google": {"model": "x"}}}' >"$HOME/.config/mcbox/config.json"
+}
+
+# evil_servers: from now on mc-models prints what no provider may be called, and one good name.
+evil_servers() {
+	local bin=$BATS_TEST_TMPDIR/servers
+	mkdir "$bin"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\necho "$@" >>"$HOME/asked"\ncat "%s/names"\n' "$bin" >"$bin/mc-models"
+	chmod +x "$bin/mc-models"
+	printf '%s\n' echo openai "${evil[@]}" -rf ../x 'a b' 'x:y' 'é' $'esc\e[31m' '' .dot fine_1 >"$bin/names"
+	PATH=$bin:$PATH
+}
+
+# without_models: no mc-models is found.
+without_models() {
+	local bin=$BATS_TEST_TMPDIR/few
+	mkdir "$bin"
+	ln -s "$(command -v mc-session-ls)" "$bin/mc-session-ls"
+	PATH=$bin:/usr/bin:/bin
+	! command -v mc-models
+}
+
 # options_of TOOL: from its help, one a line.
 options_of() {
 	"$1" --help | sed -nE 's/^  (-.), (--[a-z-]+).*/\1\n\2/p; s/^      (--[a-z-]+).*/\1/p' | sort
@@ -185,6 +212,29 @@ bash_line() {
 	nothing_ran
 }
 
+@test "bash: providers of the settings" {
+	know_servers
+	same "$({ providers && printf '%s\n' e.own gpu-2; } | sort)" "$(bash_offers mc-chat -p '' | sort)"
+	same gpu-2 "$(bash_offers mcbox session-ls --provider g | grep -v google)"
+	same $'--provider=echo\n--provider=e.own' "$(bash_offers mc-chat --provider=e)"
+	evil_servers
+	same "$({ providers && echo fine_1; } | sort)" "$(bash_offers mc-chat -p '' | sort)"
+	same '-q --providers' "$(sort -u "$HOME/asked")"
+	nothing_ran
+}
+
+@test "bash: faulty settings, or no mc-models, leave the providers that are built in" {
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{' >"$HOME/.config/mcbox/config.json"
+	run_split bash_offers mc-chat -p ''
+	assert_err_empty
+	same "$(providers)" "$(sort out)"
+	without_models
+	run_split bash_offers mc-chat -p ''
+	assert_err_empty
+	same "$(providers)" "$(sort out)"
+}
+
 @test "bash: a model's name may have what bash takes for the end of a word" {
 	know_models
 	same $'llama3.2:3b\nllama3.2:latest' "$(bash_line 'mc-chat -p openai-compatible -m lla')"
@@ -311,6 +361,29 @@ fish_offers() {
 	nothing_ran
 }
 
+@test "fish: providers of the settings" {
+	know_servers
+	same "$({ providers && printf '%s\n' e.own gpu-2; } | sort)" "$(fish_offers 'mc-chat -p ' | sort)"
+	same $'google\ngpu-2' "$(fish_offers 'mcbox session-ls --provider g' | sort)"
+	same $'--provider=e.own\n--provider=echo' "$(fish_offers 'mc-chat --provider=e' | sort)"
+	evil_servers
+	same "$({ providers && echo fine_1; } | sort)" "$(fish_offers 'mc-chat -p ' | sort)"
+	same '-q --providers' "$(sort -u "$HOME/asked")"
+	nothing_ran
+}
+
+@test "fish: faulty settings, or no mc-models, leave the providers that are built in" {
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{' >"$HOME/.config/mcbox/config.json"
+	run_split fish_offers 'mc-chat -p '
+	assert_err_empty
+	same "$(providers)" "$(sort out)"
+	without_models
+	run_split fish_offers 'mc-chat -p '
+	assert_err_empty
+	same "$(providers)" "$(sort out)"
+}
+
 @test "fish: a file" {
 	mkdir -p 'dir one'
 	: >'a schema.json'
@@ -421,5 +494,37 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^good +fine$'
 	[[ $(term_screen | grep -v '^%' | wc -w) == 2 ]]
 	same '-q -n 500' "$(<"$HOME/asked")"
+	nothing_ran
+}
+
+@test "zsh: providers of the settings" {
+	know_servers
+	zsh_start
+	zsh_type 'mc-session-ls --provider '
+	term_wait '^echo +-- says the prompt back'
+	term_wait '^(e\.own +)?gpu-2( |$)'
+	term_wait '(^| )e\.own( |$)'
+	same 1 "$(term_screen | grep -Ec '^google( |$)')"
+	not_shown faulty
+	zsh_type 'mc-chat -p gp'
+	term_wait '^% mc-chat -p gpu-2$'
+	zsh_type 'mcbox chat --provider=e.'
+	term_wait '^% mcbox chat --provider=e\.own$'
+	nothing_ran
+}
+
+@test "zsh: only what looks like a provider is offered, and the others without mc-models" {
+	evil_servers
+	zsh_start
+	zsh_type 'mc-session-ls --provider '
+	term_wait '^fine_1( |$)'
+	same "$({ providers && echo fine_1; } | sort)" "$(term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort)"
+	same '-q --providers' "$(sort -u "$HOME/asked")"
+	term_stop
+	without_models
+	zsh_start
+	zsh_type 'mc-session-ls --provider '
+	term_wait '^echo +-- says the prompt back'
+	same "$(providers)" "$(term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort)"
 	nothing_ran
 }
