@@ -716,7 +716,7 @@ longer/one:7b' "$(term_screen | grep .)"
 		script -qec "$tool" typescript >/dev/null </dev/null
 		sed '1d;$d' typescript >seen
 		grep -q 52 seen
-		refute grep -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' seen
+		refute env LC_ALL=C grep -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' seen
 	done
 	term_start -x 120 mc-models
 	term_wait '^A\^\[\[2J\^\[\]52;c;Zm9v\^GB<U\+009B>31m<U\+202E>C\^\? +NA\^\[\[2J'
