@@ -85,6 +85,7 @@ filled() {
 	term_type hello
 	term_keys Enter
 	term_wait '^hello$'
+	at_prompt # it is stored when this is there
 	same 'number of exchanges' 1 "$(count s)"
 }
 
