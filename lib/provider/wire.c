@@ -82,7 +82,7 @@ void wire_text_file(struct buf *b, const struct attachment *a)
 
 bool wire_is_image(const struct attachment *a)
 {
-	return wire_begins(a->type, "image/");
+	return wire_begins(a->type, "image/") && a->type.n > strlen("image/");
 }
 
 bool wire_is_pdf(const struct attachment *a)
