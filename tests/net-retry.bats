@@ -112,7 +112,6 @@ RESET='{"steps":[{"reset":true}]}'
 }
 
 @test "an overloaded server of Anthropic's is asked again" {
-	[[ -e $ROOT/lib/provider/anthropic.c ]] || skip 'there is no such provider'
 	server_start '{"routes":{"/":[{"steps":[{"send":"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"}]}]}}'
 	unset MC_BASE_URL
 	export ANTHROPIC_BASE_URL=http://127.0.0.1:$SERVER_PORT ANTHROPIC_API_KEY=k MC_PROVIDER=anthropic MC_MODEL=claude-test
