@@ -235,9 +235,8 @@ int resolve_alias(struct session_choice *choice, const struct config *config, st
 
 	if (!a)
 		return 0;
-	if (a->provider && choice->provider && strcmp(a->provider, choice->provider) != 0)
-		return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
-		               a->provider, choice->provider);
+	if (config_alias_fits(a, choice->provider, e) < 0)
+		return -1;
 	choice->model = a->model;
 	choice->provider = a->provider ? a->provider : choice->provider;
 	return 0;

@@ -8,20 +8,13 @@
 #include <unistd.h>
 
 #include "base/cli.h"
+#include "base/env.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
 #define MAX_FILE (1 << 20)
-
-/* An empty variable counts as unset, as in the XDG specification. */
-static const char *env(const char *name)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : NULL;
-}
 
 /* A relative one would be another directory wherever one stands. */
 static const char *home_dir(void)
@@ -158,6 +151,14 @@ static int apply_env(struct config *c, struct err *e)
 	return 0;
 }
 
+int config_alias_fits(const struct config_alias *a, const char *provider, struct err *e)
+{
+	if (!a->provider || !provider || strcmp(a->provider, provider) == 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
+	               a->provider, provider);
+}
+
 /* A model that the settings name may be an alias, and bring its provider along. */
 static int resolve_alias(struct config *c, struct err *e)
 {
@@ -165,10 +166,8 @@ static int resolve_alias(struct config *c, struct err *e)
 
 	if (!a)
 		return 0;
-	if (a->provider && c->provider && strcmp(a->provider, c->provider) != 0 &&
-	    (c->model_of_file || !c->provider_of_file))
-		return err_set(e, ERR_USAGE, "the alias '%s' stands for a model of %s, not of %s", a->name,
-		               a->provider, c->provider);
+	if ((c->model_of_file || !c->provider_of_file) && config_alias_fits(a, c->provider, e) < 0)
+		return -1;
 	c->model = a->model;
 	c->model_provider = a->provider;
 	if (a->provider) {

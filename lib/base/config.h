@@ -71,6 +71,8 @@ void config_release(struct config *c);
 /* NULL when the file says nothing of that name. */
 const struct config_provider *config_provider(const struct config *c, const char *name);
 const struct config_alias *config_alias(const struct config *c, const char *name);
+/* ERR_USAGE when it stands for a model of another than `provider`; NULL: any will do. */
+int config_alias_fits(const struct config_alias *a, const char *provider, struct err *e);
 
 /* Adds the path that the file means: "~/x" is in the home directory. */
 void config_path(struct buf *b, const char *path);

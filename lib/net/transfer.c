@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/env.h"
 #include "base/url.h"
 
 /* ---- headers ---- */
@@ -51,13 +52,6 @@ static int add_headers(struct transfer *t)
 }
 
 /* ---- proxies ---- */
-
-static const char *env(const char *name)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : NULL;
-}
 
 static const char *proxy(const struct transfer *t)
 {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 extern const struct provider provider_anthropic, provider_openai, provider_google,
 	provider_openai_compatible, provider_echo;
 
@@ -20,6 +22,15 @@ const struct provider *provider_find(const char *name)
 		if (strcmp((*p)->name, name) == 0)
 			return *p;
 	return NULL;
+}
+
+struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool *cut)
+{
+	struct span said = utf8_head(buf_span(&p->message), max, cut);
+
+	if (goes_on && said.n > 1 && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
+		said.n--;
+	return said;
 }
 
 void reply_release(struct reply *r)

@@ -62,6 +62,10 @@ struct problem {
 
 #define PROBLEM_INIT { PROBLEM_OTHER, BUF_INIT, 0, 0, 0 }
 
+/* The first `max` characters of its words, without the full stop where the sentence `goes_on`;
+ * *cut says whether there were more. */
+struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool *cut);
+
 /* Why a reply ended, as Chat Completions call it. What has another reason keeps the
  * vendor's own word. */
 #define FINISH_STOP "stop"

@@ -2,14 +2,13 @@
 
 #include <json-c/linkhash.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cli.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/json.h"
 #include "base/url.h"
-#include "base/utf8.h"
 
 #define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
 #define GET_MAX (16u << 20)
@@ -113,9 +112,9 @@ static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
 
 static int env_url(struct endpoint *ep, struct err *e)
 {
-	const char *name = ep->provider->url_env, *url = name ? getenv(name) : NULL;
+	const char *name = ep->provider->url_env, *url = name ? env(name) : NULL;
 
-	if (!url || !*url)
+	if (!url)
 		return 0;
 	ep->base_url = url;
 	return url_check(url, e) == 0 ? 0 : err_prefix(e, "%s", name);
@@ -160,14 +159,11 @@ void endpoint_release(struct endpoint *ep)
 /* ---- what it is used with ---- */
 
 /* A vendor has no models of another. Others may: gateways have all of them. */
-static bool is_of_other(const struct provider *vendor, const char *model)
+static bool is_of_other(const struct endpoint *ep, const char *model)
 {
-	if (!vendor->families || is_of_family(vendor, model))
-		return false;
-	for (const struct provider *const *p = providers; *p; p++)
-		if (is_of_family(*p, model))
-			return true;
-	return false;
+	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+
+	return vendor && strcmp(vendor, ep->provider->name) != 0;
 }
 
 /* The file's model is meant for the file's provider, and an alias for its own. */
@@ -176,7 +172,7 @@ static bool is_meant(const struct endpoint *ep)
 	const struct config *c = ep->config;
 
 	if (!c->model || (c->model_provider && strcmp(c->model_provider, ep->name) != 0) ||
-	    is_of_other(ep->provider, c->model))
+	    is_of_other(ep, c->model))
 		return false;
 	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : NAMELESS, ep->name) == 0;
 }
@@ -184,12 +180,13 @@ static bool is_meant(const struct endpoint *ep)
 const char *endpoint_model(const struct endpoint *ep)
 {
 	const struct config *c = ep->config;
+	bool meant = is_meant(ep);
 
-	if (is_meant(ep) && !c->model_of_file)
+	if (meant && !c->model_of_file)
 		return c->model;
 	if (ep->section && ep->section->model)
 		return ep->section->model;
-	if (is_meant(ep))
+	if (meant)
 		return c->model;
 	return strcmp(ep->name, ep->provider->name) == 0 ? ep->provider->model : NULL;
 }
@@ -267,9 +264,7 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 		key_advise(&ep->key, &way_out);
 	else if (rs->status >= 300 && rs->status < 400)
 		buf_adds(&way_out, "; redirects are not followed: is the base URL right?");
-	said = utf8_head(buf_span(&p.message), SAID_MAX, &cut);
-	if (said.n > 1 && way_out.n && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
-		said.n--; /* the sentence goes on */
+	said = problem_said(&p, SAID_MAX, way_out.n > 0, &cut);
 	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, said.n ? ": " : "",
 	        (int)said.n, said.p, cut ? "…" : "", way_out.p);
 	buf_release(&p.message);

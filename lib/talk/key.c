@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/env.h"
 
 extern char **environ;
 
@@ -20,13 +21,6 @@ extern char **environ;
 #define KEY_SECRET 8   /* shorter ones are no secrets, and would be found in every other word */
 #define LOOK_MS 5        /* between looks at whether a command has ended */
 #define PATIENCE_MS 2000 /* for one that was told to */
-
-static const char *env(const char *name)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : NULL;
-}
 
 /* An endpoint of the user's own has a key of its own. */
 static const char *const *key_variables(const struct provider *p, const struct config_provider *s,

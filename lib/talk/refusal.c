@@ -209,9 +209,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
 	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
-	said = utf8_head(buf_span(&p->message), MESSAGE_MAX, &cut);
-	if (said.n > 1 && way_out.n && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
-		said.n--; /* the sentence goes on */
+	said = problem_said(p, MESSAGE_MAX, way_out.n > 0, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
 		        cut ? "…" : "", way_out.p);
