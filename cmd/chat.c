@@ -18,7 +18,10 @@
 #include "tty/stop.h"
 #include "turn/turn.h"
 
-enum { O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_CONTEXT, O_TRACE, O_NO_SAVE, O_NO_WAIT, O_NO_STREAM, O_NO_STDIN, O_TIMEOUT };
+enum {
+	O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_CONTEXT, O_TRACE, O_NO_SAVE, O_NO_WAIT,
+	O_NO_STREAM, O_NO_STDIN, O_TIMEOUT
+};
 
 static const struct opt opts[] = {
 	{ 's', "session", "ID", ARG_SESSION, "go on with this session" },
@@ -495,8 +498,6 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	int r;
 
 	/* Nothing is made for a prompt that cannot be sent. */
-	if (talk_open(&chat->how, e) < 0)
-		return -1;
 	if (!chat->exists && (turn_check(t, &chat->how, s, &chat->head, e) < 0 || create(chat, e) < 0))
 		return -1;
 	r = turn_run(t, &chat->how, s, chat->id, e);
@@ -521,9 +522,8 @@ static void tell_started(void *ctx, const struct turn *t)
 
 static void tell_compacting(void *ctx, size_t n, const struct err *why)
 {
-	const struct chat *chat = ctx;
-
-	show_compacting(&chat->show, n, why);
+	(void)ctx;
+	show_compacting(n, why);
 }
 
 static int run_turn(struct chat *chat, struct span prompt)

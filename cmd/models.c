@@ -129,16 +129,6 @@ static void put(struct request *rq, struct line l)
 		rq->lines[rq->n++] = l;
 }
 
-static int64_t window_of(const struct request *rq, const char *model)
-{
-	const struct provider *p = rq->endpoint.provider;
-	const struct listed_model *m = models_find(&rq->list, model);
-
-	if (m && m->window)
-		return m->window;
-	return p->window ? p->window(span_str(model)) : 0;
-}
-
 /* As mc-chat takes it: an alias brings its provider along, and goes with no other. */
 static void put_alias(struct request *rq, const struct config_alias *a)
 {
@@ -150,7 +140,7 @@ static void put_alias(struct request *rq, const struct config_alias *a)
 	provider = provider ? provider : endpoint_choose(&rq->config, a->model);
 	here = strcmp(provider, rq->endpoint.name) == 0;
 	put(rq, (struct line){ .id = a->name, .alias_of = a->model, .provider = provider,
-	                       .window = here ? window_of(rq, a->model) : 0 });
+	                       .window = here ? models_window_in(&rq->list, &rq->endpoint, a->model) : 0 });
 }
 
 static int choose_lines(struct request *rq, struct err *e)
@@ -167,7 +157,7 @@ static int choose_lines(struct request *rq, struct err *e)
 
 		if (!config_alias(c, m->id))
 			put(rq, (struct line){ .id = m->id, .name = m->name, .provider = rq->endpoint.name,
-			                       .window = window_of(rq, m->id) });
+			                       .window = models_window_in(&rq->list, &rq->endpoint, m->id) });
 	}
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include "base/io.h"
 #include "show.h"
 #include "store/session.h"
-#include "talk/models.h"
 #include "tool.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
@@ -167,9 +166,10 @@ static int compact_locked(struct one *s, struct err *e)
 	int r = find_way(s, e);
 
 	ask.model = s->model.p;
-	ask.window = r == 0 ? context_window(&s->how.endpoint, s->model.p, s->job->context) : 0;
-	if (r == 0)
+	if (r == 0) {
+		ask.window = context_window(&s->how.endpoint, s->model.p, s->job->context);
 		r = compact(&k, &s->how, &ask, e);
+	}
 	if (r > 0)
 		r = store(s, &k, e);
 	else if (r == 0)

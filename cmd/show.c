@@ -113,7 +113,7 @@ static void say_left_out(const struct show *s, const struct turn *t)
 	struct buf line = BUF_INIT;
 
 	buf_addf(&line, "%zu of %zu exchanges %s left out to fit the window of %" PRId64 " tokens",
-	         t->left_out, t->counting, t->left_out == 1 ? "is" : "are", t->window);
+	         t->left_out, t->counting, t->left_out == 1 ? "is" : "are", t->window.limit);
 	if (t->summed)
 		buf_addf(&line, ", and the first %zu go along as a summary", t->summed);
 	if (s->session)
@@ -140,11 +140,10 @@ static void tell_context(struct show *s, const struct turn *t)
 	s->told_summary = t->summed > 0;
 }
 
-void show_compacting(const struct show *s, size_t n, const struct err *why)
+void show_compacting(size_t n, const struct err *why)
 {
 	struct buf line = BUF_INIT;
 
-	(void)s;
 	if (n)
 		buf_addf(&line, "the conversation has outgrown the window: summing up its first %zu exchange%s",
 		         n, n == 1 ? "" : "s");

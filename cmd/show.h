@@ -28,7 +28,7 @@ struct show {
 #define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
 
 /* The conversation is being summed up before it; see struct turn. */
-void show_compacting(const struct show *s, size_t n, const struct err *why);
+void show_compacting(size_t n, const struct err *why);
 /* The turn is about to be sent. */
 void show_started(struct show *s, const struct turn *t, const char *provider);
 /* For struct talk; ctx is a struct show. */

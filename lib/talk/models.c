@@ -140,16 +140,22 @@ int models_ask(struct model_list *l, const struct endpoint *ep, struct http *h, 
 	return 0;
 }
 
+int64_t models_window_in(const struct model_list *l, const struct endpoint *ep, const char *model)
+{
+	const struct listed_model *m = models_find(l, model);
+
+	if (m && m->window)
+		return m->window;
+	return ep->provider->window ? ep->provider->window(span_str(model)) : 0;
+}
+
 int64_t models_window(const struct endpoint *ep, const char *model)
 {
 	struct model_list l = MODEL_LIST_INIT;
-	const struct listed_model *m;
-	int64_t window = 0;
+	int64_t window;
 
-	if (models_cached(&l, ep) && (m = models_find(&l, model)) != NULL)
-		window = m->window;
-	if (!window && ep->provider->window)
-		window = ep->provider->window(span_str(model));
+	models_cached(&l, ep);
+	window = models_window_in(&l, ep, model);
 	models_release(&l);
 	return window;
 }

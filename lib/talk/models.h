@@ -56,6 +56,9 @@ bool models_are_fresh(const struct model_list *l, const struct endpoint *ep);
 int models_ask(struct model_list *l, const struct endpoint *ep, struct http *h, int stop_fd,
                struct err *e);
 
+/* The window of a model in tokens: what the list says, else what the provider knows; 0:
+ * neither. */
+int64_t models_window_in(const struct model_list *l, const struct endpoint *ep, const char *model);
 /* The window of a model in tokens: what the server last said, however long ago, else what
  * the provider knows; 0: nobody does. Uses no network. */
 int64_t models_window(const struct endpoint *ep, const char *model);

@@ -24,7 +24,7 @@ struct work {
 	struct params params;
 	struct tally tally;
 	int64_t limit;   /* tokens of a request; INT64_MAX: any */
-	int64_t window;  /* that this follows from; 0: not known */
+	struct window window; /* that this follows from */
 	const char *model;
 	struct buf system, story;
 	size_t *ends;    /* where each exchange ends in the story */
@@ -163,8 +163,8 @@ static int ask_for(struct work *w, struct span piece, bool more, struct err *e)
 
 	add_prompt(&prompt, buf_span(w->summary), piece, more);
 	rq.prompt.query = buf_span(&prompt);
-	rq.room = context_room(&w->how.endpoint, w->model, w->window,
-	                       tally_text(&w->tally, rq.system) + tally_text(&w->tally, rq.prompt.query));
+	rq.room = context_room(&w->window, tally_text(&w->tally, rq.system) +
+	                                   tally_text(&w->tally, rq.prompt.query));
 	r = buf_check(&prompt, e) < 0 ? -1 : talk_prepare(&w->how, &rq, &l, e);
 	if (r == 0)
 		r = talk_run(&w->how, &l, &reply, -1, e);
@@ -185,7 +185,7 @@ static int ask_for_all(struct work *w, struct err *e)
 
 		if (room < LEAST)
 			return err_set(e, ERR_USAGE, "a window of %lld tokens is too small to sum the conversation up in",
-			               (long long)w->window);
+			               (long long)w->window.limit);
 		piece = next_piece(w, room);
 		if (ask_for(w, piece, w->told < w->story.n, e) < 0)
 			return -1;
@@ -211,14 +211,14 @@ static int copy_params(struct params *to, const struct params *from, struct err 
 static int prepare(struct work *w, const struct talk *how, const struct compact_ask *ask,
                    struct err *e)
 {
-	int64_t words = ask->window ? ask->window / 12 : WORDS_MAX;
+	int64_t window = ask->window.limit, words = window ? window / 12 : WORDS_MAX;
 
 	w->how = *how;
 	w->how.show = show_nothing;
 	w->how.reasoning = false;
 	w->model = ask->model;
 	w->window = ask->window;
-	w->limit = ask->window ? ask->window - context_reply(ask->window) : INT64_MAX;
+	w->limit = window ? window - context_reply(window) : INT64_MAX;
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
 	if (buf_check(&w->system, e) < 0 || copy_params(&w->params, &how->params, e) < 0)
 		return -1;

@@ -18,7 +18,7 @@
 struct compact_ask {
 	const struct conversation *conversation;
 	const char *model;
-	int64_t window; /* tokens; 0: not known */
+	struct window window;
 	size_t keep;    /* of the exchanges that count, how many of the newest stay out of it */
 	/* It is about to be asked for `n` exchanges. May be NULL. */
 	void (*begin)(void *ctx, size_t n);

@@ -22,11 +22,11 @@ struct choice {
 	int64_t used;
 };
 
-int64_t context_window(const struct endpoint *ep, const char *model, int64_t given)
+struct window context_window(const struct endpoint *ep, const char *model, int64_t given)
 {
-	if (given)
-		return given;
-	return ep->context ? ep->context : models_window(ep, model);
+	int64_t own = models_window(ep, model);
+
+	return (struct window){ given ? given : ep->context ? ep->context : own, own };
 }
 
 int64_t context_reply(int64_t window)
@@ -42,12 +42,12 @@ int64_t context_reply_of(const struct params *p)
 	return value.p && json_scan_int(value, &n) && n > 0 ? n : 0;
 }
 
-int64_t context_room(const struct endpoint *ep, const char *model, int64_t window, int64_t tokens)
+int64_t context_room(const struct window *w, int64_t tokens)
 {
-	int64_t own = models_window(ep, model);
+	int64_t own = w->own;
 
-	if (own && window > own)
-		own = window; /* the user knows better */
+	if (own && w->limit > own)
+		own = w->limit; /* the user knows better */
 	return own > tokens ? own - tokens : 0;
 }
 

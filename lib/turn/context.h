@@ -52,16 +52,21 @@ struct context {
 int context_make(struct context *cx, const struct context_ask *ask, struct err *e);
 void context_release(struct context *cx);
 
-/* The window that counts: the one that is `given`, else that of the settings, else what is
- * known of the model; 0: nothing is. */
-int64_t context_window(const struct endpoint *ep, const char *model, int64_t given);
+/* Windows in tokens; 0: not known. */
+struct window {
+	int64_t limit; /* that counts for requests */
+	int64_t own;   /* the model's, as far as it is known */
+};
+/* What counts is the one that is `given`, else that of the settings, else the model's own,
+ * which is looked up in a file: once for a turn is enough. */
+struct window context_window(const struct endpoint *ep, const char *model, int64_t given);
 /* What a reply may have of a window, when nobody says so. */
 int64_t context_reply(int64_t window);
 /* What max_tokens says of that; 0 when it is not set. */
 int64_t context_reply_of(const struct params *p);
 /* What a request of so many tokens leaves to the reply, with the model's own window: that of
  * the settings is about requests. For struct chat_request. */
-int64_t context_room(const struct endpoint *ep, const char *model, int64_t window, int64_t tokens);
+int64_t context_room(const struct window *w, int64_t tokens);
 /* What a request may have; INT64_MAX where the window is not known. */
 int64_t context_limit(const struct context_ask *ask);
 

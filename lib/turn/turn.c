@@ -109,7 +109,7 @@ static struct context_ask ask_of(const struct turn *t, const struct talk *how,
 		.model = buf_span(&t->model_used),
 		.system = t->system,
 		.prompt = &t->exchange,
-		.window = t->window,
+		.window = t->window.limit,
 		.reply = context_reply_of(&how->params),
 	};
 }
@@ -142,7 +142,7 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
-		.room = context_room(&how->endpoint, t->model_used.p, t->window, m->cx.tokens),
+		.room = context_room(&t->window, m->cx.tokens),
 	};
 	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
 	                &m->rq.prompt, &t->exchange, e) < 0)

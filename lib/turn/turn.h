@@ -14,6 +14,7 @@
 
 #include "store/session.h"
 #include "talk/talk.h"
+#include "turn/context.h"
 #include "turn/files.h"
 
 /* What a turn is to do, and what became of it. */
@@ -33,7 +34,7 @@ struct turn {
 	void (*started)(void *ctx, const struct turn *t);
 	void *ctx;
 
-	int64_t window;      /* the limit that counted; 0: none was known */
+	struct window window;
 	size_t counting, left_out, summed; /* exchanges: see context.h */
 
 	struct exchange exchange; /* filled in; its spans point into what follows and `prompt` */
