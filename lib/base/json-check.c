@@ -22,6 +22,17 @@ int json_hex4(const char *p, const char *end, uint32_t *out)
 	return 0;
 }
 
+bool json_pair(const char *p, const char *end, uint32_t *out)
+{
+	uint32_t high, low;
+
+	if (json_hex4(p, end, &high) < 0 || high < 0xd800 || high > 0xdbff || end - p < JSON_PAIR ||
+	    p[4] != '\\' || p[5] != 'u' || json_hex4(p + 6, end, &low) < 0 || low < 0xdc00 || low > 0xdfff)
+		return false;
+	*out = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+	return true;
+}
+
 struct check {
 	const char *p, *end;
 	const char *why; /* set where the place alone does not tell */
@@ -72,15 +83,13 @@ static bool check_number(struct check *c)
  * section 8.2). */
 static bool check_unicode(struct check *c)
 {
-	uint32_t first, second;
+	uint32_t first, pair;
 
 	if (json_hex4(c->p, c->end, &first) < 0)
 		return false;
 	c->nul |= first == 0;
-	if (first >= 0xd800 && first < 0xdc00 && c->end - c->p >= 10 && c->p[4] == '\\' &&
-	    c->p[5] == 'u' && json_hex4(c->p + 6, c->end, &second) == 0 && second >= 0xdc00 &&
-	    second < 0xe000) {
-		c->p += 10;
+	if (json_pair(c->p, c->end, &pair)) {
+		c->p += JSON_PAIR;
 		c->weight += 4;
 		return true;
 	}

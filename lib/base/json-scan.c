@@ -159,45 +159,24 @@ bool json_scan_int(struct span value, int64_t *out)
 	return true;
 }
 
-static void add_code_point(struct buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_addc(b, (char)c);
-	} else if (c < 0x800) {
-		buf_addc(b, (char)(0xc0 | c >> 6));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		buf_addc(b, (char)(0xe0 | c >> 12));
-		buf_addc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	} else {
-		buf_addc(b, (char)(0xf0 | c >> 18));
-		buf_addc(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		buf_addc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-		buf_addc(b, (char)(0x80 | (c & 0x3f)));
-	}
-}
-
 /* `p` is behind "\u"; returns what follows the escape (a pair, where it is one). */
 static const char *add_unicode_escape(struct buf *b, const char *p, const char *end)
 {
-	uint32_t c, low;
+	uint32_t c;
 
 	if (json_hex4(p, end, &c) < 0) {
 		buf_adds(b, UTF8_REPLACEMENT);
 		return p;
 	}
-	p += 4;
 	if (c < 0xd800 || c > 0xdfff) {
-		add_code_point(b, c);
-	} else if (c < 0xdc00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u' &&
-	           json_hex4(p + 2, end, &low) == 0 && low >= 0xdc00 && low <= 0xdfff) {
-		add_code_point(b, 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00));
-		p += 6;
+		utf8_add(b, c);
+	} else if (json_pair(p, end, &c)) {
+		utf8_add(b, c);
+		return p + JSON_PAIR;
 	} else {
 		buf_adds(b, UTF8_REPLACEMENT); /* half a pair */
 	}
-	return p;
+	return p + 4;
 }
 
 void json_scan_add_str(struct buf *b, struct span value)

@@ -4,6 +4,8 @@
 #include <json-c/linkhash.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* As json_check() weighs the text. */
 static size_t weigh(struct json_object *o)
 {
@@ -76,6 +78,39 @@ static int parse_once(struct span text, struct json_object **out, struct err *e)
 }
 
 /*
+ * json-c 0.16 takes the escapes of some characters for half a pair: those whose last 16
+ * bits are a low surrogate's, as U+2D800 (a Chinese character). So it gets the characters
+ * that pairs stand for.
+ */
+static void add_unpaired(struct buf *b, struct span text)
+{
+	const char *p = text.p, *end = p + text.n, *slash;
+	uint32_t c;
+
+	while ((slash = memchr(p, '\\', (size_t)(end - p))) != NULL && end - slash >= 2) {
+		buf_add(b, p, (size_t)(slash - p));
+		p = slash + 2;
+		if (slash[1] == 'u' && json_pair(p, end, &c)) {
+			utf8_add(b, c);
+			p += JSON_PAIR;
+		} else {
+			buf_add(b, slash, 2);
+		}
+	}
+	buf_add(b, p, (size_t)(end - p));
+}
+
+/* `text`, or what is the same in `room`, which the caller releases. */
+static int unpair(struct span *text, struct buf *room, struct err *e)
+{
+	if (!memmem(text->p, text->n, "\\ud", 3) && !memmem(text->p, text->n, "\\uD", 3))
+		return 0;
+	add_unpaired(room, *text);
+	*text = buf_span(room);
+	return buf_check(room, e);
+}
+
+/*
  * When memory runs out json-c 0.16 drops members and ends of strings without a word. Of
  * several members of one name it keeps the last. Either way the object weighs less than
  * the text; but only the second way also when it is made again. 1: it is all there. 0:
@@ -135,25 +170,28 @@ static int check_size(struct span text, struct err *e)
 
 int json_parse_object(struct span text, struct json_object **out, struct err *e)
 {
+	struct buf room = BUF_INIT;
 	size_t weight;
+	int r;
 
 	*out = NULL;
 	if (check_size(text, e) < 0 || json_check(text, &weight, e) < 0)
 		return -1;
 	if (!is_object(text))
 		return err_set(e, ERR_DAMAGED, "no JSON object");
-	return parse_checked(text, weight, out, e);
+	r = unpair(&text, &room, e);
+	if (r == 0)
+		r = parse_checked(text, weight, out, e);
+	buf_release(&room);
+	return r;
 }
 
-int json_parse_lenient(struct span text, struct json_object **out, struct err *e)
+static int parse_lenient(struct span text, struct json_object **out, struct err *e)
 {
 	struct err why = ERR_INIT;
 	size_t weight;
 	int r;
 
-	*out = NULL;
-	if (check_size(text, e) < 0)
-		return -1;
 	if (json_check_form(text, &weight, &why) < 0)
 		return parse_once(text, out, e); /* which is content with more, in its own way */
 	r = parse_form(text, out, &why);
@@ -162,6 +200,20 @@ int json_parse_lenient(struct span text, struct json_object **out, struct err *e
 	json_object_put(*out);
 	*out = NULL;
 	return err_oom(e);
+}
+
+int json_parse_lenient(struct span text, struct json_object **out, struct err *e)
+{
+	struct buf room = BUF_INIT;
+	int r = check_size(text, e);
+
+	*out = NULL;
+	if (r == 0)
+		r = unpair(&text, &room, e);
+	if (r == 0)
+		r = parse_lenient(text, out, e);
+	buf_release(&room);
+	return r;
 }
 
 struct json_object *json_member(struct json_object *o, const char *key)

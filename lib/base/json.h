@@ -37,6 +37,9 @@ int json_check(struct span text, size_t *weight, struct err *e);
 int json_check_form(struct span text, size_t *weight, struct err *e);
 /* The four hexadecimal digits of an escape; -1 when they are none. */
 int json_hex4(const char *p, const char *end, uint32_t *out);
+/* Whether a surrogate pair is written at `p`, which is behind a "\u"; JSON_PAIR bytes then. */
+#define JSON_PAIR 10
+bool json_pair(const char *p, const char *end, uint32_t *out);
 
 /*
  * A member's value. 1: there, and *out is set. 0: missing or null, *out as it

@@ -20,6 +20,9 @@
  */
 int utf8_decode(const char *p, size_t n, uint32_t *cp);
 
+/* Adds the character `cp`, which is no surrogate. */
+void utf8_add(struct buf *b, uint32_t cp);
+
 /* The offset of the first byte that is not UTF-8, or `n` when all are. */
 size_t utf8_valid(const char *p, size_t n);
 

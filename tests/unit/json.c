@@ -36,6 +36,38 @@ static void test_accept(void)
 	}
 }
 
+/* All characters that are written as pairs, some of which json-c takes for halves. */
+static void test_pairs(void)
+{
+	struct buf want = BUF_INIT, text = BUF_INIT;
+	int bad = 0;
+
+	for (uint32_t c = 0x10000; c <= 0x10ffff; c += 0x200) {
+		struct json_object *strict, *lenient;
+		struct err e = ERR_INIT;
+
+		buf_clear(&text);
+		buf_clear(&want);
+		utf8_add(&want, c);
+		buf_addf(&text, "{\"a\":\"\\\\\\u%04x\\u%04X\\\"\",\"\\uD%03x\\ud%03x\":1}",
+		         0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff),
+		         0x800 + ((c - 0x10000) >> 10), 0xc00 + (c & 0x3ff));
+		if (json_parse_object(buf_span(&text), &strict, &e) < 0 ||
+		    json_parse_lenient(buf_span(&text), &lenient, &e) < 0) {
+			bad++;
+			continue;
+		}
+		bad += !json_object_equal(strict, lenient) || !json_member(strict, want.p);
+		buf_adds(&want, "\"");
+		bad += strcmp(json_member_str(strict, "a").p + 1, want.p) != 0;
+		json_object_put(strict);
+		json_object_put(lenient);
+	}
+	is_int(bad, 0, "each pair is its character");
+	buf_release(&want);
+	buf_release(&text);
+}
+
 static void test_refuse(void)
 {
 	static const struct {
@@ -573,6 +605,7 @@ static void test_damaged_objects(void)
 int main(void)
 {
 	test_accept();
+	test_pairs();
 	test_refuse();
 	test_nul_bytes();
 	test_depth();

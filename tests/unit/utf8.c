@@ -23,6 +23,7 @@ static int encode(char out[4], uint32_t c)
 
 static void test_each_character(void)
 {
+	struct buf again = BUF_INIT;
 	int bad = 0;
 
 	for (uint32_t c = 0; c <= 0x10ffff; c++) {
@@ -37,8 +38,12 @@ static void test_each_character(void)
 				tap_note("U+%04X: %d, U+%04X", (unsigned)c, r, (unsigned)got);
 		for (int n = 0; n < len && !surrogate; n++)
 			bad += utf8_decode(bytes, (size_t)n, &got) != 0;
+		buf_clear(&again);
+		utf8_add(&again, c);
+		bad += !surrogate && !span_same(buf_span(&again), (struct span){ bytes, (size_t)len });
 	}
-	is_int(bad, 0, "each character is decoded, its beginnings are told as such");
+	is_int(bad, 0, "each character is encoded and decoded, its beginnings are told as such");
+	buf_release(&again);
 }
 
 /* Any four bytes: what is decoded must be what the encoder makes of it. */
