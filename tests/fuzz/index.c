@@ -73,11 +73,11 @@ static bool begins(struct span s, const char *with)
 /* A record "begins with {"id":" and ends with "version":1}". */
 static bool model_split(struct span line, struct span *id)
 {
-	const char *quote;
+	const char *begin = "{\"id\":\"", *end = "\"version\":1}", *quote;
 
-	if (!begins(line, "{\"id\":\"") || !span_ends(line, "\"version\":1}"))
+	if (!begins(line, begin) || !span_ends(line, end) || line.n < strlen(begin) + strlen(end))
 		return false;
-	id->p = line.p + strlen("{\"id\":\"");
+	id->p = line.p + strlen(begin);
 	quote = memchr(id->p, '"', (size_t)(line.p + line.n - id->p));
 	id->n = quote ? (size_t)(quote - id->p) : 0;
 	return quote && id_valid(id->p, id->n);
