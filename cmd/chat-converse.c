@@ -15,12 +15,12 @@ void print_session_line(const struct chat *chat)
 {
 	if (chat->no_save)
 		return;
-	if (chat->exists)
-		fprintf(stderr, "Session: %s (resumed, %lld exchange%s)\n", chat->id,
-		        (long long)chat->so_far.summary.exchange_count,
-		        chat->so_far.summary.exchange_count == 1 ? "" : "s");
+	if (chat->at.exists)
+		fprintf(stderr, "Session: %s (resumed, %lld exchange%s)\n", chat->at.id,
+		        (long long)chat->at.so_far.summary.exchange_count,
+		        chat->at.so_far.summary.exchange_count == 1 ? "" : "s");
 	else
-		fprintf(stderr, "Session: %s\n", chat->id);
+		fprintf(stderr, "Session: %s\n", chat->at.id);
 }
 
 static void print_recent(const struct conversation *c)
@@ -85,14 +85,19 @@ static int converse(struct chat *chat)
 	return stop_signal() && stop_signal() != SIGINT ? 128 + stop_signal() : status;
 }
 
+void print_session(const struct chat *chat)
+{
+	print_session_line(chat);
+	print_recent(&chat->at.so_far);
+	print_attachments(stderr, chat->files.refs, chat->files.nrefs, 0, true);
+}
+
 int chat_converse(struct chat *chat)
 {
 	struct err e = ERR_INIT;
 
 	if (chat_guard(chat, &e) < 0)
 		return fail(&e);
-	print_session_line(chat);
-	print_recent(&chat->so_far);
-	print_attachments(stderr, chat->files.refs, chat->files.nrefs, 0, true);
+	print_session(chat);
 	return converse(chat);
 }

@@ -5,28 +5,37 @@
 #include "base/utf8.h"
 #include "chat.h"
 
-static int provider_stays(const struct chat *chat, struct span stored, struct err *e)
+/* On the way into a session: the chat is where it was until that is done. */
+struct entry {
+	struct chat *chat;
+	const struct wish *wish;
+	struct session_choice choice; /* with copies that the session owns; aliases are resolved */
+	const char *alias;            /* which brought the choice's provider along; or NULL */
+	struct chat_session *s;
+};
+
+static int provider_stays(const struct entry *n, struct span stored, struct err *e)
 {
-	const char *asked = chat->choice.provider;
+	const char *asked = n->choice.provider;
 
 	if (!asked || span_eq(stored, asked))
 		return 0;
-	if (chat->alias)
+	if (n->alias)
 		return err_set(e, ERR_FAILED, "'%s' stands for a model of %s, and session '%s' keeps its "
-		               "provider, %.*s; start a new session for it", chat->alias, asked, chat->id,
+		               "provider, %.*s; start a new session for it", n->alias, asked, n->s->id,
 		               (int)stored.n, stored.p);
 	return err_set(e, ERR_FAILED,
 	               "session '%s' keeps its provider, %.*s; leave -p out, or start a new session "
-	               "with -p %s", chat->id, (int)stored.n, stored.p, asked);
+	               "with -p %s", n->s->id, (int)stored.n, stored.p, asked);
 }
 
-static int system_stays(const struct chat *chat, struct span stored, struct err *e)
+static int system_stays(const struct entry *n, struct span stored, struct err *e)
 {
-	if (!chat->choice.system || (stored.p && span_eq(stored, chat->choice.system)))
+	if (!n->choice.system || (stored.p && span_eq(stored, n->choice.system)))
 		return 0;
 	return err_set(e, ERR_FAILED,
 	               "session '%s' keeps its system prompt; leave -S out, or start a new session",
-	               chat->id);
+	               n->s->id);
 }
 
 /* A server that has one model only needs no name for it; of a local one, any will do. */
@@ -47,19 +56,21 @@ static int take_model(void *ctx, const struct model *m, struct err *e)
 	return buf_check(&f->first, e);
 }
 
-static int ask_for_model(struct chat *chat, struct err *e)
+static int ask_for_model(struct entry *n, struct err *e)
 {
-	struct endpoint *ep = &chat->how.endpoint;
+	struct talk *how = &n->s->how;
 	struct found f = { BUF_INIT, BUF_INIT, 0 };
 	struct err why = ERR_INIT;
-	bool local = !ep->base_url;
-	int r = talk_open(&chat->how, e);
+	bool local = !how->endpoint.base_url;
+	int r = talk_open(how, e);
 
 	if (r == 0)
-		endpoint_models(ep, chat->how.http, chat->stop_fd, take_model, &f, &why);
+		endpoint_models(&how->endpoint, how->http, n->chat->stop_fd, take_model, &f, &why);
 	if (r == 0 && (f.n == 1 || (local && f.n)) && utf8_valid(f.first.p, f.first.n) == f.first.n) {
-		buf_add(&chat->found_model, f.first.p, f.first.n);
-		chat->choice.model = chat->found_model.p;
+		buf_clear(&n->s->own.model);
+		buf_add(&n->s->own.model, f.first.p, f.first.n);
+		r = buf_check(&n->s->own.model, e);
+		n->choice.model = n->s->own.model.p;
 	} else if (r == 0) {
 		r = err_set(e, ERR_USAGE, "no model is chosen: name one with -m, MC_MODEL or \"model\" in the "
 		            "config file%s%s%s", f.n ? "; the server has: "
@@ -72,121 +83,245 @@ static int ask_for_model(struct chat *chat, struct err *e)
 }
 
 /* A session that never had a model takes the settings'. */
-static int choose_model(struct chat *chat, struct span stored, struct err *e)
+static int choose_model(struct entry *n, struct span stored, struct err *e)
 {
-	if (chat->choice.model && !*chat->choice.model)
+	int r = 0;
+
+	if (n->choice.model && !*n->choice.model)
 		return err_set(e, ERR_USAGE, "the model's name is empty");
-	if (!chat->choice.model && !stored.n)
-		chat->choice.model = endpoint_model(&chat->how.endpoint);
-	if ((chat->choice.model && *chat->choice.model) || stored.n)
-		return 0;
-	return ask_for_model(chat, e);
+	if (!n->choice.model && !stored.n)
+		n->choice.model = endpoint_model(&n->s->how.endpoint);
+	if ((!n->choice.model || !*n->choice.model) && !stored.n)
+		r = ask_for_model(n, e);
+	n->s->model = n->choice.model;
+	return r;
 }
 
-static int use_provider(struct chat *chat, struct span stored, struct err *e)
+/* ---- the way ---- */
+
+static struct talk begin_talk(struct chat *chat)
 {
+	struct talk how = TALK_INIT;
+
+	how.schema = chat->schema_file ? buf_span(&chat->schema) : (struct span){ NULL, 0 };
+	how.idle_timeout = chat->timeout ? chat->timeout : (long)chat->tool.config.timeout;
+	how.stream = !chat->no_stream;
+	how.reasoning = chat->show.reasoning;
+	how.stop_fd = chat->stop_fd;
+	how.trace = chat->trace_file ? &chat->trace : NULL;
+	how.show = show_piece;
+	how.wait = show_wait;
+	how.ctx = &chat->show;
+	return how;
+}
+
+static int use_provider(struct entry *n, struct span stored, struct err *e)
+{
+	struct talk *how = &n->s->how;
+	const struct cli *cli = n->chat->cli;
 	struct buf name = BUF_INIT;
 	int r;
 
 	buf_add(&name, stored.p, stored.n);
 	r = buf_check(&name, e);
 	if (r == 0)
-		r = endpoint_find(&chat->how.endpoint, &chat->tool.config, name.p, e);
+		r = endpoint_find(&how->endpoint, &n->chat->tool.config, name.p, e);
 	if (r == 0)
-		r = endpoint_params(&chat->how.endpoint, &chat->how.params, e);
-	for (size_t i = 0; r == 0 && i < chat->cli->nopts; i++)
-		if (chat->cli->opts[i].id == 'o')
-			r = params_add(&chat->how.params, chat->cli->opts[i].val, e);
+		r = endpoint_params(&how->endpoint, &how->params, e);
+	for (size_t i = 0; r == 0 && i < cli->nopts; i++)
+		if (cli->opts[i].id == 'o')
+			r = params_add(&how->params, cli->opts[i].val, e);
 	buf_release(&name);
 	return r;
 }
 
-static int load_so_far(struct chat *chat, struct err *e)
+/* ---- one that exists ---- */
+
+static int load(struct conversation *c, const struct store *s, const char *id, struct err *e)
 {
-	const struct store *s = &chat->tool.store;
 	struct jsonl j;
 	int r;
 
-	if (session_recover(s, chat->id, e) < 0 || history_map(s, chat->id, &j, e) < 0)
+	if (session_recover(s, id, e) < 0 || history_map(s, id, &j, e) < 0)
 		return -1;
-	r = conversation_load(&chat->so_far, s, chat->id, &j, e);
+	r = conversation_load(c, s, id, &j, e);
 	jsonl_unmap(&j); /* the records are copies */
 	return r;
 }
 
-static int resume(struct chat *chat, struct err *e)
+/* As it is now, should it have to be created again. */
+static void take_head(struct chat_session *s)
 {
-	const struct session_head *head;
-
-	if (load_so_far(chat, e) < 0)
-		return -1;
-	head = &chat->so_far.head.head;
-	if (provider_stays(chat, head->provider, e) < 0 || system_stays(chat, head->system, e) < 0 ||
-	    use_provider(chat, head->provider, e) < 0)
-		return -1;
-	chat->exists = true;
-	chat->head = *head;
-	chat->head.model = chat->so_far.summary.model; /* as they are now, should it have to be */
-	chat->head.title = chat->so_far.summary.title; /* created again */
-	return choose_model(chat, chat->so_far.summary.model, e);
+	s->head = s->so_far.head.head;
+	s->head.model = s->so_far.summary.model;
+	s->head.title = s->so_far.summary.title;
 }
 
-/* The id is chosen now and can be told; the session is made with its first turn, so
- * that a chat that says nothing leaves nothing. */
-static int start(struct chat *chat, struct err *e)
+static int resume(struct entry *n, struct err *e)
 {
-	chat->head.created_at = clock_now_ms();
-	if (describe_session(&chat->head, &chat->choice, &chat->tool.config, &chat->cwd, e) < 0 ||
-	    use_provider(chat, chat->head.provider, e) < 0 ||
-	    choose_model(chat, chat->head.model, e) < 0)
+	struct chat_session *s = n->s;
+	struct span provider;
+
+	if (load(&s->so_far, &n->chat->tool.store, s->id, e) < 0)
 		return -1;
-	if (chat->choice.model)
-		chat->head.model = span_str(chat->choice.model);
-	if (!chat->session)
-		return id_generate(chat->id, e);
-	snprintf(chat->id, ID_SIZE, "%s", chat->session);
+	take_head(s);
+	provider = s->head.provider;
+	if (provider_stays(n, provider, e) < 0 || system_stays(n, s->head.system, e) < 0 ||
+	    use_provider(n, provider, e) < 0)
+		return -1;
+	s->exists = true;
+	s->title = n->choice.title;
+	return choose_model(n, s->so_far.summary.model, e);
+}
+
+int chat_reload(struct chat *chat, struct err *e)
+{
+	struct chat_session *s = &chat->at;
+	struct conversation fresh;
+
+	if (!s->exists || chat->no_save)
+		return 0;
+	if (load(&fresh, &chat->tool.store, s->id, e) < 0)
+		return -1;
+	conversation_release(&s->so_far);
+	s->so_far = fresh;
+	take_head(s);
 	return 0;
 }
 
-/* 1: an existing one, its id in chat->id. 0: a new one is to be made. */
-static int find_session(struct chat *chat, struct err *e)
+/* ---- a new one ---- */
+
+/* The id is chosen now and can be told; the session is made with its first turn, so
+ * that a chat that says nothing leaves nothing. */
+static int start(struct entry *n, struct err *e)
 {
-	const struct store *s = &chat->tool.store;
+	struct chat_session *s = n->s;
+
+	s->head.created_at = clock_now_ms();
+	if (describe_session(&s->head, &n->choice, &n->chat->tool.config, &s->own.cwd, e) < 0 ||
+	    use_provider(n, s->head.provider, e) < 0 || choose_model(n, s->head.model, e) < 0)
+		return -1;
+	if (n->choice.model)
+		s->head.model = span_str(n->choice.model);
+	s->title = n->choice.title;
+	s->create = n->wish->create && !n->choice.system;
+	if (!n->wish->session)
+		return id_generate(s->id, e);
+	snprintf(s->id, ID_SIZE, "%s", n->wish->session);
+	return 0;
+}
+
+/* ---- which one ---- */
+
+/* 1: an existing one, its id in `id`. 0: a new one is to be made. */
+static int find_session(const struct store *s, const struct wish *w, char id[ID_SIZE], struct err *e)
+{
 	int r;
 
-	if (!chat->session && !chat->last)
+	if (!w->session && !w->last)
 		return 0;
-	if (chat->session && id_check(chat->session, e) < 0)
+	if (w->session && id_check(w->session, e) < 0)
 		return -1;
-	if (chat->session && chat->create && !session_exists(s, chat->session))
+	if (w->session && w->create && !session_exists(s, w->session))
 		return 0; /* what is to be created is named in full, not by a beginning */
-	r = chat->last ? session_latest(s, chat->id, e) : session_resolve(s, chat->session, chat->id, e);
+	r = w->last ? session_latest(s, id, e) : session_resolve(s, w->session, id, e);
 	if (r == 0)
 		return 1;
-	if (e->kind != ERR_NOT_FOUND || !chat->create)
+	if (e->kind != ERR_NOT_FOUND || !w->create)
 		return -1;
 	err_clear(e);
 	return 0;
 }
 
-static int take_alias(struct chat *chat, struct err *e)
+static int keep(struct buf *to, const char **text, struct err *e)
 {
-	const char *name = chat->choice.provider ? NULL : chat->choice.model;
+	if (!*text)
+		return 0;
+	buf_adds(to, *text);
+	*text = to->p;
+	return buf_check(to, e);
+}
 
-	if (resolve_alias(&chat->choice, &chat->tool.config, e) < 0)
+/* Aliases are taken by what they stand for. */
+static int take_choice(struct entry *n, struct err *e)
+{
+	struct session_choice *c = &n->choice;
+	bool named = n->wish->choice.provider != NULL;
+
+	*c = n->wish->choice;
+	if (resolve_alias(c, &n->chat->tool.config, e) < 0)
 		return -1;
-	chat->alias = chat->choice.provider ? name : NULL;
+	n->alias = !named && c->provider ? n->wish->choice.model : NULL;
+	if (keep(&n->s->own.provider, &c->provider, e) < 0 || keep(&n->s->own.model, &c->model, e) < 0 ||
+	    keep(&n->s->own.system, &c->system, e) < 0 || keep(&n->s->own.title, &c->title, e) < 0)
+		return -1;
 	return 0;
 }
 
-int chat_find(struct chat *chat, struct err *e)
+static void release(struct chat_session *s)
 {
+	conversation_release(&s->so_far);
+	talk_close(&s->how);
+	buf_release(&s->own.provider);
+	buf_release(&s->own.model);
+	buf_release(&s->own.system);
+	buf_release(&s->own.title);
+	buf_release(&s->own.cwd);
+	*s = (struct chat_session)CHAT_SESSION_INIT;
+}
+
+void chat_leave(struct chat *chat)
+{
+	release(&chat->at);
+}
+
+/* From one conversation to the next. */
+static void move(struct chat *chat, struct chat_session *to)
+{
+	bool first = !*chat->at.id;
+
+	talk_inherit(&to->how, &chat->at.how);
+	chat_leave(chat);
+	chat->at = *to;
+	if (first) /* what the command line attached is for this one */
+		return;
+	files_release(&chat->files);
+	chat->show.told_summary = false;
+}
+
+int chat_enter(struct chat *chat, const struct wish *w, struct err *e)
+{
+	struct chat_session next = CHAT_SESSION_INIT;
+	struct entry n = { .chat = chat, .wish = w, .s = &next };
 	int found;
 
-	if (take_alias(chat, e) < 0)
+	next.how = begin_talk(chat);
+	if (take_choice(&n, e) < 0 || (found = find_session(&chat->tool.store, w, next.id, e)) < 0 ||
+	    (found ? resume(&n, e) : start(&n, e)) < 0) {
+		release(&next);
 		return -1;
-	found = find_session(chat, e);
-	if (found < 0)
+	}
+	move(chat, &next);
+	return 0;
+}
+
+int chat_use(struct chat *chat, const char *id, struct err *e)
+{
+	const struct wish w = { .session = id };
+	struct store *s = &chat->tool.store;
+
+	/* There may have been none when this began. */
+	if (s->fd < 0 && chat->tool.config.sessions_dir &&
+	    store_open(s, chat->tool.config.sessions_dir, false, e) < 0)
 		return -1;
-	return found ? resume(chat, e) : start(chat, e);
+	return chat_enter(chat, &w, e);
+}
+
+struct span chat_model(const struct chat *chat)
+{
+	const struct chat_session *s = &chat->at;
+
+	if (s->model)
+		return span_str(s->model);
+	return s->so_far.head.json ? s->so_far.summary.model : s->head.model;
 }

@@ -12,55 +12,58 @@ static void say_waiting(void *ctx, pid_t holder)
 {
 	const struct chat *chat = ctx;
 
-	say_in_use(chat->id, holder);
+	say_in_use(chat->at.id, holder);
 }
 
 static int create(struct chat *chat, struct err *e)
 {
+	struct chat_session *at = &chat->at;
 	struct store *s = &chat->tool.store;
 
 	if (s->fd < 0 && store_open(s, chat->tool.config.sessions_dir, true, e) < 0)
 		return -1;
-	chat->head.id = span_str(chat->id);
-	if (session_create(s, &chat->head, chat->id, e) < 0) {
+	at->head.id = span_str(at->id);
+	if (session_create(s, &at->head, at->id, e) < 0) {
 		/* Another process was faster: for -n that is as good. */
-		if (e->kind != ERR_EXISTS || !chat->create || chat->choice.system)
+		if (e->kind != ERR_EXISTS || !at->create)
 			return -1;
 		err_clear(e);
 	}
-	chat->exists = true;
+	at->exists = true;
 	return 0;
 }
 
 /* The session was removed by another process. What is said is not lost. */
 static int create_again(struct chat *chat, struct err *e)
 {
+	struct chat_session *at = &chat->at;
 	char old[ID_SIZE];
 
-	memcpy(old, chat->id, sizeof(old));
-	chat->head.created_at = clock_now_ms();
-	if (id_generate(chat->id, e) < 0 || create(chat, e) < 0)
+	memcpy(old, at->id, sizeof(old));
+	at->head.created_at = clock_now_ms();
+	if (id_generate(at->id, e) < 0 || create(chat, e) < 0)
 		return -1;
 	store_notice(&chat->tool.store, "session '%s' was removed; this goes on as session '%s'", old,
-	             chat->id);
+	             at->id);
 	return 0;
 }
 
 static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 {
 	const struct store *s = &chat->tool.store;
+	struct chat_session *at = &chat->at;
 	struct err lost = ERR_INIT;
 	int r;
 
 	/* Nothing is made for a prompt that cannot be sent. */
-	if (!chat->exists && (turn_check(t, &chat->how, s, &chat->head, e) < 0 || create(chat, e) < 0))
+	if (!at->exists && (turn_check(t, &at->how, s, &at->head, e) < 0 || create(chat, e) < 0))
 		return -1;
-	r = turn_run(t, &chat->how, s, chat->id, e);
+	r = turn_run(t, &at->how, s, at->id, e);
 	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->begun) {
 		err_clear(e);
-		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &chat->how, s, chat->id, e);
+		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &at->how, s, at->id, e);
 	}
-	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, s, chat->id, &lost) < 0)) {
+	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, s, at->id, &lost) < 0)) {
 		lost.kind = ERR_UNSTORED;
 		*e = lost;
 		r = -1;
@@ -72,7 +75,7 @@ static void tell_started(void *ctx, const struct turn *t)
 {
 	struct chat *chat = ctx;
 
-	show_started(&chat->show, t, chat->how.endpoint.name);
+	show_started(&chat->show, t, chat->at.how.endpoint.name);
 }
 
 static void tell_compacting(void *ctx, size_t n, const struct err *why)
@@ -83,10 +86,11 @@ static void tell_compacting(void *ctx, size_t n, const struct err *why)
 
 int chat_turn(struct chat *chat, struct span prompt)
 {
+	struct chat_session *at = &chat->at;
 	struct err e = ERR_INIT;
 	struct turn t = {
-		.model = chat->choice.model,
-		.title = chat->choice.title,
+		.model = at->model,
+		.title = at->title,
 		.prompt = prompt,
 		.files = &chat->files,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
@@ -98,20 +102,18 @@ int chat_turn(struct chat *chat, struct span prompt)
 	struct buf model = BUF_INIT;
 	int r, status;
 
-	chat->show.session = chat->no_save ? NULL : chat->id;
+	chat->show.session = chat->no_save ? NULL : at->id;
 	if (chat->no_save) {
-		struct span stored = chat->exists ? chat->so_far.summary.model : chat->head.model;
-
-		buf_add(&model, stored.p, stored.n);
-		t.model = t.model ? t.model : model.p;
-		t.system = chat->head.system;
-		r = turn_run_unsaved(&t, &chat->how, &chat->tool.store, chat->exists ? chat->id : NULL,
-		                     &chat->so_far, &e);
+		buf_add(&model, chat_model(chat).p, chat_model(chat).n);
+		t.model = model.p;
+		t.system = at->head.system;
+		r = turn_run_unsaved(&t, &at->how, &chat->tool.store, at->exists ? at->id : NULL,
+		                     &at->so_far, &e);
 	} else {
 		r = run_saved(chat, &t, &e);
 		/* They are remembered now; if somebody changes them again, that counts. */
 		if (t.begun)
-			chat->choice.model = chat->choice.title = NULL;
+			at->model = at->title = NULL;
 	}
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
@@ -132,7 +134,7 @@ int chat_turn(struct chat *chat, struct span prompt)
 int chat_guard(struct chat *chat, struct err *e)
 {
 	signal(SIGPIPE, SIG_IGN);
-	chat->stop_fd = chat->how.stop_fd = stop_begin(e);
+	chat->stop_fd = chat->at.how.stop_fd = stop_begin(e);
 	chat->tool.store.stop_fd = chat->stop_fd;
 	return chat->stop_fd < 0 ? -1 : 0;
 }

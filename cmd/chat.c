@@ -87,13 +87,13 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		const char *val = c->opts[i].val;
 
 		switch (c->opts[i].id) {
-		case 's': chat->session = val; break;
-		case 'c': chat->last = true; break;
-		case 'n': chat->create = true; break;
-		case 'p': chat->choice.provider = val; break;
-		case 'm': chat->choice.model = val; break;
-		case 'S': chat->choice.system = val; break;
-		case 't': chat->choice.title = val; break;
+		case 's': chat->wish.session = val; break;
+		case 'c': chat->wish.last = true; break;
+		case 'n': chat->wish.create = true; break;
+		case 'p': chat->wish.choice.provider = val; break;
+		case 'm': chat->wish.choice.model = val; break;
+		case 'S': chat->wish.choice.system = val; break;
+		case 't': chat->wish.choice.title = val; break;
 		case 'a':
 			if (attach(chat, val, e) < 0)
 				return -1;
@@ -107,7 +107,7 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 			if (cli_number(val, "--context", CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX, &chat->context, e) < 0)
 				return -1;
 			break;
-		case O_REASONING: chat->how.reasoning = chat->show.reasoning = true; break;
+		case O_REASONING: chat->show.reasoning = true; break;
 		case O_JSON:
 		case O_EVENTS:
 			if (choose_form(chat, c->opts[i].id == O_JSON ? SHOW_RECORD : SHOW_EVENTS, e) < 0)
@@ -119,16 +119,16 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 			break;
 		case O_NO_SAVE: chat->no_save = true; break;
 		case O_NO_WAIT: chat->no_wait = true; break;
-		case O_NO_STREAM: chat->how.stream = false; break;
+		case O_NO_STREAM: chat->no_stream = true; break;
 		case O_NO_STDIN: chat->no_stdin = true; break;
 		case O_TIMEOUT:
 			if (cli_number(val, "--timeout", 1, CONFIG_TIMEOUT_MAX, &chat->timeout, e) < 0)
 				return -1;
 		}
 	}
-	if (chat->session && chat->last)
+	if (chat->wish.session && chat->wish.last)
 		return err_set(e, ERR_USAGE, "--session and --continue exclude each other");
-	return check_choice(&chat->choice, e);
+	return check_choice(&chat->wish.choice, e);
 }
 
 int check_prompt(struct span p, struct err *e)
@@ -190,7 +190,6 @@ static int read_schema(struct chat *chat, struct err *e)
 	else
 		json_object_put(o);
 	close(fd);
-	chat->how.schema = buf_span(&chat->schema);
 	return r;
 }
 
@@ -198,23 +197,17 @@ static int open_trace(struct chat *chat, struct err *e)
 {
 	if (!chat->trace_file)
 		return 0;
-	chat->how.trace = &chat->trace;
 	return trace_open(&chat->trace, chat->trace_file, e);
 }
 
 static int open_chat(struct chat *chat, struct err *e)
 {
-	const struct config *cfg = &chat->tool.config;
-	bool no_store = chat->no_save && !chat->session && !chat->last;
+	bool no_store = chat->no_save && !chat->wish.session && !chat->wish.last;
 
 	if ((no_store ? tool_load(&chat->tool, e) : tool_open(&chat->tool, false, e)) < 0 ||
 	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
 		return -1;
-	chat->how.idle_timeout = chat->timeout ? chat->timeout : (long)cfg->timeout;
-	chat->how.show = show_piece;
-	chat->how.wait = show_wait;
-	chat->how.ctx = &chat->show;
-	return chat_find(chat, e);
+	return chat_enter(chat, &chat->wish, e);
 }
 
 static void close_chat(struct chat *chat)
@@ -229,10 +222,7 @@ static void close_chat(struct chat *chat)
 	show_release(&chat->show);
 	files_release(&chat->files);
 	buf_release(&chat->schema);
-	buf_release(&chat->found_model);
-	conversation_release(&chat->so_far);
-	buf_release(&chat->cwd);
-	talk_close(&chat->how);
+	chat_leave(chat);
 	tool_close(&chat->tool);
 }
 
@@ -254,7 +244,7 @@ static int say_once(const struct cli *c, struct chat *chat)
 
 	/* The way is found first: no session is named that is then not made. */
 	if (read_prompt(c, chat, &prompt, &e) < 0 || chat_guard(chat, &e) < 0 ||
-	    talk_open(&chat->how, &e) < 0) {
+	    talk_open(&chat->at.how, &e) < 0) {
 		status = after_signal(fail(&e));
 		show_error(&chat->show, &e, status);
 	} else {
@@ -269,11 +259,10 @@ static int say_once(const struct cli *c, struct chat *chat)
 static int run(const struct cli *c)
 {
 	struct chat chat = {
-		.how = TALK_INIT,
+		.at = CHAT_SESSION_INIT,
 		.stop_fd = -1,
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
-		.so_far = CONVERSATION_INIT, .cwd = BUF_INIT, .schema = BUF_INIT, .found_model = BUF_INIT,
-		.cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
+		.schema = BUF_INIT, .cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
 	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
 	struct err e = ERR_INIT;

@@ -16,28 +16,49 @@
 #include "tool.h"
 #include "turn/turn.h"
 
-struct chat {
-	/* what was asked for */
-	const char *session;
+/* Which session is asked for, and what of it. The strings are the caller's, and need not stay. */
+struct wish {
+	const char *session; /* an id, or its beginning; NULL: a new one */
+	bool last;           /* the most recently active one */
+	bool create;         /* when it is missing */
 	struct session_choice choice;
-	const char *alias;          /* which brought the choice's provider along; or NULL */
-	const char *schema_file, *trace_file;
+};
+
+/*
+ * The session that a chat is in, which may be one that is made with its first turn; and the way
+ * to its model. All that is of the session alone is here, so that going to another is to put
+ * another in its place.
+ */
+struct chat_session {
+	char id[ID_SIZE];
+	bool exists;                /* on the disk */
+	bool create;                /* if another process makes it meanwhile, that is as good */
+	struct session_head head;   /* of one that is to be made, or has to be made again */
+	const char *model, *title;  /* that the next turn brings along; NULL: as they are */
+	struct conversation so_far; /* as it was last read; see chat_reload() */
+	struct talk how;
+	struct {
+		struct buf provider, model, system, title, cwd;
+	} own; /* what head, model and title may point to */
+};
+#define CHAT_SESSION_INIT { .so_far = CONVERSATION_INIT, .how = TALK_INIT, \
+	.own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT } }
+
+struct chat {
+	/* what was asked for, for all sessions that it comes to */
 	const struct cli *cli;      /* its -o go over the parameters of the settings */
-	struct files files;         /* for the next prompt, and those known from earlier ones */
-	bool last, create, no_save, no_wait, no_stdin;
+	struct wish wish;           /* the first of them */
+	const char *schema_file, *trace_file;
+	bool no_save, no_wait, no_stdin, no_stream;
 	long timeout, context;
 
 	/* where it goes on */
 	struct tool tool;
-	struct talk how;
-	char id[ID_SIZE];
-	bool exists;            /* the session is on the disk */
-	struct buf cwd;
-	struct session_head head;   /* of a new session */
-	struct conversation so_far; /* of a turn that is not saved */
+	struct chat_session at;
+	struct files files;         /* for the next prompt, and those known from earlier ones */
 	int stop_fd;
 
-	struct buf schema, found_model;
+	struct buf schema;
 	struct trace trace;
 	struct show show;
 };
@@ -45,15 +66,29 @@ struct chat {
 /* Whether this can be sent at all: text, and not blank. */
 int check_prompt(struct span p, struct err *e);
 
-/* Finds the session that was asked for, or begins a new one, which is made with its first
- * turn; and the way to its model. The settings are loaded. */
-int chat_find(struct chat *chat, struct err *e);
+/*
+ * Goes to the session that is wished for, or to a new one, which is made with its first turn; and
+ * finds the way to its model. The settings are loaded. On an error the chat stays where it is.
+ * What was attached stays behind, and the connection goes along where it leads to the same
+ * server.
+ */
+int chat_enter(struct chat *chat, const struct wish *w, struct err *e);
+/* To the session that a user's ID means. */
+int chat_use(struct chat *chat, const char *id, struct err *e);
+/* Reads again what others may have added. Of a session that nobody has made, and with --no-save,
+ * nothing is to be read. ERR_NOT_FOUND: it was removed; at.so_far is as it was. */
+int chat_reload(struct chat *chat, struct err *e);
+/* The model that the next turn asks. */
+struct span chat_model(const struct chat *chat);
+void chat_leave(struct chat *chat);
 
 /* From here on a signal ends the turn, which is stored, and not the process; and a reader
  * that leaves the pipe ends nothing. */
 int chat_guard(struct chat *chat, struct err *e);
 /* The session line, on stderr. */
 void print_session_line(const struct chat *chat);
+/* That, and what was said last, and what is attached. */
+void print_session(const struct chat *chat);
 /* Sends a prompt and shows the reply. The exit status. */
 int chat_turn(struct chat *chat, struct span prompt);
 /* Prompt after prompt. The exit status. */

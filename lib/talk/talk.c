@@ -57,6 +57,18 @@ void talk_close(struct talk *how)
 	endpoint_release(&how->endpoint);
 }
 
+/* The settings are the same for both; so what an endpoint's name stands for is, too. */
+void talk_inherit(struct talk *to, struct talk *from)
+{
+	if (!from->http || to->http || strcmp(to->endpoint.name, from->endpoint.name) != 0)
+		return;
+	to->endpoint = from->endpoint;
+	to->http = from->http;
+	from->endpoint.key = (struct key)KEY_INIT;
+	from->endpoint.open = false;
+	from->http = NULL;
+}
+
 int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
                  struct err *e)
 {

@@ -5,6 +5,7 @@
  *	talk_prepare(&talk, &rq, &letter, &e)      the provider has words for all of it
  *	talk_run(&talk, &letter, &reply, fd, &e)   it is sent
  *	letter_release(&letter)
+ *	talk_inherit(&next, &talk)                 the key and the connection serve another, too
  *	talk_close(&talk)
  */
 #ifndef TALK_TALK_H
@@ -48,6 +49,8 @@ void letter_release(struct letter *l);
 /* Once is enough. */
 int talk_open(struct talk *how, struct err *e);
 void talk_close(struct talk *how);
+/* What `from` has opened is for `to`, where both have the same endpoint; else `from` keeps it. */
+void talk_inherit(struct talk *to, struct talk *from);
 
 /* `rq` stays the caller's, and is needed until the letter is sent. ERR_USAGE for what the
  * provider has no words for. */
