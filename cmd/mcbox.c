@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "applet.h"
+#include "base/near.h"
 #include "tool.h"
 
 static const char summary[] = "tools for talking to language models from a shell";
@@ -107,7 +108,7 @@ static int unknown(const char *word)
 	names[n] = NULL;
 	if (word[0] == '-')
 		err_set(&e, ERR_USAGE, "unknown option '%s'", word);
-	else if ((near = cli_nearest(word, names)) != NULL)
+	else if ((near = near_name(word, names)) != NULL)
 		err_set(&e, ERR_USAGE, "unknown command '%s'; did you mean '%s'?", word, near);
 	else
 		err_set(&e, ERR_USAGE, "unknown command '%s'; plain 'mcbox' lists them", word);

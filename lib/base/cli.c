@@ -2,9 +2,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/near.h"
 
 const struct opt cli_common[] = {
 	{ OPT_HELP, "help", NULL, ARG_NONE, "show this help" },
@@ -41,7 +42,7 @@ static int unknown_long(const struct opt **all, size_t n, const char *word, stru
 	for (size_t i = 0; i < n; i++)
 		names[i] = all[i]->name;
 	names[n] = NULL;
-	near = cli_nearest(word, names);
+	near = near_name(word, names);
 	if (near)
 		return err_set(e, ERR_USAGE, "unknown option '--%s'; did you mean '--%s'?", word, near);
 	return err_set(e, ERR_USAGE, "unknown option '--%s'", word);
@@ -185,49 +186,4 @@ int cli_number(const char *text, const char *what, long min, long max, long *out
 	if (max == LONG_MAX)
 		return err_set(e, ERR_USAGE, "%s '%s' is not a whole number from %ld on", what, text, min);
 	return err_set(e, ERR_USAGE, "%s '%s' is not a whole number from %ld to %ld", what, text, min, max);
-}
-
-/* Edits (insert, delete, replace, swap neighbours) from `a` to `b`. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[3][64], na = strlen(a), nb = strlen(b);
-
-	if (na > 63 || nb > 63)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= nb; j++)
-		row[0][j] = j;
-	for (size_t i = 1; i <= na; i++) {
-		size_t *cur = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
-
-		cur[0] = i;
-		for (size_t j = 1; j <= nb; j++) {
-			size_t best = up[j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (up[j] + 1 < best)
-				best = up[j] + 1;
-			if (cur[j - 1] + 1 < best)
-				best = cur[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-			    up2[j - 2] + 1 < best)
-				best = up2[j - 2] + 1;
-			cur[j] = best;
-		}
-	}
-	return row[na % 3][nb];
-}
-
-const char *cli_nearest(const char *word, const char *const *candidates)
-{
-	const char *best = NULL;
-	size_t least = strlen(word) / 3 + 2;
-
-	for (; *candidates; candidates++) {
-		size_t d = distance(word, *candidates);
-
-		if (d < least) {
-			least = d;
-			best = *candidates;
-		}
-	}
-	return best;
 }

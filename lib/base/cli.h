@@ -63,7 +63,4 @@ void cli_release(struct cli *c);
 /* A whole number from `min` to `max`. */
 int cli_number(const char *text, const char *what, long min, long max, long *out, struct err *e);
 
-/* The candidate that `word` is most likely a slip of, or NULL. Ends with a NULL. */
-const char *cli_nearest(const char *word, const char *const *candidates);
-
 #endif

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/config.h"
 #include "base/json.h"
+#include "base/near.h"
 #include "base/url.h"
 
 enum kind {
@@ -78,7 +78,7 @@ static int unknown_key(const struct field *fields, const char *key, struct err *
 		names[n++] = fields->key;
 		buf_addf(&list, "%s%s", list.n ? ", " : "", fields->key);
 	}
-	near = cli_nearest(key, names);
+	near = near_name(key, names);
 	if (near)
 		err_set(e, ERR_FAILED, "unknown key '%s'; did you mean '%s'?", key, near);
 	else

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/cli.h"
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/json.h"
+#include "base/near.h"
 #include "base/url.h"
 
 #define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
@@ -75,7 +75,7 @@ static int unknown(const struct config *c, const char *name, struct err *e)
 
 	for (; n < MAX_NAMES && (names[n] = endpoint_name(c, n)); n++)
 		buf_addf(&list, "%s%s", n ? ", " : "", names[n]);
-	near = cli_nearest(name, names);
+	near = near_name(name, names);
 	if (near)
 		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, near);
 	else

@@ -2,18 +2,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "talk/models.h"
 
-#define WORD_MAX 64  /* letters and digits of a name that are compared */
 #define SHOWN_MAX 80 /* bytes of a name that goes into a sentence */
 
 /* Only letters and digits count, and no capitals: people know those of a name, and leave out
  * or change what stands between them. */
-static size_t essence(const char *s, char out[WORD_MAX])
+static size_t essence(const char *s, char out[NEAR_MAX])
 {
 	size_t n = 0;
 
-	for (; *s && n < WORD_MAX; s++) {
+	for (; *s && n < NEAR_MAX; s++) {
 		unsigned char c = (unsigned char)*s;
 
 		if (c >= 'A' && c <= 'Z')
@@ -22,40 +22,6 @@ static size_t essence(const char *s, char out[WORD_MAX])
 			out[n++] = (char)c;
 	}
 	return n;
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * Edits (insert, delete, replace) that make a part of `b` of `a`: *part; and all of it:
- * *whole. So "gpt5" is near "gpt-5-mini", and nearer to "gpt-5".
- */
-static void distances(const char *a, size_t na, const char *b, size_t nb, size_t *part, size_t *whole)
-{
-	size_t anywhere[WORD_MAX + 1] = { 0 }, all[WORD_MAX + 1];
-
-	for (size_t j = 0; j <= nb; j++)
-		all[j] = j;
-	for (size_t i = 1; i <= na; i++) {
-		size_t corner = anywhere[0], corner_all = all[0];
-
-		anywhere[0] = all[0] = i;
-		for (size_t j = 1; j <= nb; j++) {
-			size_t other = a[i - 1] != b[j - 1], up = anywhere[j], up_all = all[j];
-
-			anywhere[j] = least(corner + other, least(up, anywhere[j - 1]) + 1);
-			all[j] = least(corner_all + other, least(up_all, all[j - 1]) + 1);
-			corner = up;
-			corner_all = up_all;
-		}
-	}
-	*whole = all[nb];
-	*part = anywhere[0];
-	for (size_t j = 1; j <= nb; j++)
-		*part = least(*part, anywhere[j]);
 }
 
 struct near {
@@ -74,18 +40,20 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-/* One in three letters may be wrong. */
+/* One in three letters may be wrong. A part will do: "gpt5" is near "gpt-5-mini", and nearer to
+ * "gpt-5". */
 static size_t collect(const struct model_list *l, const char *word, struct near *found)
 {
-	char a[WORD_MAX], b[WORD_MAX];
+	char a[NEAR_MAX], b[NEAR_MAX];
 	size_t na = essence(word, a), n = 0;
 
 	for (size_t i = 0; i < l->n && na; i++) {
 		struct near *f = &found[n];
-		size_t nb = essence(l->v[i].id, b);
+		struct span asked = { a, na }, id = { b, essence(l->v[i].id, b) };
 
 		f->id = l->v[i].id;
-		distances(a, na, b, nb, &f->part, &f->whole);
+		f->part = near_part(asked, id);
+		f->whole = near_edits(asked, id);
 		n += f->part <= na / 3 && strlen(f->id) <= SHOWN_MAX;
 	}
 	return n;
@@ -103,7 +71,7 @@ size_t models_near(const struct model_list *l, const char *word, const char **ne
 	if (!n)
 		n = collect(l, word, found);
 	qsort(found, n, sizeof(*found), compare);
-	n = least(n, max);
+	n = n < max ? n : max;
 	for (size_t i = 0; i < n; i++)
 		near[i] = found[i].id;
 	free(found);

@@ -7,6 +7,7 @@
  * count of edits.
  */
 #include "base/cli.h"
+#include "base/near.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -133,10 +134,10 @@ static size_t model_distance(const char *a, const char *b)
 static void check_nearest(const char *word)
 {
 	static const char *const names[] = { "session", "system", "since", "max", "no-save", NULL };
-	const char *near = cli_nearest(word, names);
+	const char *near = near_name(word, names);
 	size_t best = SIZE_MAX;
 
-	if (strlen(word) > 63) {
+	if (strlen(word) > NEAR_MAX) {
 		must(!near, "'%s'", near);
 		return;
 	}

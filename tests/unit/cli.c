@@ -150,45 +150,10 @@ static void test_number(void)
 	is_int(cli_number("9223372036854775808", "n", 0, LONG_MAX, &n, &e), -1, "one more");
 }
 
-static void test_nearest(void)
-{
-	static const char *const names[] = { "session-ls", "session-cat", "session-rm", "chat", NULL };
-	static const char *const none[] = { NULL };
-	static const struct {
-		const char *word, *want;
-	} cases[] = {
-		{ "session-sl", "session-ls" },
-		{ "sesion-cat", "session-cat" },
-		{ "chat", "chat" },
-		{ "caht", "chat" },
-		{ "chaat", "chat" },
-		{ "CHAT", "" },
-		{ "frobnicate", "" },
-		{ "", "" },
-	};
-	static const char *const pair[] = { "ls", NULL };
-	char word[500];
-
-	is_str(cli_nearest("sl", pair) ? "ls" : "", "ls", "swapped neighbours are one slip, not two");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *near = cli_nearest(cases[i].word, names);
-
-		is_str(near ? near : "", cases[i].want, "nearest to '%s'", cases[i].word);
-	}
-	ok(!cli_nearest("chat", none), "nearest of none");
-	memset(word, 'a', sizeof(word) - 1);
-	word[sizeof(word) - 1] = '\0';
-	ok(!cli_nearest(word, names), "a word that is far too long");
-	word[63] = '\0';
-	is_str(cli_nearest(word, (const char *const[]){ "x", word + 1, NULL }), word + 1,
-	       "63 characters, one letter away");
-}
-
 int main(void)
 {
 	test_parse();
 	test_no_options_of_its_own();
 	test_number();
-	test_nearest();
 	return tap_end();
 }
