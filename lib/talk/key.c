@@ -3,24 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/child.h"
 #include "base/env.h"
 
 extern char **environ;
 
 #define KEY_MAX 16384  /* bytes; some are signed tokens */
 #define KEY_SECRET 8   /* shorter ones are no secrets, and would be found in every other word */
-#define LOOK_MS 5        /* between looks at whether a command has ended */
-#define PATIENCE_MS 2000 /* for one that was told to */
 
 /* An endpoint of the user's own has a key of its own. */
 static const char *const *key_variables(const struct provider *p, const struct config_provider *s,
@@ -187,8 +182,7 @@ static bool is_key_variable(const char *entry, const struct config *c)
 	return false;
 }
 
-/* The environment without keys; the caller frees the list. */
-static char **without_keys(const struct config *c)
+char **key_environment(const struct config *c)
 {
 	size_t n = 0, k = 0;
 	char **list;
@@ -212,41 +206,21 @@ static char **argument_vector(struct json_object *words)
 	return argv;
 }
 
-/* Signals are as a program expects them: the turn's handlers are not inherited, but what
- * is ignored would be. */
-static int spawn(pid_t *pid, char **argv, char **envp, int out)
+static int start(struct child *c, struct json_object *words, const struct config *cfg,
+                 const struct key *k, int *from, struct err *e)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t defaults;
-	int r;
-
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	r = posix_spawnp(pid, argv[0], &files, &attr, argv, envp);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return r;
-}
-
-static int start(struct json_object *words, const struct config *c, const struct key *k, pid_t *pid,
-                 int *from, struct err *e)
-{
-	char **argv = argument_vector(words), **envp = without_keys(c);
+	char **argv = argument_vector(words), **envp = key_environment(cfg);
 	int ends[2], r;
 
+	c->argv = argv;
+	c->envp = envp;
 	if (!argv || !envp)
 		r = err_oom(e);
 	else if (pipe2(ends, O_CLOEXEC) < 0)
 		r = err_sys(e, errno, "cannot run %s", command_of(k));
 	else {
-		r = spawn(pid, argv, envp, ends[1]);
+		c->out = ends[1];
+		r = child_start(c);
 		close(ends[1]);
 		if (r)
 			close(ends[0]);
@@ -258,50 +232,22 @@ static int start(struct json_object *words, const struct config *c, const struct
 	return r;
 }
 
-/* Waits for its end, which one is told to come to that is to `stop`, or that the user has no more
- * patience with; one that does not heed that is killed. -1 for these two, too. */
-static int end(pid_t pid, int stop_fd, bool stop, int *status, const struct key *k, struct err *e)
-{
-	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
-	int64_t told_at = 0;
-	pid_t gone;
-
-	while ((gone = waitpid(pid, status, WNOHANG)) <= 0) {
-		if (gone < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot wait for %s", k->source);
-		if (!told_at && (stop || poll(&p, stop_fd >= 0, LOOK_MS) > 0)) {
-			err_set(e, ERR_INTERRUPTED, "interrupted"); /* if nothing else is the reason */
-			told_at = clock_steady_ms();
-			kill(pid, SIGTERM);
-		} else if (told_at) {
-			poll(NULL, 0, LOOK_MS);
-			if (clock_steady_ms() - told_at > PATIENCE_MS)
-				kill(pid, SIGKILL);
-		}
-	}
-	return told_at ? -1 : 0;
-}
-
 static int load_command(struct key *k, struct json_object *words, const struct config *c,
                         int stop_fd, struct err *e)
 {
-	pid_t pid;
-	int fd = -1, status, r;
+	struct child child = CHILD_INIT;
+	struct child_wait wait = { .stop_fd = stop_fd };
+	int fd = -1;
 
 	snprintf(k->source, sizeof(k->source), OUTPUT_OF "apiKeyCommand '%s'",
 	         json_object_get_string(json_object_array_get_idx(words, 0)));
-	if (start(words, c, k, &pid, &fd, e) < 0)
+	if (start(&child, words, c, k, &fd, e) < 0)
 		return -1;
-	r = read_all(fd, k, stop_fd, e);
+	wait.stop = read_all(fd, k, stop_fd, e) < 0;
 	close(fd);
-	if (end(pid, stop_fd, r < 0, &status, k, e) < 0)
-		return -1;
-	if (WIFSIGNALED(status))
-		return err_set(e, ERR_FAILED, "%s: signal %d ended it", command_of(k), WTERMSIG(status));
-	if (WEXITSTATUS(status))
-		return err_set(e, ERR_FAILED, "%s: it failed with status %d", command_of(k),
-		               WEXITSTATUS(status));
-	return 0;
+	if (child_end(&child, &wait, e) == 0)
+		return wait.stop ? -1 : 0; /* the reading's error stays */
+	return wait.stop || e->kind == ERR_INTERRUPTED ? -1 : err_prefix(e, "%s", command_of(k));
 }
 
 /* ---- all of them ---- */

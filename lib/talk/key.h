@@ -46,4 +46,8 @@ void key_redact(const struct key *k, char *text, size_t n);
 /* Whether it is in there. */
 bool key_is_in(const struct key *k, struct span text);
 
+/* The environment without any key, for a program that is run; the caller frees the list, and
+ * not what it points to. NULL: out of memory. */
+char **key_environment(const struct config *c);
+
 #endif

@@ -1,0 +1,139 @@
+/* Programs that are run, and how they end. */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "tap.h"
+
+extern char **environ;
+
+static char *shell(const char *script, char **argv)
+{
+	argv[0] = (char *)(uintptr_t)"sh";
+	argv[1] = (char *)(uintptr_t)"-c";
+	argv[2] = (char *)(uintptr_t)script;
+	argv[3] = NULL;
+	return argv[0];
+}
+
+static int run(const char *script, struct span input, const struct child_wait *w, int out,
+               struct err *e)
+{
+	struct child c = CHILD_INIT;
+	char *argv[4];
+
+	shell(script, argv);
+	c.argv = argv;
+	c.envp = environ;
+	c.out = out;
+	c.quiet = c.apart = true;
+	err_clear(e);
+	return child_feed(&c, input, w, e);
+}
+
+static void test_ends(void)
+{
+	const struct child_wait w = { .stop_fd = -1, .limit = 30000 };
+	struct err e = ERR_INIT;
+	struct child none = CHILD_INIT;
+	char *argv[] = { (char *)(uintptr_t)"/nowhere/none", NULL };
+
+	is_int(run("exit 0", span_str(""), &w, -1, &e), 0, "success");
+	is_int(run("exit 7", span_str(""), &w, -1, &e), -1, "a failure");
+	is_err(&e, ERR_FAILED, "it failed with status 7", "with its status");
+	is_int(run("kill -USR1 $$", span_str(""), &w, -1, &e), -1, "a signal");
+	is_err(&e, ERR_FAILED, "signal 10 ended it", "with its number");
+	is_int(run("kill -PIPE $$; exit 0", span_str(""), &w, -1, &e), -1, "SIGPIPE is not ignored there");
+	none.argv = argv;
+	none.envp = environ;
+	is_int(child_start(&none), ENOENT, "no such program");
+	err_clear(&e);
+	is_int(child_feed(&none, span_str("x"), &w, &e), -1, "nor to feed");
+	is_err(&e, ERR_FAILED, "cannot run it: No such file", "it is said");
+}
+
+/* More than a pipe holds, in both directions. */
+static void test_input(void)
+{
+	const struct child_wait w = { .stop_fd = -1, .limit = 30000 };
+	struct buf in = BUF_INIT, back = BUF_INIT;
+	struct err e = ERR_INIT;
+	FILE *f = tmpfile();
+
+	for (int i = 0; i < 100000; i++)
+		buf_addf(&in, "%d ", i);
+	is_int(run("cat", buf_span(&in), &w, fileno(f), &e), 0, "it takes all: %s", e.msg);
+	lseek(fileno(f), 0, SEEK_SET);
+	io_read_all(fileno(f), &back, 1 << 20);
+	is_same(buf_span(&back), buf_span(&in), "and all of it arrived");
+	is_int(run("exec <&-; exit 0", buf_span(&in), &w, -1, &e), 0, "it need not read it: %s", e.msg);
+	is_int(run("exec <&-; exit 1", buf_span(&in), &w, -1, &e), -1, "its failure is one all the same");
+	fclose(f);
+	buf_release(&in);
+	buf_release(&back);
+}
+
+static void test_limit(void)
+{
+	struct child_wait w = { .stop_fd = -1, .limit = 100 };
+	struct buf in = BUF_INIT;
+	struct err e = ERR_INIT;
+	int64_t started = clock_steady_ms();
+	int stop[2];
+
+	memset(buf_room(&in, 1 << 20), 'x', 1 << 20);
+	in.n = 1 << 20;
+	is_int(run("exec sleep 60", span_str(""), &w, -1, &e), -1, "one that does not end");
+	is_err(&e, ERR_FAILED, "it took too long", "is ended");
+	is_int(run("exec sleep 60", buf_span(&in), &w, -1, &e), -1, "one that does not read");
+	is_err(&e, ERR_FAILED, "it took too long", "too");
+	is_int(run("trap '' TERM; while :; do sleep 0.1; done", span_str(""), &w, -1, &e), -1,
+	       "one that does not want to");
+	is_err(&e, ERR_FAILED, "it took too long", "is killed");
+	w.limit = 0;
+	if (pipe(stop) < 0)
+		return;
+	io_write(stop[1], "", 1);
+	w.stop_fd = stop[0];
+	is_int(run("exec sleep 60", span_str(""), &w, -1, &e), -1, "the user stops it");
+	is_err(&e, ERR_INTERRUPTED, "interrupted", "that is no failure of its own");
+	is_int(run("exec sleep 60", buf_span(&in), &w, -1, &e), -1, "while it is fed, too");
+	is_err(&e, ERR_INTERRUPTED, "interrupted", "as well");
+	ok(clock_steady_ms() - started < 30000, "and none was waited for");
+	buf_release(&in);
+}
+
+/* Ctrl-C goes to the group of the terminal. */
+static void test_apart(void)
+{
+	struct child c = CHILD_INIT;
+	const struct child_wait w = { .stop_fd = -1, .stop = true };
+	struct err e = ERR_INIT;
+	char *argv[4];
+
+	shell("exec sleep 60", argv);
+	c.argv = argv;
+	c.envp = environ;
+	is_int(child_start(&c), 0, "it runs");
+	is_int(getpgid(c.pid), getpgrp(), "in this group");
+	child_end(&c, &w, &e);
+	c.apart = true;
+	is_int(child_start(&c), 0, "another");
+	is_int(getpgid(c.pid), c.pid, "in one of its own");
+	is_int(child_end(&c, &w, &e), -1, "it is told to end");
+}
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	test_ends();
+	test_input();
+	test_limit();
+	test_apart();
+	return tap_end();
+}
