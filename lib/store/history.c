@@ -86,6 +86,7 @@ static void summarize_head(struct conversation *c)
 	c->summary.cwd = h->cwd;
 	copy_change(&c->model, h->model);
 	copy_change(&c->title, h->title);
+	c->titled = h->title.p != NULL;
 }
 
 static void count_usage(struct summary *s, int64_t end, const struct usage *u)
@@ -151,8 +152,10 @@ static int take(struct reading *rd, struct record *r, size_t offset, struct err 
 		r->json = NULL;
 		break;
 	case RECORD_CHANGE:
+		usage_add(&c->summary.usage, &r->change.usage);
 		copy_change(&c->model, r->change.model);
 		copy_change(&c->title, r->change.title);
+		c->titled |= r->change.title.p != NULL;
 		break;
 	case RECORD_SUMMARY:
 		count_usage(&c->summary, r->gist.timestamp, &r->gist.usage);
@@ -205,32 +208,82 @@ static int read_conversation(struct conversation *c, const struct store *s, cons
 	return r;
 }
 
-int conversation_load(struct conversation *c, const struct store *s, const char *id,
-                      const struct jsonl *j, struct err *e)
+static int finish(struct conversation *c, const struct store *s, const char *id, struct err *e)
 {
-	struct turns t;
-
-	*c = (struct conversation)CONVERSATION_INIT;
-	c->summary.usage = (struct usage)USAGE_NONE;
-	c->summary.history_bytes = (int64_t)j->n;
-	if (history_turns(NULL, id, j, 0, &t, e) < 0)
-		return -1;
-	c->turns = calloc(t.n + 1, sizeof(*c->turns));
-	if (!c->turns || read_conversation(c, s, id, j, &t, e) < 0 || c->model.oom || c->title.oom) {
-		turns_release(&t);
-		conversation_release(c);
-		return e->kind == ERR_NONE ? err_oom(e) : -1;
-	}
-	turns_release(&t);
-	if (!c->head.json) {
-		conversation_release(c);
+	if (c->model.oom || c->title.oom)
+		return err_oom(e);
+	if (!c->head.json)
 		return err_set(e, ERR_DAMAGED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
 		               id);
-	}
 	c->summary.model = buf_span(&c->model);
 	if (c->title.n)
 		c->summary.title = buf_span(&c->title);
 	return 0;
+}
+
+static int load(struct conversation *c, const struct store *s, const char *id,
+                const struct jsonl *j, const struct turns *t, struct err *e)
+{
+	*c = (struct conversation)CONVERSATION_INIT;
+	c->summary.usage = (struct usage)USAGE_NONE;
+	c->summary.history_bytes = (int64_t)j->n;
+	c->turns = calloc(t->n + 1, sizeof(*c->turns));
+	if (!c->turns)
+		return err_oom(e);
+	if (read_conversation(c, s, id, j, t, e) == 0 && finish(c, s, id, e) == 0)
+		return 0;
+	conversation_release(c);
+	return -1;
+}
+
+int conversation_load(struct conversation *c, const struct store *s, const char *id,
+                      const struct jsonl *j, struct err *e)
+{
+	struct turns t;
+	int r = history_turns(NULL, id, j, 0, &t, e);
+
+	if (r == 0)
+		r = load(c, s, id, j, &t, e);
+	turns_release(&t);
+	return r;
+}
+
+static int parse_at(const struct jsonl *j, size_t at, struct record *r)
+{
+	struct err ignored = ERR_INIT;
+	struct span line;
+
+	return jsonl_next(j, &at, &line) ? record_parse(line, r, &ignored) : -1;
+}
+
+/* Takes the last one off; damaged ones behind it are none. */
+static int drop_last(struct turns *t, const char *id, const struct jsonl *j, struct span last,
+                     struct record *old, struct err *e)
+{
+	while (t->n && parse_at(j, t->offsets[--t->n], old) < 0)
+		;
+	if (old->json && old->type == RECORD_EXCHANGE && span_same(old->exchange.id, last))
+		return 0;
+	record_release(old);
+	return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", id);
+}
+
+int conversation_load_before(struct conversation *c, const struct store *s, const char *id,
+                             const struct jsonl *j, struct span last, struct record *old,
+                             struct err *e)
+{
+	struct turns t;
+	int r = history_turns(NULL, id, j, 0, &t, e);
+
+	memset(old, 0, sizeof(*old));
+	if (r == 0)
+		r = drop_last(&t, id, j, last, old, e);
+	if (r == 0)
+		r = load(c, s, id, j, &t, e);
+	if (r < 0)
+		record_release(old);
+	turns_release(&t);
+	return r;
 }
 
 int conversation_add(struct conversation *c, const struct exchange *x, struct err *e)
@@ -258,6 +311,34 @@ void conversation_take_gist(struct conversation *c, struct record *gist)
 	record_release(&c->gist);
 	c->gist = *gist;
 	c->covered = covered;
+}
+
+void conversation_cut(struct conversation *c, struct cut *cut)
+{
+	*cut = (struct cut){ .turn = c->turns[--c->n] };
+	if (c->covered <= c->n)
+		return;
+	cut->gist = c->gist;
+	cut->covered = c->covered;
+	memset(&c->gist, 0, sizeof(c->gist));
+	c->covered = 0;
+}
+
+void conversation_mend(struct conversation *c, struct cut *cut)
+{
+	c->turns[c->n++] = cut->turn;
+	if (cut->gist.json) {
+		record_release(&c->gist);
+		c->gist = cut->gist;
+		c->covered = cut->covered;
+	}
+	*cut = (struct cut){ .covered = 0 };
+}
+
+void cut_release(struct cut *cut)
+{
+	record_release(&cut->turn);
+	record_release(&cut->gist);
 }
 
 void conversation_release(struct conversation *c)

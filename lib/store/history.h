@@ -64,11 +64,17 @@ struct conversation {
 	size_t covered;       /* how many turns that stands for, from the first on */
 	struct summary summary;
 	struct buf model, title; /* as later `change` records left them */
+	bool titled;          /* it was given a title once, whatever became of that */
 };
 
 /* Fails when the first record, which says what the session is, is missing. */
 int conversation_load(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct err *e);
+/* The same as it will be when its last exchange, which must be `last`, is taken out by a rewind:
+ * that one goes to *old, for record_release(). ERR_FAILED when another one is the last. */
+int conversation_load_before(struct conversation *c, const struct store *s, const char *id,
+                             const struct jsonl *j, struct span last, struct record *old,
+                             struct err *e);
 void conversation_release(struct conversation *c);
 #define CONVERSATION_INIT { .model = BUF_INIT, .title = BUF_INIT }
 
@@ -78,6 +84,18 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 /* Puts a summary record, which must name one of the turns, in the place of the one that is
  * there, in memory only; it is the conversation's then. */
 void conversation_take_gist(struct conversation *c, struct record *gist);
+
+/*
+ * Takes the last turn out, in memory only, and with it a summary that stands for it too. It is in
+ * the cut until that is mended, which puts it back where it was, or released.
+ */
+struct cut {
+	struct record turn, gist;
+	size_t covered;
+};
+void conversation_cut(struct conversation *c, struct cut *cut);
+void conversation_mend(struct conversation *c, struct cut *cut);
+void cut_release(struct cut *cut);
 
 /* Counts an exchange that was just appended, or a summary; `bytes` is the file's new size. */
 void summary_count(struct summary *s, const struct exchange *x, int64_t bytes);

@@ -180,10 +180,11 @@ static int parse_exchange(struct json_object *o, struct exchange *x, struct err 
 
 static int parse_change(struct json_object *o, struct change *c, struct err *e)
 {
+	c->usage = (struct usage)USAGE_NONE;
 	if (need_time(o, "timestamp", &c->timestamp, e) < 0 ||
 	    json_get_str(o, "model", &c->model, e) < 0 || json_get_str(o, "title", &c->title, e) < 0)
 		return -1;
-	return 0;
+	return parse_usage(o, &c->usage, e);
 }
 
 static int parse_rewind(struct json_object *o, struct span *to, struct err *e)
@@ -379,11 +380,30 @@ void record_add_exchange(struct buf *b, const struct exchange *x)
 	buf_adds(b, "}\n");
 }
 
+static void add_known_usage(struct buf *b, const struct usage *u)
+{
+	if (!usage_known(u))
+		return;
+	buf_adds(b, ",\"tokenUsage\":");
+	record_add_usage(b, u);
+}
+
 void record_add_change(struct buf *b, const struct change *c)
 {
 	buf_addf(b, "{\"type\":\"change\",\"timestamp\":%" PRId64, c->timestamp);
 	record_add_optional(b, "model", c->model);
 	record_add_optional(b, "title", c->title);
+	add_known_usage(b, &c->usage);
+	buf_adds(b, "}\n");
+}
+
+void record_add_rewind(struct buf *b, int64_t timestamp, struct span to)
+{
+	buf_addf(b, "{\"type\":\"rewind\",\"timestamp\":%" PRId64 ",\"to\":", timestamp);
+	if (to.p)
+		json_add_str(b, to);
+	else
+		buf_adds(b, "null");
 	buf_adds(b, "}\n");
 }
 
@@ -393,9 +413,6 @@ void record_add_gist(struct buf *b, const struct gist *g)
 	add_str(b, "upTo", g->up_to);
 	add_str(b, "text", g->text);
 	add_str(b, "model", g->model);
-	if (usage_known(&g->usage)) {
-		buf_adds(b, ",\"tokenUsage\":");
-		record_add_usage(b, &g->usage);
-	}
+	add_known_usage(b, &g->usage);
 	buf_adds(b, "}\n");
 }

@@ -71,7 +71,9 @@ struct exchange {
 struct change {
 	int64_t timestamp;
 	struct span model, title;
+	struct usage usage; /* of having a model find the title */
 };
+#define CHANGE_INIT { .usage = USAGE_NONE }
 
 /* A summary: what stands for all up to an exchange where the context is short. (What the
  * index says of a session is a struct summary.) */
@@ -103,6 +105,8 @@ void record_add_head(struct buf *b, const struct session_head *h);
 void record_add_exchange(struct buf *b, const struct exchange *x);
 void record_add_change(struct buf *b, const struct change *c);
 void record_add_gist(struct buf *b, const struct gist *g);
+/* `to`: the exchange that is the last one then; p == NULL: none is left. */
+void record_add_rewind(struct buf *b, int64_t timestamp, struct span to);
 
 /* Reads the attachments of an exchange, which stay good as long as `o`. */
 int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);

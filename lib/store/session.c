@@ -214,7 +214,7 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 	return 0;
 }
 
-/* ---- a turn's ends ---- */
+/* ---- reading ---- */
 
 int session_load(struct session *x, struct conversation *c, struct err *e)
 {
@@ -228,114 +228,15 @@ int session_load(struct session *x, struct conversation *c, struct err *e)
 	return r;
 }
 
-/* The first exchange makes the session worth keeping: its folder's name and the
- * folder's own must survive a power cut too. They are synced before it is stored, since
- * nobody would make up for it afterwards. */
-static int sync_names(const struct session *x, struct err *e)
+int session_load_before(struct session *x, struct conversation *c, struct span last,
+                        struct record *old, struct err *e)
 {
-	if (io_sync(x->dir) < 0 || io_sync(x->store->fd) < 0)
-		return err_sys(e, errno, "cannot be sure that it is on the disk");
-	return 0;
-}
-
-/* What our own reader would refuse must not be acknowledged. */
-static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
-{
-	size_t n = b->n, bad = utf8_valid(b->p, b->n) < b->n;
-
-	for (size_t i = 0; i < gaps->n; i++) {
-		n += json_escaped_length(gaps->list[i].s);
-		bad |= utf8_valid(gaps->list[i].s.p, gaps->list[i].s.n) < gaps->list[i].s.n;
-	}
-	if (buf_check(b, e) < 0)
-		return -1;
-	if (bad)
-		return err_set(e, ERR_FAILED, "it is not UTF-8");
-	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
-}
-
-/* Appends these lines. */
-static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
-                          const struct record_gaps *gaps, const char *what, struct err *e)
-{
-	int there = session_is_there(x, e), r;
-
-	if (there == 0)
-		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
-	if (there <= 0)
-		return -1;
-	r = check_record(b, gaps, e);
-	if (r == 0 && !sum->first_query.p)
-		r = sync_names(x, e);
-	if (r == 0)
-		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
-	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
-}
-
-/* The file's size; -1 where it cannot be told: the index is a cache, and better none than
- * a false one. */
-static int64_t history_size(const struct session *x)
-{
-	struct stat st;
-
-	if (fstat(x->fd, &st) == 0)
-		return (int64_t)st.st_size;
-	store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
-	             x->id, strerror(errno));
-	return -1;
-}
-
-int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
-                   const struct change *change, struct err *e)
-{
-	struct record_gaps gaps;
-	struct buf b = BUF_INIT;
-	int64_t bytes;
+	struct jsonl j;
 	int r;
 
-	if (change)
-		record_add_change(&b, change);
-	record_add_exchange_gaps(&b, exchange, &gaps);
-	r = append_history(x, sum, &b, &gaps, "exchange", e);
-	buf_release(&b);
-	if (r < 0)
-		return -1;
-	spool_remove(x->dir);
-	if (change && change->model.p)
-		sum->model = change->model;
-	if (change && change->title.p)
-		sum->title = change->title;
-	bytes = history_size(x);
-	if (bytes < 0)
-		return 0;
-	summary_count(sum, exchange, bytes);
-	index_update(x->store, x->id, sum);
-	return 0;
-}
-
-int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
-                        struct err *e)
-{
-	const struct record_gaps none = { .n = 0 };
-	struct buf b = BUF_INIT;
-	struct record copy;
-	int64_t bytes;
-	int r;
-
-	record_add_gist(&b, gist);
-	r = buf_check(&b, e) < 0 ? -1 : record_parse(buf_span(&b), &copy, e);
-	if (r == 0 && append_history(x, &c->summary, &b, &none, "summary", e) < 0) {
-		record_release(&copy);
-		r = -1;
-	}
-	buf_release(&b);
-	if (r < 0)
-		return -1;
-	conversation_take_gist(c, &copy);
-	bytes = history_size(x);
-	if (bytes < 0)
-		return 0;
-	summary_count_gist(&c->summary, gist, bytes);
-	index_update(x->store, x->id, &c->summary);
-	return 0;
+	if (jsonl_map(&j, x->fd, e) < 0)
+		return err_prefix(e, "session '%s'", x->id);
+	r = conversation_load_before(c, x->store, x->id, &j, last, old, e);
+	jsonl_unmap(&j);
+	return r;
 }

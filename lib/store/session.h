@@ -62,12 +62,32 @@ int session_seal(struct session *x, struct err *e);
 
 /* The locked session's conversation. */
 int session_load(struct session *x, struct conversation *c, struct err *e);
+/* See conversation_load_before(). */
+int session_load_before(struct session *x, struct conversation *c, struct span last,
+                        struct record *old, struct err *e);
 
 /* The exchange, and a `change` record when `change` is not NULL, in one append;
  * then its index record. ERR_GONE
  * when somebody deleted the session in spite of the lock: nothing was written. */
 int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e);
+
+/*
+ * The same for an exchange that was asked once more in the place of `old`, the last one of the
+ * conversation; *c is what there was before that (session_load_before()). With `takes` it is in its
+ * place from now on. Without, it is out of the conversation itself, and `old` stays.
+ */
+int session_append_again(struct session *x, struct conversation *c,
+                         const struct exchange *exchange, const struct change *change,
+                         struct span old, bool takes, struct err *e);
+
+/* A `change` record alone; *c, which the session holds, has its title and model too. */
+int session_append_change(struct session *x, struct conversation *c, const struct change *change,
+                          struct err *e);
+
+/* Takes the last `n` exchanges, of which there are so many, out of the conversation: a `rewind`
+ * record. *c is not what is in the file any more. */
+int session_rewind(struct session *x, const struct conversation *c, size_t n, struct err *e);
 
 /* A summary, and then its index record; *c, which the session holds, has it too. ERR_GONE
  * as above. */

@@ -25,12 +25,19 @@ struct file {
 static const char missing[] = "[this file is not there any more]";
 static const char left_out[] = "[this file is left out here, because there are too many]";
 
+void files_detach_from(struct files *f, size_t n)
+{
+	while (f->nrefs > n) {
+		const struct attachment_ref *ref = &f->refs[--f->nrefs];
+
+		f->size -= ref->size;
+		free((char *)ref->name.p);
+	}
+}
+
 void files_detach(struct files *f)
 {
-	for (size_t i = 0; i < f->nrefs; i++)
-		free((char *)f->refs[i].name.p);
-	f->nrefs = 0;
-	f->size = 0;
+	files_detach_from(f, 0);
 }
 
 static void forget(struct file *file)
@@ -126,36 +133,51 @@ static int read_file(const char *path, struct buf *bytes, struct err *e)
 	return r;
 }
 
-/* What follows the last slash, in UTF-8. The caller frees p. */
-static int name_of(const char *path, struct span *name, struct err *e)
-{
-	const char *slash = strrchr(path, '/');
-	struct buf clean = BUF_INIT;
-
-	utf8_add_clean(&clean, span_str(slash ? slash + 1 : path));
-	name->n = clean.n;
-	name->p = clean.oom ? NULL : strdup(clean.p);
-	buf_release(&clean);
-	return name->p ? 0 : err_oom(e);
-}
-
-static int add_ref(struct files *f, const char *path, const struct file *file, struct err *e)
+/* A copy of it, whose strings are one piece, which begins with the name. */
+static int add_ref(struct files *f, const struct attachment_ref *ref, struct err *e)
 {
 	struct attachment_ref *v = array_room(f->refs, f->nrefs, &f->refs_cap, sizeof(*v), e);
-	struct attachment_ref ref = { .sha256 = span_str(file->sha256), .type = span_str(file->type),
-		                      .size = (int64_t)file->bytes.n };
+	size_t n = ref->name.n, type = n + ref->sha256.n;
+	char *copy;
 
 	if (!v)
 		return -1;
 	f->refs = v;
-	if (name_of(path, &ref.name, e) < 0)
-		return -1;
-	v[f->nrefs++] = ref;
-	f->size += ref.size;
-	if (f->size > FILES_MAX)
-		return err_set(e, ERR_USAGE, "cannot attach '%s': all files together are larger than %u MiB",
-		               path, FILES_MAX >> 20);
-	return 0;
+	copy = malloc(type + ref->type.n + 1);
+	if (!copy)
+		return err_oom(e);
+	memcpy(copy, ref->name.p, n);
+	memcpy(copy + n, ref->sha256.p, ref->sha256.n);
+	memcpy(copy + type, ref->type.p, ref->type.n);
+	v[f->nrefs++] = (struct attachment_ref){
+		.name = { copy, n },
+		.sha256 = { copy + n, ref->sha256.n },
+		.type = { copy + type, ref->type.n },
+		.size = ref->size,
+	};
+	f->size += ref->size;
+	if (f->size <= FILES_MAX)
+		return 0;
+	err_set(e, ERR_USAGE, "cannot attach '%.*s': all files together are larger than %u MiB", (int)n,
+	        copy, FILES_MAX >> 20);
+	files_detach_from(f, f->nrefs - 1);
+	return -1;
+}
+
+/* What follows the last slash, in UTF-8. */
+static int add_file(struct files *f, const char *path, const struct file *file, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf name = BUF_INIT;
+	struct attachment_ref ref = { .sha256 = span_str(file->sha256), .type = span_str(file->type),
+		                      .size = (int64_t)file->bytes.n };
+	int r;
+
+	utf8_add_clean(&name, span_str(slash ? slash + 1 : path));
+	ref.name = buf_span(&name);
+	r = buf_check(&name, e) < 0 ? -1 : add_ref(f, &ref, e);
+	buf_release(&name);
+	return r;
 }
 
 int files_attach(struct files *f, const char *path, struct err *e)
@@ -176,7 +198,23 @@ int files_attach(struct files *f, const char *path, struct err *e)
 	}
 	sha256_hex(buf_span(&bytes), sha256);
 	file = learn(f, sha256, type, &bytes, e);
-	return file ? add_ref(f, path, file, e) : -1;
+	return file ? add_file(f, path, file, e) : -1;
+}
+
+static bool goes_along(const struct files *f, const struct attachment_ref *ref)
+{
+	for (size_t i = 0; i < f->nrefs; i++)
+		if (span_same(f->refs[i].sha256, ref->sha256) && span_same(f->refs[i].name, ref->name))
+			return true;
+	return false;
+}
+
+int files_attach_again(struct files *f, const struct exchange *x, struct err *e)
+{
+	for (size_t i = 0; i < x->nattachments; i++)
+		if (!goes_along(f, &x->attachments[i]) && add_ref(f, &x->attachments[i], e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- storing ---- */

@@ -30,7 +30,12 @@ void files_release(struct files *f);
 /* Reads a file, and adds it to what goes along with the next prompt. ERR_USAGE for what
  * cannot be attached. */
 int files_attach(struct files *f, const char *path, struct err *e);
+/* The same with those of an earlier exchange, whose content is with the session. One that goes
+ * along already does so once. */
+int files_attach_again(struct files *f, const struct exchange *x, struct err *e);
 void files_detach(struct files *f);
+/* Only those from the `n`-th on. */
+void files_detach_from(struct files *f, size_t n);
 
 /* Stores the content of the exchange's files, which are known, in the session's folder. */
 int files_store(const struct files *f, int dir, const struct exchange *x, struct err *e);

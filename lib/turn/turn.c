@@ -199,7 +199,7 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct co
 /* A model that only failed is not remembered: it may be a slip. */
 static void note_changes(struct turn *t, const struct conversation *c)
 {
-	t->change = (struct change){ .timestamp = t->exchange.timestamp };
+	t->change = (struct change){ .timestamp = t->exchange.timestamp, .usage = USAGE_NONE };
 	if (!span_eq(c->summary.model, t->model_used.p) && t->exchange.status != STATUS_ERROR)
 		t->change.model = buf_span(&t->model_used);
 	if (t->title && !span_eq(buf_span(&c->title), t->title))
@@ -211,6 +211,20 @@ static const struct change *changes(const struct turn *t)
 	return t->change.model.p || t->change.title.p ? &t->change : NULL;
 }
 
+/* How good an answer is. */
+static int rank(const struct exchange *x)
+{
+	return x->status == STATUS_COMPLETE ? 2 : exchange_counts(x);
+}
+
+static int append(struct turn *t, struct session *x, struct conversation *c, struct err *e)
+{
+	if (!t->old)
+		return session_append(x, &c->summary, &t->exchange, changes(t), e);
+	t->aside = rank(&t->exchange) < rank(t->old);
+	return session_append_again(x, c, &t->exchange, changes(t), t->old->id, !t->aside, e);
+}
+
 /* The first of the two errors is the one to report: the other is told as a notice. */
 static int store_exchange(struct turn *t, struct session *x, struct conversation *c, int failed,
                           struct err *e)
@@ -219,7 +233,7 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 
 	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 &&
 	    buf_check(&t->error, &why) == 0 &&
-	    session_append(x, &c->summary, &t->exchange, changes(t), &why) == 0)
+	    append(t, x, c, &why) == 0)
 		return failed;
 	if (why.kind == ERR_GONE) {
 		t->homeless = true;
@@ -264,7 +278,8 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct message *
 	struct err ignored = ERR_INIT;
 	int r = ask(t, how, &m->letter, -1, e);
 
-	if (exchange_counts(&t->exchange) && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
+	t->aside = t->old && rank(&t->exchange) < rank(t->old);
+	if (exchange_counts(&t->exchange) && !t->aside && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;
 }
@@ -328,17 +343,29 @@ static int check_provider(const struct talk *how, const struct session *x,
 	               (int)own.n, own.p, how->endpoint.name);
 }
 
+static int load(struct turn *t, struct session *x, struct conversation *c, struct record *old,
+                struct err *e)
+{
+	if (!t->instead_of.p)
+		return session_load(x, c, e);
+	if (session_load_before(x, c, t->instead_of, old, e) < 0)
+		return -1;
+	t->old = &old->exchange;
+	return 0;
+}
+
 int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
              struct err *e)
 {
+	struct record old = { .json = NULL };
 	struct conversation c;
 	struct session x;
 	int r;
 
-	t->begun = false;
+	t->begun = t->aside = false;
 	if (talk_open(how, e) < 0 || session_lock(&x, s, id, &t->wait, e) < 0)
 		return -1;
-	r = session_load(&x, &c, e);
+	r = load(t, &x, &c, &old, e);
 	if (r == 0) {
 		r = check_provider(how, &x, &c, e);
 		t->system = c.head.head.system;
@@ -347,6 +374,8 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 		conversation_release(&c);
 	}
 	session_unlock(&x);
+	record_release(&old);
+	t->old = NULL;
 	return r;
 }
 
@@ -376,14 +405,25 @@ int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, co
 {
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
 	struct err ignored = ERR_INIT; /* without the folder, its files are missing */
+	struct cut cut = { .covered = 0 };
+	size_t before;
 	int r;
 
-	t->begun = false;
+	t->begun = t->aside = false;
 	if (talk_open(how, e) < 0)
 		return -1;
 	if (id && s->fd >= 0)
 		x.dir = place_folder(s->fd, id, &ignored);
+	if (t->instead_of.p) {
+		conversation_cut(c, &cut);
+		t->old = &cut.turn.exchange;
+	}
+	before = c->n;
 	r = run(t, how, &x, c, span_str(t->model), e);
 	session_unlock(&x);
+	if (t->old && c->n == before)
+		conversation_mend(c, &cut);
+	cut_release(&cut);
+	t->old = NULL;
 	return r;
 }

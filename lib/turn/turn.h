@@ -8,6 +8,10 @@
  * lock, read the conversation, store the files, spool the prompt, send it; each piece
  * of the reply is spooled and then shown; then the exchange is stored, the spool
  * dropped, the lock released. An interrupted or failed turn is stored too, with its status.
+ *
+ * A turn in the place of the last exchange takes that out of the conversation in the moment
+ * in which it is stored itself, and only if its answer is no worse: a complete one gives way to a
+ * complete one, and one that was broken off to any but nothing.
  */
 #ifndef TURN_TURN_H
 #define TURN_TURN_H
@@ -23,6 +27,9 @@ struct turn {
 	const char *title;   /* NULL: as it is */
 	struct span system;  /* of a turn that is not saved; p == NULL: none. Else the session's */
 	struct span prompt;
+	/* The id of the conversation's last exchange, in whose place this one is asked: the request
+	 * goes without that. p == NULL: it follows that. */
+	struct span instead_of;
 	struct files *files; /* what goes along with it; learns those of earlier turns. NULL: none */
 	struct lock_wait wait;
 	int64_t context;     /* tokens that the request may have; 0: what is known of the model */
@@ -42,6 +49,8 @@ struct turn {
 	struct reply reply;
 	struct buf error, model_used;
 	struct change change; /* of model and title, that the exchange brings with it */
+	const struct exchange *old; /* private: the one with `instead_of`, while the turn runs */
+	bool aside;    /* it could not take that place: the earlier one had the better answer, and stays */
 	bool begun;    /* the prompt was stored or sent, and there is an exchange */
 	bool homeless; /* the session was removed under the turn, which is not stored */
 };

@@ -332,7 +332,7 @@ static void test_format(void)
 		                  .model = span_str("m") };
 	struct exchange x = { .id = span_str("u"), .timestamp = 6, .query = span_str("a\"\n"),
 		              .status = STATUS_ERROR, .duration = -1, .usage = USAGE_NONE };
-	struct change c = { .timestamp = 7 };
+	struct change c = { .timestamp = 7, .usage = USAGE_NONE };
 	struct buf b = BUF_INIT;
 
 	record_add_head(&b, &h);

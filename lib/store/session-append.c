@@ -1,0 +1,219 @@
+/* What is appended to a locked session's history, and what the index then says of it. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "store/index.h"
+#include "store/session.h"
+#include "store/spool.h"
+
+/* The first exchange makes the session worth keeping: its folder's name and the
+ * folder's own must survive a power cut too. They are synced before it is stored, since
+ * nobody would make up for it afterwards. */
+static int sync_names(const struct session *x, struct err *e)
+{
+	if (io_sync(x->dir) < 0 || io_sync(x->store->fd) < 0)
+		return err_sys(e, errno, "cannot be sure that it is on the disk");
+	return 0;
+}
+
+/* What our own reader would refuse must not be acknowledged. */
+static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
+{
+	size_t n = b->n, bad = utf8_valid(b->p, b->n) < b->n;
+
+	for (size_t i = 0; i < gaps->n; i++) {
+		n += json_escaped_length(gaps->list[i].s);
+		bad |= utf8_valid(gaps->list[i].s.p, gaps->list[i].s.n) < gaps->list[i].s.n;
+	}
+	if (buf_check(b, e) < 0)
+		return -1;
+	if (bad)
+		return err_set(e, ERR_FAILED, "it is not UTF-8");
+	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
+}
+
+/* Appends these lines. */
+static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
+                          const struct record_gaps *gaps, const char *what, struct err *e)
+{
+	int there = session_is_there(x, e), r;
+
+	if (there == 0)
+		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
+	if (there <= 0)
+		return -1;
+	r = check_record(b, gaps, e);
+	if (r == 0 && !sum->first_query.p)
+		r = sync_names(x, e);
+	if (r == 0)
+		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
+	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
+}
+
+/* The file's size; -1 where it cannot be told: the index is a cache, and better none than
+ * a false one. */
+static int64_t history_size(const struct session *x)
+{
+	struct stat st;
+
+	if (fstat(x->fd, &st) == 0)
+		return (int64_t)st.st_size;
+	store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
+	             x->id, strerror(errno));
+	return -1;
+}
+
+static void take_change(struct summary *sum, const struct change *change)
+{
+	if (!change)
+		return;
+	if (change->model.p)
+		sum->model = change->model;
+	if (change->title.p) /* an empty one takes it away */
+		sum->title = change->title.n ? change->title : (struct span){ NULL, 0 };
+}
+
+/* Counts what was appended, and tells the list of sessions. */
+static void list(struct session *x, struct summary *sum, const struct exchange *exchange,
+                 const struct change *change)
+{
+	int64_t bytes = history_size(x);
+
+	take_change(sum, change);
+	if (bytes < 0)
+		return;
+	if (exchange)
+		summary_count(sum, exchange, bytes);
+	sum->history_bytes = bytes;
+	index_update(x->store, x->id, sum);
+}
+
+/* The same by reading all of it again. */
+static void list_again(struct session *x)
+{
+	struct err why = ERR_INIT;
+	struct conversation c;
+
+	if (session_load(x, &c, &why) < 0) {
+		store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
+		             x->id, why.msg);
+		return;
+	}
+	index_update(x->store, x->id, &c.summary);
+	conversation_release(&c);
+}
+
+int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
+                   const struct change *change, struct err *e)
+{
+	struct record_gaps gaps;
+	struct buf b = BUF_INIT;
+	int r;
+
+	if (change)
+		record_add_change(&b, change);
+	record_add_exchange_gaps(&b, exchange, &gaps);
+	r = append_history(x, sum, &b, &gaps, "exchange", e);
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	spool_remove(x->dir);
+	list(x, sum, exchange, change);
+	return 0;
+}
+
+static struct span last_id(const struct conversation *c, size_t n)
+{
+	return n ? c->turns[n - 1].exchange.id : (struct span){ NULL, 0 };
+}
+
+int session_append_again(struct session *x, struct conversation *c,
+                         const struct exchange *exchange, const struct change *change,
+                         struct span old, bool takes, struct err *e)
+{
+	struct record_gaps gaps;
+	struct buf b = BUF_INIT;
+	int r;
+
+	if (takes)
+		record_add_rewind(&b, exchange->timestamp, last_id(c, c->n));
+	if (change)
+		record_add_change(&b, change);
+	record_add_exchange_gaps(&b, exchange, &gaps);
+	if (!takes)
+		record_add_rewind(&b, exchange->timestamp, old);
+	r = append_history(x, &c->summary, &b, &gaps, "exchange", e);
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	spool_remove(x->dir);
+	if (takes)
+		list(x, &c->summary, exchange, change);
+	else
+		list_again(x);
+	return 0;
+}
+
+int session_append_change(struct session *x, struct conversation *c, const struct change *change,
+                          struct err *e)
+{
+	const struct record_gaps none = { .n = 0 };
+	struct buf b = BUF_INIT;
+	int r;
+
+	record_add_change(&b, change);
+	r = append_history(x, &c->summary, &b, &none, "change", e);
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	usage_add(&c->summary.usage, &change->usage);
+	list(x, &c->summary, NULL, change);
+	return 0;
+}
+
+int session_rewind(struct session *x, const struct conversation *c, size_t n, struct err *e)
+{
+	const struct record_gaps none = { .n = 0 };
+	struct buf b = BUF_INIT;
+	int r;
+
+	record_add_rewind(&b, clock_now_ms(), last_id(c, c->n - n));
+	r = append_history(x, &c->summary, &b, &none, "rewind", e);
+	buf_release(&b);
+	if (r == 0)
+		list_again(x);
+	return r;
+}
+
+int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
+                        struct err *e)
+{
+	const struct record_gaps none = { .n = 0 };
+	struct buf b = BUF_INIT;
+	struct record copy;
+	int64_t bytes;
+	int r;
+
+	record_add_gist(&b, gist);
+	r = buf_check(&b, e) < 0 ? -1 : record_parse(buf_span(&b), &copy, e);
+	if (r == 0 && append_history(x, &c->summary, &b, &none, "summary", e) < 0) {
+		record_release(&copy);
+		r = -1;
+	}
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	conversation_take_gist(c, &copy);
+	bytes = history_size(x);
+	if (bytes < 0)
+		return 0;
+	summary_count_gist(&c->summary, gist, bytes);
+	index_update(x->store, x->id, &c->summary);
+	return 0;
+}
