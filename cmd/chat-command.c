@@ -1,8 +1,15 @@
 /* What a line that begins with a slash does at a terminal. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "chat.h"
+#include "base/utf8.h"
+#include "chat-command.h"
+#include "tty/neutral.h"
+#include "tty/term.h"
+
+#define BLANKS " \t\r\n"
+#define GIST 60 /* columns */
 
 struct command {
 	const char *name;
@@ -10,6 +17,42 @@ struct command {
 	const char *help; /* one line, lower case, no full stop */
 	bool (*run)(struct chat *chat, struct span args); /* false when the user leaves */
 };
+
+void command_tell(const char *fmt, ...)
+{
+	struct buf line = BUF_INIT, harmless = BUF_INIT;
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	utf8_add_clean(&line, span_str(text)); /* it may have been cut */
+	neutral_add_line(&harmless, buf_span(&line));
+	buf_addc(&harmless, '\n');
+	buf_release(&line);
+	print_buf(stderr, &harmless);
+}
+
+bool command_fail(const struct err *e)
+{
+	chat_fail(e);
+	return true;
+}
+
+void command_add_gist(struct buf *b, struct span text)
+{
+	struct buf line = BUF_INIT;
+	const char *end;
+
+	while (text.n && strchr(BLANKS, *text.p))
+		text.p++, text.n--;
+	end = memchr(text.p, '\n', text.n);
+	neutral_add_line(&line, (struct span){ text.p, end ? (size_t)(end - text.p) : text.n });
+	term_add_fit(b, buf_span(&line), GIST, false);
+	b->oom |= line.oom;
+	buf_release(&line);
+}
 
 static bool leave(struct chat *chat, struct span args)
 {
@@ -22,6 +65,13 @@ static bool help(struct chat *chat, struct span args);
 /* In the order in which /help shows them. */
 static const struct command commands[] = {
 	{ "help", "", "what there is", help },
+	{ "new", "[-p P] [-m M]", "begin a new session", command_new },
+	{ "use", "ID", "go on with another session", command_use },
+	{ "model", "[M]", "the model; another one from the next prompt on", command_model },
+	{ "system", "[TEXT]", "the system prompt; another one before the first prompt", command_system },
+	{ "title", "[TEXT]", "the session's title; another one", command_title },
+	{ "undo", "[N]", "take the last exchange out of the conversation, or N", command_undo },
+	{ "retry", "", "ask the last prompt again", command_retry },
 	{ "exit", "", "leave; so does Ctrl-D", leave },
 };
 
@@ -46,13 +96,16 @@ bool chat_is_command(struct span line)
 
 bool chat_command(struct chat *chat, struct span line)
 {
-	const char *end = memchr(line.p, ' ', line.n);
-	struct span name = { line.p + 1, (end ? (size_t)(end - line.p) : line.n) - 1 }, args;
+	struct span name = { line.p + 1, 0 }, args;
 	struct buf b = BUF_INIT;
 
+	while (name.n < line.n - 1 && !strchr(BLANKS, name.p[name.n]))
+		name.n++;
 	args = (struct span){ line.p + 1 + name.n, line.n - 1 - name.n };
-	while (args.n && *args.p == ' ')
+	while (args.n && strchr(BLANKS, *args.p))
 		args.p++, args.n--;
+	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
+		args.n--;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (span_eq(name, commands[i].name))
 			return commands[i].run(chat, args);

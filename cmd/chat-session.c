@@ -174,6 +174,30 @@ static int resume(struct entry *n, struct err *e)
 	return choose_model(n, s->so_far.summary.model, e);
 }
 
+static int tell_removed(const struct chat *chat, struct err *e)
+{
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	return err_set(e, ERR_GONE, "session '%s' was removed; the next prompt begins it anew, under another "
+	               "id", chat->at.id);
+}
+
+static void say_waiting(void *ctx, pid_t holder)
+{
+	const struct chat *chat = ctx;
+
+	say_in_use(chat->at.id, holder);
+}
+
+int chat_lock(struct chat *chat, struct session *x, struct err *e)
+{
+	const struct lock_wait wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd,
+		                        .waiting = say_waiting, .ctx = chat };
+
+	return session_lock(x, &chat->tool.store, chat->at.id, &wait, e) < 0 ? tell_removed(chat, e) : 0;
+}
+
 int chat_reload(struct chat *chat, struct err *e)
 {
 	struct chat_session *s = &chat->at;
@@ -182,7 +206,7 @@ int chat_reload(struct chat *chat, struct err *e)
 	if (!s->exists || chat->no_save)
 		return 0;
 	if (load(&fresh, &chat->tool.store, s->id, e) < 0)
-		return -1;
+		return tell_removed(chat, e);
 	conversation_release(&s->so_far);
 	s->so_far = fresh;
 	take_head(s);
@@ -262,6 +286,8 @@ static void release(struct chat_session *s)
 {
 	conversation_release(&s->so_far);
 	talk_close(&s->how);
+	buf_release(&s->unsent.prompt);
+	buf_release(&s->unsent.instead_of);
 	buf_release(&s->own.provider);
 	buf_release(&s->own.model);
 	buf_release(&s->own.system);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "chat-command.h"
 #include "chat.h"
 #include "tty/stop.h"
 
@@ -61,6 +62,7 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	r = turn_run(t, &at->how, s, at->id, e);
 	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->begun) {
 		err_clear(e);
+		t->instead_of = (struct span){ NULL, 0 };
 		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &at->how, s, at->id, e);
 	}
 	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, s, at->id, &lost) < 0)) {
@@ -84,7 +86,47 @@ static void tell_compacting(void *ctx, size_t n, const struct err *why)
 	show_compacting(n, why);
 }
 
+static void forget_unsent(struct chat_session *at)
+{
+	buf_clear(&at->unsent.prompt);
+	buf_clear(&at->unsent.instead_of);
+}
+
+/* So that it can be asked again. Without memory for it, it cannot. */
+static void keep_unsent(struct chat_session *at, const struct turn *t)
+{
+	struct buf prompt = BUF_INIT, instead_of = BUF_INIT; /* it may be the one that is kept */
+
+	buf_add(&prompt, t->prompt.p, t->prompt.n);
+	buf_add(&instead_of, t->instead_of.p, t->instead_of.n);
+	buf_release(&at->unsent.prompt);
+	buf_release(&at->unsent.instead_of);
+	at->unsent.prompt = prompt;
+	at->unsent.instead_of = instead_of;
+	if (prompt.oom || instead_of.oom)
+		forget_unsent(at);
+}
+
+/* What became of the prompt. */
+static void settle(struct chat *chat, const struct turn *t, const struct err *e)
+{
+	bool counts = t->begun && exchange_counts(&t->exchange);
+
+	if (chat->no_save ? counts : t->begun && e->kind != ERR_UNSTORED)
+		forget_unsent(&chat->at);
+	else
+		keep_unsent(&chat->at, t);
+	/* Files that the model has not answered to go along with the next prompt, too. */
+	if (counts)
+		files_detach(&chat->files);
+}
+
 int chat_turn(struct chat *chat, struct span prompt)
+{
+	return chat_turn_instead(chat, prompt, (struct span){ NULL, 0 });
+}
+
+int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead_of)
 {
 	struct chat_session *at = &chat->at;
 	struct err e = ERR_INIT;
@@ -92,6 +134,7 @@ int chat_turn(struct chat *chat, struct span prompt)
 		.model = at->model,
 		.title = at->title,
 		.prompt = prompt,
+		.instead_of = instead_of,
 		.files = &chat->files,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
 		          .ctx = chat },
@@ -117,18 +160,25 @@ int chat_turn(struct chat *chat, struct span prompt)
 	}
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
-	/* Files that the model has not answered to go along with the next prompt, too. */
-	if (t.begun && exchange_counts(&t.exchange))
-		files_detach(&chat->files);
+	settle(chat, &t, &e);
 	turn_release(&t);
 	buf_release(&model);
-	/* The terminal's ^C stands where the sentence is to begin. */
-	if (e.kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
 	if (r < 0)
-		return fail(&e);
-	return chat->show.write_error && chat->show.write_error != EPIPE
-	               ? output_failed(chat->show.write_error) : EXIT_DONE;
+		status = chat_fail(&e);
+	else if (chat->show.write_error && chat->show.write_error != EPIPE)
+		status = output_failed(chat->show.write_error);
+	if (t.aside)
+		command_tell("The earlier answer stays in its place%s",
+		             chat->no_save ? "" : "; what came of this one is in the session's file");
+	return status;
+}
+
+int chat_fail(const struct err *e)
+{
+	/* The terminal's ^C stands where the sentence is to begin. */
+	if (e->kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	return fail(e);
 }
 
 int chat_guard(struct chat *chat, struct err *e)

@@ -5,7 +5,7 @@
  *	chat-session.c   which session, and whom it talks to
  *	chat-turn.c      one turn
  *	chat-converse.c  the conversation at a terminal
- *	chat-command.c   its commands, /help and the others
+ *	chat-command*.c  its commands, /help and the others (chat-command.h)
  */
 #ifndef CMD_CHAT_H
 #define CMD_CHAT_H
@@ -38,11 +38,15 @@ struct chat_session {
 	struct conversation so_far; /* as it was last read; see chat_reload() */
 	struct talk how;
 	struct {
+		struct buf prompt;     /* the last one, if it did not get into the conversation */
+		struct buf instead_of; /* in whose place it was asked; empty: in no one's */
+	} unsent;
+	struct {
 		struct buf provider, model, system, title, cwd;
 	} own; /* what head, model and title may point to */
 };
 #define CHAT_SESSION_INIT { .so_far = CONVERSATION_INIT, .how = TALK_INIT, \
-	.own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT } }
+	.unsent = { BUF_INIT, BUF_INIT }, .own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT } }
 
 struct chat {
 	/* what was asked for, for all sessions that it comes to */
@@ -76,8 +80,10 @@ int chat_enter(struct chat *chat, const struct wish *w, struct err *e);
 /* To the session that a user's ID means. */
 int chat_use(struct chat *chat, const char *id, struct err *e);
 /* Reads again what others may have added. Of a session that nobody has made, and with --no-save,
- * nothing is to be read. ERR_NOT_FOUND: it was removed; at.so_far is as it was. */
+ * nothing is to be read. ERR_GONE: it was removed; at.so_far is as it was. */
 int chat_reload(struct chat *chat, struct err *e);
+/* session_lock(), as a turn does it: it says for whom it waits. ERR_GONE as above. */
+int chat_lock(struct chat *chat, struct session *x, struct err *e);
 /* The model that the next turn asks. */
 struct span chat_model(const struct chat *chat);
 void chat_leave(struct chat *chat);
@@ -91,6 +97,10 @@ void print_session_line(const struct chat *chat);
 void print_session(const struct chat *chat);
 /* Sends a prompt and shows the reply. The exit status. */
 int chat_turn(struct chat *chat, struct span prompt);
+/* The same in the place of the last exchange, which has this id; see turn.h. */
+int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead_of);
+/* fail(), where a Ctrl-C may have been the reason. */
+int chat_fail(const struct err *e);
 /* Prompt after prompt. The exit status. */
 int chat_converse(struct chat *chat);
 /* Whether a line is a command and no prompt; and what it does: false when the user leaves. */

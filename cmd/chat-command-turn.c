@@ -1,0 +1,193 @@
+/* Commands about the last exchange: it is taken out, or asked once more. */
+#include <limits.h>
+#include <string.h>
+
+#include "base/cli.h"
+#include "chat-command.h"
+
+/* ---- /undo ---- */
+
+static int nothing_there(struct err *e)
+{
+	return err_set(e, ERR_USAGE, "there is no exchange in the conversation");
+}
+
+static int check_count(size_t n, size_t there, struct err *e)
+{
+	if (!there)
+		return nothing_there(e);
+	if (n > there)
+		return err_set(e, ERR_USAGE, "there %s only %zu exchange%s in the conversation",
+		               there == 1 ? "is" : "are", there, there == 1 ? "" : "s");
+	return 0;
+}
+
+static void tell_undone(const struct chat *chat, const struct conversation *c, size_t n)
+{
+	struct buf gist = BUF_INIT;
+
+	for (size_t i = c->n - n; i < c->n; i++) {
+		buf_adds(&gist, i > c->n - n ? "; " : "");
+		command_add_gist(&gist, c->turns[i].exchange.query);
+	}
+	command_tell("Taken out of the conversation%s: %s", chat->no_save ? "" : ", but not of its file",
+	             gist.p);
+	buf_release(&gist);
+}
+
+/* What another process added while this waited is not what the user meant. */
+static int check_last(const struct chat *chat, const struct conversation *c, struct err *e)
+{
+	const struct conversation *seen = &chat->at.so_far;
+
+	if (seen->n && c->n &&
+	    span_same(seen->turns[seen->n - 1].exchange.id, c->turns[c->n - 1].exchange.id))
+		return 0;
+	return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", chat->at.id);
+}
+
+static int rewind_session(struct chat *chat, size_t n, struct err *e)
+{
+	struct conversation c;
+	struct session x;
+	int r;
+
+	if (chat_lock(chat, &x, e) < 0)
+		return -1;
+	r = session_load(&x, &c, e);
+	if (r == 0) {
+		r = check_last(chat, &c, e) < 0 || check_count(n, c.n, e) < 0 ? -1 : session_rewind(&x, &c, n, e);
+		conversation_release(&c);
+	}
+	session_unlock(&x);
+	return r;
+}
+
+static void forget(struct conversation *c, size_t n)
+{
+	struct cut cut;
+
+	while (n--) {
+		conversation_cut(c, &cut);
+		cut_release(&cut);
+	}
+}
+
+static int undo(struct chat *chat, size_t n, struct err *e)
+{
+	struct chat_session *at = &chat->at;
+
+	if (check_count(n, at->so_far.n, e) < 0)
+		return -1;
+	if (!chat->no_save && rewind_session(chat, n, e) < 0)
+		return -1;
+	tell_undone(chat, &at->so_far, n);
+	buf_clear(&at->unsent.prompt); /* another prompt is the last one now */
+	if (chat->no_save)
+		forget(&at->so_far, n);
+	return chat_reload(chat, e);
+}
+
+bool command_undo(struct chat *chat, struct span args)
+{
+	struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	long n = 1;
+
+	buf_add(&text, args.p, args.n);
+	if (chat_reload(chat, &e) < 0 || buf_check(&text, &e) < 0 ||
+	    (args.n && cli_number(text.p, "the number of exchanges", 1, LONG_MAX, &n, &e) < 0) ||
+	    undo(chat, (size_t)n, &e) < 0)
+		command_fail(&e);
+	buf_release(&text);
+	return true;
+}
+
+/* ---- /retry ---- */
+
+/* The last prompt, and in whose place it is to be asked. */
+struct again {
+	struct buf prompt;
+	struct buf instead_of; /* the id; empty: it follows what there is */
+	const struct exchange *last; /* what has its attachments, or NULL */
+};
+#define AGAIN_INIT { BUF_INIT, BUF_INIT, NULL }
+
+static void again_release(struct again *a)
+{
+	buf_release(&a->prompt);
+	buf_release(&a->instead_of);
+}
+
+/* One that did not get into the conversation goes before those that did, unless a crash of the
+ * disk left what now is one: an interrupted exchange. */
+static bool is_unsent(const struct chat_session *at, const struct exchange *last)
+{
+	struct span prompt = buf_span(&at->unsent.prompt);
+
+	return prompt.n && !(last && last->status == STATUS_INTERRUPTED && span_same(last->query, prompt));
+}
+
+/* Copies, since the turn may let go of what is in memory. 1; 0 when there is none. */
+static int find_last(struct chat *chat, struct again *a, struct err *e)
+{
+	const struct chat_session *at = &chat->at;
+	const struct conversation *c = &at->so_far;
+	const struct exchange *last;
+	struct span prompt, id;
+
+	if (chat_reload(chat, e) < 0)
+		return -1;
+	last = c->n ? &c->turns[c->n - 1].exchange : NULL;
+	if (is_unsent(at, last)) {
+		prompt = buf_span(&at->unsent.prompt);
+		id = buf_span(&at->unsent.instead_of);
+		a->last = last && span_same(last->id, id) ? last : NULL;
+	} else if (last) {
+		prompt = last->query;
+		a->last = last;
+	} else {
+		return 0;
+	}
+	buf_add(&a->prompt, prompt.p, prompt.n);
+	if (a->last)
+		buf_add(&a->instead_of, a->last->id.p, a->last->id.n);
+	return buf_check(&a->prompt, e) < 0 || buf_check(&a->instead_of, e) < 0 ? -1 : 1;
+}
+
+/* Its attachments go along again. If that comes to nothing, they are not those of the next
+ * prompt. */
+static void ask_again(struct chat *chat, const struct again *a, struct span prompt)
+{
+	size_t waiting = chat->files.nrefs;
+	struct err e = ERR_INIT;
+
+	if (a->last && files_attach_again(&chat->files, a->last, &e) < 0)
+		chat_fail(&e);
+	else
+		chat_turn_instead(chat, prompt, a->instead_of.n ? buf_span(&a->instead_of)
+		                                                : (struct span){ NULL, 0 });
+	files_detach_from(&chat->files, waiting);
+}
+
+bool command_retry(struct chat *chat, struct span args)
+{
+	struct again a = AGAIN_INIT;
+	struct buf gist = BUF_INIT;
+	struct err e = ERR_INIT;
+	int found = args.n ? err_set(&e, ERR_USAGE, "/retry takes nothing")
+	                   : find_last(chat, &a, &e);
+
+	if (found == 0)
+		found = err_set(&e, ERR_USAGE, "there is no prompt yet to ask again");
+	if (found < 0) {
+		command_fail(&e);
+	} else {
+		command_add_gist(&gist, buf_span(&a.prompt));
+		command_tell("Asking again: %s", gist.p);
+		ask_again(chat, &a, buf_span(&a.prompt));
+	}
+	buf_release(&gist);
+	again_release(&a);
+	return true;
+}

@@ -1,0 +1,29 @@
+/*
+ * The commands of a conversation, for the table in chat-command.c. Each gets what followed its
+ * name, without blanks around it, says on standard error what there is to say, and returns false
+ * when the user leaves.
+ */
+#ifndef CMD_CHAT_COMMAND_H
+#define CMD_CHAT_COMMAND_H
+
+#include "chat.h"
+
+/* chat-command-session.c: which session, and what it is */
+bool command_new(struct chat *chat, struct span args);
+bool command_use(struct chat *chat, struct span args);
+bool command_model(struct chat *chat, struct span args);
+bool command_system(struct chat *chat, struct span args);
+bool command_title(struct chat *chat, struct span args);
+
+/* chat-command-turn.c: the last exchange */
+bool command_undo(struct chat *chat, struct span args);
+bool command_retry(struct chat *chat, struct span args);
+
+/* A line for the person, made harmless. */
+void command_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* chat_fail(), and true: the user stays. */
+bool command_fail(const struct err *e);
+/* Adds the first line of a text that is not blank, harmless and not too long, as a title is. */
+void command_add_gist(struct buf *b, struct span text);
+
+#endif
