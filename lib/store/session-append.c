@@ -73,6 +73,7 @@ static void take_change(struct summary *sum, const struct change *change)
 {
 	if (!change)
 		return;
+	usage_add(&sum->usage, &change->usage);
 	if (change->model.p)
 		sum->model = change->model;
 	if (change->title.p) /* an empty one takes it away */
@@ -172,7 +173,6 @@ int session_append_change(struct session *x, struct conversation *c, const struc
 	buf_release(&b);
 	if (r < 0)
 		return -1;
-	usage_add(&c->summary.usage, &change->usage);
 	list(x, &c->summary, NULL, change);
 	return 0;
 }

@@ -485,9 +485,176 @@ static void test_random_stories(void)
 	buf_release(&got);
 }
 
+/* ---- what a rewind will make of it ---- */
+
+static void add_conversation(struct buf *b, const struct conversation *c)
+{
+	const struct summary *s = &c->summary;
+
+	for (size_t i = 0; i < c->n; i++)
+		buf_add(b, c->turns[i].exchange.id.p, c->turns[i].exchange.id.n);
+	buf_addf(b, " gist %s of %zu; %lld complete, %.*s to %.*s; tokens %lld; active %lld",
+	         c->gist.json ? c->gist.gist.text.p : "none", c->covered, (long long)s->exchange_count,
+	         (int)s->first_query.n, s->first_query.p ? s->first_query.p : "",
+	         (int)s->last_query.n, s->last_query.p ? s->last_query.p : "",
+	         (long long)s->usage.input, (long long)s->updated_at);
+}
+
+/* Loaded without its last exchange, a story is as with a rewind at its end. */
+static bool same_as_rewound(const char *story)
+{
+	struct buf before = BUF_INIT, after = BUF_INIT, rewound = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct conversation c;
+	struct record old;
+	struct jsonl j;
+	bool same;
+
+	if (!load(&c, story, "") || !c.n) {
+		conversation_release(&c);
+		return true;
+	}
+	buf_addf(&rewound, "%s<%c", story, c.n > 1 ? *c.turns[c.n - 2].exchange.id.p : '-');
+	j = map_story(story, "");
+	if (conversation_load_before(&(struct conversation){ .n = 0 }, &store, "s", &j, span_str("?"), &old,
+	                             &e) == 0)
+		tap_note("'%s': its last exchange is not '?'", story);
+	err_clear(&e);
+	{
+		struct conversation b;
+
+		if (conversation_load_before(&b, &store, "s", &j, c.turns[c.n - 1].exchange.id, &old, &e) < 0) {
+			tap_note("'%s': %s", story, e.msg);
+		} else {
+			add_conversation(&before, &b);
+			buf_add(&before, old.exchange.id.p, old.exchange.id.n);
+			conversation_release(&b);
+			record_release(&old);
+		}
+	}
+	buf_add(&after, c.turns[c.n - 1].exchange.id.p, c.turns[c.n - 1].exchange.id.n);
+	conversation_release(&c);
+	jsonl_unmap(&j);
+	if (load(&c, rewound.p, "")) {
+		struct buf b = BUF_INIT;
+
+		add_conversation(&b, &c);
+		buf_add(&b, after.p, after.n);
+		buf_clear(&after);
+		buf_add(&after, b.p, b.n);
+		buf_release(&b);
+		conversation_release(&c);
+	}
+	same = span_same(buf_span(&before), buf_span(&after));
+	if (!same)
+		tap_note("'%s': '%s', and with the rewind '%s'", story, before.p, after.p);
+	buf_release(&before);
+	buf_release(&after);
+	buf_release(&rewound);
+	return same;
+}
+
+static void test_before(void)
+{
+	static const char *const more[] = {
+		"abc=c", "abc=b=c", "abc=c=b", "ab=ac=c<ad=d", "abc=c<ad", "ab=b!c", "a!b!c", "x", "axy=x", "a=a",
+	};
+	uint64_t seed = 17;
+	int wrong = 0;
+
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++)
+		wrong += !same_as_rewound(stories[i].story);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		wrong += !same_as_rewound(more[i]);
+	for (int i = 0; i < 300; i++) {
+		char story[80] = "", next = 'a';
+		size_t n = 0;
+
+		for (size_t k = 2 + rnd_below(&seed, 16); k; k--) {
+			size_t what = rnd_below(&seed, 10);
+
+			if (what >= 6)
+				story[n++] = what < 8 ? '<' : '=';
+			story[n++] = what < 6 ? next++ : (char)('a' + rnd_below(&seed, 12));
+		}
+		wrong += !same_as_rewound(story);
+	}
+	is_int(wrong, 0, "without its last exchange, a conversation is as with a rewind");
+}
+
+static void test_cut(void)
+{
+	struct buf whole = BUF_INIT, again = BUF_INIT;
+	struct conversation c;
+	struct cut cut;
+
+	ok(load(&c, "abc=c", ""), "a conversation with a summary of all of it");
+	add_conversation(&whole, &c);
+	conversation_cut(&c, &cut);
+	is_int((int64_t)c.n, 2, "cut");
+	ok(!c.gist.json && !c.covered, "the summary goes as well");
+	is_span(cut.turn.exchange.id, "c", "what was cut off");
+	conversation_mend(&c, &cut);
+	add_conversation(&again, &c);
+	is_buf(&again, whole.p, "mended");
+	cut_release(&cut);
+	conversation_cut(&c, &cut);
+	cut_release(&cut);
+	conversation_cut(&c, &cut);
+	conversation_mend(&c, &cut);
+	is_int((int64_t)c.n, 2, "cut for good");
+	conversation_release(&c);
+	ok(load(&c, "abc=b", ""), "a summary of a part");
+	conversation_cut(&c, &cut);
+	ok(c.gist.json && c.covered == 2, "stays");
+	cut_release(&cut);
+	conversation_release(&c);
+	buf_release(&whole);
+	buf_release(&again);
+}
+
+static void test_titled(void)
+{
+	static const struct {
+		const char *records;
+		bool titled;
+		const char *title;
+	} cases[] = {
+		{ "", false, "" },
+		{ "{\"type\":\"change\",\"timestamp\":1,\"model\":\"n\"}\n", false, "" },
+		{ "{\"type\":\"change\",\"timestamp\":1,\"title\":\"T\"}\n", true, "T" },
+		{ "{\"type\":\"change\",\"timestamp\":1,\"title\":\"T\"}\n"
+		  "{\"type\":\"change\",\"timestamp\":2,\"title\":\"\"}\n", true, "" },
+		{ "{\"type\":\"change\",\"timestamp\":1,\"title\":\"\",\"tokenUsage\":{\"inputTokens\":9}}\n",
+		  true, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conversation c;
+		struct err e = ERR_INIT;
+		struct buf b = BUF_INIT;
+		struct jsonl j;
+
+		buf_addf(&b, "{\"type\":\"session\",\"version\":1,\"id\":\"s\",\"createdAt\":5,"
+		         "\"provider\":\"echo\",\"model\":\"m\"}\n%s", cases[i].records);
+		j = (struct jsonl){ b.p, b.n, b.n };
+		is_int(conversation_load(&c, &store, "s", &j, &e), 0, "changes %zu are loaded", i);
+		is_int(c.titled, cases[i].titled, "whether it ever had a title");
+		is_buf(&c.title, cases[i].title, "its title");
+		ok(!c.summary.title.p == !*cases[i].title, "an empty one is none");
+		is_int(c.summary.usage.input, i == 4 ? 9 : -1, "what finding it cost");
+		is_int(c.summary.updated_at, 5, "a change is no activity");
+		conversation_release(&c);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	temp_enter();
+	test_before();
+	test_cut();
+	test_titled();
 	test_turns();
 	test_conversations();
 	test_summary();

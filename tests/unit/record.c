@@ -295,6 +295,7 @@ static void test_missing_and_wrong(void)
 	}
 	refused(EXCHANGE, "tokenUsage", "7");
 	refused(SUMMARY, "tokenUsage", "7");
+	refused("{\"type\":\"change\",\"timestamp\":1,\"tokenUsage\":null}", "tokenUsage", "7");
 	refused(EXCHANGE, "timestamp", "1.5");
 	refused(REWIND, "to", "7");
 	refused(REWIND, "to", NULL);
@@ -368,6 +369,10 @@ static void round_trip(const char *text, const char *what)
 			record_add_head(b, &r.head);
 		else if (r.type == RECORD_EXCHANGE)
 			record_add_exchange(b, &r.exchange);
+		else if (r.type == RECORD_REWIND)
+			record_add_rewind(b, 4000, r.rewind_to);
+		else if (r.type == RECORD_SUMMARY)
+			record_add_gist(b, &r.gist);
 		else
 			record_add_change(b, &r.change);
 		record_release(&r);
@@ -395,6 +400,11 @@ static void test_round_trip(void)
 	           "an exchange with control characters");
 	round_trip(ATTACHED, "an exchange with files");
 	round_trip(CHANGE, "a change");
+	round_trip("{\"type\":\"change\",\"timestamp\":3000,\"title\":\"\",\"tokenUsage\":{\"inputTokens\":1,"
+	           "\"outputTokens\":2}}", "a change that a model was asked for");
+	round_trip(REWIND, "a rewind");
+	round_trip("{\"type\":\"rewind\",\"timestamp\":4000,\"to\":null}", "a rewind to the beginning");
+	round_trip(SUMMARY, "a summary");
 }
 
 static void test_usage(void)
