@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b)
  * "gpt-5". */
 static size_t collect(const struct model_list *l, const char *word, struct near *found)
 {
-	char a[NEAR_MAX], b[NEAR_MAX];
+	char a[NEAR_MAX], b[NEAR_MAX] = "";
 	size_t na = essence(word, a), n = 0;
 
 	for (size_t i = 0; i < l->n && na; i++) {
