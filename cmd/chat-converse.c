@@ -98,6 +98,7 @@ int chat_converse(struct chat *chat)
 
 	if (chat_guard(chat, &e) < 0)
 		return fail(&e);
+	chat->conversing = true;
 	print_session(chat);
 	return converse(chat);
 }

@@ -298,6 +298,7 @@ static void release(struct chat_session *s)
 
 void chat_leave(struct chat *chat)
 {
+	chat_title_end(chat);
 	release(&chat->at);
 }
 

@@ -145,6 +145,7 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 	struct buf model = BUF_INIT;
 	int r, status;
 
+	chat_title_end(chat);
 	chat->show.session = chat->no_save ? NULL : at->id;
 	if (chat->no_save) {
 		buf_add(&model, chat_model(chat).p, chat_model(chat).n);
@@ -167,7 +168,9 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 		status = chat_fail(&e);
 	else if (chat->show.write_error && chat->show.write_error != EPIPE)
 		status = output_failed(chat->show.write_error);
-	if (t.aside)
+	if (r == 0 && chat->conversing && chat->tool.config.auto_title && !chat->no_save && !t.titled)
+		chat_title_begin(chat);
+	if (t.outdone)
 		command_tell("The earlier answer stays in its place%s",
 		             chat->no_save ? "" : "; what came of this one is in the session's file");
 	return status;

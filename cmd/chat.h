@@ -4,6 +4,7 @@
  *	chat.c           the command line; a prompt from there or from a pipe
  *	chat-session.c   which session, and whom it talks to
  *	chat-turn.c      one turn
+ *	chat-title.c     a title that the model makes
  *	chat-converse.c  the conversation at a terminal
  *	chat-command*.c  its commands, /help and the others (chat-command.h)
  */
@@ -41,6 +42,7 @@ struct chat_session {
 		struct buf prompt;     /* the last one, if it did not get into the conversation */
 		struct buf instead_of; /* in whose place it was asked; empty: in no one's */
 	} unsent;
+	int titles;                 /* how often one was begun to be made */
 	struct {
 		struct buf provider, model, system, title, cwd;
 	} own; /* what head, model and title may point to */
@@ -61,6 +63,8 @@ struct chat {
 	struct chat_session at;
 	struct files files;         /* for the next prompt, and those known from earlier ones */
 	int stop_fd;
+	bool conversing;            /* with a person, so that a title is of use */
+	pid_t title_maker;          /* a process, or 0 */
 
 	struct buf schema;
 	struct trace trace;
@@ -99,6 +103,10 @@ void print_session(const struct chat *chat);
 int chat_turn(struct chat *chat, struct span prompt);
 /* The same in the place of the last exchange, which has this id; see turn.h. */
 int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead_of);
+/* Begins to make a title for the session, which has a complete exchange and never had one; and gives
+ * that up, if it is not done. */
+void chat_title_begin(struct chat *chat);
+void chat_title_end(struct chat *chat);
 /* fail(), where a Ctrl-C may have been the reason. */
 int chat_fail(const struct err *e);
 /* Prompt after prompt. The exit status. */

@@ -546,3 +546,119 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	release
 	same 'history' q1 "$(story s)"
 }
+
+# A title that the model makes
+
+# with_titles RESPONSE...: a server, and the setting.
+with_titles() {
+	export MC_CONFIG=$PWD/config.json
+	echo '{"autoTitle":true}' >config.json
+	answers "$@"
+}
+
+titled() { [[ $(mc-session-ls --json | jq -r .title) == "$1" ]]; }
+requested() { [[ -e $SERVER_LOG && $(wc -l <"$SERVER_LOG") == "$1" ]]; }
+
+@test "autoTitle: the model is asked for a title after the first exchange, and the prompt is there at once" {
+	with_titles "$(says 'At noon.')" \
+		'{"steps":[{"wait":"go"},{"text":"\"Tea at noon\"\n"},{"finish":"stop"},{"usage":{"prompt_tokens":40,"completion_tokens":4,"total_tokens":44}},{"done":true}]}' \
+		"$(says a2)"
+	term_start mc-chat -n -s s
+	enter 'When is tea?' # which waits for the next prompt
+	poll 30 requested 2
+	has 'request' "$(messages)" 'When is tea?'
+	has 'request' "$(messages)" 'At noon.'
+	same 'title' null "$(mc-session-ls --json | jq -r .title)"
+	touch go
+	poll 30 titled 'Tea at noon'
+	enter /title
+	term_wait '^Title: Tea at noon$'
+	same 'history' 'When is tea? +Tea at noon' "$(story s)"
+	same 'tokens' 44 "$(mc-session-ls --json | jq .usageTotals.totalTokens)"
+	same 'tokens of it' 44 "$(jq 'select(.type == "change").tokenUsage.totalTokens' "$(history s)")"
+	enter q2
+	same 'messages' $'user: When is tea?\nassistant: At noon.\nuser: q2' "$(messages)"
+	same 'requests' 3 "$(wc -l <"$SERVER_LOG")"
+}
+
+@test "autoTitle: a new prompt gives it up, and it is tried again after that" {
+	with_titles "$(says a1)" '{"steps":[{"hang":true}]}' "$(says a2)" "$(says 'A title')"
+	term_start mc-chat -n -s s
+	enter q1
+	poll 30 requested 2
+	enter q2
+	poll 30 titled 'A title'
+	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages 3)"
+	has 'request' "$(messages)" q1
+	same 'history' 'q1 q2 +A title' "$(story s)"
+}
+
+@test "autoTitle: to leave gives it up, and leaves no process behind" {
+	with_titles "$(says a1)" '{"steps":[{"hang":true}]}'
+	term_start bash -c 'echo $$ >pid; exec mc-chat -n -s s'
+	enter q1
+	poll 30 requested 2
+	child=$(cat "/proc/$(<pid)/task/$(<pid)/children")
+	[[ $child ]]
+	enter_last /exit
+	same 'exit status' 0 "$(term_status)"
+	[[ ! -e /proc/${child// /} ]]
+	same 'history' q1 "$(story s)"
+}
+
+enter_last() {
+	term_type "$1"
+	term_keys Enter
+}
+
+@test "autoTitle: Ctrl-C at the prompt is not meant for it" {
+	with_titles "$(says a1)" '{"steps":[{"wait":"go"},{"text":"A title"},{"finish":"stop"},{"done":true}]}'
+	term_start mc-chat -n -s s
+	enter q1
+	poll 30 requested 2
+	term_keys C-c
+	term_wait 'Ctrl-C again leaves'
+	touch go
+	poll 30 titled 'A title'
+}
+
+@test "autoTitle: that it failed is not told, and after three times it is left alone" {
+	local no
+	no=$(refuses 500 '{"error":"no room"}')
+	with_titles "$(says a1)" "$no" "$(says a2)" "$(says '**')" "$(says a3)" "$no" "$(says a4)"
+	term_start bash -c 'echo $$ >pid; exec mc-chat -n -s s'
+	enter q1
+	poll 30 requested 2
+	enter q2
+	poll 30 requested 4
+	enter q3
+	poll 30 requested 6
+	enter q4
+	same 'processes' '' "$(cat "/proc/$(<pid)/task/$(<pid)/children")"
+	same 'screen' $'> q1\na1\n> q2\na2\n> q3\na3\n> q4\na4\n>' "$(term_screen | sed -n '/^> q1/,$p' | sed '/^$/d')"
+	same 'history' 'q1 q2 q3 q4' "$(story s)"
+}
+
+@test "autoTitle: not where there is a title, or was one, nor without the setting, nor for one prompt" {
+	with_titles "$(says a)"
+	term_start mc-chat -n -s s -t Mine
+	enter q1
+	term_start mc-chat -n -s bare
+	enter '/title x' q1 '/title ""' q2
+	mc-chat -n -s one q1
+	same 'requests' 4 "$(wc -l <"$SERVER_LOG")"
+	echo '{}' >config.json
+	term_start mc-chat -n -s without
+	enter q1 q2
+	same 'requests' 6 "$(wc -l <"$SERVER_LOG")"
+}
+
+@test "autoTitle: the connection of the conversation stays its own" {
+	keep='"keepalive":true,"steps"'
+	with_titles "{$keep:[{\"text\":\"a1\"},$END]}" "{$keep:[{\"text\":\"A title\"},$END]}" "{$keep:[{\"text\":\"a2\"},$END]}"
+	term_start mc-chat -n -s s
+	enter q1
+	poll 30 titled 'A title'
+	enter q2
+	same 'connections' 1,2,1 "$(jq -r .connection "$SERVER_LOG" | paste -sd, -)"
+}

@@ -50,7 +50,7 @@ struct config {
 	const char *system;
 	const char *proxy, *no_proxy;
 	bool provider_of_file, model_of_file; /* the file chose it, not the environment */
-	bool allow_http, auto_compact;
+	bool allow_http, auto_compact, auto_title;
 	int64_t timeout;         /* seconds without a byte from the server */
 	int64_t connect_timeout; /* s */
 	int64_t retries;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "turn/aside.h"
 
 #define AROUND 64     /* tokens of the words around a piece */
 #define LEAST 128     /* tokens of a piece that are worth a request */
@@ -20,8 +21,7 @@
 
 /* While it is made. */
 struct work {
-	struct talk how; /* that shows nothing; the way itself is the caller's */
-	struct params params;
+	struct aside aside;
 	struct tally tally;
 	int64_t limit;   /* tokens of a request; INT64_MAX: any */
 	struct window window; /* that this follows from */
@@ -38,13 +38,6 @@ void compaction_release(struct compaction *k)
 {
 	buf_release(&k->text);
 	*k = (struct compaction)COMPACTION_INIT;
-}
-
-static void show_nothing(void *ctx, enum talk_part part, struct span piece)
-{
-	(void)ctx;
-	(void)part;
-	(void)piece;
 }
 
 /* ---- the story ---- */
@@ -129,16 +122,12 @@ static void add_prompt(struct buf *b, struct span before, struct span piece, boo
 
 static int take_reply(struct work *w, const struct reply *r, struct err *e)
 {
-	struct span text = buf_span(&r->text);
+	struct span text = aside_text(r);
 
 	if (span_eq(buf_span(&r->finish_reason), FINISH_LENGTH))
 		return err_set(e, ERR_NETWORK, "the summary was cut by the limit of tokens");
 	if (span_eq(buf_span(&r->finish_reason), FINISH_REFUSED))
 		return err_set(e, ERR_NETWORK, "the model or a filter refused to sum it up");
-	while (text.n && strchr(" \t\r\n", text.p[0]))
-		text = (struct span){ text.p + 1, text.n - 1 };
-	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
-		text.n--;
 	if (!text.n)
 		return err_set(e, ERR_NETWORK, "the model's summary is empty");
 	buf_clear(w->summary);
@@ -151,26 +140,16 @@ static int ask_for(struct work *w, struct span piece, bool more, struct err *e)
 {
 	struct buf prompt = BUF_INIT;
 	struct reply reply = REPLY_INIT;
-	struct letter l = LETTER_INIT;
-	struct chat_request rq = {
-		.base_url = w->how.endpoint.base_url,
-		.model = w->model,
-		.system = buf_span(&w->system),
-		.params = &w->params,
-		.stream = w->how.stream,
-	};
+	struct chat_request rq = { .model = w->model, .system = buf_span(&w->system) };
 	int r;
 
 	add_prompt(&prompt, buf_span(w->summary), piece, more);
 	rq.prompt.query = buf_span(&prompt);
 	rq.room = context_room(&w->window, tally_text(&w->tally, rq.system) +
 	                                   tally_text(&w->tally, rq.prompt.query));
-	r = buf_check(&prompt, e) < 0 ? -1 : talk_prepare(&w->how, &rq, &l, e);
-	if (r == 0)
-		r = talk_run(&w->how, &l, &reply, -1, e);
+	r = buf_check(&prompt, e) < 0 ? -1 : aside_ask(&w->aside, &rq, &reply, e);
 	if (r == 0)
 		r = take_reply(w, &reply, e);
-	letter_release(&l);
 	reply_release(&reply);
 	buf_release(&prompt);
 	return r;
@@ -195,32 +174,16 @@ static int ask_for_all(struct work *w, struct err *e)
 
 /* ---- all of it ---- */
 
-/* What the user wants of replies in general, but not where they end. */
-static int copy_params(struct params *to, const struct params *from, struct err *e)
-{
-	for (size_t i = 0; i < from->n; i++) {
-		struct span key = buf_span(&from->list[i].key);
-
-		if (!span_eq(key, "max_tokens") && !span_eq(key, "stop") &&
-		    params_set(to, key, buf_span(&from->list[i].value), e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int prepare(struct work *w, const struct talk *how, const struct compact_ask *ask,
                    struct err *e)
 {
 	int64_t window = ask->window.limit, words = window ? window / 12 : WORDS_MAX;
 
-	w->how = *how;
-	w->how.show = show_nothing;
-	w->how.reasoning = false;
 	w->model = ask->model;
 	w->window = ask->window;
 	w->limit = window ? window - context_reply(window) : INT64_MAX;
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
-	if (buf_check(&w->system, e) < 0 || copy_params(&w->params, &how->params, e) < 0)
+	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, how, e) < 0)
 		return -1;
 	return tally_make(&w->tally, ask->conversation, span_str(ask->model), (struct span){ "", 0 },
 	                  e);
@@ -228,7 +191,7 @@ static int prepare(struct work *w, const struct talk *how, const struct compact_
 
 static void release(struct work *w)
 {
-	params_release(&w->params);
+	aside_end(&w->aside);
 	tally_release(&w->tally);
 	buf_release(&w->system);
 	buf_release(&w->story);
@@ -254,7 +217,7 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
             struct err *e)
 {
 	const struct conversation *c = ask->conversation;
-	struct work w = { .params = PARAMS_INIT, .system = BUF_INIT, .story = BUF_INIT,
+	struct work w = { .aside = ASIDE_INIT, .system = BUF_INIT, .story = BUF_INIT,
 		          .summary = &k->text, .usage = USAGE_NONE };
 	size_t from = 0, to;
 	int r = prepare(&w, how, ask, e);

@@ -221,8 +221,8 @@ static int append(struct turn *t, struct session *x, struct conversation *c, str
 {
 	if (!t->old)
 		return session_append(x, &c->summary, &t->exchange, changes(t), e);
-	t->aside = rank(&t->exchange) < rank(t->old);
-	return session_append_again(x, c, &t->exchange, changes(t), t->old->id, !t->aside, e);
+	t->outdone = rank(&t->exchange) < rank(t->old);
+	return session_append_again(x, c, &t->exchange, changes(t), t->old->id, !t->outdone, e);
 }
 
 /* The first of the two errors is the one to report: the other is told as a notice. */
@@ -278,8 +278,8 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct message *
 	struct err ignored = ERR_INIT;
 	int r = ask(t, how, &m->letter, -1, e);
 
-	t->aside = t->old && rank(&t->exchange) < rank(t->old);
-	if (exchange_counts(&t->exchange) && !t->aside && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
+	t->outdone = t->old && rank(&t->exchange) < rank(t->old);
+	if (exchange_counts(&t->exchange) && !t->outdone && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;
 }
@@ -362,13 +362,14 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 	struct session x;
 	int r;
 
-	t->begun = t->aside = false;
+	t->begun = t->outdone = false;
 	if (talk_open(how, e) < 0 || session_lock(&x, s, id, &t->wait, e) < 0)
 		return -1;
 	r = load(t, &x, &c, &old, e);
 	if (r == 0) {
 		r = check_provider(how, &x, &c, e);
 		t->system = c.head.head.system;
+		t->titled = c.titled || t->title;
 		if (r == 0)
 			r = run(t, how, &x, &c, t->model ? span_str(t->model) : c.summary.model, e);
 		conversation_release(&c);
@@ -409,7 +410,7 @@ int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, co
 	size_t before;
 	int r;
 
-	t->begun = t->aside = false;
+	t->begun = t->outdone = false;
 	if (talk_open(how, e) < 0)
 		return -1;
 	if (id && s->fd >= 0)

@@ -50,7 +50,8 @@ struct turn {
 	struct buf error, model_used;
 	struct change change; /* of model and title, that the exchange brings with it */
 	const struct exchange *old; /* private: the one with `instead_of`, while the turn runs */
-	bool aside;    /* it could not take that place: the earlier one had the better answer, and stays */
+	bool outdone;  /* it could not take that place: the earlier one had the better answer, and stays */
+	bool titled;   /* the session was given a title once, or by this turn */
 	bool begun;    /* the prompt was stored or sent, and there is an exchange */
 	bool homeless; /* the session was removed under the turn, which is not stored */
 };

@@ -1,0 +1,57 @@
+#include "turn/aside.h"
+
+#include <string.h>
+
+static void show_nothing(void *ctx, enum talk_part part, struct span piece)
+{
+	(void)ctx;
+	(void)part;
+	(void)piece;
+}
+
+int aside_begin(struct aside *a, const struct talk *how, struct err *e)
+{
+	a->how = *how;
+	a->how.show = show_nothing;
+	a->how.reasoning = false;
+	for (size_t i = 0; i < how->params.n; i++) {
+		struct span key = buf_span(&how->params.list[i].key);
+
+		if (!span_eq(key, "max_tokens") && !span_eq(key, "stop") &&
+		    params_set(&a->params, key, buf_span(&how->params.list[i].value), e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void aside_end(struct aside *a)
+{
+	params_release(&a->params);
+}
+
+int aside_ask(struct aside *a, const struct chat_request *asked, struct reply *reply, struct err *e)
+{
+	struct letter l = LETTER_INIT;
+	struct chat_request rq = *asked;
+	int r;
+
+	rq.base_url = a->how.endpoint.base_url;
+	rq.params = &a->params;
+	rq.stream = a->how.stream;
+	r = talk_prepare(&a->how, &rq, &l, e);
+	if (r == 0)
+		r = talk_run(&a->how, &l, reply, -1, e);
+	letter_release(&l);
+	return r;
+}
+
+struct span aside_text(const struct reply *reply)
+{
+	struct span text = buf_span(&reply->text);
+
+	while (text.n && strchr(" \t\r\n", text.p[0]))
+		text = (struct span){ text.p + 1, text.n - 1 };
+	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
+		text.n--;
+	return text;
+}
