@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://api.anthropic.com"
@@ -150,7 +151,7 @@ static int add_file(struct draft *d, const struct attachment *a, bool mark, stru
 		         image ? "image" : "document");
 		json_add_str(d->b, a->type);
 		buf_adds(d->b, ",\"data\":\"");
-		wire_base64(d->b, a->bytes);
+		base64_add(d->b, a->bytes);
 		buf_adds(d->b, image ? "\"}" : "\"},\"title\":");
 		if (!image)
 			json_add_str(d->b, a->name);

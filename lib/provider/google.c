@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/base64.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://generativelanguage.googleapis.com/v1beta"
@@ -111,7 +112,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	buf_adds(b, "{\"inlineData\":{\"mimeType\":");
 	json_add_str(b, a->type);
 	buf_adds(b, ",\"data\":\"");
-	wire_base64(b, a->bytes);
+	base64_add(b, a->bytes);
 	buf_adds(b, "\"}}");
 	return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "base/base64.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "http://localhost:11434/v1" /* Ollama's */
@@ -38,7 +39,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	}
 	buf_add(b, a->type.p, a->type.n);
 	buf_adds(b, ";base64,");
-	wire_base64(b, a->bytes);
+	base64_add(b, a->bytes);
 	buf_adds(b, "\"}}");
 	return 0;
 }

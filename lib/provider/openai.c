@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/base64.h"
 #include "provider/wire.h"
 
 /* ---- what is known of the models ---- */
@@ -105,7 +106,7 @@ static void add_data(struct buf *b, const struct attachment *a)
 	buf_adds(b, "\"data:");
 	buf_add(b, a->type.p, a->type.n);
 	buf_adds(b, ";base64,");
-	wire_base64(b, a->bytes);
+	base64_add(b, a->bytes);
 	buf_addc(b, '"');
 }
 

@@ -15,8 +15,6 @@ void wire_url(struct buf *url, const char *base_url, const char *path);
 void wire_add_encoded(struct buf *url, struct span s);
 /* A comma, unless a list or object has just begun. */
 void wire_comma(struct buf *b);
-/* The bytes of an attachment in base64 (RFC 4648, section 4), without quotes. */
-void wire_base64(struct buf *b, struct span bytes);
 /* An attachment of text as the model is to read it: between lines that give its name. A JSON
  * string with its quotes. */
 void wire_text_file(struct buf *b, const struct attachment *a);

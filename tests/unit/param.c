@@ -1,4 +1,5 @@
 /* Parameters of a model, and what the adapters do alike with JSON. */
+#include "base/base64.h"
 #include "provider/param.h"
 
 #include "base/json.h"
@@ -140,7 +141,7 @@ static void test_base64(void)
 		struct span copy = exact(span_str(vectors[i].bytes));
 
 		buf_clear(&b);
-		wire_base64(&b, copy);
+		base64_add(&b, copy);
 		is_buf(&b, vectors[i].want, "base64, case %zu", i);
 		is_int(b.p[b.n], 0, "with its NUL");
 		drop(copy);
@@ -149,7 +150,7 @@ static void test_base64(void)
 		all[i] = (unsigned char)(i * 73 + 5);
 	buf_clear(&b);
 	buf_adds(&b, "x");
-	wire_base64(&b, (struct span){ (const char *)all, 256 });
+	base64_add(&b, (struct span){ (const char *)all, 256 });
 	is_int((int64_t)b.n, 1 + 344, "behind what was there");
 	is_bytes(((struct span){ b.p, 9 }), "xBU6X4Clyu", 9, "from its beginning");
 	buf_release(&b);
