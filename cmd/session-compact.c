@@ -8,7 +8,6 @@
 #include "applet.h"
 #include "base/io.h"
 #include "show.h"
-#include "store/session.h"
 #include "tool.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
@@ -67,8 +66,6 @@ static int read_options(const struct cli *c, struct job *j, struct err *e)
 struct one {
 	struct job *job;
 	char id[ID_SIZE];
-	struct session x;
-	struct conversation c;
 	struct talk how;
 	struct buf model;
 };
@@ -80,10 +77,9 @@ static void say_waiting(void *ctx, pid_t holder)
 	say_in_use(s->id, holder);
 }
 
-static int choose_model(struct one *s, struct err *e)
+static int choose_model(struct one *s, struct span stored, struct err *e)
 {
 	const struct job *j = s->job;
-	struct span stored = s->c.summary.model;
 	const char *name = j->choice.model;
 
 	if (!name && !stored.n)
@@ -95,10 +91,9 @@ static int choose_model(struct one *s, struct err *e)
 }
 
 /* The way to the provider that the session has. */
-static int find_way(struct one *s, struct err *e)
+static int find_way(struct one *s, struct span own, struct err *e)
 {
 	const struct job *j = s->job;
-	struct span own = s->c.head.head.provider;
 	struct buf name = BUF_INIT;
 	int r;
 
@@ -114,7 +109,20 @@ static int find_way(struct one *s, struct err *e)
 	s->how.stop_fd = j->stop_fd;
 	s->how.wait = show_wait;
 	s->how.ctx = &s->job->show;
-	return choose_model(s, e) < 0 ? -1 : talk_open(&s->how, e);
+	return 0;
+}
+
+static int prepare(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e)
+{
+	struct one *s = ctx;
+
+	if (find_way(s, c->head.head.provider, e) < 0 || choose_model(s, c->summary.model, e) < 0 ||
+	    talk_open(&s->how, e) < 0)
+		return -1;
+	ask->model = s->model.p;
+	ask->window = context_window(&s->how.endpoint, s->model.p, s->job->context);
+	ask->keep = (size_t)s->job->keep;
+	return 0;
 }
 
 static void print_summary(struct job *j, const struct gist *gist)
@@ -138,62 +146,39 @@ static void print_summary(struct job *j, const struct gist *gist)
 	j->any = true;
 }
 
-static int store(struct one *s, const struct compaction *k, struct err *e)
-{
-	int r = session_append_gist(&s->x, &s->c, &k->gist, e);
-
-	if (r < 0)
-		e->kind = ERR_UNSTORED;
-	print_summary(s->job, &k->gist);
-	return r;
-}
-
-static void say_nothing_to_do(const struct one *s, size_t keep)
+static void say_nothing_to_do(const struct one *s, bool summed)
 {
 	struct buf line = BUF_INIT;
+	long keep = s->job->keep;
 
-	buf_addf(&line, "session '%s' has nothing%s to sum up", s->id, s->c.gist.json ? " more" : "");
+	buf_addf(&line, "session '%s' has nothing%s to sum up", s->id, summed ? " more" : "");
 	if (keep)
-		buf_addf(&line, " before its last %zu exchange%s", keep, keep == 1 ? "" : "s");
+		buf_addf(&line, " before its last %ld exchange%s", keep, keep == 1 ? "" : "s");
 	say(line.p);
 	buf_release(&line);
 }
 
-static int compact_locked(struct one *s, struct err *e)
+/* A summary that cannot be stored is worth more on the screen than nowhere. */
+static void done(void *ctx, const struct conversation *c, const struct compaction *k, bool stored)
 {
-	struct compact_ask ask = { .conversation = &s->c, .keep = (size_t)s->job->keep };
-	struct compaction k = COMPACTION_INIT;
-	int r = find_way(s, e);
+	struct one *s = ctx;
 
-	ask.model = s->model.p;
-	if (r == 0) {
-		ask.window = context_window(&s->how.endpoint, s->model.p, s->job->context);
-		r = compact(&k, &s->how, &ask, e);
-	}
-	if (r > 0)
-		r = store(s, &k, e);
-	else if (r == 0)
-		say_nothing_to_do(s, ask.keep);
-	compaction_release(&k);
-	return r;
+	(void)stored;
+	if (k)
+		print_summary(s->job, &k->gist);
+	else
+		say_nothing_to_do(s, c->gist.json != NULL);
 }
 
-/* The session is locked throughout, as by a turn: so no turn is taken for summed up that
- * the model was not told. */
-static int compact_session(struct one *s, struct err *e)
+static int compact_given(struct one *s, struct err *e)
 {
-	const struct lock_wait wait = { .stop_fd = s->job->stop_fd, .waiting = say_waiting, .ctx = s };
-	int r;
+	const struct compact_job job = {
+		.store = &s->job->tool.store, .id = s->id, .how = &s->how,
+		.wait = { .stop_fd = s->job->stop_fd, .waiting = say_waiting, .ctx = s },
+		.prepare = prepare, .done = done, .ctx = s,
+	};
 
-	if (session_lock(&s->x, &s->job->tool.store, s->id, &wait, e) < 0)
-		return -1;
-	r = session_load(&s->x, &s->c, e);
-	if (r == 0) {
-		r = compact_locked(s, e);
-		conversation_release(&s->c);
-	}
-	session_unlock(&s->x);
-	return r;
+	return compact_session(&job, e);
 }
 
 static void compact_one(struct job *j, const char *given)
@@ -204,7 +189,7 @@ static void compact_one(struct job *j, const char *given)
 
 	if (session_resolve(&j->tool.store, given, s.id, &e) < 0)
 		status = fail_session(&j->tool.store, &e);
-	else if (compact_session(&s, &e) < 0)
+	else if (compact_given(&s, &e) < 0)
 		status = fail(&e);
 	if (j->status == EXIT_DONE)
 		j->status = status;

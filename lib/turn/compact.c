@@ -238,6 +238,44 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 	return r;
 }
 
+static int compact_locked(const struct compact_job *job, struct session *x, struct conversation *c,
+                          struct err *e)
+{
+	struct compact_ask ask = { .conversation = c };
+	struct compaction k = COMPACTION_INIT;
+	int r = job->prepare(job->ctx, c, &ask, e);
+
+	if (r == 0)
+		r = compact(&k, job->how, &ask, e);
+	if (r == 0)
+		job->done(job->ctx, c, NULL, false);
+	if (r > 0) {
+		r = session_append_gist(x, c, &k.gist, e);
+		if (r < 0)
+			e->kind = ERR_UNSTORED;
+		job->done(job->ctx, c, &k, r == 0);
+	}
+	compaction_release(&k);
+	return r;
+}
+
+int compact_session(const struct compact_job *job, struct err *e)
+{
+	struct conversation c;
+	struct session x;
+	int r;
+
+	if (session_lock(&x, job->store, job->id, &job->wait, e) < 0)
+		return -1;
+	r = session_load(&x, &c, e);
+	if (r == 0) {
+		r = compact_locked(job, &x, &c, e);
+		conversation_release(&c);
+	}
+	session_unlock(&x);
+	return r;
+}
+
 int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e)
 {
 	struct tally t;

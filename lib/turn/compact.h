@@ -12,6 +12,7 @@
 #ifndef TURN_COMPACT_H
 #define TURN_COMPACT_H
 
+#include "store/session.h"
 #include "talk/talk.h"
 #include "turn/context.h"
 
@@ -37,6 +38,24 @@ void compaction_release(struct compaction *k);
  * model broke off or refused is none. `how` is open. Nothing is shown. */
 int compact(struct compaction *k, const struct talk *how, const struct compact_ask *ask,
             struct err *e);
+
+/* A session that is to be summed up. */
+struct compact_job {
+	const struct store *store;
+	const char *id;
+	struct lock_wait wait;
+	struct talk *how;
+	/* The session is locked and `c` is what it holds: finds the way to its model, opens it, and
+	 * fills in the rest of `ask`. */
+	int (*prepare)(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e);
+	/* There is a summary, and `stored` says whether it is on the disk; or, with NULL, there is
+	 * nothing more to sum up. */
+	void (*done)(void *ctx, const struct conversation *c, const struct compaction *k, bool stored);
+	void *ctx;
+};
+/* Sums it up and stores that, the session being locked throughout, as by a turn: so no turn is
+ * taken for summed up that the model was not told. ERR_UNSTORED: it could not be stored. */
+int compact_session(const struct compact_job *job, struct err *e);
 
 /* How many of the newest exchanges to keep, so that a conversation that outgrew its window
  * has half of the room again. */
