@@ -44,6 +44,7 @@ static const struct field of_file[] = {
 	{ "context", WHOLE, AT(config, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
 	{ "autoCompact", FLAG, AT(config, auto_compact), 0, 0 },
 	{ "autoTitle", FLAG, AT(config, auto_title), 0, 0 },
+	{ "clipboard", WORDS, AT(config, clipboard), 0, 0 },
 	{ "options", OBJECT, AT(config, options), 0, 0 },
 	{ "providers", OBJECT, 0, 0, 0 }, /* these two have readers of their own */
 	{ "aliases", OBJECT, 0, 0, 0 },

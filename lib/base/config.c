@@ -63,6 +63,16 @@ void config_path(struct buf *b, const char *path)
 		buf_adds(b, path);
 }
 
+char **config_command(struct json_object *words)
+{
+	size_t n = json_object_array_length(words);
+	char **argv = calloc(n + 1, sizeof(*argv));
+
+	for (size_t i = 0; argv && i < n; i++)
+		argv[i] = (char *)(uintptr_t)json_object_get_string(json_object_array_get_idx(words, i));
+	return argv;
+}
+
 /* It names programs to run, and servers that get keys. */
 static int judge(int fd, struct err *e)
 {

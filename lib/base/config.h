@@ -55,6 +55,7 @@ struct config {
 	int64_t connect_timeout; /* s */
 	int64_t retries;
 	int64_t context;         /* tokens; 0: not set */
+	struct json_object *clipboard; /* a list of strings, as apiKeyCommand; NULL: not set */
 	struct json_object *options;
 
 	struct config_provider *providers;
@@ -76,6 +77,10 @@ int config_alias_fits(const struct config_alias *a, const char *provider, struct
 
 /* Adds the path that the file means: "~/x" is in the home directory. */
 void config_path(struct buf *b, const char *path);
+
+/* The list of strings of such a command, for execvp(); the caller frees it, and not what it points
+ * to. NULL: out of memory. */
+char **config_command(struct json_object *words);
 
 /* Fills in *c from the file's text. For config_load(). */
 int config_read(struct config *c, struct span text, struct err *e);

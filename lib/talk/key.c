@@ -196,20 +196,10 @@ char **key_environment(const struct config *c)
 	return list;
 }
 
-static char **argument_vector(struct json_object *words)
-{
-	size_t n = json_object_array_length(words);
-	char **argv = calloc(n + 1, sizeof(*argv));
-
-	for (size_t i = 0; argv && i < n; i++)
-		argv[i] = (char *)(uintptr_t)json_object_get_string(json_object_array_get_idx(words, i));
-	return argv;
-}
-
 static int start(struct child *c, struct json_object *words, const struct config *cfg,
                  const struct key *k, int *from, struct err *e)
 {
-	char **argv = argument_vector(words), **envp = key_environment(cfg);
+	char **argv = config_command(words), **envp = key_environment(cfg);
 	int ends[2], r;
 
 	c->argv = argv;
