@@ -11,18 +11,6 @@
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
-void print_session_line(const struct chat *chat)
-{
-	if (chat->no_save)
-		return;
-	if (chat->at.exists)
-		fprintf(stderr, "Session: %s (resumed, %lld exchange%s)\n", chat->at.id,
-		        (long long)chat->at.so_far.summary.exchange_count,
-		        chat->at.so_far.summary.exchange_count == 1 ? "" : "s");
-	else
-		fprintf(stderr, "Session: %s\n", chat->at.id);
-}
-
 static void print_recent(const struct conversation *c)
 {
 	for (size_t i = c->n > RECENT ? c->n - RECENT : 0; i < c->n; i++) {

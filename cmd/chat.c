@@ -249,7 +249,7 @@ static int say_once(const struct cli *c, struct chat *chat)
 		show_error(&chat->show, &e, status);
 	} else {
 		if (with_person() && chat->show.form == SHOW_TEXT)
-			print_session_line(chat);
+			print_session_id(chat);
 		status = after_signal(chat_turn(chat, buf_span(&prompt)));
 	}
 	buf_release(&prompt);

@@ -6,6 +6,7 @@
  *	chat-turn.c      one turn
  *	chat-title.c     a title that the model makes
  *	chat-converse.c  the conversation at a terminal
+ *	chat-where.c     where one is in it
  *	chat-command*.c  its commands, /help and the others (chat-command.h)
  */
 #ifndef CMD_CHAT_H
@@ -95,10 +96,23 @@ void chat_leave(struct chat *chat);
 /* From here on a signal ends the turn, which is stored, and not the process; and a reader
  * that leaves the pipe ends nothing. */
 int chat_guard(struct chat *chat, struct err *e);
-/* The session line, on stderr. */
+/* "Session: ID", on stderr, and how many exchanges one that is resumed has. */
+void print_session_id(const struct chat *chat);
+/* That, with the title, the model and how much of its window is in use: where one is. */
 void print_session_line(const struct chat *chat);
 /* That, and what was said last, and what is attached. */
 void print_session(const struct chat *chat);
+
+/* What the next request would hold of the conversation, about. */
+struct load {
+	int64_t window, tokens; /* 0: not known */
+	size_t counting, left_out, summed; /* exchanges: see turn/context.h */
+};
+int chat_load(const struct chat *chat, struct load *l, struct err *e);
+/* Adds "12,345"; and how much that is of `window` tokens, as "12 % of 200,000 tokens". */
+void add_count(struct buf *b, int64_t n);
+void add_share(struct buf *b, const struct load *l);
+
 /* Sends a prompt and shows the reply. The exit status. */
 int chat_turn(struct chat *chat, struct span prompt);
 /* The same in the place of the last exchange, which has this id; see turn.h. */

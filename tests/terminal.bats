@@ -38,15 +38,15 @@ filled() {
 
 @test "a new chat shows its session, and makes it with the first prompt" {
 	term_start mc-chat
-	term_wait '^Session: [a-z0-9]{8}$'
+	term_wait '^Session: [a-z0-9]{8}  echo$'
 	at_prompt
 	same 'number of sessions' 0 "$(sessions)"
 	enter 'hello there'
 	term_wait '^hello there$'
 	at_prompt
-	id=$(term_screen | sed -n 's/^Session: //p')
+	id=$(term_screen | sed -n 's/^Session: \([a-z0-9]*\).*/\1/p')
 	same 'stored' 'hello there' "$(exchange "$id" .answer)"
-	same 'screen' "Session: $id"$'\n> hello there\nhello there\n>' "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+	same 'screen' "Session: $id  echo"$'\n> hello there\nhello there\n>' "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
 }
 
 @test "a chat that says nothing leaves nothing" {
@@ -59,7 +59,7 @@ filled() {
 
 @test "several turns go into one session, and /exit leaves" {
 	term_start mc-chat -n -s s
-	term_wait '^Session: s$'
+	term_wait '^Session: s  echo$'
 	for word in one two three; do
 		enter "$word"
 		term_wait "^$word\$"
@@ -134,7 +134,7 @@ filled() {
 @test "a resumed chat shows the count and the last exchanges" {
 	filled s 5
 	term_start mc-chat -s s
-	term_wait '^Session: s \(resumed, 5 exchanges\)$'
+	term_wait '^Session: s \(resumed, 5 exchanges\)  prompt number 1  echo$'
 	at_prompt
 	screen=$(term_screen)
 	for i in 3 4 5; do
@@ -150,7 +150,7 @@ filled() {
 @test "one exchange is one exchange" {
 	filled s 1
 	term_start mc-chat -c
-	term_wait '^Session: s \(resumed, 1 exchange\)$'
+	term_wait '^Session: s \(resumed, 1 exchange\)  '
 }
 
 @test "recent exchanges are shortened, and harmless" {
