@@ -36,10 +36,10 @@ static bool answer(struct chat *chat, struct span line)
 	if (line.n >= TERMINAL_LINE)
 		err_set(&e, ERR_USAGE, "a terminal cuts lines at %d bytes, so this one may lack its end; "
 		        "pipe longer text in", TERMINAL_LINE);
-	if (e.kind != ERR_NONE || check_prompt(line, &e) < 0)
+	if (e.kind != ERR_NONE)
 		fail(&e);
 	else
-		chat_turn(chat, line);
+		chat_say(chat, line);
 	/* Only Ctrl-C means "back to the prompt". */
 	return !stop_signal() || stop_signal() == SIGINT;
 }

@@ -7,6 +7,7 @@
  *	chat-title.c     a title that the model makes
  *	chat-converse.c  the conversation at a terminal
  *	chat-where.c     where one is in it
+ *	chat-mention.c   files that a prompt mentions
  *	chat-command*.c  its commands, /help and the others (chat-command.h)
  */
 #ifndef CMD_CHAT_H
@@ -123,6 +124,14 @@ void chat_title_begin(struct chat *chat);
 void chat_title_end(struct chat *chat);
 /* fail(), where a Ctrl-C may have been the reason. */
 int chat_fail(const struct err *e);
+/* Reads a file that goes along with the next prompt, once however often it is named. On an error
+ * all is as it was. */
+int chat_attach(struct chat *chat, const char *path, struct err *e);
+/* Attaches the files that a prompt mentions as @FILE; *sent is the prompt as it is to be sent. On
+ * an error none of them is. */
+int chat_mention(struct chat *chat, struct span prompt, struct buf *sent, struct err *e);
+/* A prompt as it was typed: chat_mention() and chat_turn(). The exit status. */
+int chat_say(struct chat *chat, struct span typed);
 /* Prompt after prompt. The exit status. */
 int chat_converse(struct chat *chat);
 /* Whether a line is a command and no prompt; and what it does: false when the user leaves. */

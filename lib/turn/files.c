@@ -40,6 +40,14 @@ void files_detach(struct files *f)
 	files_detach_from(f, 0);
 }
 
+void files_take_back(struct files *f, size_t i)
+{
+	free((char *)f->refs[i].name.p);
+	f->size -= f->refs[i].size;
+	f->nrefs--;
+	memmove(&f->refs[i], &f->refs[i + 1], (f->nrefs - i) * sizeof(*f->refs));
+}
+
 static void forget(struct file *file)
 {
 	buf_release(&file->bytes);

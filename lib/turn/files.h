@@ -36,6 +36,8 @@ int files_attach_again(struct files *f, const struct exchange *x, struct err *e)
 void files_detach(struct files *f);
 /* Only those from the `n`-th on. */
 void files_detach_from(struct files *f, size_t n);
+/* Takes number `i` of them back. */
+void files_take_back(struct files *f, size_t i);
 
 /* Stores the content of the exchange's files, which are known, in the session's folder. */
 int files_store(const struct files *f, int dir, const struct exchange *x, struct err *e);

@@ -1,0 +1,207 @@
+/* Files that a prompt mentions: @main.c, @~/notes.md, @"with blanks.txt". */
+#include <ctype.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/config.h"
+#include "chat.h"
+
+int chat_attach(struct chat *chat, const char *path, struct err *e)
+{
+	struct files *f = &chat->files;
+	size_t n = f->nrefs;
+	int r = files_attach(f, path, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (span_same(f->refs[i].sha256, f->refs[n].sha256) && span_same(f->refs[i].name, f->refs[n].name)) {
+			files_take_back(f, n);
+			break;
+		}
+	if (r < 0)
+		files_detach_from(f, n);
+	return r;
+}
+
+/* ---- the words ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool is_in(char c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
+static bool begins_word(struct span text, size_t i)
+{
+	return i == 0 || is_blank(text.p[i - 1]) || is_in(text.p[i - 1], "([{<\"'`,;");
+}
+
+/* @"…": returns where it ends, or `i` when it does not. */
+static size_t take_quoted(struct span text, size_t i, struct buf *name)
+{
+	size_t at = i + 1;
+
+	for (; at < text.n && text.p[at] != '"' && text.p[at] != '\n'; at++) {
+		if (text.p[at] == '\\' && at + 1 < text.n && is_in(text.p[at + 1], "\"\\"))
+			at++;
+		buf_addc(name, text.p[at]);
+	}
+	return at < text.n && text.p[at] == '"' ? at + 1 : i;
+}
+
+static size_t take_plain(struct span text, size_t i, struct buf *name)
+{
+	for (; i < text.n && !is_blank(text.p[i]); i++) {
+		if (text.p[i] == '\\' && i + 1 < text.n && text.p[i + 1] != '\n')
+			i++;
+		buf_addc(name, text.p[i]);
+	}
+	return i;
+}
+
+/* ---- what they name ---- */
+
+static bool is_there(const struct buf *name, size_t n, struct buf *path)
+{
+	struct buf cut = BUF_INIT;
+	struct stat st;
+	bool letters = false;
+
+	for (size_t i = 0; i < n; i++)
+		letters |= isalnum((unsigned char)name->p[i]) || (unsigned char)name->p[i] >= 0x80;
+	buf_add(&cut, name->p, n);
+	buf_clear(path);
+	if (letters && !memchr(cut.p, '\0', cut.n))
+		config_path(path, cut.p);
+	buf_release(&cut);
+	return path->n && stat(path->p, &st) == 0;
+}
+
+static size_t without_punctuation(const struct buf *name, size_t n)
+{
+	while (n && is_in(name->p[n - 1], ".,;:!?)]}>'\"`*"))
+		n--;
+	return n;
+}
+
+/* A word ends with what a sentence, a list or a compiler puts behind a name: "@main.c,",
+ * "(@main.c)", "@main.c's", "@main.c:12". Returns how much of it is the name; 0: none. */
+static size_t find(const struct buf *name, bool quoted, struct buf *path)
+{
+	size_t n = name->n, inner = 0;
+
+	if (is_there(name, n, path))
+		return n;
+	while (!quoted && n > without_punctuation(name, name->n))
+		if (is_there(name, --n, path))
+			return n;
+	while (inner < n && !is_in(name->p[inner], ",;:'\")]}>`"))
+		inner++;
+	return !quoted && inner < n && is_there(name, inner, path) ? inner : 0;
+}
+
+/* Somebody's name is sent without a word; a path that leads nowhere may be a slip. */
+static bool looks_like_path(const struct buf *name)
+{
+	size_t n = without_punctuation(name, name->n), dot = n;
+
+	if (memchr(name->p, '@', n))
+		return false;
+	if (memchr(name->p, '/', n))
+		return true;
+	while (dot && isalnum((unsigned char)name->p[dot - 1]))
+		dot--;
+	return dot > 1 && dot < n && n - dot <= 5 && name->p[dot - 1] == '.';
+}
+
+static void tell_missing(const struct buf *name)
+{
+	struct buf line = BUF_INIT;
+
+	buf_addf(&line, "'@%.*s' names no file that is there, and is sent as it stands",
+	         (int)without_punctuation(name, name->n), name->p);
+	say(line.p);
+	buf_release(&line);
+}
+
+static int attach(struct chat *chat, const struct buf *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path->p, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(e, ERR_USAGE, "nothing is sent: '%s' is a folder; mention its files, or write \\@ "
+		               "for a plain @", path->p);
+	if (chat_attach(chat, path->p, e) < 0)
+		return err_prefix(e, "nothing is sent");
+	return 0;
+}
+
+/* The word behind the @ at `at`; `escaped` by a backslash, which goes where it was needed. Returns
+ * its end, or 0 for an error. */
+static size_t take_word(struct chat *chat, struct span text, size_t at, bool escaped, struct buf *sent,
+                        struct err *e)
+{
+	struct buf name = BUF_INIT, path = BUF_INIT;
+	bool quoted = at + 1 < text.n && text.p[at + 1] == '"';
+	size_t end = quoted ? take_quoted(text, at + 1, &name) : take_plain(text, at + 1, &name), found;
+	int r = 0;
+
+	found = end > at + 1 && name.n ? find(&name, quoted, &path) : 0;
+	if (found && end - at - 1 == name.n) /* as it stands there: what is behind may be another */
+		end = at + 1 + found;
+	if (escaped && !found)
+		buf_addc(sent, '\\');
+	buf_add(sent, text.p + at, end - at);
+	if (found && !escaped)
+		r = attach(chat, &path, e);
+	else if (!found && !escaped && end > at + 1 && (quoted || looks_like_path(&name)))
+		tell_missing(&name);
+	buf_release(&name);
+	buf_release(&path);
+	return r < 0 ? 0 : end;
+}
+
+static int take_words(struct chat *chat, struct span text, struct buf *sent, struct err *e)
+{
+	for (size_t i = 0; i < text.n;) {
+		bool escaped = i + 1 < text.n && text.p[i] == '\\' && text.p[i + 1] == '@';
+
+		if ((escaped || text.p[i] == '@') && begins_word(text, i)) {
+			i = take_word(chat, text, i + escaped, escaped, sent, e);
+			if (!i)
+				return -1;
+		} else {
+			buf_addc(sent, text.p[i++]);
+		}
+	}
+	return buf_check(sent, e);
+}
+
+int chat_mention(struct chat *chat, struct span prompt, struct buf *sent, struct err *e)
+{
+	size_t n = chat->files.nrefs;
+	int r = take_words(chat, prompt, sent, e);
+
+	if (r < 0)
+		files_detach_from(&chat->files, n);
+	if (chat->files.nrefs > n)
+		print_attachments(stderr, chat->files.refs + n, chat->files.nrefs - n, 0, true);
+	return r;
+}
+
+int chat_say(struct chat *chat, struct span typed)
+{
+	struct buf sent = BUF_INIT;
+	struct err e = ERR_INIT;
+	int status;
+
+	if (check_prompt(typed, &e) < 0 || chat_mention(chat, typed, &sent, &e) < 0)
+		status = fail(&e);
+	else
+		status = chat_turn(chat, buf_span(&sent));
+	buf_release(&sent);
+	return status;
+}
