@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/utf8.h"
 #include "chat-command.h"
 #include "tty/neutral.h"
@@ -10,13 +11,6 @@
 
 #define BLANKS " \t\r\n"
 #define GIST 60 /* columns */
-
-struct command {
-	const char *name;
-	const char *args; /* as /help shows them; "" for none */
-	const char *help; /* one line, lower case, no full stop */
-	bool (*run)(struct chat *chat, struct span args); /* false when the user leaves */
-};
 
 void command_tell(const char *fmt, ...)
 {
@@ -62,24 +56,32 @@ static bool leave(struct chat *chat, struct span args)
 
 static bool help(struct chat *chat, struct span args);
 
-/* In the order in which /help shows them. */
-static const struct command commands[] = {
-	{ "help", "", "what there is", help },
-	{ "new", "[-p P] [-m M]", "begin a new session", command_new },
-	{ "use", "ID", "go on with another session", command_use },
-	{ "model", "[M]", "the model; another one from the next prompt on", command_model },
-	{ "system", "[TEXT]", "the system prompt; another one before the first prompt", command_system },
-	{ "title", "[TEXT]", "the session's title; another one", command_title },
-	{ "undo", "[N]", "take the last exchange out of the conversation, or N", command_undo },
-	{ "retry", "", "ask the last prompt again", command_retry },
-	{ "exit", "", "leave; so does Ctrl-D", leave },
+const struct command chat_commands[] = {
+	{ "help", "", "what there is", ARG_NONE, help },
+	{ "new", "[-p P] [-m M]", "begin a new session", ARG_NONE, command_new },
+	{ "use", "ID", "go on with another session", ARG_SESSION, command_use },
+	{ "model", "[M]", "the model; another one from the next prompt on", ARG_MODEL, command_model },
+	{ "system", "[TEXT]", "the system prompt; another one before the first prompt", ARG_TEXT,
+	  command_system },
+	{ "title", "[TEXT]", "the session's title; another one", ARG_TEXT, command_title },
+	{ "undo", "[N]", "take the last exchange out of the conversation, or N", ARG_TEXT, command_undo },
+	{ "retry", "", "ask the last prompt again", ARG_NONE, command_retry },
+	{ "attach", "[FILE…]", "send files along with the next prompt, as @FILE in it does", ARG_FILES,
+	  command_attach },
+	{ "detach", "[FILE…]", "take these back, or all", ARG_TEXT, command_detach },
+	{ "copy", "[N]", "the last reply to the clipboard, or its code block N", ARG_TEXT, command_copy },
+	{ "save", "[-f] [N] FILE", "the same to a file; -f replaces one that is there", ARG_FILE,
+	  command_save },
+	{ "usage", "", "tokens, and how full the model's window is", ARG_NONE, command_usage },
+	{ "compact", "[N]", "sum up all but the last 4 exchanges, or N", ARG_TEXT, command_compact },
+	{ "exit", "", "leave; so does Ctrl-D", ARG_NONE, leave },
+	{ NULL, NULL, NULL, ARG_NONE, NULL },
 };
 
 static bool help(struct chat *chat, struct span args)
 {
 	(void)chat, (void)args;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		const struct command *c = &commands[i];
+	for (const struct command *c = chat_commands; c->name; c++) {
 		char line[80];
 
 		snprintf(line, sizeof(line), "/%s%s%s", c->name, *c->args ? " " : "", c->args);
@@ -94,10 +96,44 @@ bool chat_is_command(struct span line)
 	return line.n && line.p[0] == '/';
 }
 
+/* What begins so, or else what it may be a slip of; NULL: neither. */
+static const char *find_near(struct span name)
+{
+	const char *names[64], *near;
+	struct buf word = BUF_INIT;
+	size_t n = 0;
+
+	for (const struct command *c = chat_commands; c->name && n < 63; c++) {
+		if (name.n && strlen(c->name) > name.n && memcmp(c->name, name.p, name.n) == 0)
+			return c->name;
+		names[n++] = c->name;
+	}
+	names[n] = NULL;
+	buf_add(&word, name.p, name.n);
+	near = near_name(word.p, names);
+	buf_release(&word);
+	return near;
+}
+
+/* Nothing is run on a guess: it may take something back, or cost something. */
+static void say_unknown(struct span name)
+{
+	const char *near = find_near(name);
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "unknown command '/%.*s'; ", (int)name.n, name.p);
+	if (near)
+		buf_addf(&b, "did you mean /%s?", near);
+	else
+		buf_adds(&b, "/exit leaves, /help lists the commands");
+	buf_adds(&b, " (a prompt may start with a space and then a slash)");
+	say(b.p);
+	buf_release(&b);
+}
+
 bool chat_command(struct chat *chat, struct span line)
 {
 	struct span name = { line.p + 1, 0 }, args;
-	struct buf b = BUF_INIT;
 
 	while (name.n < line.n - 1 && !strchr(BLANKS, name.p[name.n]))
 		name.n++;
@@ -106,12 +142,9 @@ bool chat_command(struct chat *chat, struct span line)
 		args.p++, args.n--;
 	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
 		args.n--;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (span_eq(name, commands[i].name))
-			return commands[i].run(chat, args);
-	buf_addf(&b, "unknown command '%.*s'; /exit leaves, /help lists the commands (a prompt may "
-	         "start with a space and then a slash)", (int)line.n, line.p);
-	say(b.p);
-	buf_release(&b);
+	for (const struct command *c = chat_commands; c->name; c++)
+		if (span_eq(name, c->name))
+			return c->run(chat, args);
+	say_unknown(name);
 	return true;
 }

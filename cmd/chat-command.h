@@ -1,12 +1,23 @@
 /*
- * The commands of a conversation, for the table in chat-command.c. Each gets what followed its
- * name, without blanks around it, says on standard error what there is to say, and returns false
- * when the user leaves.
+ * The commands of a conversation. Which there are says one table, in chat-command.c. Each gets
+ * what followed its name, without blanks around it, says on standard error what there is to say,
+ * and returns false when the user leaves.
  */
 #ifndef CMD_CHAT_COMMAND_H
 #define CMD_CHAT_COMMAND_H
 
 #include "chat.h"
+
+struct command {
+	const char *name;
+	const char *args; /* as /help shows them; "" for none */
+	const char *help; /* one line, lower case, no full stop */
+	enum arg_kind kind; /* what its operands are: how they are completed */
+	bool (*run)(struct chat *chat, struct span args); /* false when the user leaves */
+};
+
+/* In the order in which /help shows them; the last one has no name. */
+extern const struct command chat_commands[];
 
 /* chat-command-session.c: which session, and what it is */
 bool command_new(struct chat *chat, struct span args);
@@ -18,6 +29,16 @@ bool command_title(struct chat *chat, struct span args);
 /* chat-command-turn.c: the last exchange */
 bool command_undo(struct chat *chat, struct span args);
 bool command_retry(struct chat *chat, struct span args);
+
+/* chat-command-files.c: files that go along, and what becomes of a reply */
+bool command_attach(struct chat *chat, struct span args);
+bool command_detach(struct chat *chat, struct span args);
+bool command_copy(struct chat *chat, struct span args);
+bool command_save(struct chat *chat, struct span args);
+
+/* chat-command-usage.c: tokens, and how to need fewer */
+bool command_usage(struct chat *chat, struct span args);
+bool command_compact(struct chat *chat, struct span args);
 
 /* A line for the person, made harmless. */
 void command_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);

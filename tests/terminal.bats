@@ -92,7 +92,7 @@ filled() {
 @test "an unknown /command is explained, and not sent; with a space before it, it is a prompt" {
 	term_start mc-chat -n -s s
 	enter /quit
-	term_wait "unknown command '/quit'; /exit leaves"
+	term_wait "unknown command '/quit'; did you mean /exit"
 	enter ' /quit'
 	term_wait '^ /quit$'
 	at_prompt

@@ -1,0 +1,199 @@
+/* /usage and /compact. */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cli.h"
+#include "base/words.h"
+#include "chat-command.h"
+#include "turn/compact.h"
+
+#define KEEP 4 /* as mc-session-compact(1) */
+
+/* ---- /usage ---- */
+
+static void add_cell(struct buf *b, int64_t n)
+{
+	struct buf text = BUF_INIT;
+
+	if (n < 0)
+		buf_adds(&text, "unknown");
+	else
+		add_count(&text, n);
+	buf_addf(b, "%13s", text.p);
+	b->oom |= text.oom;
+	buf_release(&text);
+}
+
+static void add_row(struct buf *b, const char *what, int64_t all, int64_t last)
+{
+	buf_addf(b, "%-12s", what);
+	add_cell(b, all);
+	add_cell(b, last);
+	buf_addc(b, '\n');
+}
+
+/* It is read in 40 columns, too. */
+static void add_tokens(struct buf *b, const struct usage *all, const struct usage *last)
+{
+	buf_addf(b, "%-12s%13s%13s\n", "Tokens", "session", "last turn");
+	add_row(b, "in", all->input, last->input);
+	add_row(b, "  cached", all->cached, last->cached);
+	add_row(b, "out", all->output, last->output);
+	add_row(b, "  reasoning", all->reasoning, last->reasoning);
+	add_row(b, "in all", all->total, last->total);
+}
+
+static void add_load(struct buf *b, const struct load *l)
+{
+	buf_adds(b, "Window: ");
+	if (l->window)
+		add_share(b, l);
+	else
+		buf_adds(b, "not known; --context can say it");
+	buf_adds(b, "\nNext request: about ");
+	add_count(b, l->tokens);
+	buf_addf(b, " tokens,\n  with %zu exchange%s", l->counting, l->counting == 1 ? "" : "s");
+	if (l->summed)
+		buf_addf(b, ", the first %zu as a summary", l->summed);
+	if (l->left_out)
+		buf_addf(b, ", %zu left out", l->left_out);
+	buf_addc(b, '\n');
+}
+
+static int add_all(struct buf *b, const struct chat *chat, struct err *e)
+{
+	const struct conversation *c = &chat->at.so_far;
+	struct usage all = c->summary.usage;
+	struct load l;
+
+	if (chat_load(chat, &l, e) < 0)
+		return -1;
+	if (!c->head.json) { /* nothing of it is on the disk */
+		all = (struct usage)USAGE_NONE;
+		for (size_t i = 0; i < c->n; i++)
+			usage_add(&all, &c->turns[i].exchange.usage);
+	}
+	buf_addf(b, "Exchanges: %zu\n", c->n);
+	if (c->n)
+		add_tokens(b, &all, &c->turns[c->n - 1].exchange.usage);
+	add_load(b, &l);
+	return buf_check(b, e);
+}
+
+bool command_usage(struct chat *chat, struct span args)
+{
+	struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)args;
+	if (chat_reload(chat, &e) < 0 || add_all(&b, chat, &e) < 0)
+		chat_fail(&e);
+	else
+		fputs(b.p, stderr);
+	buf_release(&b);
+	return true;
+}
+
+/* ---- /compact ---- */
+
+struct compacting {
+	struct chat *chat;
+	long keep;
+	struct buf model;
+};
+
+static void tell_begin(void *ctx, size_t n)
+{
+	char line[120];
+
+	(void)ctx;
+	snprintf(line, sizeof(line), "summing up the first %zu exchange%s; Ctrl-C gives it up", n,
+	         n == 1 ? "" : "s");
+	say(line);
+}
+
+static int prepare(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e)
+{
+	struct compacting *k = ctx;
+	struct chat_session *at = &k->chat->at;
+	struct span own = c->head.head.provider, model = c->summary.model;
+
+	/* The session may have been made anew by another process. */
+	if (!span_eq(own, at->how.endpoint.name))
+		return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", at->id,
+		               (int)own.n, own.p, at->how.endpoint.name);
+	model = at->model ? span_str(at->model) : model;
+	buf_add(&k->model, model.p, model.n);
+	if (buf_check(&k->model, e) < 0 || talk_open(&at->how, e) < 0)
+		return -1;
+	ask->model = k->model.p;
+	ask->window = context_window(&at->how.endpoint, k->model.p, k->chat->context);
+	ask->keep = (size_t)k->keep;
+	ask->begin = tell_begin;
+	return 0;
+}
+
+static void done(void *ctx, const struct conversation *c, const struct compaction *k, bool stored)
+{
+	const struct compacting *job = ctx;
+	struct buf line = BUF_INIT;
+
+	if (!k)
+		buf_addf(&line, "there is nothing%s to sum up before the last %ld exchange%s",
+		         c->gist.json ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
+	else if (stored)
+		buf_addf(&line, "a summary stands for the first %zu of %zu exchanges from now on", k->n, c->n);
+	if (line.n)
+		say(line.p);
+	buf_release(&line);
+}
+
+static void say_waiting(void *ctx, pid_t holder)
+{
+	const struct compacting *k = ctx;
+
+	say_in_use(k->chat->at.id, holder);
+}
+
+static int run(struct compacting *k, struct err *e)
+{
+	const struct chat *chat = k->chat;
+	const struct compact_job job = {
+		.store = &chat->tool.store, .id = chat->at.id, .how = &k->chat->at.how,
+		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting, .ctx = k },
+		.prepare = prepare, .done = done, .ctx = k,
+	};
+
+	if (chat->no_save)
+		return err_set(e, ERR_USAGE, "with --no-save nothing is stored, and so nothing summed up");
+	if (!chat->at.exists)
+		return err_set(e, ERR_USAGE, "there is nothing to sum up yet");
+	return compact_session(&job, e);
+}
+
+static int read_keep(struct span args, long *keep, struct err *e)
+{
+	struct words w = WORDS_INIT;
+	int r = words_split(&w, args, e);
+
+	if (r == 0 && w.n > 1)
+		r = err_set(e, ERR_USAGE, "/compact takes a number: how many of the last exchanges stay as they are");
+	if (r == 0 && w.n)
+		r = cli_number(w.v[0], "the number of exchanges to keep", 0, LONG_MAX, keep, e);
+	words_release(&w);
+	return r;
+}
+
+bool command_compact(struct chat *chat, struct span args)
+{
+	struct compacting k = { chat, KEEP, BUF_INIT };
+	struct err e = ERR_INIT;
+
+	if (read_keep(args, &k.keep, &e) < 0 || run(&k, &e) < 0)
+		chat_fail(&e);
+	buf_release(&k.model);
+	return true;
+}

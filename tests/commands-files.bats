@@ -1,0 +1,582 @@
+# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell; run_split sets status, out and err
+# The commands of a conversation for files, the clipboard, tokens and summaries; files that a
+# prompt mentions; and where one is.
+
+load helper
+load wire
+load context
+
+setup() {
+	fresh
+	export MC_PROVIDER=echo
+}
+
+# at_prompt: until the last line on the screen is the empty prompt.
+at_prompt() {
+	poll 30 last_line_is '>' && return
+	echo 'no prompt; the screen:'
+	show "$(term_screen)"
+	return 1
+}
+
+last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
+
+# enter TEXT...: lines, each typed at the prompt, until there is the next one.
+enter() {
+	local line
+	for line in "$@"; do
+		at_prompt
+		term_type "$line"
+		term_keys Enter
+	done
+	at_prompt
+}
+
+# talk ARG...: a conversation outside of tmux, as far as it can tell, and without a screen.
+talk() {
+	term_start -y 50 env -u TMUX -u DISPLAY -u WAYLAND_DISPLAY -u SSH_TTY -u SSH_CONNECTION mc-chat "$@"
+	at_prompt
+}
+
+# attached [ID]: the names of what went along with the last prompt.
+attached() { exchange "${1-s}" '[.attachments[]?.name] | join(" ")'; }
+
+# program NAME [COMMAND]: one of that name that keeps its input as clip.NAME, and its
+# environment and arguments beside it; with a command it does that instead.
+program() {
+	mkdir -p bin
+	cat >"bin/$1" <<-END
+		#!/bin/sh
+		${2:-env >'$PWD/clip.env'; echo "\$*" >'$PWD/clip.args'; cat >'$PWD/clip.$1'}
+	END
+	chmod +x "bin/$1"
+	[[ :$PATH: == *":$PWD/bin:"* ]] || PATH=$PWD/bin:$PATH
+}
+
+# session s, whose last reply has text and three code blocks
+with_blocks() {
+	reply=$'Try this:\n\n```sh\nmake &&\n\tmake check\n```\n\n1. or\n\n   ~~~python\n   import os\n   if os:\n       pass\n   ~~~\n\n```\nlast\n```'
+	mc-chat -n -s s "$reply" >/dev/null
+}
+
+# Attaching
+
+@test "/attach lists what goes along with the next prompt, and /detach takes it back" {
+	echo one >one.txt
+	echo two >"two words.txt"
+	echo home >"$HOME/home.txt"
+	talk -n -s s
+	enter /attach
+	term_wait '^Nothing is attached to the next prompt$'
+	enter '/attach one.txt "two words.txt" ~/home.txt'
+	term_wait '^\[attached: one.txt \(text/plain, 4 bytes\)\]$'
+	term_wait '^\[attached: two words.txt \(text/plain, 4 bytes\)\]$'
+	term_wait '^\[attached: home.txt \(text/plain, 5 bytes\)\]$'
+	enter '/attach one.txt' '/detach home.txt' hello
+	same 'attached' 'one.txt two words.txt' "$(attached)"
+	enter 'two\ words.txt' '/attach two\ words.txt' /detach hi
+	term_wait '^Nothing is attached'
+	same 'attached' '' "$(attached)"
+	enter '/detach one.txt'
+	term_wait "^mc-chat: 'one.txt' is not attached to the next prompt$"
+}
+
+@test "/attach: what can be attached is, and the rest is told" {
+	echo one >one.txt
+	talk -n -s s
+	enter '/attach none.txt one.txt .' hello
+	term_wait "^mc-chat: cannot attach 'none.txt': No such file or directory$"
+	term_wait "^mc-chat: cannot attach '.': it is a folder$"
+	same 'attached' 'one.txt' "$(attached)"
+	enter '/attach -' "/attach it's"
+	term_wait "^mc-chat: /attach takes files"
+	term_wait "^mc-chat: a quote is not closed: it's$"
+}
+
+# Files in a prompt
+
+@test "a prompt's @FILE is attached, and the text stays as it was typed" {
+	mkdir dir
+	for f in a.txt b.c dir/c.md 'with blanks.txt' 'it"s.txt' größe.txt; do
+		echo "content of $f" >"$f"
+	done
+	echo home >"$HOME/home.txt"
+	talk -n -s s
+	# What is typed, and what goes along.
+	while IFS='|' read -r typed files; do
+		enter "$typed"
+		same "stored of: $typed" "$typed" "$(exchange s .query)"
+		same "attached by: $typed" "$files" "$(attached)"
+	done <<-END
+		read @a.txt|a.txt
+		@a.txt and @b.c|a.txt b.c
+		@a.txt @./a.txt @$PWD/a.txt|a.txt
+		@dir/c.md, please|c.md
+		is it @b.c? (or @dir/c.md)|b.c c.md
+		@b.c's end; @a.txt.|b.c a.txt
+		@a.txt,@b.c|a.txt b.c
+		see @b.c:12: error|b.c
+		@"with blanks.txt" @with\\ blanks.txt|with blanks.txt
+		@"it\\"s.txt"!|it"s.txt
+		@~/home.txt|home.txt
+		@größe.txt|größe.txt
+		"@a.txt" [@b.c]|a.txt b.c
+	END
+}
+
+@test "the prompt's file is sent to the model" {
+	echo 'the content' >a.txt
+	answers "$(says fine)"
+	talk -n -s s
+	enter 'read @a.txt'
+	term_wait '^\[attached: a.txt \(text/plain, 12 bytes\)\]$'
+	has 'request' "$(request | jq -c .body.messages)" 'the content'
+	has 'request' "$(request | jq -c .body.messages)" 'read @a.txt'
+}
+
+@test "a word with @ that names no file is left alone" {
+	echo x >file
+	talk -n -s s
+	for typed in 'mail me@example.org @ noon' '@somebody hi' 'a@file' '@' '@"open' '@. @..' '@@file' '@override'; do
+		enter "$typed"
+		same 'stored' "$typed" "$(exchange s .query)"
+		same 'attached' '' "$(attached)"
+	done
+	refute term_shows 'names no file'
+	enter 'see @src/none.c.'
+	term_wait "^mc-chat: '@src/none.c' names no file that is there, and is sent as it stands$"
+	enter 'and @none.txt, or @"no such"'
+	term_wait "^mc-chat: '@none.txt' names no file"
+	term_wait "^mc-chat: '@no such' names no file"
+	same 'stored' 'and @none.txt, or @"no such"' "$(exchange s .query)"
+}
+
+@test "\\@ is a plain @, and the backslash goes where there is such a file" {
+	echo x >file.txt
+	talk -n -s s
+	enter 'plain \@file.txt here'
+	same 'stored' 'plain @file.txt here' "$(exchange s .query)"
+	enter 'TeX has \@ifnextchar'
+	same 'stored' 'TeX has \@ifnextchar' "$(exchange s .query)"
+	same 'attached' '' "$(attached)"
+}
+
+@test "a file that cannot be attached: nothing is sent, nor attached" {
+	mkdir src
+	echo x >good.txt
+	: >empty.txt
+	printf 'a\0b' >binary
+	mkfifo pipe
+	talk -n -s s
+	while IFS='|' read -r typed said; do
+		enter "$typed"
+		term_wait "$said"
+	done <<-END
+		read @good.txt and @src|nothing is sent: 'src' is a folder
+		@good.txt @empty.txt|nothing is sent: cannot attach 'empty.txt': it is empty
+		@good.txt @binary|nothing is sent: cannot attach 'binary': 
+		@good.txt @pipe|nothing is sent: cannot attach 'pipe': it is no regular file
+	END
+	same 'sessions' 0 "$(sessions)"
+	enter /attach
+	term_wait '^Nothing is attached'
+	enter hello
+	same 'attached' '' "$(attached)"
+}
+
+@test "a failed mention leaves what was attached before" {
+	echo x >before.txt
+	mkdir src
+	talk -n -s s -a before.txt
+	enter '@src' hello
+	same 'attached' before.txt "$(attached)"
+}
+
+@test "prompts that are not typed in a conversation are not looked at" {
+	echo x >file.txt
+	run_split mc-chat -n -s s 'read @file.txt \@file.txt @.'
+	assert_status 0
+	same 'stored' 'read @file.txt \@file.txt @.' "$(exchange s .query)"
+	same 'attached' '' "$(attached)"
+	echo 'read @file.txt' | mc-chat -s s
+	same 'attached' '' "$(attached)"
+	term_start mc-chat -s s 'read @file.txt'
+	same 'exit status' 0 "$(term_status)"
+	same 'attached' '' "$(attached)"
+}
+
+# Copying
+
+@test "/copy gives the last reply to wl-copy, without the newline at its end" {
+	with_blocks
+	program wl-copy
+	export ANTHROPIC_API_KEY=key-one OPENAI_API_KEY=key-two
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -s s
+	enter /copy
+	term_wait '^Copied 18 lines \(the reply\) by wl-copy$'
+	printf %s "$reply" | cmp - clip.wl-copy
+	refute grep -q 'key-one\|key-two' clip.env
+	grep -q WAYLAND_DISPLAY clip.env
+	enter '/copy 1'
+	term_wait '^Copied 2 lines \(code block 1\) by wl-copy$'
+	printf 'make &&\n\tmake check' | cmp - clip.wl-copy
+	enter '/copy 2'
+	printf 'import os\nif os:\n    pass' | cmp - clip.wl-copy
+	enter '/copy 4'
+	term_wait '^mc-chat: the last reply has no code block 4, but 3: 1 sh \(2 lines\), 2 python'
+	enter '/copy x' '/copy 1 2'
+	term_wait "^mc-chat: the code block 'x' is not a whole number"
+	term_wait '^mc-chat: /copy takes the number of a code block, or nothing$'
+}
+
+@test "/copy without a reply, and without a code block" {
+	program wl-copy
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -n -s s
+	enter /copy
+	term_wait '^mc-chat: there is no reply yet$'
+	enter hello '/copy 1'
+	term_wait '^mc-chat: the last reply has no code block$'
+	[[ ! -e clip.wl-copy ]]
+}
+
+@test "/copy copies the last answer that there is" {
+	answers "$(says first)" "$(refuses 500 '{"error":"no room"}')"
+	program wl-copy
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -n -s s
+	enter q1 q2 /copy
+	same 'copied' first "$(<clip.wl-copy)"
+}
+
+@test "/copy: a program that fails is told, and the next is tried" {
+	with_blocks
+	program wl-copy 'exit 3'
+	program xclip
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 DISPLAY=:0 mc-chat -s s
+	enter '/copy 3'
+	term_wait '^mc-chat: wl-copy: it failed with status 3$'
+	term_wait '^Copied 1 line \(code block 3\) by xclip$'
+	same 'copied' last "$(<clip.xclip)"
+	same 'arguments' '-selection clipboard -in' "$(<clip.args)"
+	rm bin/xclip
+	program xsel
+	enter '/copy 3'
+	same 'arguments' '--clipboard --input' "$(<clip.args)"
+}
+
+@test "/copy: the program of the settings comes first" {
+	with_blocks
+	program wl-copy
+	program mine
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"clipboard": ["mine", "two words", "$HOME"]}' >"$HOME/.config/mcbox/config.json"
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -s s
+	enter '/copy 3'
+	term_wait '^Copied 1 line \(code block 3\) by mine$'
+	same 'copied' last "$(<clip.mine)"
+	same 'arguments' 'two words $HOME' "$(<clip.args)"
+	[[ ! -e clip.wl-copy ]]
+	rm bin/mine
+	enter '/copy 3'
+	term_wait '^mc-chat: mine: cannot run it: No such file or directory$'
+	same 'copied' last "$(<clip.wl-copy)"
+}
+
+@test "the setting \"clipboard\" is a list of strings" {
+	mkdir -p "$HOME/.config/mcbox"
+	for wrong in '"xclip"' '[]' '[""]' '["a", 1]'; do
+		echo "{\"clipboard\": $wrong}" >"$HOME/.config/mcbox/config.json"
+		run_split mc-session-ls
+		assert_status 1
+		assert_err_has "'clipboard' must be a list of strings"
+	done
+}
+
+@test "/copy: Ctrl-C does not wait for a program that hangs, nor end what it left running" {
+	with_blocks
+	program wl-copy "echo \$\$ >'$PWD/pid'; trap : INT; cat >/dev/null; exec tail -f /dev/null"
+	program xclip "env --default-signal=INT tail -f /dev/null >/dev/null 2>&1 & echo \$! >'$PWD/left'"
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -s s
+	at_prompt
+	term_type '/copy 3'
+	term_keys Enter
+	wait_for pid
+	term_keys C-c
+	term_wait '^mc-chat: interrupted$'
+	poll 30 refute_quietly kill -0 "$(<pid)"
+	[[ ! -e left ]]
+	term_start env -u TMUX DISPLAY=:0 mc-chat -s s
+	enter '/copy 3'
+	term_wait 'by xclip$'
+	term_keys C-c
+	term_wait 'Ctrl-C again leaves'
+	kill -0 "$(<left)"
+	kill "$(<left)"
+}
+
+refute_quietly() { ! "$@" 2>/dev/null; }
+
+@test "/copy in tmux gives it to tmux" {
+	with_blocks
+	program wl-copy
+	term_start env -u DISPLAY WAYLAND_DISPLAY=wayland-0 mc-chat -s s
+	enter '/copy 1'
+	term_wait '^Copied 2 lines \(code block 1\) by tmux$'
+	same 'its buffer' $'make &&\n\tmake check' "$(on_term show-buffer)"
+	[[ ! -e clip.wl-copy ]]
+}
+
+@test "/copy in a tmux that knows no -w" {
+	with_blocks
+	mkdir old
+	cat >old/tmux <<-END
+		#!/bin/sh
+		[ "\$2" != -w ] && cat >'$PWD/clip.tmux'
+	END
+	chmod +x old/tmux
+	term_start env PATH="$PWD/old:$PATH" mc-chat -s s # the test itself needs the real one
+	enter '/copy 3'
+	term_wait '^Copied 1 line \(code block 3\) by tmux, into its own buffer only$'
+	same 'copied' last "$(<clip.tmux)"
+	refute term_shows 'it failed'
+}
+
+@test "/copy without a program asks the terminal, by OSC 52" {
+	with_blocks
+	PATH=$(path_without wl-copy xclip xsel pbcopy)
+	talk -s s
+	on_term set -s set-clipboard on
+	enter '/copy 2'
+	term_wait '^Copied 3 lines \(code block 2\) by the terminal \(OSC 52\), if it allows that$'
+	same 'what the terminal got' $'import os\nif os:\n    pass' "$(on_term show-buffer)"
+}
+
+@test "/copy over ssh: the terminal, and no screen of the other machine" {
+	with_blocks
+	program wl-copy
+	program xclip
+	term_start env -u TMUX SSH_TTY=/dev/pts/9 WAYLAND_DISPLAY=wayland-0 DISPLAY=:0 mc-chat -s s
+	on_term set -s set-clipboard on
+	enter '/copy 3'
+	term_wait 'by the terminal \(OSC 52\)'
+	same 'what the terminal got' last "$(on_term show-buffer)"
+	[[ ! -e clip.wl-copy && ! -e clip.xclip ]]
+	term_start env -u TMUX SSH_CONNECTION='::1 1 ::1 22' DISPLAY=localhost:10.0 mc-chat -s s
+	enter '/copy 3'
+	term_wait 'by xclip$' # over the display that ssh forwards
+}
+
+@test "/copy: what no terminal takes is said, and nothing half is copied" {
+	head -c 74995 /dev/zero | tr '\0' x | mc-chat -n -s s >/dev/null
+	PATH=$(path_without wl-copy xclip xsel pbcopy)
+	talk -s s
+	on_term set -s set-clipboard on
+	enter /copy
+	term_wait '^mc-chat: these are 74995 bytes, and a terminal takes 74994: use /save'
+	head -c 74994 /dev/zero | tr '\0' x | mc-chat -s s >/dev/null
+	enter /copy
+	term_wait '^Copied 1 line \(the reply\) by the terminal'
+	same 'bytes' 74994 "$(on_term show-buffer | wc -c)"
+}
+
+@test "/copy: a terminal that is dumb is not asked" {
+	with_blocks
+	PATH=$(path_without wl-copy xclip xsel pbcopy)
+	term_start env -u TMUX -u DISPLAY -u WAYLAND_DISPLAY TERM=dumb mc-chat -s s
+	enter /copy
+	term_wait '^mc-chat: there is no way to a clipboard from here: the setting "clipboard" can n'
+}
+
+# path_without PROGRAM...: PATH for a machine that has none of them.
+path_without() {
+	local dir name
+	mkdir -p less
+	for dir in ${PATH//:/ }; do
+		for name in "$dir"/*; do
+			[[ " $* " == *" ${name##*/} "* || -e less/${name##*/} ]] || ln -s "$name" "less/${name##*/}"
+		done
+	done
+	printf '%s\n' "$PWD/less"
+}
+
+# Saving
+
+@test "/save writes the last reply or a code block of it, and replaces nothing" {
+	with_blocks
+	talk -s s
+	enter '/save reply.md' '/save 1 "a script.sh"' "/save 2 ~/b.py"
+	term_wait "^Saved 18 lines \(the reply\) as 'reply.md'$"
+	term_wait "^Saved 2 lines \(code block 1\) as 'a script.sh'$"
+	printf '%s\n' "$reply" | cmp - reply.md
+	printf 'make &&\n\tmake check\n' | cmp - 'a script.sh'
+	printf 'import os\nif os:\n    pass\n' | cmp - "$HOME/b.py"
+	enter '/save 3 reply.md'
+	term_wait "^mc-chat: 'reply.md' is there already; /save -f replaces it$"
+	printf '%s\n' "$reply" | cmp - reply.md
+	enter '/save -f 3 reply.md'
+	same 'file' last "$(<reply.md)"
+	enter /save '/save a b c' '/save 9 x' '/save none/x' '/save .'
+	term_wait '^mc-chat: /save \[-f\] \[N\] FILE saves the last reply, or its code block N'
+	term_wait '^mc-chat: the last reply has no code block 9, but 3'
+	term_wait "^mc-chat: cannot save 'none/x': No such file or directory$"
+	term_wait "^mc-chat: cannot save '.': it is a folder$"
+	[[ ! -e x ]]
+}
+
+@test "/save on a disk that is full says so, and leaves nothing" {
+	head -c 20000 /dev/zero | tr '\0' x | mc-chat -n -s s >/dev/null
+	echo kept >kept
+	mkdir out
+	term_start bash -c 'trap "" XFSZ; ulimit -f 8; exec mc-chat -s s'
+	enter '/save out/file' '/save -f kept'
+	term_wait "^mc-chat: cannot save 'out/file': File too large$"
+	term_wait "^mc-chat: cannot save 'kept': File too large$|^mc-chat: cannot save '/.*kept': "
+	same 'files' '' "$(ls -A out)"
+	same 'kept' kept "$(<kept)"
+	same 'files beside it' '' "$(find . -name '.*mcbox*')"
+}
+
+# Tokens
+
+@test "/usage tells the tokens of the session and of the last turn, and what is not known" {
+	answers "$(says hello)" "$(stream '{"text":"hi"}' '{"finish":"stop"}' \
+		'{"usage":{"prompt_tokens":12345,"completion_tokens":67,"total_tokens":12412,"prompt_tokens_details":{"cached_tokens":12000},"completion_tokens_details":{"reasoning_tokens":60}}}' \
+		'{"done":true}')" "$(tells hello 20000 100)"
+	talk -n -s s --context 100000
+	enter /usage
+	term_wait '^Exchanges: 0$'
+	enter q1 /usage
+	same 'what is not known' 'Exchanges: 1
+Tokens            session    last turn
+in                unknown      unknown
+  cached          unknown      unknown
+out               unknown      unknown
+  reasoning       unknown      unknown
+in all            unknown      unknown' "$(term_screen | grep -A 6 '^Exchanges: 1')"
+	enter q2 /usage
+	same 'what is known' 'Exchanges: 2
+Tokens            session    last turn
+in                 12,345       12,345
+  cached           12,000       12,000
+out                    67           67
+  reasoning            60           60
+in all             12,412       12,412
+Window: 12 % of 100,000 tokens
+Next request: about 12,### tokens,
+  with 2 exchanges' "$(term_screen | grep -A 9 '^Exchanges: 2' | sed 's/about 12,3[0-9][0-9]/about 12,###/')"
+	enter q3 /usage
+	term_wait '^in all             32,512       20,100$'
+}
+
+@test "/usage tells what is left out, and what a summary stands for" {
+	held a 12
+	answers "$(says hello)"
+	talk -s a --context 2048
+	enter /usage
+	term_wait '^  with 12 exchanges, [0-9]+ left out$'
+	summary 10 >>"$(history a)"
+	enter /usage
+	term_wait '^  with 12 exchanges, the first 10 as a summary$'
+	term_start mc-chat -s a
+	enter /usage
+	term_wait '^Window: not known; --context can say it$'
+}
+
+# Summing up
+
+@test "/compact sums up the older part of the session, at once" {
+	held a 12
+	answers "$(tells 'They spoke of geese.' 700 6)" "$(says hello)"
+	talk -s a
+	enter /compact
+	term_wait '^mc-chat: summing up the first 8 exchanges; Ctrl-C gives it up$'
+	term_wait '^mc-chat: a summary stands for the first 8 of 12 exchanges from now on$'
+	same 'stored' "$(uuid 8) They spoke of geese." \
+		"$(jq -r 'select(.type == "summary") | .upTo + " " + .text' "$(history a)")"
+	enter '/compact 2'
+	same 'the second' "$(uuid 10)" "$(jq -r 'select(.type == "summary").upTo' "$(history a)" | tail -n 1)"
+	enter '/compact 2'
+	term_wait '^mc-chat: there is nothing more to sum up before the last 2 exchanges$'
+	enter 'what now'
+	same 'sent' 'S 11 12 .' "$(sent)"
+	enter '/compact x' '/compact 1 2'
+	term_wait "^mc-chat: the number of exchanges to keep 'x' is not a whole number"
+	term_wait '^mc-chat: /compact takes a number'
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "/compact: Ctrl-C gives it up, and a failure is told; nothing is stored" {
+	held a 12
+	answers '{"steps":[{"hang":true}]}' "$(refuses 500 '{"error":"no room"}')"
+	cp "$(history a)" before
+	talk -s a
+	term_type /compact
+	term_keys Enter
+	poll 30 test -s "$SERVER_LOG"
+	term_keys C-c
+	term_wait '^mc-chat: interrupted$'
+	enter /compact
+	term_wait '^mc-chat: the server answered 500: no room$'
+	cmp before "$(history a)"
+}
+
+@test "/compact where there is nothing to sum up" {
+	talk -n -s s
+	enter /compact
+	term_wait '^mc-chat: there is nothing to sum up yet$'
+	enter hello /compact
+	term_wait '^mc-chat: there is nothing to sum up before the last 4 exchanges$'
+	talk --no-save
+	enter /compact
+	term_wait '^mc-chat: with --no-save nothing is stored, and so nothing summed up$'
+}
+
+# Commands that there are not
+
+@test "an unknown command is answered with the nearest, and never guessed at" {
+	talk -n -s s
+	while read -r typed said; do
+		enter "$typed"
+		term_wait "^mc-chat: unknown command '$typed'; $said"
+	done <<-'END'
+		/modle did you mean /model\?
+		/ex did you mean /exit\?
+		/att did you mean /attach\?
+		/cpoy did you mean /copy\?
+		/quit did you mean /exit\?
+		/frobnicate /exit leaves, /help lists the commands
+	END
+	same 'sessions' 0 "$(sessions)"
+}
+
+# Where one is
+
+@test "a conversation shows where one is: session, title, model and how full the window is" {
+	held a 5
+	export MC_BASE_URL=http://127.0.0.1:1/v1
+	term_start -x 300 -y 60 mc-chat -s a --context 20000
+	term_wait '^Session: a \(resumed, 5 exchanges\)  ask 1 (wor ){10,13}w?o?…  openai-compatible test-model  1[0-9] % of 20,000 tokens$'
+	term_start -x 40 -y 200 mc-chat -s a --context 20000
+	at_prompt
+	same 'in 40 columns' "Session: a (resumed, 5 exchanges)
+  ask 1 wor wor wor wor wor wor wor wor…
+  openai-compatible test-model
+  1# % of 20,000 tokens" "$(term_screen | head -n 4 | sed 's/1[0-9] %/1# %/')"
+}
+
+@test "the title is shown where there is one, made harmless" {
+	mc-chat -n -s s -t $'my\e[31m title' hello >/dev/null
+	talk -s s
+	term_wait '^Session: s \(resumed, 1 exchange\)  my\^\[\[31m title  echo$'
+}
+
+@test "a new session shows its provider and model; one prompt at a terminal only the id" {
+	term_start mc-chat -n -s s -p openai-compatible -m some-model
+	term_wait '^Session: s  openai-compatible some-model$'
+	term_start mc-chat -n -s t -p echo hello
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^Session: t$'
+	term_start mc-chat -s t again
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^Session: t \(resumed, 1 exchange\)$'
+}
