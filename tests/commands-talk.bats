@@ -336,7 +336,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	term_start -x 120 mc-chat -n -s s -S 'be brief' -t 'My title' -m mine -o temperature=0.5 -a note.txt
 	enter /new
 	same 'number of sessions' 0 "$(sessions)"
-	id=$(term_screen | sed -n 's/^Session: //p' | tail -n 1)
+	id=$(term_screen | sed -n 's/^Session: \([a-z0-9]*\).*/\1/p' | tail -n 1)
 	enter q1
 	same 'messages' 'user: q1' "$(messages)"
 	same 'model and parameter' 'mine 0.5' "$(request | jq -r '"\(.body.model) \(.body.temperature)"')"
@@ -380,7 +380,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	mc-chat -n -s first p1 >/dev/null
 	term_start -x 120 mc-chat -n -s second -t 'Not mine'
 	enter q1 '/use fi'
-	term_wait '^Session: first \(resumed, 1 exchange\)$'
+	term_wait '^Session: first \(resumed, 1 exchange\)  '
 	term_wait '^> p1$'
 	enter p2
 	same 'messages' $'user: p1\nassistant: a1\nuser: p2' "$(messages)"
