@@ -32,7 +32,7 @@ static bool answer(struct chat *chat, struct span line)
 	if (blank)
 		return true;
 	if (chat_is_command(line))
-		return chat_command(chat, line) && (!stop_signal() || stop_signal() == SIGINT);
+		return chat_command(chat, line);
 	if (line.n >= TERMINAL_LINE)
 		err_set(&e, ERR_USAGE, "a terminal cuts lines at %d bytes, so this one may lack its end; "
 		        "pipe longer text in", TERMINAL_LINE);

@@ -100,7 +100,6 @@ void chat_title_begin(struct chat *chat)
 	if (pid == 0) {
 		be_apart();
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		chat->tool.store.notice = NULL;
 		_exit(find(chat, &ignored) < 0);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -177,6 +177,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	term_wait '^good$'
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
 	same 'history' 'q1 q2 < q2' "$(story s)"
+	[[ ! -e $MC_SESSIONS_DIR/s/turn.partial ]]
 	same 'rewind and exchange' rewind,exchange "$(tail -n 2 "$(history s)" | jq -r .type | paste -sd, -)"
 	same 'answers' $'a1\ngood' "$(answers_of s)"
 	enter q3
@@ -313,7 +314,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 }
 
 @test "/undo and /retry with --no-save are of what is remembered" {
-	answers "$(says a1)" "$(says a2)" "$(says a3)" "$(refuses 500 '{"error":"no room"}')" "$(says a4)"
+	answers "$(says a1)" "$(says a2)" "$(says a3)" "$(refuses 500 '{"error":"no room"}')" "$(says a4)" "$(says a5)"
 	term_start -x 120 mc-chat --no-save
 	enter q1 q2 /undo
 	term_wait '^Taken out of the conversation: q2$'
@@ -321,10 +322,13 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	same 'messages' $'user: q1\nassistant: a1\nuser: q3' "$(messages)"
 	enter /retry
 	term_wait '^The earlier answer stays in its place$'
-	enter /retry
 	same 'messages' $'user: q1\nassistant: a1\nuser: q3' "$(messages)"
 	enter q4
-	same 'messages' $'user: q1\nassistant: a1\nuser: q3\nassistant: a4\nuser: q4' "$(messages)"
+	same 'messages' $'user: q1\nassistant: a1\nuser: q3\nassistant: a3\nuser: q4' "$(messages)"
+	enter /retry
+	same 'messages' $'user: q1\nassistant: a1\nuser: q3\nassistant: a3\nuser: q4' "$(messages)"
+	enter q5
+	same 'messages' $'user: q1\nassistant: a1\nuser: q3\nassistant: a3\nuser: q4\nassistant: a5\nuser: q5' "$(messages)"
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
@@ -645,7 +649,8 @@ enter_last() {
 	enter q1
 	term_start mc-chat -n -s bare
 	enter '/title x' q1 '/title ""' q2
-	mc-chat -n -s one q1
+	trace calls clone,clone3,fork,vfork mc-chat -n -s one q1
+	refute grep SIGCHLD calls
 	same 'requests' 4 "$(wc -l <"$SERVER_LOG")"
 	echo '{}' >config.json
 	term_start mc-chat -n -s without
