@@ -129,12 +129,12 @@ $(BUILD)/tests/fault/%: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
-# This one is preloaded into a tool, and the next is made of what the tools are made of.
+# This one is preloaded into a tool, and the next two are made of what the tools are made of.
 $(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
-$(BUILD)/tests/fault/append: $(BUILD)/tests/fault/append.o $(LIB_OBJ)
+$(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB_OBJ)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
@@ -230,6 +230,6 @@ FORCE:
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d \
-         $(BUILD)/tests/fault/append.d
+         $(BUILD)/tests/fault/append.d $(BUILD)/tests/fault/again.d
 -include $(REPLAY:$(BUILD)/tests/fuzz/replay-%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d
 -include $(wildcard build/fuzz/lib/*/*.d build/fuzz/tests/fuzz/*.d)

@@ -24,7 +24,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("MCBOX_BIN_DIR") or ROOT)
-TRACER = str(pathlib.Path(os.environ.get("FAULT_BIN_DIR") or ROOT / "build/tests/fault") / "tracer")
+PROGRAMS = pathlib.Path(os.environ.get("FAULT_BIN_DIR") or ROOT / "build/tests/fault")
+TRACER, AGAIN = str(PROGRAMS / "tracer"), str(PROGRAMS / "again")
 FULL = os.environ.get("FAULT") == "full"
 SEED = int(os.environ.get("FAULT_SEED", 1))
 SANITIZED = b"__asan_init" in (BIN / "mcbox").read_bytes()

@@ -32,7 +32,7 @@ import os
 import re
 
 import stores
-from fault import HANG, ID, histories, parse, records, slurp, spill
+from fault import AGAIN, HANG, ID, histories, parse, records, slurp, spill
 
 PROMPT = "one two… three"  # the prompt of what is traced: three pieces
 # What can be interrupted (EINTR), and made again.
@@ -502,6 +502,50 @@ class AutoChat(ServerChat):
             yield "there is no summary, and no word of why"
 
 
+class Again(Scenario):
+    """The last prompt is asked again, in the place of the last exchange (again.c, as /retry
+    does). That one leaves the conversation only together with a stored exchange of that prompt.
+    """
+    tool = AGAIN
+    statuses = {0, 1, 74}
+
+    def look_at_end(self, r):
+        yield from super().look_at_end(r._replace(err=r.err.replace("again: ", self.tool + ": ", 1)))
+        if not self.normal.out.startswith(r.out):
+            yield f"standard output is {r.out!r}"
+
+    def prepare(self):
+        fine = super().prepare()
+        self.old = conversation(self.before["demo/history.jsonl"])
+        return fine
+
+    def look_at_result(self, r, tree):
+        now = conversation(tree["demo/history.jsonl"])
+        kept, new = now[:len(self.old)] == self.old, now[-1]
+        replaced = now[:-1] == self.old[:-1]
+        if new["query"] != self.old[-1]["query"] or not (kept or replaced):
+            yield f"the conversation is {[x['id'] for x in now]}"
+        if r.status == 0 and (not replaced or kept or new["status"] != "complete"):
+            yield "status 0, and the exchange is not in its place"
+        if r.out.rstrip() and not any(
+                x.get("query") == new["query"] and x["id"] != self.old[-1]["id"] and
+                x["answer"].encode().startswith(r.out.rstrip())
+                for x in records(tree["demo/history.jsonl"])):
+            yield f"{r.out!r} was printed, and is not in the session"
+
+
+def conversation(history):
+    """Read forwards: what it was at each exchange is what a rewind to that one makes of it."""
+    now, at = [], {}
+    for x in records(history):
+        if x.get("type") == "exchange":
+            now = [*now, x]
+            at[x["id"]] = now
+        elif x.get("type") == "rewind":
+            now = at.get(x["to"], now) if x["to"] else []
+    return now
+
+
 class Compact(Scenario):
     """Status 0 means that the summary is stored, and printed; with 74 it is printed only. One
     that failed otherwise left nothing.
@@ -588,6 +632,8 @@ def scenarios(place):
     yield ServerChat(place, "chat, a server", ["-s", "demo", "-m", "test-model"], "demo")
     yield PictureServerChat(place, "chat, a server, a picture in an earlier turn",
                             ["-s", "demo", "-m", "test-model"], "demo")
+    yield Again(place, "asked again", ["demo"])
+    yield Again(place, "asked again, a torn end", ["demo"], stores.with_torn_end)
     yield AutoChat(place, "chat, summed up before it", ["-s", "demo", "-m", "test-model"], "demo")
     yield Fsck(place, "session-fsck", [])
     yield PictureFsck(place, "session-fsck, a picture", [])
