@@ -3,8 +3,9 @@
  *
  * They follow from the descriptors in cmd/ and the table of providers. Session ids, the
  * names of models and the providers of the settings are asked for when a person completes;
- * only what looks like one is offered, and no shell expands it. Titles and prompts are
- * never looked at. Of models it is those of the provider that -p names, from the lists that
+ * only what looks like one is offered, and no shell expands it. Where zsh and fish show a
+ * session's title or first prompt beside it, that is text and made harmless; bash never looks
+ * at them. Of models it is those of the provider that -p names, from the lists that
  * are kept: no network is used.
  */
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "provider/provider.h"
 
 #define LIST_IDS "mc-session-ls -q -n 500 2>/dev/null"
+#define LIST_SESSIONS "mc-session-ls -n 500 2>/dev/null"
 #define LIST_MODELS "mc-models -q --cached"
 #define LIST_PROVIDERS "mc-models -q --providers 2>/dev/null"
 #define MODEL_CHARS "A-Za-z0-9._:/@+-"
@@ -285,12 +287,25 @@ static const char *const zsh_actions[] = {
 
 static const char zsh_head[] =
 	"\n"
+	"# A line for each: its id, and what it is about, in which controls and what turns text around\n"
+	"# are shown.\n"
 	"_mcbox_sessions() {\n"
 	"\tsetopt localoptions extendedglob\n"
-	"\tlocal LC_ALL=C\n"
-	"\tlocal -a ids expl\n"
-	"\tids=(${(M)${(f)\"$(" LIST_IDS ")\"}:#[A-Za-z0-9][A-Za-z0-9._-]#})\n"
-	"\t_wanted -V sessions expl session compadd -a ids\n"
+	"\tlocal line id text n\n"
+	"\tlocal -a lines ids shown expl\n"
+	"\t() {\n"
+	"\t\tlocal LC_ALL=C\n"
+	"\t\tlines=(${(M)${(f)\"$(" LIST_SESSIONS ")\"}:#[A-Za-z0-9][A-Za-z0-9._-]#$'\\t'*})\n"
+	"\t\tlines=(\"${(@)lines//$'\\xe2\\x80'[$'\\x8b'-$'\\x8f\\xa8'-$'\\xae']/?}\")\n"
+	"\t\tlines=(\"${(@)lines//$'\\xe2\\x81'[$'\\xa0'-$'\\xaf']/?}\")\n"
+	"\t}\n"
+	"\tfor line in \"${lines[@]}\"; do\n"
+	"\t\tid=${line%%$'\\t'*} text=${(V)line##*$'\\t'}\n"
+	"\t\tids+=(\"$id\")\n"
+	"\t\t((n = $#id < 10 ? 10 : $#id))\n"
+	"\t\tshown+=(\"${(r:n:)id} ${text[1,COLUMNS - n - 2]}\")\n"
+	"\tdone\n"
+	"\t_wanted -V sessions expl session compadd -l -d shown -a ids\n"
 	"}\n"
 	"\n"
 	"_mcbox_models() {\n"
@@ -423,8 +438,11 @@ static const char *const fish_values[] = {
 
 static const char fish_head[] =
 	"\n"
+	"# Each with what it is about; characters that a terminal may obey are taken out.\n"
 	"function __mcbox_sessions\n"
-	"\t" LIST_IDS " | string match -r '^[A-Za-z0-9][A-Za-z0-9._-]*$'\n"
+	"\t" LIST_SESSIONS " |\n"
+	"\t\tstring replace -rf '^([A-Za-z0-9][A-Za-z0-9._-]*)\\t.*\\t(.*)$' '$1\\t$2' |\n"
+	"\t\tstring replace -ra '[^\\P{C}\\t]' '?'\n"
 	"end\n"
 	"\n"
 	"function __mcbox_models\n"

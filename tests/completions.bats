@@ -30,8 +30,11 @@ evil_list() {
 	# shellcheck disable=SC2016
 	{
 		echo '#!/bin/sh'
-		echo 'echo "$@" >>"$HOME/asked"'
-		echo "cat '$bin/ids'"
+		echo 'printf "%s\n" "$*" >>"$HOME/asked"'
+		echo 'case $1 in'
+		echo "-q) cat '$bin/ids' ;;"
+		echo "*) sed 's/\$/\t1\t2\t3\techo\tA title \$(touch pwned) of \x1b[31mred \xe2\x80\xae end/' '$bin/ids' ;;"
+		echo 'esac'
 	} >"$bin/mc-session-ls"
 	chmod +x "$bin/mc-session-ls"
 	printf '%s\n' good "${evil[@]}" -rf ../x 'a b' 'é' $'esc\e[31m' '' .dot fine >"$bin/ids"
@@ -342,7 +345,14 @@ fish_offers() {
 @test "fish: only what looks like an id is offered" {
 	evil_list
 	same $'good\nfine' "$(fish_offers 'mc-session-cat ')"
-	same '-q -n 500' "$(<"$HOME/asked")"
+	same '-n 500' "$(<"$HOME/asked")"
+	nothing_ran
+}
+
+@test "fish: a session's title is its description, and made harmless" {
+	evil_list
+	fish --no-config -c "source '$ROOT/completions/mcbox.fish'; complete -C 'mc-session-cat f'" >seen
+	same $'fine\tA title $(touch pwned) of ?[31mred ? end' "$(<seen)"
 	nothing_ran
 }
 
@@ -461,9 +471,9 @@ lists() { [[ $(listed) == "$1" ]]; }
 	zsh_type 'mcbox session-ca'
 	term_wait '^% mcbox session-cat$'
 	zsh_type 'mc-session-cat '
-	term_wait '^beta +alpha\.2 +alpha-1 '
-	[[ $(term_screen | grep -v '^%' | wc -w) == 8 ]]
-	not_shown pwned
+	term_wait '^beta       .; touch pwned; .$' # shown, and not obeyed
+	same $'beta\nalpha.2\nalpha-1' "$(term_screen | sed -n '/^[ab]/s/ .*//p')"
+	same 8 "$(term_screen | sed 1d | grep -c .)"
 	nothing_ran
 }
 
@@ -491,9 +501,9 @@ lists() { [[ $(listed) == "$1" ]]; }
 	evil_list
 	zsh_start
 	zsh_type 'mc-session-cat '
-	term_wait '^good +fine$'
-	[[ $(term_screen | grep -v '^%' | wc -w) == 2 ]]
-	same '-q -n 500' "$(<"$HOME/asked")"
+	term_wait '^fine       A title [$][(]touch pwned[)] of \^\[\[31mred [?] end$'
+	same $'good\nfine' "$(term_screen | sed -n 's/^\([^ ]*\) *A title.*/\1/p')"
+	same '-n 500' "$(<"$HOME/asked")"
 	nothing_ran
 }
 
