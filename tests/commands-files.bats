@@ -1,4 +1,4 @@
-# shellcheck disable=SC2030,SC2031,SC2154 # a test is a subshell; run_split sets status, out and err
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # a test is a subshell; run_split sets status, out and err
 # The commands of a conversation for files, the clipboard, tokens and summaries; files that a
 # prompt mentions; and where one is.
 
@@ -38,8 +38,8 @@ talk() {
 	at_prompt
 }
 
-# attached [ID]: the names of what went along with the last prompt.
-attached() { exchange "${1-s}" '[.attachments[]?.name] | join(" ")'; }
+# attached: the names of what went along with the last prompt in session s.
+attached() { exchange s '[.attachments[]?.name] | join(" ")'; }
 
 # program NAME [COMMAND]: one of that name that keeps its input as clip.NAME, and its
 # environment and arguments beside it; with a command it does that instead.
