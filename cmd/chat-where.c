@@ -124,7 +124,8 @@ static void add_title(struct row *r, const struct chat_session *at)
 
 	if (!text.n && at->so_far.n)
 		text = at->so_far.turns[0].exchange.query;
-	command_add_gist(&gist, text);
+	if (text.n)
+		command_add_gist(&gist, text);
 	add_part(r, buf_span(&gist));
 	buf_release(&gist);
 }
