@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/near.h"
 #include "base/utf8.h"
@@ -11,6 +12,8 @@
 
 #define BLANKS " \t\r\n"
 #define GIST 60 /* columns */
+#define HELP_INDENT 22
+#define HELP_COLUMNS 80 /* in less, what a command does is on a line of its own */
 
 void command_tell(const char *fmt, ...)
 {
@@ -78,16 +81,29 @@ const struct command chat_commands[] = {
 	{ NULL, NULL, NULL, ARG_NONE, NULL },
 };
 
+static void add_help(struct buf *b, const struct command *c, bool narrow)
+{
+	struct buf usage = BUF_INIT;
+
+	buf_addf(&usage, "/%s%s%s", c->name, *c->args ? " " : "", c->args);
+	if (narrow)
+		buf_addf(b, "%s\n ", usage.p);
+	else
+		term_add_fit(b, buf_span(&usage), HELP_INDENT, true);
+	buf_addf(b, " %s\n", c->help);
+	buf_release(&usage);
+}
+
 static bool help(struct chat *chat, struct span args)
 {
-	(void)chat, (void)args;
-	for (const struct command *c = chat_commands; c->name; c++) {
-		char line[80];
+	bool narrow = term_columns(STDERR_FILENO) < HELP_COLUMNS;
+	struct buf b = BUF_INIT;
 
-		snprintf(line, sizeof(line), "/%s%s%s", c->name, *c->args ? " " : "", c->args);
-		fprintf(stderr, "%-22s %s\n", line, c->help);
-	}
-	fputs("A prompt that begins with a slash may start with a space.\n", stderr);
+	(void)chat, (void)args;
+	for (const struct command *c = chat_commands; c->name; c++)
+		add_help(&b, c, narrow);
+	buf_adds(&b, "A prompt that begins with a slash may start with a space.\n");
+	print_buf(stderr, &b);
 	return true;
 }
 

@@ -549,6 +549,16 @@ Next request: about 12,### tokens,
 	same 'sessions' 0 "$(sessions)"
 }
 
+@test "/help lists the commands, in a narrow window on two lines each" {
+	term_start -y 40 mc-chat
+	enter /help
+	term_wait '^/save \[-f\] \[N\] FILE    the same to a file; -f replaces one that is there$'
+	term_wait '^/attach \[FILE…\]        send files along'
+	term_start -x 40 -y 60 mc-chat
+	enter /help
+	same 'two lines' $'/copy [N]\n  the last reply to the clipboard, or it' "$(term_screen | grep -A 1 '^/copy')"
+}
+
 # Where one is
 
 @test "a conversation shows where one is: session, title, model and how full the window is" {
