@@ -47,6 +47,24 @@ void clock_local(char out[CLOCK_TEXT], int64_t ms)
 		snprintf(out, CLOCK_TEXT, "?");
 }
 
+void clock_ago(char out[CLOCK_TEXT], int64_t ms, int64_t now)
+{
+	int64_t minutes = (now - ms) / 60000;
+
+	if (minutes > -2 && minutes < 1) /* clocks differ a little */
+		snprintf(out, CLOCK_TEXT, "now");
+	else if (minutes > 0 && minutes < 60)
+		snprintf(out, CLOCK_TEXT, "%dm", (int)minutes);
+	else if (minutes > 0 && minutes < 24 * 60)
+		snprintf(out, CLOCK_TEXT, "%dh", (int)(minutes / 60));
+	else if (minutes > 0 && minutes < 7 * 24 * 60)
+		snprintf(out, CLOCK_TEXT, "%dd", (int)(minutes / (24 * 60)));
+	else {
+		clock_local(out, ms);
+		out[strcspn(out, " ")] = '\0';
+	}
+}
+
 /* Reads exactly `digits` digits; NULL when they are not there. */
 static const char *number(const char *s, int digits, int *out)
 {

@@ -40,6 +40,27 @@ static void test_format(void)
 	is_str(out, "1969-12-31 19:00", "local time, west, the day before");
 }
 
+static void test_ago(void)
+{
+	static const struct {
+		int64_t ago; /* seconds */
+		const char *want;
+	} cases[] = {
+		{ 0, "now" },      { 59, "now" },          { 60, "1m" },         { 3599, "59m" },
+		{ 3600, "1h" },    { 86399, "23h" },       { 86400, "1d" },      { 604799, "6d" },
+		{ -59, "now" },    { 604800, "2026-11-14" }, { -3600, "2026-11-21" },
+	};
+	char out[CLOCK_TEXT];
+
+	set_zone("UTC0");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		clock_ago(out, NOW - cases[i].ago * 1000, NOW);
+		is_str(out, cases[i].want, "%d seconds ago", (int)cases[i].ago);
+	}
+	clock_ago(out, 0, INT64_MAX);
+	is_str(out, "1970-01-01", "a damaged clock does no harm");
+}
+
 static void test_parse(void)
 {
 	static const struct {
@@ -133,6 +154,7 @@ static void test_clocks(void)
 int main(void)
 {
 	test_format();
+	test_ago();
 	test_parse();
 	test_refuse();
 	test_round_trip();
