@@ -78,6 +78,11 @@ static const struct opt *find_long(const struct opt **all, size_t n, const char 
 	return found;
 }
 
+static bool may_be_missing(const struct opt *o)
+{
+	return o->arg[0] == '[';
+}
+
 struct words {
 	char **argv;
 	int argc, at;
@@ -105,6 +110,8 @@ static int parse_long(struct cli *c, const struct opt **all, size_t n, struct wo
 		put(c, o->id, word + len + 1);
 	else if (w->at < w->argc)
 		put(c, o->id, w->argv[w->at++]);
+	else if (may_be_missing(o))
+		put(c, o->id, NULL);
 	else
 		return err_set(e, ERR_USAGE, "option '--%s' needs a value: %s", o->name, o->arg);
 	return 0;
@@ -128,6 +135,8 @@ static int parse_cluster(struct cli *c, const struct opt **all, size_t n, struct
 			put(c, o->id, p + 1);
 		else if (w->at < w->argc)
 			put(c, o->id, w->argv[w->at++]);
+		else if (may_be_missing(o))
+			put(c, o->id, NULL);
 		else
 			return err_set(e, ERR_USAGE, "option '-%c' needs a value: %s", *p, o->arg);
 		break;

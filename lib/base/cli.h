@@ -30,7 +30,8 @@ enum arg_kind {
 struct opt {
 	int id;           /* the short letter, or OPT_LONG and up when there is none */
 	const char *name; /* the long name; NULL ends a list of options */
-	const char *arg;  /* the value's name in the help, NULL when it takes none */
+	const char *arg;  /* the value's name in the help, NULL when it takes none; "[NAME]" when it
+	                   * may be missing at the end of the command line: `val` is NULL then */
 	enum arg_kind kind;
 	const char *help;
 };

@@ -14,6 +14,7 @@ static const struct opt opts[] = {
 	{ OPT_NO_SAVE, "no-save", NULL, ARG_NONE, "" },
 	{ OPT_NO_WAIT, "no-wait", NULL, ARG_NONE, "" },
 	{ 'n', "no", "N", ARG_TEXT, "" },
+	{ 'o', "or", "[X]", ARG_TEXT, "" },
 	{ 0 },
 };
 
@@ -87,6 +88,16 @@ static void test_parse(void)
 		{ "- -q", "q | <->" },
 		{ "_ a", "| <> <a>" },
 		{ "-h --version", "h V |" },
+		/* what may be missing at the end, and nowhere else */
+		{ "-o", "o |" },
+		{ "--or", "o |" },
+		{ "a -qo", "q o | <a>" },
+		{ "-o a", "o=a |" },
+		{ "-o -q", "o=-q |" },
+		{ "-oa", "o=a |" },
+		{ "--or=", "o= |" },
+		{ "-o --", "o=-- |" },
+		{ "-m -o", "m=-o |" },
 		{ "-q -q", "q q |" },
 		/* what is refused; 2 is ERR_USAGE */
 		{ "-x", "2 unknown option '-x'" },
