@@ -19,6 +19,18 @@ size_t term_columns(int fd)
 	return n > 0 && n < 10000 ? (size_t)n : 80;
 }
 
+void term_size(int fd, size_t *rows, size_t *columns)
+{
+	struct winsize w = { 0 };
+	const char *env = getenv("LINES");
+	long n = env ? strtol(env, NULL, 10) : 0;
+
+	*columns = term_columns(fd);
+	*rows = n > 0 && n < 10000 ? (size_t)n : 24;
+	if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_row > 0)
+		*rows = w.ws_row;
+}
+
 /* wcwidth() needs a locale that knows more than ASCII, whatever the user's is: our
  * text is UTF-8. Costs a file or two, so only those pay who print a table. */
 static void know_widths(void)
@@ -65,6 +77,12 @@ size_t term_width(struct span text)
 	know_widths();
 	fit(text, SIZE_MAX / 2, &used);
 	return used;
+}
+
+size_t term_fit(struct span text, size_t columns, size_t *used)
+{
+	know_widths();
+	return fit(text, columns, used);
 }
 
 void term_add_fit(struct buf *b, struct span text, size_t columns, bool pad)

@@ -17,5 +17,11 @@ void term_add_table(struct buf *b, struct span lines, size_t columns);
 
 /* How many columns `text` takes. */
 size_t term_width(struct span text);
+/* How many bytes of it fit into so many columns; *used is how many they take. */
+size_t term_fit(struct span text, size_t columns, size_t *used);
+
+/* Rows and columns of the window that `fd` shows, at least 1: what the terminal says, else
+ * LINES and COLUMNS, else 24 and 80. */
+void term_size(int fd, size_t *rows, size_t *columns);
 
 #endif
