@@ -63,6 +63,7 @@ const struct command chat_commands[] = {
 	{ "help", "", "what there is", ARG_NONE, help },
 	{ "new", "[-p P] [-m M]", "begin a new session", ARG_NONE, command_new },
 	{ "use", "ID", "go on with another session", ARG_SESSION, command_use },
+	{ "sessions", "[TEXT]", "pick a session to go on with", ARG_TEXT, command_sessions },
 	{ "model", "[M]", "the model; another one from the next prompt on", ARG_MODEL, command_model },
 	{ "system", "[TEXT]", "the system prompt; another one before the first prompt", ARG_TEXT,
 	  command_system },

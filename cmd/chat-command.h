@@ -26,6 +26,9 @@ bool command_model(struct chat *chat, struct span args);
 bool command_system(struct chat *chat, struct span args);
 bool command_title(struct chat *chat, struct span args);
 
+/* chat-pick.c */
+bool command_sessions(struct chat *chat, struct span args);
+
 /* chat-command-turn.c: the last exchange */
 bool command_undo(struct chat *chat, struct span args);
 bool command_retry(struct chat *chat, struct span args);

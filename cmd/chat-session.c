@@ -332,16 +332,20 @@ int chat_enter(struct chat *chat, const struct wish *w, struct err *e)
 	return 0;
 }
 
+int chat_find_store(struct chat *chat, struct err *e)
+{
+	struct store *s = &chat->tool.store;
+
+	if (s->fd >= 0 || !chat->tool.config.sessions_dir)
+		return 0;
+	return store_open(s, chat->tool.config.sessions_dir, false, e);
+}
+
 int chat_use(struct chat *chat, const char *id, struct err *e)
 {
 	const struct wish w = { .session = id };
-	struct store *s = &chat->tool.store;
 
-	/* There may have been none when this began. */
-	if (s->fd < 0 && chat->tool.config.sessions_dir &&
-	    store_open(s, chat->tool.config.sessions_dir, false, e) < 0)
-		return -1;
-	return chat_enter(chat, &w, e);
+	return chat_find_store(chat, e) < 0 ? -1 : chat_enter(chat, &w, e);
 }
 
 struct span chat_model(const struct chat *chat)

@@ -186,6 +186,8 @@ int chat_fail(const struct err *e)
 
 int chat_guard(struct chat *chat, struct err *e)
 {
+	if (chat->stop_fd >= 0)
+		return 0; /* since a session was picked */
 	signal(SIGPIPE, SIG_IGN);
 	chat->stop_fd = chat->at.how.stop_fd = stop_begin(e);
 	chat->tool.store.stop_fd = chat->stop_fd;

@@ -17,7 +17,7 @@ enum {
 };
 
 static const struct opt opts[] = {
-	{ 's', "session", "ID", ARG_SESSION, "go on with this session" },
+	{ 's', "session", "[ID]", ARG_SESSION, "go on with this session; with none, pick one" },
 	{ 'c', "continue", NULL, ARG_NONE, "go on with the most recently active session" },
 	{ 'n', "new", NULL, ARG_NONE, "create the session when it is missing" },
 	{ 'p', "provider", "NAME", ARG_PROVIDER, "the provider of a new session" },
@@ -87,7 +87,10 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		const char *val = c->opts[i].val;
 
 		switch (c->opts[i].id) {
-		case 's': chat->wish.session = val; break;
+		case 's':
+			chat->wish.session = val;
+			chat->pick = !val;
+			break;
 		case 'c': chat->wish.last = true; break;
 		case 'n': chat->wish.create = true; break;
 		case 'p': chat->wish.choice.provider = val; break;
@@ -126,8 +129,11 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 				return -1;
 		}
 	}
-	if (chat->wish.session && chat->wish.last)
+	if ((chat->wish.session || chat->pick) && chat->wish.last)
 		return err_set(e, ERR_USAGE, "--session and --continue exclude each other");
+	if (chat->pick && !can_pick_session())
+		return err_set(e, ERR_USAGE, "option '-s' needs a value: ID; without one it shows a list "
+		               "to pick from, which takes a terminal");
 	return check_choice(&chat->wish.choice, e);
 }
 
@@ -200,14 +206,25 @@ static int open_trace(struct chat *chat, struct err *e)
 	return trace_open(&chat->trace, chat->trace_file, e);
 }
 
+static int pick(struct chat *chat, char id[ID_SIZE], struct err *e)
+{
+	int r = chat_guard(chat, e) < 0 ? -1 : pick_session(chat, span_str(""), id, e);
+
+	return r ? r : err_set(e, ERR_INTERRUPTED, "no session was picked");
+}
+
 static int open_chat(struct chat *chat, struct err *e)
 {
-	bool no_store = chat->no_save && !chat->wish.session && !chat->wish.last;
+	bool no_store = chat->no_save && !chat->wish.session && !chat->pick && !chat->wish.last;
+	struct wish wish = chat->wish;
+	char id[ID_SIZE];
 
 	if ((no_store ? tool_load(&chat->tool, e) : tool_open(&chat->tool, false, e)) < 0 ||
-	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
+	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0 || (chat->pick && pick(chat, id, e) < 0))
 		return -1;
-	return chat_enter(chat, &chat->wish, e);
+	if (chat->pick)
+		wish.session = id;
+	return chat_enter(chat, &wish, e);
 }
 
 static void close_chat(struct chat *chat)
@@ -274,7 +291,7 @@ static int run(const struct cli *c)
 		return fail(&e);
 	}
 	if (open_chat(&chat, &e) < 0) {
-		status = fail_session(&chat.tool.store, &e);
+		status = after_signal(fail_session(&chat.tool.store, &e));
 		show_error(&chat.show, &e, status);
 	} else
 		status = talk && chat.show.form == SHOW_TEXT && !chat.no_stdin

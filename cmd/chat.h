@@ -3,6 +3,7 @@
  *
  *	chat.c           the command line; a prompt from there or from a pipe
  *	chat-session.c   which session, and whom it talks to
+ *	chat-pick.c      a list of sessions to pick one from
  *	chat-turn.c      one turn
  *	chat-title.c     a title that the model makes
  *	chat-converse.c  the conversation at a terminal
@@ -55,7 +56,8 @@ struct chat_session {
 struct chat {
 	/* what was asked for, for all sessions that it comes to */
 	const struct cli *cli;      /* its -o go over the parameters of the settings */
-	struct wish wish;           /* the first of them */
+	struct wish wish;           /* the first of them, */
+	bool pick;                  /* which is to be picked */
 	const char *schema_file, *trace_file;
 	bool no_save, no_wait, no_stdin, no_stream;
 	long timeout, context;
@@ -83,6 +85,8 @@ int check_prompt(struct span p, struct err *e);
  * server.
  */
 int chat_enter(struct chat *chat, const struct wish *w, struct err *e);
+/* There may have been no sessions directory when this began. */
+int chat_find_store(struct chat *chat, struct err *e);
 /* To the session that a user's ID means. */
 int chat_use(struct chat *chat, const char *id, struct err *e);
 /* Reads again what others may have added. Of a session that nobody has made, and with --no-save,
@@ -93,6 +97,12 @@ int chat_lock(struct chat *chat, struct session *x, struct err *e);
 /* The model that the next turn asks. */
 struct span chat_model(const struct chat *chat);
 void chat_leave(struct chat *chat);
+
+/* Lets a person pick a session, at first of those that have these words: 1, its id in `id`;
+ * 0 when there was no choice made. */
+int pick_session(const struct chat *chat, struct span words, char id[ID_SIZE], struct err *e);
+/* Whether there is a terminal for that. */
+bool can_pick_session(void);
 
 /* From here on a signal ends the turn, which is stored, and not the process; and a reader
  * that leaves the pipe ends nothing. */

@@ -64,8 +64,8 @@ complete -c mcbox -n __mcbox_bare -a 'session-new mc-session-new' -d 'create a s
 complete -c mcbox -n __mcbox_bare -a 'session-rm mc-session-rm' -d 'delete sessions'
 
 complete -c mc-chat -f
-complete -c mcbox -n '__mcbox_is chat mc-chat' -s s -l session -x -k -a '(__mcbox_sessions)' -d 'go on with this session'
-complete -c mc-chat -s s -l session -x -k -a '(__mcbox_sessions)' -d 'go on with this session'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -s s -l session -x -k -a '(__mcbox_sessions)' -d 'go on with this session; with none, pick one'
+complete -c mc-chat -s s -l session -x -k -a '(__mcbox_sessions)' -d 'go on with this session; with none, pick one'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s c -l continue -d 'go on with the most recently active session'
 complete -c mc-chat -s c -l continue -d 'go on with the most recently active session'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s n -l new -d 'create the session when it is missing'

@@ -24,15 +24,15 @@ missing() {
 # section PAGE NAME: the source of that section.
 section() { awk -v name="$2" '/^\.Sh /{ on = substr($0, 5) == name; next } on' "$1"; }
 
-# The options, one a line, as "-s, --session ID".
-of_help() { "$1" --help | sed -nE 's/^ +((-., )?--[a-z-]+( [A-Z=]+)?) .*/\1/p'; }
+# The options, one a line, as "-m, --model NAME" and "-s, --session [ID]".
+of_help() { "$1" --help | sed -nE 's/^ +((-., )?--[a-z-]+( \[?[A-Z=]+\]?)?) .*/\1/p'; }
 of_page() {
-	sed -nE '/^\.It Fl /{ s///; s/ , -/, --/; s/^-/--/; s/^([^-])/-\1/; s/ Ar / /; p }' "$1"
+	sed -nE '/^\.It Fl /{ s///; s/ , -/, --/; s/^-/--/; s/^([^-])/-\1/; s/ Op Ar (.*)/ [\1]/; s/ Ar / /; p }' "$1"
 }
 
 # The same as a synopsis has them: the letter where there is one, else the name.
 of_synopsis() {
-	section "$1" SYNOPSIS | sed -nE '/^\.Op Fl /{ s///; s/ Ar / /; p }' |
+	section "$1" SYNOPSIS | sed -nE '/^\.Op Fl /{ s///; s/ Op Ar (.*)/ [\1]/; s/ Ar / /; p }' |
 		awk '/^-/ { print "-" $0; next } / / { print "-" $0; next }
 			{ for (i = 1; i <= length($0); i++) print "-" substr($0, i, 1) }' | sort
 }
