@@ -44,7 +44,7 @@ void command_add_gist(struct buf *b, struct span text)
 
 	while (text.n && strchr(BLANKS, *text.p))
 		text.p++, text.n--;
-	end = memchr(text.p, '\n', text.n);
+	end = text.n ? memchr(text.p, '\n', text.n) : NULL; /* of nothing,  may be NULL */
 	neutral_add_line(&line, (struct span){ text.p, end ? (size_t)(end - text.p) : text.n });
 	term_add_fit(b, buf_span(&line), GIST, false);
 	b->oom |= line.oom;
