@@ -47,8 +47,13 @@ int child_start(struct child *c)
 
 /* ---- its end ---- */
 
-static int judge(int status, struct err *e)
+/* The terminal's Ctrl-C is for both of us, and it may be faster. */
+static int judge(int status, const struct child_wait *w, struct err *e)
 {
+	struct pollfd p = { .fd = w->stop_fd, .events = POLLIN };
+
+	if (status && poll(&p, w->stop_fd >= 0, 0) > 0)
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	if (WIFSIGNALED(status))
 		return err_set(e, ERR_FAILED, "signal %d ended it", WTERMSIG(status));
 	if (WEXITSTATUS(status))
@@ -90,7 +95,7 @@ int child_end(struct child *c, const struct child_wait *w, struct err *e)
 				kill(c->pid, SIGKILL);
 		}
 	}
-	return told_at ? -1 : judge(status, e);
+	return told_at ? -1 : judge(status, w, e);
 }
 
 /* ---- its input ---- */
