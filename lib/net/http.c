@@ -330,6 +330,8 @@ static int run(struct transfer *t)
 		if (m != CURLM_OK)
 			return err_set(t->e, ERR_NETWORK, "%s", c->multi_strerror(m));
 		if (t->rq->stop_fd >= 0 && stop.revents) {
+			if (t->enough_since) /* it comes too late: nothing is missing */
+				return 0;
 			t->rs->failure = HTTP_FINAL;
 			return err_set(t->e, ERR_INTERRUPTED, "interrupted");
 		}
