@@ -326,7 +326,7 @@ static int run(struct transfer *t)
 			               t->rq->idle_timeout, t->rq->idle_timeout == 1 ? "" : "s");
 		}
 		m = c->multi_poll(t->h->multi, &stop, t->rq->stop_fd >= 0,
-		                  left < 1000 ? (int)left : 1000, NULL);
+		                  meanwhile_left(t->rq->meanwhile, left < 1000 ? (int)left : 1000), NULL);
 		if (m != CURLM_OK)
 			return err_set(t->e, ERR_NETWORK, "%s", c->multi_strerror(m));
 		if (t->rq->stop_fd >= 0 && stop.revents) {

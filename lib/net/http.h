@@ -9,6 +9,7 @@
 #define NET_HTTP_H
 
 #include "base/buf.h"
+#include "base/meanwhile.h"
 
 struct http;
 
@@ -27,6 +28,7 @@ struct http_request {
 	bool plain;                 /* http:// to another machine is allowed */
 	long idle_timeout;          /* seconds without a byte in either direction */
 	int stop_fd;                /* becomes readable when the user wants to stop; or -1 */
+	struct meanwhile *meanwhile; /* or NULL */
 	/* Takes a piece of the body of a 2xx answer. 1: that was all that is wanted, and
 	 * the rest may be missing or late. -1 ends the transfer. */
 	int (*piece)(void *ctx, struct span piece, struct err *e);

@@ -1,7 +1,6 @@
 #include "store/lock.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,11 +45,11 @@ pid_t lock_holder(int fd)
 }
 
 /* Sleeps `ms`; true when the user wants to stop. */
-static bool pause_or_stop(int stop_fd, int ms)
+static bool pause_or_stop(const struct lock_wait *w, int ms)
 {
-	struct pollfd p = { .fd = stop_fd, .events = POLLIN };
+	struct pollfd p = { .fd = w->stop_fd, .events = POLLIN };
 
-	return poll(&p, 1, ms) > 0;
+	return meanwhile_poll(w->meanwhile, &p, 1, ms) > 0;
 }
 
 int lock_take(int fd, const struct lock_wait *w, struct err *e)
@@ -73,7 +72,7 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 			if (w->waiting)
 				w->waiting(w->ctx, lock_holder(fd));
 		}
-		if (pause_or_stop(w->stop_fd, step))
+		if (pause_or_stop(w, step))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 	}
 }

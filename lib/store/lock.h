@@ -10,11 +10,13 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/meanwhile.h"
 
 struct lock_wait {
 	bool no_wait; /* fail with ERR_BUSY when somebody holds it */
 	bool shared;  /* only to keep writers away: others may share it */
 	int stop_fd;  /* becomes readable when the user wants to stop waiting; or -1 */
+	struct meanwhile *meanwhile; /* or NULL */
 	/* Called once when the wait has become noticeable. `holder` is not positive when unknown. */
 	void (*waiting)(void *ctx, pid_t holder);
 	void *ctx;
