@@ -67,6 +67,7 @@ struct one {
 	struct job *job;
 	char id[ID_SIZE];
 	struct talk how;
+	struct meanwhile meanwhile;
 	struct buf model;
 };
 
@@ -108,6 +109,7 @@ static int find_way(struct one *s, struct span own, struct err *e)
 	s->how.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
 	s->how.stop_fd = j->stop_fd;
 	s->how.wait = show_wait;
+	s->how.meanwhile = &s->meanwhile;
 	s->how.ctx = &s->job->show;
 	return 0;
 }
@@ -119,6 +121,8 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	if (find_way(s, c->head.head.provider, e) < 0 || choose_model(s, c->summary.model, e) < 0 ||
 	    talk_open(&s->how, e) < 0)
 		return -1;
+	show_begin(&s->job->show);
+	show_look(&s->meanwhile);
 	ask->model = s->model.p;
 	ask->window = context_window(&s->how.endpoint, s->model.p, s->job->context);
 	ask->keep = (size_t)s->job->keep;
@@ -164,6 +168,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 	struct one *s = ctx;
 
 	(void)stored;
+	show_came(&s->job->show);
 	if (k)
 		print_summary(s->job, &k->gist);
 	else
@@ -183,7 +188,8 @@ static int compact_given(struct one *s, struct err *e)
 
 static void compact_one(struct job *j, const char *given)
 {
-	struct one s = { .job = j, .how = TALK_INIT, .model = BUF_INIT };
+	struct one s = { .job = j, .how = TALK_INIT, .model = BUF_INIT,
+		         .meanwhile = { .call = show_look, .ctx = &j->show } };
 	struct err e = ERR_INIT;
 	int status = EXIT_DONE;
 
@@ -215,6 +221,7 @@ static int run(const struct cli *c)
 		         .tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } } };
 	struct err e = ERR_INIT;
 
+	j.show.terminal = at_terminal();
 	if (read_options(c, &j, &e) < 0)
 		return fail(&e);
 	if (tool_open(&j.tool, false, &e) < 0 || resolve_alias(&j.choice, &j.tool.config, &e) < 0 ||

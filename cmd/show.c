@@ -18,6 +18,7 @@ static void put(struct show *s, struct span bytes)
 {
 	if (!bytes.n || s->write_error)
 		return;
+	show_came(s);
 	if (io_write(STDOUT_FILENO, bytes.p, bytes.n) < 0)
 		s->write_error = errno;
 	s->mid_line = bytes.p[bytes.n - 1] != '\n';
@@ -237,6 +238,7 @@ static void show_thought(struct show *s, struct span piece)
 	struct buf out = BUF_INIT;
 	bool terminal = isatty(STDERR_FILENO);
 
+	show_came(s);
 	if (terminal) {
 		buf_adds(&out, DIM);
 		neutral_feed(&s->thought, &out, piece);
@@ -328,24 +330,25 @@ static void put_retry(struct show *s, const char *why, int64_t wait)
 }
 
 /* A terminal sees the seconds go by; anything else one line. */
-void show_wait(void *ctx, const char *why, int64_t left)
+void show_wait(void *ctx, const struct talk_wait *w)
 {
 	struct show *s = ctx;
 	struct buf line = BUF_INIT;
-	bool terminal = isatty(STDERR_FILENO);
+	bool terminal = can_say_for_now() && !s->plain;
 
-	if (s->form == SHOW_EVENTS && left > 0 && !s->waited)
-		put_retry(s, why, left);
-	if (s->waited && terminal)
-		fputs("\r\033[K", stderr);
-	if (left > 0 && (terminal || !s->waited)) { /* the seconds first: a terminal may cut the rest */
-		buf_addf(&line, "trying again in %" PRId64 " s: %s", (left + 999) / 1000, why);
+	if (s->form == SHOW_EVENTS && w->left > 0 && !s->waited)
+		put_retry(s, w->why, w->left);
+	if (w->left > 0 && (terminal || !s->waited)) { /* the seconds first: a terminal may cut the rest */
+		buf_addf(&line, "trying again in %" PRId64 " s (attempt %d of %d): %s",
+		         (w->left + 999) / 1000, w->attempt, w->of, w->why);
 		if (terminal)
 			say_for_now(line.p);
 		else
 			say(line.p);
 	}
-	s->waited = left > 0;
+	if (w->left <= 0)
+		unsay();
+	s->waited = w->left > 0;
 	buf_release(&line);
 }
 
@@ -367,6 +370,7 @@ static void warn(const struct turn *t)
 
 void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status)
 {
+	show_came(s);
 	if (s->form == SHOW_EVENTS)
 		end_events(s, t, result, e, status);
 	else

@@ -14,6 +14,7 @@ struct show {
 	enum show_form form;
 	bool terminal;        /* stdout is one */
 	bool reasoning;       /* is to be shown, on stderr */
+	bool plain;           /* nothing is to be drawn that is then written over */
 	const char *session;  /* the id; NULL: nothing is stored */
 
 	int write_error;      /* errno of the first failed write to stdout */
@@ -23,17 +24,26 @@ struct show {
 	bool mid_line, mid_thought;
 	bool told_summary;    /* that the model gets one */
 	bool waited;          /* a wait for another attempt was told, and is not over */
+	int64_t since;        /* when the turn began, ms of the steady clock; 0: its reply has */
 };
 
 #define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
 
+/* The turn begins. Until its reply does, at a terminal, show_tick() shows for how long; to be
+ * called again after as many ms as it returns, or not at all (-1). */
+void show_begin(struct show *s);
+int64_t show_tick(struct show *s);
+/* The same for a struct meanwhile whose ctx is a struct show: calls it, and sets its `due`. */
+void show_look(struct meanwhile *m);
+/* Something is about to be shown: that goes. */
+void show_came(struct show *s);
 /* The conversation is being summed up before it; see struct turn. */
 void show_compacting(size_t n, const struct err *why);
 /* The turn is about to be sent. */
 void show_started(struct show *s, const struct turn *t, const char *provider);
 /* For struct talk; ctx is a struct show. */
 void show_piece(void *ctx, enum talk_part part, struct span piece);
-void show_wait(void *ctx, const char *why, int64_t left);
+void show_wait(void *ctx, const struct talk_wait *w);
 /* The turn is over: 0, or -1 and *e says why. `t->begun` tells whether there is an exchange. */
 void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status);
 /* A turn that could not begin. */

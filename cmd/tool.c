@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/json-scan.h"
 #include "base/utf8.h"
 #include "store/index.h"
@@ -15,6 +16,8 @@
 #include "talk/endpoint.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
+
+#define FOR_NOW_MAX 80 /* columns */
 
 const char *tool_name = "mcbox";
 
@@ -27,10 +30,20 @@ static void say_plainly(const char *sentence)
 	fputc('\n', stderr);
 }
 
+static bool for_now; /* what stands on stderr's line is to be written over */
+
+void unsay(void)
+{
+	if (for_now)
+		fputs("\r\033[K", stderr);
+	for_now = false;
+}
+
 void say(const char *sentence)
 {
 	struct buf b = BUF_INIT;
 
+	unsay();
 	if (isatty(STDERR_FILENO))
 		neutral_add(&b, span_str(sentence));
 	else
@@ -45,18 +58,43 @@ void say(const char *sentence)
 	buf_release(&b);
 }
 
+bool can_say_for_now(void)
+{
+	const char *term = env("TERM");
+
+	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+/* In one write, so that nothing flickers. */
+static void write_over(struct span text, const char *before, const char *after)
+{
+	size_t columns = term_columns(STDERR_FILENO);
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "\r\033[K%s", before);
+	/* Were there no room for the terminal's ^C, it would begin a line that is not written over.
+	 * A window that is made narrower may break a long line in two. */
+	columns = columns > FOR_NOW_MAX ? FOR_NOW_MAX : columns;
+	term_add_fit(&b, text, columns > 2 ? columns - 2 : 1, false);
+	buf_adds(&b, after);
+	fputs(b.p, stderr);
+	for_now = true;
+	buf_release(&b);
+}
+
 void say_for_now(const char *sentence)
 {
-	struct buf b = BUF_INIT, fitted = BUF_INIT;
-	size_t columns = term_columns(STDERR_FILENO);
+	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "%s: ", tool_name);
 	neutral_add_line(&b, span_str(sentence));
-	/* Were there no room for the terminal's ^C, it would begin a line that is not written over. */
-	term_add_fit(&fitted, buf_span(&b), columns > 2 ? columns - 2 : 1, false);
-	fputs(fitted.p, stderr);
+	write_over(buf_span(&b), "", "");
 	buf_release(&b);
-	buf_release(&fitted);
+}
+
+void hint_for_now(const char *text)
+{
+	write_over(span_str(text), "\033[2m", "\033[0m");
 }
 
 void say_in_use(const char *id, pid_t holder)

@@ -27,8 +27,13 @@ int fail(const struct err *e);
 int exit_status(const struct err *e);
 /* "mc-x: …" on stderr, made harmless when that is a terminal. */
 void say(const char *sentence);
-/* The same at a terminal without an end of line, cut to the window, to be written over. */
+/* Where stderr can be written over: the same without an end of line, cut to the window. The
+ * next sentence takes its place, as unsay() takes it away. */
+bool can_say_for_now(void);
 void say_for_now(const char *sentence);
+/* Likewise, a short word of ours that is no message: dim, without our name. */
+void hint_for_now(const char *text);
+void unsay(void);
 /* That this waits for process `holder` (0 or -1: unknown), which uses session `id`. */
 void say_in_use(const char *id, pid_t holder);
 /* A write to stdout failed with errno `why`. A closed pipe needs no words. */

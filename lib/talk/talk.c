@@ -234,6 +234,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	rq.idle_timeout = how->idle_timeout;
 	rq.piece = on_piece;
 	rq.ctx = f;
+	rq.meanwhile = how->meanwhile;
 	f->last_word = clock_steady_ms();
 	trace_request(how->trace, &rq, &how->endpoint.key, number);
 	r = http_send(how->http, &rq, &rs, e);
@@ -252,6 +253,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 		refusal_advise(how, f->letter, p, last, e);
 		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
 	}
+	how->refused = r < 0 && (f->refused || rs.status > 299) && *again < 0;
 	if (f->reply->text.n || f->reply->reasoning.n)
 		*again = -1; /* it would be said twice */
 	if (last)
@@ -264,27 +266,32 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 
 /* ---- and again ---- */
 
-static bool stopped(int fd, int timeout)
+static bool stopped(const struct talk *how, int timeout)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = how->stop_fd, .events = POLLIN };
 
-	return poll(&p, fd >= 0, timeout) > 0;
+	return meanwhile_poll(how->meanwhile, &p, how->stop_fd >= 0, timeout) > 0;
 }
 
-static int wait_for(struct talk *how, const char *why, int64_t ms, struct err *e)
+static void tell_wait(const struct talk *how, struct talk_wait *w, int64_t left)
+{
+	w->left = left;
+	if (how->wait)
+		how->wait(how->ctx, w);
+}
+
+static int wait_for(const struct talk *how, struct talk_wait *w, int64_t ms, struct err *e)
 {
 	int64_t end = clock_steady_ms() + ms, left;
 
 	while ((left = end - clock_steady_ms()) > 0) {
-		if (how->wait)
-			how->wait(how->ctx, why, left);
-		if (stopped(how->stop_fd, (int)(left % 1000 ? left % 1000 : 1000))) {
+		tell_wait(how, w, left);
+		if (stopped(how, (int)(left % 1000 ? left % 1000 : 1000))) {
 			err_set(e, ERR_INTERRUPTED, "interrupted");
 			break;
 		}
 	}
-	if (how->wait)
-		how->wait(how->ctx, why, 0);
+	tell_wait(how, w, 0);
 	return e->kind == ERR_NONE ? 0 : -1;
 }
 
@@ -308,6 +315,7 @@ static int ask_server(struct flow *f, struct err *e)
 	int64_t again;
 
 	for (int number = 0;; number++) {
+		struct talk_wait w = { .attempt = number + 2, .of = f->how->endpoint.config->retries + 1 };
 		struct err why;
 		int r;
 
@@ -319,7 +327,8 @@ static int ask_server(struct flow *f, struct err *e)
 			               ? err_prefix(e, "after %d attempts", number + 1) : r;
 		why = *e;
 		err_clear(e);
-		if (wait_for(f->how, why.msg, again, e) < 0)
+		w.why = why.msg;
+		if (wait_for(f->how, &w, again, e) < 0)
 			return -1;
 		reply_release(f->reply);
 		*f->reply = (struct reply)REPLY_INIT;
@@ -331,7 +340,7 @@ static int ask_local(struct flow *f, struct err *e)
 	int more;
 
 	do {
-		if (stopped(f->how->stop_fd, 0))
+		if (stopped(f->how, 0))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		more = f->how->endpoint.provider->local(f->letter->rq, f->reply, e);
 		pass_on(f);

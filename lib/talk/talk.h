@@ -16,6 +16,13 @@
 
 enum talk_part { TALK_TEXT, TALK_REASONING };
 
+/* A wait for another attempt. */
+struct talk_wait {
+	const char *why;  /* the one before failed */
+	int64_t left;     /* ms; 0: it is over */
+	int attempt, of;  /* which one follows, counted from 1; how many there may be */
+};
+
 /* How to reach the model, and whom to tell. The strings are the caller's. */
 struct talk {
 	struct endpoint endpoint;
@@ -25,14 +32,15 @@ struct talk {
 	bool stream;
 	bool reasoning;       /* the user wants to see it */
 	int stop_fd;          /* becomes readable when the user wants to stop; or -1 */
+	struct meanwhile *meanwhile; /* of talk_run(); or NULL */
 	struct http *http;    /* opened by talk_open(), kept for the next requests */
 	struct trace *trace;  /* NULL: none */
+	bool refused;         /* by talk_run(), which failed: the server would say the same again */
 	/* Takes each piece of the reply as it comes. */
 	void (*show)(void *ctx, enum talk_part part, struct span piece);
 	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins or the
-	 * user wants none.
-	 * NULL: nobody wants to know. */
-	void (*wait)(void *ctx, const char *why, int64_t left);
+	 * user wants none. NULL: nobody wants to know. */
+	void (*wait)(void *ctx, const struct talk_wait *w);
 	void *ctx;
 };
 
