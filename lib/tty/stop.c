@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tty/mode.h"
+
 static int wake[2] = { -1, -1 };
 static volatile sig_atomic_t caught;
 
@@ -13,6 +15,8 @@ static void on_signal(int sig)
 	int saved = errno;
 
 	caught = sig;
+	if (sig == SIGINT)
+		mode_note_stop();
 	if (write(wake[1], "", 1) < 0) {
 		/* The pipe is full, so its reader will wake in any case. */
 	}
