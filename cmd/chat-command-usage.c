@@ -127,7 +127,7 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 		               (int)own.n, own.p, at->how.endpoint.name);
 	model = at->model ? span_str(at->model) : model;
 	buf_add(&k->model, model.p, model.n);
-	if (buf_check(&k->model, e) < 0 || talk_open(&at->how, e) < 0)
+	if (buf_check(&k->model, e) < 0)
 		return -1;
 	ask->model = k->model.p;
 	ask->window = context_window(&at->how.endpoint, k->model.p, k->chat->context);
@@ -160,18 +160,26 @@ static void say_waiting(void *ctx, pid_t holder)
 
 static int run(struct compacting *k, struct err *e)
 {
-	const struct chat *chat = k->chat;
+	struct chat *chat = k->chat;
 	const struct compact_job job = {
 		.store = &chat->tool.store, .id = chat->at.id, .how = &k->chat->at.how,
-		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting, .ctx = k },
+		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
+		          .meanwhile = &chat->meanwhile, .ctx = k },
 		.prepare = prepare, .done = done, .ctx = k,
 	};
+
+	int r;
 
 	if (chat->no_save)
 		return err_set(e, ERR_USAGE, "with --no-save nothing is stored, and so nothing summed up");
 	if (!chat->at.exists)
 		return err_set(e, ERR_USAGE, "there is nothing to sum up yet");
-	return compact_session(&job, e);
+	if (talk_open(&chat->at.how, e) < 0)
+		return -1;
+	chat_busy(chat);
+	r = compact_session(&job, e);
+	chat_idle(chat);
+	return r;
 }
 
 static int read_keep(struct span args, long *keep, struct err *e)

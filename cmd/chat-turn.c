@@ -86,6 +86,42 @@ static void tell_compacting(void *ctx, size_t n, const struct err *why)
 	show_compacting(n, why);
 }
 
+/* ---- while it runs ---- */
+
+static int run_unsaved(struct chat *chat, struct turn *t, struct err *e)
+{
+	struct chat_session *at = &chat->at;
+	struct buf model = BUF_INIT;
+	int r;
+
+	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
+	t->model = model.p;
+	t->system = at->head.system;
+	r = turn_run_unsaved(t, &at->how, &chat->tool.store, at->exists ? at->id : NULL, &at->so_far, e);
+	buf_release(&model);
+	return r;
+}
+
+/* The way is found first: the command that has the key may want to ask for a password. */
+static int run_turn(struct chat *chat, struct turn *t, struct err *e)
+{
+	struct chat_session *at = &chat->at;
+	int r;
+
+	at->how.refused = false;
+	if (talk_open(&at->how, e) < 0)
+		return -1;
+	chat_busy(chat);
+	r = chat->no_save ? run_unsaved(chat, t, e) : run_saved(chat, t, e);
+	chat_idle(chat);
+	/* They are remembered now; if somebody changes them again, that counts. */
+	if (t->begun && !chat->no_save)
+		at->model = at->title = NULL;
+	return r;
+}
+
+/* ---- and when it is over ---- */
+
 static void forget_unsent(struct chat_session *at)
 {
 	buf_clear(&at->unsent.prompt);
@@ -121,6 +157,36 @@ static void settle(struct chat *chat, const struct turn *t, const struct err *e)
 		files_detach(&chat->files);
 }
 
+static int chat_fail_with(const struct err *e, const char *way_out)
+{
+	struct buf line = BUF_INIT;
+
+	/* The terminal's ^C stands where the sentence is to begin. */
+	if (e->kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	buf_addf(&line, "%s%s", e->msg, way_out);
+	say(line.oom ? e->msg : line.p);
+	buf_release(&line);
+	return exit_status(e);
+}
+
+int chat_fail(const struct err *e)
+{
+	return chat_fail_with(e, "");
+}
+
+static int tell_failure(const struct chat *chat, const struct turn *t, const struct err *e)
+{
+	struct buf way_out = BUF_INIT;
+	int status;
+
+	if (chat->conversing && e->kind == ERR_NETWORK && !chat->at.how.refused)
+		buf_addf(&way_out, "; %s/retry asks again", t->exchange.answer.n ? "what came is kept, and " : "");
+	status = chat_fail_with(e, way_out.p);
+	buf_release(&way_out);
+	return status;
+}
+
 int chat_turn(struct chat *chat, struct span prompt)
 {
 	return chat_turn_instead(chat, prompt, (struct span){ NULL, 0 });
@@ -137,35 +203,21 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 		.instead_of = instead_of,
 		.files = &chat->files,
 		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
-		          .ctx = chat },
+		          .meanwhile = &chat->meanwhile, .ctx = chat },
 		.context = chat->context,
 		.started = tell_started, .compacting = tell_compacting, .ctx = chat,
 		.reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
-	struct buf model = BUF_INIT;
 	int r, status;
 
 	chat_title_end(chat);
 	chat->show.session = chat->no_save ? NULL : at->id;
-	if (chat->no_save) {
-		buf_add(&model, chat_model(chat).p, chat_model(chat).n);
-		t.model = model.p;
-		t.system = at->head.system;
-		r = turn_run_unsaved(&t, &at->how, &chat->tool.store, at->exists ? at->id : NULL,
-		                     &at->so_far, &e);
-	} else {
-		r = run_saved(chat, &t, &e);
-		/* They are remembered now; if somebody changes them again, that counts. */
-		if (t.begun)
-			at->model = at->title = NULL;
-	}
+	r = run_turn(chat, &t, &e);
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
 	settle(chat, &t, &e);
-	turn_release(&t);
-	buf_release(&model);
 	if (r < 0)
-		status = chat_fail(&e);
+		status = tell_failure(chat, &t, &e);
 	else if (chat->show.write_error && chat->show.write_error != EPIPE)
 		status = output_failed(chat->show.write_error);
 	if (r == 0 && chat->conversing && chat->tool.config.auto_title && !chat->no_save && !t.titled)
@@ -173,15 +225,8 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 	if (t.outdone)
 		command_tell("The earlier answer stays in its place%s",
 		             chat->no_save ? "" : "; what came of this one is in the session's file");
+	turn_release(&t);
 	return status;
-}
-
-int chat_fail(const struct err *e)
-{
-	/* The terminal's ^C stands where the sentence is to begin. */
-	if (e->kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
-	return fail(e);
 }
 
 int chat_guard(struct chat *chat, struct err *e)

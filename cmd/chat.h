@@ -6,6 +6,7 @@
  *	chat-pick.c      a list of sessions to pick one from
  *	chat-turn.c      one turn
  *	chat-title.c     a title that the model makes
+ *	chat-busy.c      while something is waited for
  *	chat-converse.c  the conversation at a terminal
  *	chat-where.c     where one is in it
  *	chat-mention.c   files that a prompt mentions
@@ -67,7 +68,8 @@ struct chat {
 	struct chat_session at;
 	struct files files;         /* for the next prompt, and those known from earlier ones */
 	int stop_fd;
-	bool conversing;            /* with a person, so that a title is of use */
+	bool conversing;            /* with a person, who types, and to whom a title is of use */
+	struct meanwhile meanwhile; /* while it is busy */
 	pid_t title_maker;          /* a process, or 0 */
 
 	struct buf schema;
@@ -124,6 +126,10 @@ int chat_load(const struct chat *chat, struct load *l, struct err *e);
 void add_count(struct buf *b, int64_t n);
 void add_share(struct buf *b, const struct load *l);
 
+/* Something is to be waited for: what is typed is kept for the next prompt, and the person sees
+ * how long it takes. The way is found, for which a command may have to ask for a password. */
+void chat_busy(struct chat *chat);
+void chat_idle(struct chat *chat);
 /* Sends a prompt and shows the reply. The exit status. */
 int chat_turn(struct chat *chat, struct span prompt);
 /* The same in the place of the last exchange, which has this id; see turn.h. */
