@@ -148,6 +148,12 @@ static void settle(struct chat *chat, const struct turn *t, const struct err *e)
 {
 	bool counts = t->begun && exchange_counts(&t->exchange);
 
+	/* They are remembered now; if somebody changes them again, that counts. A model that failed is
+	 * not, and is asked again. */
+	if (t->begun && !chat->no_save)
+		chat->at.title = NULL;
+	if (t->begun && !chat->no_save && t->exchange.status != STATUS_ERROR)
+		chat->at.model = NULL;
 	if (chat->no_save ? counts : t->begun && e->kind != ERR_UNSTORED)
 		forget_unsent(&chat->at);
 	else
@@ -213,6 +219,15 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 	chat_title_end(chat);
 	chat->show.session = chat->no_save ? NULL : at->id;
 	r = run_turn(chat, &t, &e);
+	if (chat->no_save) {
+		buf_add(&model, chat_model(chat).p, chat_model(chat).n);
+		t.model = model.p;
+		t.system = at->head.system;
+		r = turn_run_unsaved(&t, &at->how, &chat->tool.store, at->exists ? at->id : NULL,
+		                     &at->so_far, &e);
+	} else {
+		r = run_saved(chat, &t, &e);
+	}
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
 	settle(chat, &t, &e);

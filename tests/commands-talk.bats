@@ -431,6 +431,14 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	term_wait '^Model: other, of openai-compatible$'
 }
 
+@test "/model stays when its first prompt fails, and /retry asks it" {
+	answers "$(says a1)" "$(refuses 500 '{"error":"no room"}')" "$(says a2)" "$(says a3)"
+	term_start -x 120 mc-chat -n -s s
+	enter q1 '/model other' q2 /retry q3
+	same 'models asked' 'test-model other other other' "$(jq -r .body.model "$SERVER_LOG" | xargs)"
+	same 'history' 'q1 q2! < +other q2 q3' "$(story s)"
+}
+
 @test "/model takes aliases, and refuses that of another provider" {
 	export MC_CONFIG=$PWD/config.json
 	echo '{"aliases":{"quick":"small-model","loud":{"provider":"anthropic","model":"x"}}}' >config.json
