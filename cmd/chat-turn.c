@@ -114,9 +114,6 @@ static int run_turn(struct chat *chat, struct turn *t, struct err *e)
 	chat_busy(chat);
 	r = chat->no_save ? run_unsaved(chat, t, e) : run_saved(chat, t, e);
 	chat_idle(chat);
-	/* They are remembered now; if somebody changes them again, that counts. */
-	if (t->begun && !chat->no_save)
-		at->model = at->title = NULL;
 	return r;
 }
 
@@ -219,15 +216,6 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 	chat_title_end(chat);
 	chat->show.session = chat->no_save ? NULL : at->id;
 	r = run_turn(chat, &t, &e);
-	if (chat->no_save) {
-		buf_add(&model, chat_model(chat).p, chat_model(chat).n);
-		t.model = model.p;
-		t.system = at->head.system;
-		r = turn_run_unsaved(&t, &at->how, &chat->tool.store, at->exists ? at->id : NULL,
-		                     &at->so_far, &e);
-	} else {
-		r = run_saved(chat, &t, &e);
-	}
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
 	show_ended(&chat->show, &t, r, &e, status);
 	settle(chat, &t, &e);
