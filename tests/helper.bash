@@ -202,6 +202,16 @@ term_status() {
 	cat "$BATS_TEST_TMPDIR/term.status"
 }
 
+# kill_below PID: all that it started, and they did.
+kill_below() {
+	local child
+	for child in $(cat "/proc/$1/task/$1/children" 2>&-); do
+		kill -STOP "$child" 2>&- || true # it starts no more
+		kill_below "$child"
+		kill -KILL "$child" 2>&- || true
+	done
+}
+
 term_stop() {
 	local socket shell
 	[[ ${TERM_SOCKET-} ]] || return 0
@@ -209,8 +219,7 @@ term_stop() {
 	# What still runs is killed first: a process that the hang-up ends under
 	# LeakSanitizer can keep looking for leaks for ever.
 	shell=$(on_term display-message -p '#{pane_pid}') || true
-	# shellcheck disable=SC2046 # none or several
-	kill -KILL $(cat "/proc/$shell/task/$shell/children" 2>&-) 2>&- || true
+	kill_below "$shell"
 	on_term kill-server || true
 	rm -f "$socket" # tmux leaves it
 	TERM_SOCKET=
