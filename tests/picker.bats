@@ -287,6 +287,32 @@ last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 	done <<<$'TERM 143\nHUP 129\nINT 130'
 }
 
+@test "a crash leaves the terminal as it was, in a conversation, too" {
+	local name
+	three
+	export ASAN_OPTIONS=handle_segv=0
+	for name in SEGV QUIT; do
+		picking
+		selected three
+		kill -"$name" "$(<pid)"
+		term_status >status
+		same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
+		same 'screen' before "$(term_screen | head -n 1)"
+		refute term_shows '^Session:|three'
+	done
+	# shellcheck disable=SC2016
+	term_start bash -c 'stty -a >stty.before; bash -c "echo \$\$ >pid; exec mc-chat -s one"
+		stty -a >stty.after; exit 1'
+	term_wait '^Session: one '
+	term_type $'/sessions\n'
+	selected three
+	kill -SEGV "$(<pid)"
+	same 'exit status' 1 "$(term_status)"
+	same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
+	term_wait '^Session: one '
+	refute term_shows '^Session: +3/3|> three'
+}
+
 @test "a terminal that goes away ends it" {
 	three
 	ASAN_OPTIONS=detect_leaks=0 picking
@@ -331,6 +357,32 @@ child() { xargs -n 1 <"/proc/$1/task/$1/children" | head -n 1; }
 	selected two
 	term_keys Enter
 	term_wait '^Session: two '
+}
+
+@test "Ctrl-Z in /sessions, and the conversation goes on afterwards" {
+	three
+	term_start bash --norc -i
+	term_type $'PS1="% "; clear; stty -a >stty.before\n'
+	poll 30 test -s stty.before
+	term_type $'mc-chat -s one\n'
+	term_wait '^Session: one '
+	term_type $'/sessions\n'
+	selected three
+	term_keys C-z
+	term_wait 'Stopped +mc-chat -s one'
+	term_type $'stty -a >stty.stopped\n'
+	poll 30 test -s stty.stopped
+	same 'terminal settings' "$(<stty.before)" "$(<stty.stopped)"
+	term_type $'clear; fg\n'
+	selected three
+	term_keys Enter
+	term_wait '^Session: three '
+	term_type $'and on\n'
+	poll 30 stored 'and on' three
+	term_keys C-d
+	term_type $'stty -a >stty.after\n'
+	poll 30 test -s stty.after
+	same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
 }
 
 # Windows

@@ -29,6 +29,7 @@ static struct termios modes[QUIET + 1];
 
 static volatile sig_atomic_t state;
 static volatile sig_atomic_t away;    /* the shell has set the terminal as it likes it */
+static const char *volatile cover;    /* what takes it off the screen */
 static volatile sig_atomic_t resumed;
 static volatile sig_atomic_t noted;   /* bytes that were typed ahead when a Ctrl-C came */
 static volatile sig_atomic_t taken;   /* typed.n, for the handlers */
@@ -162,6 +163,8 @@ static void put_right(void)
 		tcflush(in, TCIFLUSH); /* the shell would take it for commands */
 		set(USUAL);
 	}
+	if (cover)
+		put(cover);
 	put(ALL_OFF);
 }
 
@@ -278,6 +281,16 @@ void mode_end(void)
 	leave_signals();
 	in = out = -1;
 	buf_release(&typed);
+}
+
+bool mode_begun(void)
+{
+	return in >= 0;
+}
+
+void mode_cover(const char *sequence)
+{
+	cover = sequence;
 }
 
 bool mode_resumed(void)

@@ -52,6 +52,12 @@ void mode_give(struct buf *keys);
  * (a pasted one; without `paste`, one behind a backslash). */
 void mode_hold(void);
 
+/* Whether a conversation has begun, and not ended. */
+bool mode_begun(void);
+/* Something covers the screen; the sequence takes it off, and is written first when the terminal
+ * is put right after another end. NULL: nothing does any more. */
+void mode_cover(const char *sequence);
+
 /* Whether the process was stopped and goes on, since this was last asked: what stood on the
  * screen's last line is to be drawn again. */
 bool mode_resumed(void);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "tty/mode.h"
 #include "tty/picker-parts.h"
 #include "tty/screen.h"
 
@@ -248,19 +249,34 @@ static enum picker_end go_on(struct running *r, struct err *e)
 	return PICKER_LEFT;
 }
 
-static int run(struct running *r, struct err *e)
+static enum picker_end go_on_to_the_end(struct running *r, struct err *e)
 {
 	struct sigaction old[NWAKING];
 	enum picker_end end = PICKER_GOES_ON;
 
-	if (be_raw(r, e) < 0)
-		return -1;
 	wake_by_signals(r, old);
 	screen_open(&r->screen, r->t->out);
+	mode_cover(screen_rescue(&r->screen));
 	while (end == PICKER_GOES_ON)
 		end = go_on(r, e);
 	give_back(r);
+	mode_cover(NULL);
 	sleep_through_signals(r, old);
+	return end;
+}
+
+/* In a conversation or not: after a crash the terminal is as it was before. */
+static int run(struct running *r, struct err *e)
+{
+	bool alone = !mode_begun();
+	enum picker_end end = PICKER_LEFT;
+
+	if (alone && mode_begin(r->t->in, r->t->out, false, e) < 0)
+		return -1;
+	if (be_raw(r, e) == 0)
+		end = go_on_to_the_end(r, e);
+	if (alone)
+		mode_end();
 	return e->kind != ERR_NONE ? -1 : end == PICKER_PICKED;
 }
 

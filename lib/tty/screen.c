@@ -145,6 +145,12 @@ int screen_draw(struct screen *s, const struct buf *rows, size_t column, struct 
 	return r;
 }
 
+const char *screen_rescue(const struct screen *s)
+{
+	return s->second ? SECOND_OFF CURSOR_ON WRAP_ON KEYS_PASTE_OFF
+	                 : "\r\033[J" CURSOR_ON WRAP_ON KEYS_PASTE_OFF;
+}
+
 void screen_hide(struct screen *s)
 {
 	char up[32] = "", all[128];

@@ -35,6 +35,8 @@ void screen_measure(struct screen *s);
 void screen_forget(struct screen *s);
 /* Draws `rows`, s->rows of them. The cursor goes to that column of the first. */
 int screen_draw(struct screen *s, const struct buf *rows, size_t column, struct err *e);
+/* What gives the terminal back, as far as that can be said beforehand: for a crash. */
+const char *screen_rescue(const struct screen *s);
 /* Gives the terminal back, and what is held. It may be drawn on again. */
 void screen_hide(struct screen *s);
 
