@@ -68,15 +68,16 @@ static int find(struct chat *chat, struct err *e)
 	return r < 0 ? -1 : store(chat, &title, &usage, e);
 }
 
-/* A group of its own: what is typed at the terminal is not meant for it. */
+/* A group of its own: what is typed at the terminal is not meant for it. And it has no business
+ * there, so that whatever ends it must not put the terminal right. */
 static void be_apart(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
 	int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setpgid(0, 0);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		signal(signals[i], SIG_DFL);
+	for (int sig = 1; sig < 32; sig++)
+		if (sig != SIGPIPE) /* a server that goes away is no end */
+			signal(sig, SIG_DFL);
 	for (int fd = STDIN_FILENO; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
 		dup2(nowhere, fd);
 	alarm(PATIENCE);
