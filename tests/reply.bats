@@ -186,6 +186,26 @@ run() {
 	same 'prompts' $'q1\necho run by the shell' "$(prompts s)"
 }
 
+@test "Ctrl-Z in a reply: also a shell that sets no modes by itself has them as they were" {
+	command -v dash >/dev/null || skip 'dash is not installed'
+	answers "$(until_file go one)"
+	term_start env 'PS1=$ ' dash -i
+	run 'stty -g >before'
+	run 'mc-chat -n -s s'
+	enter q1
+	term_wait '^one$'
+	term_keys C-z
+	term_wait 'Stopped'
+	run 'stty -g >after'
+	poll 30 test -s after
+	same 'the mode' "$(<before)" "$(<after)"
+	run fg
+	touch go
+	term_wait 'end$'
+	at_prompt
+	same 'stored' complete "$(exchange s .status)"
+}
+
 @test "Ctrl-Z at the prompt, and fg shows it again" {
 	export MC_PROVIDER=echo
 	shell

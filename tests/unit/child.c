@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -128,8 +129,34 @@ static void test_apart(void)
 	is_int(child_end(&c, &w, &e), -1, "it is told to end");
 }
 
+/* It fails because of the same Ctrl-C, and is gone before anybody looks. */
+static void test_faster(void)
+{
+	struct child c = CHILD_INIT;
+	struct child_wait w = { .limit = 30000 };
+	struct err e = ERR_INIT;
+	char *argv[4];
+	siginfo_t info;
+	int ends[2];
+
+	shell("exit 130", argv);
+	c.argv = argv;
+	c.envp = environ;
+	if (pipe(ends) < 0 || write(ends[1], "", 1) < 0)
+		tap_note("cannot make a pipe");
+	w.stop_fd = ends[0];
+	is_int(child_start(&c), 0, "one that ends at once");
+	while (waitid(P_PID, (id_t)c.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	is_int(child_end(&c, &w, &e), -1, "has failed");
+	is_err(&e, ERR_INTERRUPTED, "interrupted", "because the user stopped it");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
+	test_faster();
 	signal(SIGPIPE, SIG_IGN);
 	test_ends();
 	test_input();
