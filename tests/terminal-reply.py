@@ -380,7 +380,9 @@ def stages():
     with silent_listener() as s:
         port = s.getsockname()[1]
         mute = chat(MC_BASE_URL=f"https://127.0.0.1:{port}/v1", MC_PROVIDER="openai-compatible")
-        stops("while connecting", mute, lambda t: s.accept(), [("hi", "interrupted", "")])
+        taken = []
+        stops("while connecting", mute, lambda t: taken.append(s.accept()), [("hi", "interrupted", "")])
+        taken[0][0].close()
     stops("before anything came", chat(**server.at("never")), requested(requests()), [("hi", "interrupted", "")])
     stops("while the indicator runs", chat(**server.at("never")), lambda t: t.wait(r"… 1 s".encode()),
           [("hi", "interrupted", "")])
