@@ -8,23 +8,26 @@
 
 #include "applet.h"
 #include "base/clock.h"
+#include "page.h"
 #include "store/index.h"
 #include "store/session.h"
 #include "tool.h"
 #include "tty/neutral.h"
 
-enum { O_JSON = OPT_LONG, O_STATUS };
+enum { O_JSON = OPT_LONG, O_NO_PAGER, O_STATUS };
 
 static const struct opt opts[] = {
 	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
+	{ O_NO_PAGER, "no-pager", NULL, ARG_NONE, "print to the terminal itself, not in a pager" },
 	{ O_STATUS, "status", NULL, ARG_NONE, "print what the session is, not what it holds" },
 	{ 0 },
 };
 
 struct request {
 	long last; /* 0: all */
-	bool json, status;
+	bool json, status, no_pager;
+	const struct config *config;
 };
 
 static int read_options(const struct cli *c, struct request *rq, struct err *e)
@@ -37,6 +40,7 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 			break;
 		case O_JSON: rq->json = true; break;
 		case O_STATUS: rq->status = true; break;
+		case O_NO_PAGER: rq->no_pager = true; break;
 		}
 	if (rq->last && rq->status)
 		return err_set(e, ERR_USAGE, "--last and --status exclude each other");
@@ -47,14 +51,22 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 
 /* ---- the conversation ---- */
 
+/* Something is about to be printed. */
+static void begin_output(const struct request *rq)
+{
+	if (!rq->no_pager)
+		page_begin(rq->config);
+}
+
 /* The stored bytes of every valid record, of a type that we do not know too. */
-static bool print_records(const struct store *s, const char *id, const struct jsonl *j)
+static bool print_records(const struct request *rq, const struct store *s, const char *id,
+                          const struct jsonl *j)
 {
 	bool whole = true;
 	struct span line;
 	size_t at = 0;
 
-	for (size_t start = 0; jsonl_next(j, &at, &line); start = at) {
+	for (size_t start = 0; !ferror(stdout) && jsonl_next(j, &at, &line); start = at) {
 		struct record r;
 
 		if (!history_record(s, id, j, start, &r)) {
@@ -62,6 +74,7 @@ static bool print_records(const struct store *s, const char *id, const struct js
 			continue;
 		}
 		record_release(&r);
+		begin_output(rq);
 		print_json((struct span){ line.p, line.n + 1 });
 	}
 	return whole;
@@ -110,6 +123,7 @@ static int print_turns(const struct request *rq, const struct store *s, const ch
 			whole = false;
 			continue;
 		}
+		begin_output(rq);
 		print_turn(j, t.offsets[i], &r, rq->json, !*any);
 		*any = true;
 		record_release(&r);
@@ -230,7 +244,7 @@ static int print_session(const struct request *rq, const struct store *s, const 
 	if (rq->status)
 		status = print_status(rq, s, id, &j, busy > 0, &e);
 	else if (rq->json && !rq->last)
-		status = print_records(s, id, &j) ? EXIT_DONE : EXIT_FAILED;
+		status = print_records(rq, s, id, &j) ? EXIT_DONE : EXIT_FAILED;
 	else
 		status = print_turns(rq, s, id, &j, any, &e);
 	jsonl_unmap(&j);
@@ -239,9 +253,9 @@ static int print_session(const struct request *rq, const struct store *s, const 
 
 static int run(const struct cli *c)
 {
-	struct request rq = { 0 };
-	struct err e = ERR_INIT;
 	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } };
+	struct request rq = { .config = &t.config };
+	struct err e = ERR_INIT;
 	int status = EXIT_DONE;
 	bool any = false;
 
@@ -255,6 +269,7 @@ static int run(const struct cli *c)
 		if (status == EXIT_DONE)
 			status = one;
 	}
+	status = page_end(status);
 	tool_close(&t);
 	return status;
 }

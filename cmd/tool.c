@@ -15,6 +15,7 @@
 #include "store/session.h"
 #include "talk/endpoint.h"
 #include "tty/neutral.h"
+#include "tty/pager.h"
 #include "tty/term.h"
 
 #define FOR_NOW_MAX 80 /* columns */
@@ -44,7 +45,7 @@ void say(const char *sentence)
 	struct buf b = BUF_INIT;
 
 	unsay();
-	if (isatty(STDERR_FILENO))
+	if (isatty(STDERR_FILENO) || pager_holds_errors())
 		neutral_add(&b, span_str(sentence));
 	else
 		buf_adds(&b, sentence);
@@ -177,7 +178,7 @@ void tool_close(struct tool *t)
 
 bool at_terminal(void)
 {
-	return isatty(STDOUT_FILENO);
+	return isatty(STDOUT_FILENO) || pager_is_open();
 }
 
 bool with_person(void)
@@ -326,6 +327,12 @@ int output_error(void)
 	if (!write_error && ferror(stdout))
 		write_error = EIO;
 	return write_error ? write_error : incomplete ? ENOMEM : 0;
+}
+
+void forget_output_error(void)
+{
+	clearerr(stdout);
+	write_error = 0;
 }
 
 void print_json(struct span lines)

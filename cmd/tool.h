@@ -67,7 +67,7 @@ int check_choice(const struct session_choice *choice, struct err *e);
 int describe_session(struct session_head *head, const struct session_choice *choice,
                      const struct config *config, struct buf *cwd, struct err *e);
 
-/* Whether stdout is a terminal; both stdout and stderr are. */
+/* Whether stdout is a terminal, or a pager on one; both stdout and stderr are a terminal. */
 bool at_terminal(void);
 bool with_person(void);
 
@@ -77,6 +77,8 @@ void print_buf(FILE *f, struct buf *b);
 void print_now(void);
 /* Why not all that was to go to stdout is written out: an errno; 0: it is. */
 int output_error(void);
+/* What was lost of it so far is no error: nobody wanted to read it. */
+void forget_output_error(void);
 
 /* JSON lines to stdout: exact, or escaped where a terminal would obey them. */
 void print_json(struct span lines);

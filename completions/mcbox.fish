@@ -132,6 +132,8 @@ complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s n -l last -x -d 
 complete -c mc-session-cat -s n -l last -x -d 'print the last N exchanges only'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l json -d 'print the stored records, one a line'
 complete -c mc-session-cat -l json -d 'print the stored records, one a line'
+complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l no-pager -d 'print to the terminal itself, not in a pager'
+complete -c mc-session-cat -l no-pager -d 'print to the terminal itself, not in a pager'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l status -d 'print what the session is, not what it holds'
 complete -c mc-session-cat -l status -d 'print what the session is, not what it holds'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s h -l help -d 'show this help'

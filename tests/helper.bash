@@ -22,7 +22,7 @@ fresh() {
 		case $name in
 		MC_* | XDG_* | *_proxy | *_PROXY | LC_*) unset "$name" ;;
 		ANTHROPIC_* | OPENAI_* | GEMINI_* | GOOGLE_* | SSL_CERT_*) unset "$name" ;;
-		NO_COLOR | COLUMNS | LINES | INPUTRC | TMUX | TMUX_*) unset "$name" ;;
+		NO_COLOR | COLUMNS | LINES | INPUTRC | PAGER | LESS* | LV | TMUX | TMUX_*) unset "$name" ;;
 		esac
 	done < <(compgen -e)
 	export PATH=${MCBOX_BIN_DIR:-$ROOT}:$PATH

@@ -147,7 +147,8 @@ environment = {name: value for name, value in os.environ.items()
                if not re.match("(MC|ANTHROPIC|OPENAI|GEMINI|GOOGLE|XDG|LC|TMUX)_|TMUX$|COLUMNS$|LINES$|LANG", name)
                and not name.lower().endswith("_proxy")}
 environment |= {"PATH": os.environ.get("MCBOX_BIN_DIR", ROOT) + ":" + os.environ["PATH"],
-                "HOME": place, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "MC_RETRIES": "0"}
+                "HOME": place, "LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "MC_RETRIES": "0",
+                "MC_PAGER": "cat"}
 
 
 def path(name):

@@ -78,7 +78,7 @@ def fresh():
     # So that tests/run's SIGTERM leaves nothing behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ.update(HOME=str(place), MC_SESSIONS_DIR=str(place / "sessions"), LC_ALL="C.UTF-8",
-                      TZ="UTC", ASAN_OPTIONS="detect_leaks=0", PATH=f"{BIN}:{os.environ['PATH']}")
+                      TZ="UTC", MC_PAGER="cat", ASAN_OPTIONS="detect_leaks=0", PATH=f"{BIN}:{os.environ['PATH']}")
     os.umask(0o077)
     os.chdir(place)
     note(f"seed {SEED}")
