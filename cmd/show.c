@@ -73,20 +73,6 @@ static void flush_held(struct show *s)
 	buf_clear(&s->held);
 }
 
-/* How much of `text` is there in whole characters; a piece may end within one. */
-static size_t whole_characters(struct span text)
-{
-	uint32_t c;
-
-	for (size_t back = 1; back <= 3 && back <= text.n; back++) {
-		size_t at = text.n - back;
-
-		if (((unsigned char)text.p[at] & 0xc0) != 0x80)
-			return utf8_decode(text.p + at, back, &c) == 0 ? at : text.n;
-	}
-	return text.n;
-}
-
 static void show_event(struct show *s, enum talk_part part, struct span piece)
 {
 	size_t n;
@@ -96,7 +82,7 @@ static void show_event(struct show *s, enum talk_part part, struct span piece)
 	s->held_part = part;
 	buf_add(&s->held, piece.p, piece.n);
 	note_oom(s, &s->held);
-	n = whole_characters(buf_span(&s->held));
+	n = utf8_whole(buf_span(&s->held));
 	put_text_event(s, part, (struct span){ s->held.p, n });
 	buf_drop(&s->held, n);
 }

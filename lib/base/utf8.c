@@ -159,3 +159,16 @@ struct span utf8_head(struct span s, size_t max, bool *cut)
 	}
 	return (struct span){ s.p, i };
 }
+
+size_t utf8_whole(struct span text)
+{
+	uint32_t c;
+
+	for (size_t back = 1; back <= 3 && back <= text.n; back++) {
+		size_t at = text.n - back;
+
+		if (((unsigned char)text.p[at] & 0xc0) != 0x80)
+			return utf8_decode(text.p + at, back, &c) == 0 ? at : text.n;
+	}
+	return text.n;
+}

@@ -33,6 +33,10 @@ void utf8_clean(struct buf *b);
 /* How many bytes of `s` are not UTF-8. */
 size_t utf8_bad(struct span s);
 
+/* How many bytes of `s` are whole characters, or none: all but the beginning of one that is not
+ * all there, as at the end of a piece. What is before it can be made clean by itself. */
+size_t utf8_whole(struct span s);
+
 /* The first `max` characters (not bytes) of `s`; *cut says whether there were more. */
 struct span utf8_head(struct span s, size_t max, bool *cut);
 

@@ -69,6 +69,28 @@ bool history_record(const struct store *s, const char *id, const struct jsonl *j
 	return false;
 }
 
+static bool is_exchange(struct span line, struct span id, struct record *r)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!memmem(line.p, line.n, id.p, id.n) || record_parse(line, r, &ignored) < 0)
+		return false;
+	if (r->type == RECORD_EXCHANGE && span_same(r->exchange.id, id))
+		return true;
+	record_release(r);
+	return false;
+}
+
+bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id, struct record *r)
+{
+	struct span line;
+
+	while (end > from && jsonl_prev(j, &end, &line))
+		if (is_exchange(line, id, r))
+			return true;
+	return false;
+}
+
 static void copy_change(struct buf *to, struct span value)
 {
 	if (!value.p)

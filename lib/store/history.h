@@ -52,6 +52,10 @@ void turns_release(struct turns *t);
 bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
                     struct record *r);
 
+/* Reads the last exchange of this id from offset `from` to `end`, in the conversation or not. All
+ * that is behind it is read. */
+bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id, struct record *r);
+
 /*
  * A whole session in memory. The spans of `summary` point into it, and so stay
  * good until conversation_release().

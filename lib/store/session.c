@@ -38,31 +38,17 @@ int session_is_there(const struct session *x, struct err *e)
 	return err_sys(e, errno, "cannot examine session '%s'", x->id);
 }
 
-static bool is_exchange(struct span line, struct span id)
-{
-	struct err ignored = ERR_INIT;
-	struct record r;
-	bool is;
-
-	if (!memmem(line.p, line.n, id.p, id.n) || record_parse(line, &r, &ignored) < 0)
-		return false;
-	is = r.type == RECORD_EXCHANGE && span_same(r.exchange.id, id);
-	record_release(&r);
-	return is;
-}
-
 /* A crash between storing an exchange and dropping its spool leaves both, and must not
  * make two of it. That the spool was dropped may be lost with the power even when later
  * turns are not, so that it need not be the last one. */
 static bool stored_already(const struct jsonl *j, struct span id)
 {
-	struct span line;
-	size_t at = j->n;
+	struct record r;
+	bool found = history_find(j, 0, j->n, id, &r);
 
-	while (jsonl_prev(j, &at, &line))
-		if (is_exchange(line, id))
-			return true;
-	return false;
+	if (found)
+		record_release(&r);
+	return found;
 }
 
 static int store_interrupted(struct session *x, const struct exchange *cut, struct err *e)

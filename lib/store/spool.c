@@ -60,6 +60,14 @@ void spool_remove(int dir)
 	unlinkat(dir, SPOOL_FILE, 0);
 }
 
+static void begin_exchange(struct exchange *x)
+{
+	memset(x, 0, sizeof(*x));
+	x->status = STATUS_INTERRUPTED;
+	x->duration = -1;
+	x->usage = (struct usage)USAGE_NONE;
+}
+
 static int parse_head(struct span line, struct spool *sp, struct exchange *x, struct err *e)
 {
 	if (json_parse_object(line, &sp->head, e) < 0)
@@ -72,6 +80,13 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	    x->timestamp < 0 || x->timestamp > TIME_MAX)
 		return err_set(e, ERR_DAMAGED, "its first line is no exchange");
 	return record_parse_attachments(sp->head, x, e);
+}
+
+int spool_head(struct spool *sp, struct span line, struct exchange *x, struct err *e)
+{
+	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL };
+	begin_exchange(x);
+	return parse_head(line, sp, x, e);
 }
 
 /* The head's bytes after which the answer starts; the file may have been cut
@@ -99,10 +114,7 @@ int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e)
 	int fd, r;
 
 	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL };
-	memset(x, 0, sizeof(*x));
-	x->status = STATUS_INTERRUPTED;
-	x->duration = -1;
-	x->usage = (struct usage)USAGE_NONE;
+	begin_exchange(x);
 	fd = place_file(dir, SPOOL_FILE, O_RDONLY, e);
 	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
 		err_clear(e);

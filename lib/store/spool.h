@@ -29,6 +29,8 @@ struct spool {
 	struct json_object *head;
 };
 int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e);
+/* Its first line alone, as that of a turn which may still be running: *x has no answer. */
+int spool_head(struct spool *sp, struct span line, struct exchange *x, struct err *e);
 void spool_release(struct spool *sp);
 
 #endif

@@ -1,0 +1,391 @@
+#include "store/follow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "store/lock.h"
+#include "store/place.h"
+#include "store/spool.h"
+
+#define PART 65536    /* bytes read at once */
+#define DOUBT_MS 1000 /* a turn that says nothing for so long may be nobody's */
+#define HASH_BEGIN UINT64_C(14695981039346656037) /* FNV-1a, as in span_hash() */
+#define HASH_STEP UINT64_C(1099511628211)
+
+static void tell(struct follow *f, const struct follow_event *ev)
+{
+	f->found = true;
+	f->tell(f->ctx, ev);
+}
+
+/* ---- the running turn ---- */
+
+static void note_told(struct follow_turn *t, struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		t->hash = (t->hash ^ (unsigned char)text.p[i]) * HASH_STEP;
+	t->told += text.n;
+}
+
+/* All that is held, or what of it is whole characters, made UTF-8 as the record will be. */
+static int tell_text(struct follow *f, bool all, struct err *e)
+{
+	struct follow_turn *t = &f->turn;
+	size_t n = all ? t->held.n : utf8_whole(buf_span(&t->held));
+	struct buf clean = BUF_INIT;
+
+	utf8_add_clean(&clean, (struct span){ t->held.p, n });
+	if (buf_check(&t->held, e) < 0 || buf_check(&clean, e) < 0) {
+		buf_release(&clean);
+		return -1;
+	}
+	note_told(t, buf_span(&clean));
+	if (clean.n)
+		tell(f, &(struct follow_event){ .kind = FOLLOW_TEXT, .text = buf_span(&clean) });
+	buf_drop(&t->held, n);
+	buf_release(&clean);
+	return 0;
+}
+
+static int read_reply(struct follow *f, struct err *e)
+{
+	struct follow_turn *t = &f->turn;
+	ssize_t n = 1;
+
+	while (t->running && n > 0) {
+		char *to = buf_room(&t->held, PART);
+
+		if (!to)
+			return err_oom(e);
+		n = pread(t->fd, to, PART, (off_t)t->read);
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot read '%s/%s/" SPOOL_FILE "'", f->store->dir, f->id);
+		if (n <= 0)
+			continue;
+		t->held.n += (size_t)n;
+		t->read += (size_t)n;
+		t->moved = clock_steady_ms();
+		if (tell_text(f, false, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
+{
+	if (tell_text(f, true, e) < 0)
+		return -1;
+	f->turn.running = false;
+	f->turn.cut = true;
+	tell(f, &(struct follow_event){ .kind = how });
+	return 0;
+}
+
+/* Whether its file still has its name; another one of that name is another turn's. */
+static bool has_name(const struct follow *f)
+{
+	struct stat named, open_one;
+
+	return f->turn.fd >= 0 && fstat(f->turn.fd, &open_one) == 0 &&
+	       fstatat(f->dir, SPOOL_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == open_one.st_dev && named.st_ino == open_one.st_ino;
+}
+
+/* ---- the history ---- */
+
+static void describe_turn(const struct follow_turn *t, const struct exchange *x,
+                          struct follow_event *ev)
+{
+	struct span told = { x->answer.p, t->told };
+
+	ev->begun = t->id.n && span_same(x->id, buf_span(&t->id));
+	ev->cut = ev->begun && t->cut;
+	ev->rest = x->answer;
+	if (!ev->begun)
+		return;
+	ev->differs = t->told > x->answer.n || (t->told && span_hash(told) != t->hash);
+	if (!ev->differs && t->told)
+		ev->rest = (struct span){ x->answer.p + t->told, x->answer.n - t->told };
+}
+
+static int tell_record(struct follow *f, size_t at, struct span line, const struct record *r,
+                       struct err *e)
+{
+	struct follow_event ev = { .kind = FOLLOW_RECORD, .record = r, .line = line, .at = at };
+
+	if (r->type == RECORD_EXCHANGE) {
+		describe_turn(&f->turn, &r->exchange, &ev);
+		f->turn.running = f->turn.running && !ev.begun;
+		buf_clear(&f->last);
+		buf_add(&f->last, r->exchange.id.p, r->exchange.id.n);
+	}
+	tell(f, &ev);
+	return buf_check(&f->last, e);
+}
+
+static int tell_records(struct follow *f, struct err *e)
+{
+	const struct jsonl *j = &f->history;
+	struct span line;
+
+	for (size_t start = f->at; jsonl_next(j, &f->at, &line); start = f->at) {
+		struct record r;
+		int told;
+
+		if (!history_record(f->store, f->id, j, start, &r))
+			continue;
+		told = tell_record(f, start, (struct span){ line.p, line.n + 1 }, &r, e);
+		record_release(&r);
+		if (told < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_history(struct follow *f, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(f->fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine session '%s'", f->id);
+	if ((size_t)st.st_size < f->history.mapped)
+		return err_set(e, ERR_FAILED, "the history of session '%s' was cut short", f->id);
+	if ((size_t)st.st_size > f->history.mapped) {
+		jsonl_unmap(&f->history);
+		if (jsonl_map(&f->history, f->fd, e) < 0)
+			return err_prefix(e, "session '%s'", f->id);
+	}
+	return tell_records(f, e);
+}
+
+/* ---- a turn begins ---- */
+
+/* Reads up to the first newline. 0: it is not there yet. */
+static int read_head(int fd, struct buf *b, struct err *e)
+{
+	for (;;) {
+		char *to = buf_room(b, PART);
+		ssize_t n;
+		char *end;
+
+		if (!to)
+			return err_oom(e);
+		n = pread(fd, to, PART, (off_t)b->n);
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot read it");
+		if (n <= 0)
+			return 0;
+		end = memchr(to, '\n', (size_t)n);
+		b->n = end ? (size_t)(end - b->p) : b->n + (size_t)n;
+		if (end)
+			return 1;
+	}
+}
+
+/* `fd` becomes the turn's. */
+static void take_turn(struct follow *f, int fd, size_t head, const struct exchange *x, bool running)
+{
+	struct follow_turn *t = &f->turn;
+
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = fd;
+	t->running = running;
+	t->cut = false;
+	t->read = head;
+	t->told = 0;
+	t->hash = HASH_BEGIN;
+	t->moved = clock_steady_ms();
+	buf_clear(&t->held);
+	buf_clear(&t->id);
+	if (x)
+		buf_add(&t->id, x->id.p, x->id.n);
+}
+
+static bool is_between(const struct jsonl *j, size_t from, size_t end, struct span id)
+{
+	struct record r;
+
+	if (!history_find(j, from, end, id, &r))
+		return false;
+	record_release(&r);
+	return true;
+}
+
+/*
+ * All that was stored before it is told first. That may be this turn itself: it was, or has
+ * become, the last one when its file was opened, and others may have followed since. Only a file
+ * that was there before the first look can be older: another writer's crash left it.
+ */
+static int begin_turn(struct follow *f, int fd, size_t head, const struct exchange *x, struct err *e)
+{
+	bool stored = span_same(buf_span(&f->last), x->id);
+	size_t from = f->looked ? f->at : 0;
+
+	if (read_history(f, e) < 0) {
+		close(fd);
+		return -1;
+	}
+	stored = stored || is_between(&f->history, from, f->at, x->id);
+	take_turn(f, fd, head, x, !stored);
+	if (stored)
+		return 0;
+	tell(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
+	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0)
+		return -1;
+	if (!f->looked)
+		f->turn.moved -= DOUBT_MS; /* one that was there already is doubted at once */
+	return 0;
+}
+
+/* What cannot be read as a turn is told once; the next writer puts it aside. */
+static int refuse_turn(struct follow *f, int fd, const struct err *why)
+{
+	store_notice(f->store, "%s/%s/" SPOOL_FILE " is damaged (%s)", f->store->dir, f->id, why->msg);
+	take_turn(f, fd, 0, NULL, false);
+	return 0;
+}
+
+static int look_for_turn(struct follow *f, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct buf head = BUF_INIT;
+	struct exchange x;
+	struct spool sp;
+	int fd = place_file(f->dir, SPOOL_FILE, O_RDONLY, &why), r;
+
+	if (fd < 0)
+		return 0; /* most often there is none; and a link is refused by the next writer */
+	r = read_head(fd, &head, e);
+	if (r > 0 && buf_check(&head, e) < 0)
+		r = -1;
+	if (r <= 0) {
+		close(fd);
+	} else {
+		r = spool_head(&sp, buf_span(&head), &x, &why);
+		r = r < 0 ? refuse_turn(f, fd, &why) : begin_turn(f, fd, head.n + 1, &x, e);
+		spool_release(&sp);
+	}
+	buf_release(&head);
+	return r < 0 ? -1 : 0;
+}
+
+/* ---- a turn that nobody runs ---- */
+
+/* /proc/locks tells nothing of a holder in another container or on another machine; but its
+ * lock keeps ours out. */
+static bool is_held(const struct follow *f)
+{
+	if (lock_holder(f->fd) > 0)
+		return true;
+	if (flock(f->fd, LOCK_SH | LOCK_NB) < 0)
+		return true;
+	flock(f->fd, LOCK_UN);
+	return false;
+}
+
+/* A writer that has let the lock go has stored the turn before, and taken its file away. */
+static int doubt_turn(struct follow *f, struct err *e)
+{
+	bool named;
+
+	if (!f->turn.running || clock_steady_ms() - f->turn.moved < DOUBT_MS)
+		return 0;
+	f->turn.moved = clock_steady_ms();
+	if (is_held(f))
+		return 0;
+	named = has_name(f);
+	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
+		return -1;
+	return f->turn.running ? end_turn(f, named ? FOLLOW_CUT : FOLLOW_LOST, e) : 0;
+}
+
+/* ---- a look ---- */
+
+static int look_at_turns(struct follow *f, struct err *e)
+{
+	bool named = has_name(f);
+
+	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
+		return -1;
+	if (f->turn.running && !named && end_turn(f, FOLLOW_LOST, e) < 0)
+		return -1;
+	if (!named && look_for_turn(f, e) < 0)
+		return -1;
+	return doubt_turn(f, e);
+}
+
+/* The name was looked at before the rest, so that nothing of the old file is missed. */
+static int judge_name(const struct follow *f, const struct stat *named, int errnum, struct err *e)
+{
+	struct stat st;
+
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		return err_set(e, ERR_GONE, "session '%s' was removed", f->id);
+	if (errnum)
+		return err_sys(e, errnum, "cannot examine session '%s'", f->id);
+	if (fstat(f->fd, &st) == 0 && st.st_dev == named->st_dev && st.st_ino == named->st_ino)
+		return 0;
+	return err_set(e, ERR_GONE, "the history of session '%s' was replaced, by a repair or by "
+	               "another session of its name", f->id);
+}
+
+int follow_look(struct follow *f, struct err *e)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	struct stat named;
+	int errnum;
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, f->id);
+	errnum = fstatat(f->store->fd, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+	f->found = false;
+	if ((f->turns ? look_at_turns(f, e) : read_history(f, e)) < 0)
+		return -1;
+	f->looked = true;
+	return judge_name(f, &named, errnum, e);
+}
+
+enum watch_result follow_wait(struct follow *f, int stop_fd, int out_fd)
+{
+	return watch_wait(&f->watch, f->found, f->turn.running, stop_fd, out_fd);
+}
+
+int follow_open(struct follow *f, const struct store *s, const char *id, struct err *e)
+{
+	*f = (struct follow){ .store = s, .dir = -1, .turn = { .fd = -1, .id = BUF_INIT, .held = BUF_INIT },
+		                  .last = BUF_INIT, .watch = { .fd = -1 } };
+	snprintf(f->id, sizeof(f->id), "%s", id);
+	f->fd = history_open(s, id, O_RDONLY, &f->dir, e);
+	if (f->fd < 0)
+		return -1;
+	watch_begin(&f->watch, f->dir); /* before the first look, so that nothing is missed */
+	if (jsonl_map(&f->history, f->fd, e) == 0) {
+		f->at = f->history.n;
+		return 0;
+	}
+	follow_close(f);
+	return err_prefix(e, "session '%s'", id);
+}
+
+void follow_close(struct follow *f)
+{
+	jsonl_unmap(&f->history);
+	watch_end(&f->watch);
+	if (f->turn.fd >= 0)
+		close(f->turn.fd);
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->dir >= 0)
+		close(f->dir);
+	f->turn.fd = f->fd = f->dir = -1;
+	buf_release(&f->turn.id);
+	buf_release(&f->turn.held);
+	buf_release(&f->last);
+}

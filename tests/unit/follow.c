@@ -1,0 +1,237 @@
+#include "store/follow.h"
+
+#include <errno.h>
+#include <sys/file.h>
+
+#include "data.h"
+#include "store/session.h"
+#include "store/spool.h"
+#include "tap.h"
+#include "temp.h"
+
+/*
+ * A writer does one step after the other, and the follower looks after some of them: after
+ * which, and when it began, must make no difference to what is told in the end.
+ */
+enum file { HISTORY, SPOOL, GONE };
+struct step {
+	enum file file;
+	const char *text; /* is appended to it */
+};
+
+#define HEAD(id) "{\"type\":\"exchange\",\"id\":\"" id "\",\"timestamp\":1,\"query\":\"q\",\"model\":\"m\"}\n"
+#define RECORD(id, answer) "{\"type\":\"exchange\",\"id\":\"" id "\",\"timestamp\":1,\"query\":\"q\"," \
+	"\"answer\":\"" answer "\",\"model\":\"m\",\"status\":\"complete\"}\n"
+
+static const struct step steps[] = {
+	{ HISTORY, RECORD("a", "first") },
+	{ SPOOL, "{\"type\":\"exchange\",\"id\":\"b\",\"time" },
+	{ SPOOL, "stamp\":1,\"query\":\"q\",\"model\":\"m\"}\n" },
+	{ SPOOL, "one\n\xc3" },
+	{ SPOOL, "\xa9 two \xff" },
+	{ HISTORY, RECORD("b", "one\\n\303\251 two \357\277\275 three") }, /* more than was spooled */
+	{ GONE, NULL },
+	{ SPOOL, HEAD("c") "half" },
+	{ HISTORY, "{\"type\":\"rewind\",\"timestamp\":1,\"to\":null}\n" RECORD("c", "half") },
+	{ GONE, NULL },
+	{ HISTORY, RECORD("d", "at once") "{\"type\":\"exch" },
+	{ HISTORY, "ange\"}\n{\"type\":\"new\"}\n" },
+};
+#define NSTEPS (sizeof(steps) / sizeof(steps[0]))
+static const char all[] = "<a>first.<b>one\n\303\251 two \357\277\275 three.<c>half.<d>at once.";
+
+static struct store here = { .dir = ".", .fd = -1, .stop_fd = -1 };
+
+static void add_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	if (write(fd, text, strlen(text)) < 0)
+		perror(path);
+	close(fd);
+}
+
+static void do_step(const struct step *s)
+{
+	if (s->file == GONE)
+		unlink("s/" SPOOL_FILE);
+	else
+		add_to(s->file == HISTORY ? "s/" HISTORY_FILE : "s/" SPOOL_FILE, s->text);
+}
+
+/* Begins the session anew. The lock is held, as a writer has it. */
+static int make_session(void)
+{
+	int fd;
+
+	mkdir("s", 0700);
+	unlink("s/" SPOOL_FILE);
+	unlink("s/" HISTORY_FILE);
+	add_to("s/" HISTORY_FILE, "{\"type\":\"session\",\"version\":1,\"id\":\"s\",\"createdAt\":5,\"cwd\":\"/w\","
+	       "\"provider\":\"echo\",\"model\":\"m\"}\n");
+	fd = open("s/" HISTORY_FILE, O_RDWR | O_CLOEXEC);
+	flock(fd, LOCK_EX);
+	return fd;
+}
+
+static void add_whole(struct buf *b, const struct exchange *x)
+{
+	buf_addf(b, "<%.*s>%.*s.", (int)x->id.n, x->id.p, (int)x->answer.n, x->answer.p);
+}
+
+static void note(void *ctx, const struct follow_event *ev)
+{
+	struct buf *b = ctx;
+
+	switch (ev->kind) {
+	case FOLLOW_BEGUN:
+		buf_addf(b, "<%.*s>", (int)ev->exchange->id.n, ev->exchange->id.p);
+		break;
+	case FOLLOW_TEXT: buf_add(b, ev->text.p, ev->text.n); break;
+	case FOLLOW_CUT: buf_adds(b, "[cut]"); break;
+	case FOLLOW_LOST: buf_adds(b, "[lost]"); break;
+	case FOLLOW_RECORD:
+		if (ev->record->type != RECORD_EXCHANGE)
+			break;
+		if (ev->begun)
+			buf_addf(b, "%s%s%.*s.", ev->cut ? "[again]" : "", ev->differs ? "[differs]" : "",
+			         (int)ev->rest.n, ev->rest.p);
+		else
+			add_whole(b, &ev->record->exchange);
+		break;
+	}
+}
+
+/* What a tool prints of what is there already. */
+static void note_history(const struct follow *f, struct buf *b)
+{
+	struct span line;
+	size_t at = 0;
+
+	while (jsonl_next(&f->history, &at, &line)) {
+		struct err ignored = ERR_INIT;
+		struct record r;
+
+		if (record_parse(line, &r, &ignored) < 0)
+			continue;
+		if (r.type == RECORD_EXCHANGE)
+			add_whole(b, &r.exchange);
+		record_release(&r);
+	}
+}
+
+/* Begins after `start` steps, and looks after those that `looks` says. */
+static void follow_steps(size_t start, unsigned looks, struct buf *told)
+{
+	int lock = make_session();
+	struct err e = ERR_INIT;
+	struct follow f;
+
+	buf_clear(told);
+	for (size_t i = 0; i < start; i++)
+		do_step(&steps[i]);
+	if (follow_open(&f, &here, "s", &e) < 0) {
+		buf_adds(told, e.msg);
+		return;
+	}
+	note_history(&f, told);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = told;
+	for (size_t i = start; i < NSTEPS; i++) {
+		if ((looks >> i & 1) && follow_look(&f, &e) < 0)
+			buf_adds(told, e.msg);
+		do_step(&steps[i]);
+	}
+	if (follow_look(&f, &e) < 0)
+		buf_adds(told, e.msg);
+	follow_close(&f);
+	close(lock);
+}
+
+static void test_looks(void)
+{
+	struct buf told = BUF_INIT;
+	int failed = 0;
+
+	for (size_t start = 0; start < NSTEPS; start++)
+		/* Closing an inotify descriptor takes its time: of the most a sample. */
+		for (unsigned looks = 0; looks < 1u << NSTEPS; looks += (start < 5 ? 37u : 1u) << start) {
+			follow_steps(start, looks, &told);
+			if (span_eq(buf_span(&told), all))
+				continue;
+			if (!failed++)
+				is_buf(&told, all, "begun after step %zu, with looks %x", start, looks);
+		}
+	is_int(failed, 0, "all is told once, whatever was looked at");
+	buf_release(&told);
+}
+
+/* The writer is dead from the beginning, or dies between two looks. */
+static void test_crash(void)
+{
+	struct buf told = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct follow f;
+
+	close(make_session());
+	do_step(&steps[0]);
+	add_to("s/" SPOOL_FILE, HEAD("b") "half \xc3");
+	follow_open(&f, &here, "s", &e);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = &told;
+	is_int(follow_look(&f, &e), 0, "a turn that nobody runs");
+	is_buf(&told, "<b>half \357\277\275[cut]", "is ended at once");
+	is_int(follow_look(&f, &e), 0, "another look");
+	is_buf(&told, "<b>half \357\277\275[cut]", "has no news");
+	add_to("s/" HISTORY_FILE, RECORD("b", "half \357\277\275"));
+	is_int(follow_look(&f, &e), 0, "its record");
+	is_buf(&told, "<b>half \357\277\275[cut][again].", "brings nothing more");
+	follow_close(&f);
+	buf_clear(&told);
+	follow_open(&f, &here, "s", &e);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = &told;
+	is_int(follow_look(&f, &e), 0, "a turn that is stored, whose file is there still");
+	is_buf(&told, "", "is told by the history alone");
+	follow_close(&f);
+	buf_release(&told);
+}
+
+static void test_ends(void)
+{
+	struct buf told = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct follow f;
+
+	close(make_session());
+	follow_open(&f, &here, "s", &e);
+	f.tell = note;
+	f.ctx = &told;
+	do_step(&steps[0]);
+	unlink("s/" HISTORY_FILE);
+	is_int(follow_look(&f, &e), -1, "a session that was removed");
+	is_err(&e, ERR_GONE, "session 's' was removed", "is an end");
+	is_buf(&told, "<a>first.", "and what was stored before is told");
+	follow_close(&f);
+	err_clear(&e);
+	is_int(follow_open(&f, &here, "s", &e), -1, "a session that is not there");
+	is_err(&e, ERR_NOT_FOUND, "no session 's'", "cannot be followed");
+	buf_release(&told);
+}
+
+int main(void)
+{
+	struct err e = ERR_INIT;
+
+	temp_enter();
+	if (store_open(&here, ".", false, &e) < 0)
+		printf("# %s\n", e.msg);
+	test_looks();
+	test_crash();
+	test_ends();
+	store_close(&here);
+	return tap_end();
+}
