@@ -9,6 +9,7 @@
 #include "applet.h"
 #include "base/clock.h"
 #include "page.h"
+#include "session-follow.h"
 #include "store/index.h"
 #include "store/session.h"
 #include "tool.h"
@@ -17,6 +18,7 @@
 enum { O_JSON = OPT_LONG, O_NO_PAGER, O_STATUS };
 
 static const struct opt opts[] = {
+	{ 'f', "follow", NULL, ARG_NONE, "go on with what happens in the session, as it happens" },
 	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
 	{ O_NO_PAGER, "no-pager", NULL, ARG_NONE, "print to the terminal itself, not in a pager" },
@@ -24,29 +26,45 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
+#define FOLLOW_LAST 10 /* exchanges, as of tail -f lines */
+
 struct request {
-	long last; /* 0: all */
-	bool json, status, no_pager;
+	long last; /* 0: all; with `follow`: none */
+	bool follow, json, status, no_pager;
 	const struct config *config;
 };
 
-static int read_options(const struct cli *c, struct request *rq, struct err *e)
+static int check_options(const struct cli *c, struct request *rq, bool last, struct err *e)
 {
-	for (size_t i = 0; i < c->nopts; i++)
-		switch (c->opts[i].id) {
-		case 'n':
-			if (cli_number(c->opts[i].val, "--last", 1, LONG_MAX, &rq->last, e) < 0)
-				return -1;
-			break;
-		case O_JSON: rq->json = true; break;
-		case O_STATUS: rq->status = true; break;
-		case O_NO_PAGER: rq->no_pager = true; break;
-		}
-	if (rq->last && rq->status)
+	if (last && rq->status)
 		return err_set(e, ERR_USAGE, "--last and --status exclude each other");
+	if (rq->follow && rq->status)
+		return err_set(e, ERR_USAGE, "--follow and --status exclude each other");
 	if (!c->noperands)
 		return err_set(e, ERR_USAGE, "which session? Give one or more ids");
+	if (rq->follow && c->noperands > 1)
+		return err_set(e, ERR_USAGE, "one session can be followed, not %zu", c->noperands);
+	if (rq->follow && !last)
+		rq->last = FOLLOW_LAST;
+	rq->no_pager |= rq->follow;
 	return 0;
+}
+
+static int read_options(const struct cli *c, struct request *rq, struct err *e)
+{
+	const char *last = NULL;
+
+	for (size_t i = 0; i < c->nopts; i++)
+		switch (c->opts[i].id) {
+		case 'f': rq->follow = true; break;
+		case 'n': last = c->opts[i].val; break;
+		case O_JSON: rq->json = true; break;
+		case O_NO_PAGER: rq->no_pager = true; break;
+		case O_STATUS: rq->status = true; break;
+		}
+	if (last && cli_number(last, "--last", !rq->follow, LONG_MAX, &rq->last, e) < 0)
+		return -1;
+	return check_options(c, rq, last != NULL, e);
 }
 
 /* ---- the conversation ---- */
@@ -251,6 +269,26 @@ static int print_session(const struct request *rq, const struct store *s, const 
 	return status == EXIT_DONE ? unread : status;
 }
 
+/* What a crash left is shown too, but nothing is stored: others may be at work. */
+static int follow_session(const struct request *rq, const struct store *s, const char *given)
+{
+	struct err e = ERR_INIT;
+	char id[ID_SIZE];
+	struct follow f;
+	bool any = false;
+	int status = EXIT_DONE;
+
+	if (session_resolve(s, given, id, &e) < 0 || follow_open(&f, s, id, &e) < 0)
+		return fail_session(s, &e);
+	if (rq->last)
+		status = print_turns(rq, s, id, &f.history, &any, &e);
+	print_now();
+	if (e.kind == ERR_NONE && !ferror(stdout))
+		status = follow_print(&f, rq->json, any);
+	follow_close(&f);
+	return status;
+}
+
 static int run(const struct cli *c)
 {
 	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } };
@@ -263,7 +301,9 @@ static int run(const struct cli *c)
 		return fail(&e);
 	if (tool_open(&t, false, &e) < 0)
 		status = fail(&e);
-	for (size_t i = 0; i < c->noperands && e.kind == ERR_NONE; i++) {
+	else if (rq.follow)
+		status = follow_session(&rq, &t.store, c->operands[0]);
+	for (size_t i = 0; !rq.follow && i < c->noperands && e.kind == ERR_NONE; i++) {
 		int one = print_session(&rq, &t.store, c->operands[i], &any);
 
 		if (status == EXIT_DONE)

@@ -421,14 +421,10 @@ void print_attachments(FILE *f, const struct attachment_ref *list, size_t n, siz
 	buf_release(&b);
 }
 
-void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
+void print_mark(FILE *f, const struct exchange *x, bool harmless)
 {
 	struct buf mark = BUF_INIT;
 
-	print_lines(f, "> ", x->query, max_lines, harmless);
-	print_attachments(f, x->attachments, x->nattachments, max_lines, harmless);
-	fputc('\n', f);
-	print_lines(f, "", x->answer, max_lines, harmless);
 	if (x->status == STATUS_INTERRUPTED)
 		buf_adds(&mark, "[interrupted]");
 	else if (x->status == STATUS_ERROR)
@@ -436,4 +432,13 @@ void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool ha
 	incomplete |= mark.oom && f == stdout;
 	print_lines(f, "", buf_span(&mark), 0, harmless);
 	buf_release(&mark);
+}
+
+void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
+{
+	print_lines(f, "> ", x->query, max_lines, harmless);
+	print_attachments(f, x->attachments, x->nattachments, max_lines, harmless);
+	fputc('\n', f);
+	print_lines(f, "", x->answer, max_lines, harmless);
+	print_mark(f, x, harmless);
 }

@@ -91,6 +91,8 @@ void print_record(struct buf *b);
  * a terminal.
  */
 void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless);
+/* Its last line alone, when it is not complete. */
+void print_mark(FILE *f, const struct exchange *x, bool harmless);
 /* A line for each, whatever its name holds. */
 void print_attachments(FILE *f, const struct attachment_ref *list, size_t n, size_t max_lines,
                        bool harmless);
