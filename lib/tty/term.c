@@ -85,6 +85,14 @@ size_t term_fit(struct span text, size_t columns, size_t *used)
 	return fit(text, columns, used);
 }
 
+size_t term_char_width(uint32_t c)
+{
+	if (c >= 0x20 && c < 0x7f)
+		return 1;
+	know_widths();
+	return columns_of(c);
+}
+
 void term_add_fit(struct buf *b, struct span text, size_t columns, bool pad)
 {
 	size_t used, n;

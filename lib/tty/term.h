@@ -17,6 +17,8 @@ void term_add_table(struct buf *b, struct span lines, size_t columns);
 
 /* How many columns `text` takes. */
 size_t term_width(struct span text);
+/* … and one character does: 0, 1 or 2. */
+size_t term_char_width(uint32_t c);
 /* How many bytes of it fit into so many columns; *used is how many they take. */
 size_t term_fit(struct span text, size_t columns, size_t *used);
 
