@@ -34,6 +34,7 @@ void chat_busy(struct chat *chat)
 {
 	chat->meanwhile = (struct meanwhile){ .call = look_after, .ctx = chat };
 	chat->at.how.meanwhile = &chat->meanwhile;
+	chat->show.meanwhile = &chat->meanwhile;
 	mode_quiet();
 	show_begin(&chat->show);
 	look_after(&chat->meanwhile);
@@ -42,6 +43,7 @@ void chat_busy(struct chat *chat)
 void chat_idle(struct chat *chat)
 {
 	chat->at.how.meanwhile = NULL;
+	chat->show.meanwhile = NULL;
 	show_came(&chat->show);
 	keep_keys();
 }

@@ -13,7 +13,7 @@
 
 enum {
 	O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_CONTEXT, O_TRACE, O_NO_SAVE, O_NO_WAIT,
-	O_NO_STREAM, O_NO_STDIN, O_TIMEOUT
+	O_NO_STREAM, O_NO_STDIN, O_PLAIN, O_TIMEOUT
 };
 
 static const struct opt opts[] = {
@@ -35,6 +35,7 @@ static const struct opt opts[] = {
 	{ O_NO_WAIT, "no-wait", NULL, ARG_NONE, "fail when the session is busy" },
 	{ O_NO_STREAM, "no-stream", NULL, ARG_NONE, "ask for the reply in one piece" },
 	{ O_NO_STDIN, "no-stdin", NULL, ARG_NONE, "leave standard input alone" },
+	{ O_PLAIN, "plain", NULL, ARG_NONE, "show the reply as it is, at a terminal too" },
 	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
 	{ O_TRACE, "trace", "FILE", ARG_FILE, "append requests, answers and timings to this file" },
 	{ 0 },
@@ -110,6 +111,7 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 			if (cli_number(val, "--context", CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX, &chat->context, e) < 0)
 				return -1;
 			break;
+		case O_PLAIN: chat->show.plain = true; break;
 		case O_REASONING: chat->show.reasoning = true; break;
 		case O_JSON:
 		case O_EVENTS:
@@ -224,6 +226,7 @@ static int open_chat(struct chat *chat, struct err *e)
 		return -1;
 	if (chat->pick)
 		wish.session = id;
+	show_dress(&chat->show, &chat->tool.config);
 	return chat_enter(chat, &wish, e);
 }
 

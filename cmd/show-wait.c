@@ -22,7 +22,7 @@ int64_t show_tick(struct show *s)
 	char text[80];
 
 	if (!s->since)
-		return -1;
+		return show_late(s);
 	elapsed = clock_steady_ms() - s->since;
 	if (elapsed < QUIET_MS)
 		return QUIET_MS - elapsed;

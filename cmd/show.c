@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,10 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "talk/key.h"
 #include "tool.h"
+#include "tty/markdown.h"
+#include "tty/style.h"
 
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
@@ -218,6 +222,101 @@ static void end_events(struct show *s, const struct turn *t, int result, const s
 
 /* ---- text ---- */
 
+/* What shows the text as Markdown. */
+struct dress {
+	struct markdown markdown;
+	struct highlight highlight;
+	const char **words; /* the program for it, of the settings */
+};
+
+static void choose_highlighter(struct dress *d, const struct config *c)
+{
+	size_t n = c->highlighter ? json_object_array_length(c->highlighter) : 0;
+
+	d->words = n ? calloc(n + 1, sizeof(*d->words)) : NULL;
+	for (size_t i = 0; d->words && i < n; i++)
+		d->words[i] = json_object_get_string(json_object_array_get_idx(c->highlighter, i));
+	d->highlight.command = d->words;
+	d->highlight.environment = key_environment(c);
+	if (d->highlight.environment && (d->words || !c->highlighter))
+		d->markdown.highlight = &d->highlight;
+}
+
+/* Without memory for it, it is not done. */
+void show_dress(struct show *s, const struct config *c)
+{
+	s->plain = s->plain || c->plain;
+	if (s->plain || !s->terminal || s->form != SHOW_TEXT || !style_allowed(STDOUT_FILENO))
+		return;
+	s->dress = malloc(sizeof(*s->dress));
+	if (!s->dress)
+		return;
+	*s->dress = (struct dress){ .markdown = MARKDOWN_INIT, .highlight = HIGHLIGHT_INIT };
+	choose_highlighter(s->dress, c);
+}
+
+static void undress(struct show *s)
+{
+	if (!s->dress)
+		return;
+	markdown_release(&s->dress->markdown);
+	highlight_release(&s->dress->highlight);
+	free(s->dress->highlight.environment);
+	free(s->dress->words);
+	free(s->dress);
+	s->dress = NULL;
+}
+
+/* md4c is loaded for the first text. */
+static struct markdown *markdown_of(struct show *s)
+{
+	struct err missing = ERR_INIT;
+
+	if (s->dress && !s->dress->markdown.md4c.parse &&
+	    markdown_open(&s->dress->markdown, STDOUT_FILENO, &missing) < 0)
+		undress(s);
+	return s->dress ? &s->dress->markdown : NULL;
+}
+
+int64_t show_late(struct show *s)
+{
+	int64_t due = s->dress ? markdown_due(&s->dress->markdown) : -1;
+	struct buf out = BUF_INIT;
+
+	if (due)
+		return due;
+	markdown_draw(&s->dress->markdown, &out);
+	note_oom(s, &out);
+	put(s, buf_span(&out));
+	buf_release(&out);
+	return -1;
+}
+
+/* So that what came last is seen, also when nothing more comes for a while. */
+static void come_back(struct show *s)
+{
+	int64_t due = s->meanwhile ? show_late(s) : -1;
+
+	if (due < 0)
+		return;
+	due += clock_steady_ms();
+	if (!s->meanwhile->due || s->meanwhile->due > due)
+		s->meanwhile->due = due;
+}
+
+/* Below the text that is there, for what goes to the same terminal by another way. */
+static void make_room(struct show *s)
+{
+	struct buf out = BUF_INIT;
+
+	if (!s->dress || !s->mid_line)
+		return;
+	markdown_pause(&s->dress->markdown, &out);
+	put(s, buf_span(&out));
+	s->mid_line = false;
+	buf_release(&out);
+}
+
 /* Reasoning is dim where a person reads it, and never on stdout. */
 static void show_thought(struct show *s, struct span piece)
 {
@@ -225,6 +324,7 @@ static void show_thought(struct show *s, struct span piece)
 	bool terminal = isatty(STDERR_FILENO);
 
 	show_came(s);
+	make_room(s);
 	if (terminal) {
 		buf_adds(&out, DIM);
 		neutral_feed(&s->thought, &out, piece);
@@ -257,12 +357,16 @@ static void show_text(struct show *s, struct span piece)
 
 	if (s->mid_thought)
 		end_thought(s);
-	if (s->terminal) {
+	if (markdown_of(s)) {
+		markdown_feed(markdown_of(s), &harmless, piece);
+		piece = buf_span(&harmless);
+	} else if (s->terminal) {
 		neutral_feed(&s->text, &harmless, piece);
 		piece = buf_span(&harmless);
 	}
 	note_oom(s, &harmless);
 	put(s, piece);
+	come_back(s);
 	buf_release(&harmless);
 }
 
@@ -284,9 +388,14 @@ static void end_text(struct show *s)
 	struct buf rest = BUF_INIT;
 
 	end_thought(s);
-	neutral_end(&s->text, &rest);
+	if (s->dress) {
+		markdown_end(&s->dress->markdown, &rest);
+		note_oom(s, &rest);
+	} else {
+		neutral_end(&s->text, &rest);
+	}
 	put(s, buf_span(&rest));
-	if (s->mid_line)
+	if (s->mid_line && !s->dress)
 		put(s, span_str("\n"));
 	s->mid_line = false;
 	buf_release(&rest);
@@ -370,5 +479,6 @@ void show_ended(struct show *s, const struct turn *t, int result, const struct e
 
 void show_release(struct show *s)
 {
+	undress(s);
 	buf_release(&s->held);
 }

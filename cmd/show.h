@@ -5,6 +5,7 @@
 #ifndef CMD_SHOW_H
 #define CMD_SHOW_H
 
+#include "base/config.h"
 #include "turn/turn.h"
 #include "tty/neutral.h"
 
@@ -15,6 +16,7 @@ struct show {
 	bool terminal;        /* stdout is one */
 	bool reasoning;       /* is to be shown, on stderr */
 	bool plain;           /* nothing is to be drawn that is then written over */
+	struct dress *dress;  /* the text is Markdown, and shown as what it means; see show_dress() */
 	const char *session;  /* the id; NULL: nothing is stored */
 
 	int write_error;      /* errno of the first failed write to stdout */
@@ -24,19 +26,27 @@ struct show {
 	bool mid_line, mid_thought;
 	bool told_summary;    /* that the model gets one */
 	bool waited;          /* a wait for another attempt was told, and is not over */
+	struct meanwhile *meanwhile; /* that calls show_tick(); or NULL */
 	int64_t since;        /* when the turn began, ms of the steady clock; 0: its reply has */
 };
 
 #define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
 
-/* The turn begins. Until its reply does, at a terminal, show_tick() shows for how long; to be
- * called again after as many ms as it returns, or not at all (-1). */
+/* Replies are shown as Markdown, where the terminal and the user's settings allow it and md4c is
+ * there. The settings must stay. */
+void show_dress(struct show *s, const struct config *c);
+
+/* The turn begins. Until its reply does, at a terminal, show_tick() shows for how long, and then
+ * what of the text had to wait; to be called again after as many ms as it returns, or not at
+ * all (-1). */
 void show_begin(struct show *s);
 int64_t show_tick(struct show *s);
 /* The same for a struct meanwhile whose ctx is a struct show: calls it, and sets its `due`. */
 void show_look(struct meanwhile *m);
 /* Something is about to be shown: that goes. */
 void show_came(struct show *s);
+/* Text that came faster than it could be drawn: as show_tick(). */
+int64_t show_late(struct show *s);
 /* The conversation is being summed up before it; see struct turn. */
 void show_compacting(size_t n, const struct err *why);
 /* The turn is about to be sent. */

@@ -80,7 +80,7 @@ _mcbox_providers() {
 _mcbox_has() {
 	case $1 in
 	mc-chat)
-		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --timeout --trace -h --help -V --version '
+		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --plain --timeout --trace -h --help -V --version '
 		operand='' ;;
 	mc-models)
 		options='-p --provider -q --quiet --json --refresh --cached --providers -h --help -V --version '

@@ -100,6 +100,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-stream -d 'ask for the repl
 complete -c mc-chat -l no-stream -d 'ask for the reply in one piece'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-stdin -d 'leave standard input alone'
 complete -c mc-chat -l no-stdin -d 'leave standard input alone'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l plain -d 'show the reply as it is, at a terminal too'
+complete -c mc-chat -l plain -d 'show the reply as it is, at a terminal too'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l timeout -x -d 'give up after so long without a word'
 complete -c mc-chat -l timeout -x -d 'give up after so long without a word'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l trace -r -F -d 'append requests, answers and timings to this file'

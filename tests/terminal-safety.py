@@ -303,7 +303,7 @@ class Server:
 def table_of_replies():
     """One reply holds the whole table, cut everywhere."""
     pieces, cuts = cut_everywhere(SEQUENCES)
-    status, raw = terminal("mc-chat", "-n", "-s", "cut", "hi", **server.at("cut"))
+    status, raw = terminal("mc-chat", "--plain", "-n", "-s", "cut", "hi", **server.at("cut"))
     ok(status == 0 and not harm(raw), f"a reply of {len(pieces)} pieces has nothing that a terminal obeys",
        status, harm(raw))
     text = seen(raw)
@@ -341,7 +341,7 @@ def pieces_to_pipe():
 
 
 def reply_in_one_piece():
-    status, raw = terminal("mc-chat", "--no-save", "--no-stream", "hi", **server.at("whole"))
+    status, raw = terminal("mc-chat", "--plain", "--no-save", "--no-stream", "hi", **server.at("whole"))
     shown("a reply that is not streamed", raw, [neutral(text) for text in ALL])
 
 
@@ -355,7 +355,7 @@ def reply_as_json():
 
 def open_ends():
     """Replies that end with a sequence: what is open must not reach into what follows."""
-    _, raw = terminal("mc-chat", "--no-save", typed=b"hi\n" * len(SEQUENCES) + b"/exit\n", **server.at("open"))
+    _, raw = terminal("mc-chat", "--plain", "--no-save", typed=b"hi\n" * len(SEQUENCES) + b"/exit\n", **server.at("open"))
     shown("replies that break off behind a sequence", raw, [
         neutral_end(b"a" + s).removesuffix("\n") + "\nmc-chat: the server ended the stream" for s in SEQUENCES])
 
@@ -401,7 +401,7 @@ TEXTS_AS_BYTES = [text.encode() for text in TEXTS]
 
 def errors_of_server():
     pieces = [p for _, p in REFUSALS]
-    _, raw = terminal("mc-chat", "--no-save", typed=b"hi\n" * len(pieces) + b"/exit\n", **server.at("refuse"))
+    _, raw = terminal("mc-chat", "--plain", "--no-save", typed=b"hi\n" * len(pieces) + b"/exit\n", **server.at("refuse"))
     shown(f"messages of {len(pieces)} answers that refuse, JSON, text and HTML", raw, pieces)
 
 
@@ -750,7 +750,7 @@ def typed_commands():
 
 
 def said_back():
-    _, raw = terminal("mc-chat", "--no-save", "-p", "echo", "--", *[t for t in TEXTS if "\0" not in t],
+    _, raw = terminal("mc-chat", "--plain", "--no-save", "-p", "echo", "--", *[t for t in TEXTS if "\0" not in t],
                       MC_SESSIONS_DIR=path("none"))
     shown("what the echo provider says back", raw, [neutral(t) for t in TEXTS if "\0" not in t])
 
@@ -762,7 +762,7 @@ def hidden_characters():
     takes for a name, is not what one has seen."""
     sequences = [s for _, s in HIDDEN]
     pieces, cuts = cut_everywhere(sequences)
-    _, raw = terminal("mc-chat", "--no-save", "hi", **server.at("hidden"))
+    _, raw = terminal("mc-chat", "--plain", "--no-save", "hi", **server.at("hidden"))
     forms = framed_forms(seen(raw))
     for family, group in itertools.groupby(enumerate(HIDDEN), lambda entry: entry[1][0]):
         wrong = [f"{ascii(sequence.decode())} ({sequence.hex(' ')})" for number, (_, sequence) in group
@@ -803,7 +803,7 @@ def in_tmux():
             time.sleep(0.02)
 
     shell = """stty -echo; : >ready; until [ -e go ]; do sleep 0.02; done
-               mc-chat -n -s tmux hi; : >done; IFS= read -r typed; printf %s "$typed" >typed.new
+               mc-chat --plain -n -s tmux hi; : >done; IFS= read -r typed; printf %s "$typed" >typed.new
                mv typed.new typed; exec tail -f /dev/null"""
     settings = [f"{name}={value}" for name, value in server.at("whole").items()]
     try:

@@ -94,7 +94,7 @@ filled() {
 	enter /quit
 	term_wait "unknown command '/quit'; did you mean /exit"
 	enter ' /quit'
-	term_wait '^ /quit$'
+	term_wait '^/quit$' # Markdown begins a paragraph without blanks
 	at_prompt
 	same 'number of exchanges' 1 "$(count s)"
 }

@@ -16,7 +16,7 @@ enum kind {
 	WHOLE,
 	FLAG,
 	OBJECT,
-	WORDS, /* a list of strings, the first one not empty */
+	WORDS, /* a list of strings, the first one not empty if there is one */
 };
 
 /* A key of an object, and where in a structure its value goes. */
@@ -24,7 +24,7 @@ struct field {
 	const char *key;
 	enum kind kind;
 	size_t offset;
-	int64_t min, max; /* of WHOLE */
+	int64_t min, max; /* of WHOLE; min of WORDS: how many there must be */
 };
 
 #define AT(type, member) offsetof(struct type, member)
@@ -44,7 +44,9 @@ static const struct field of_file[] = {
 	{ "context", WHOLE, AT(config, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
 	{ "autoCompact", FLAG, AT(config, auto_compact), 0, 0 },
 	{ "autoTitle", FLAG, AT(config, auto_title), 0, 0 },
-	{ "clipboard", WORDS, AT(config, clipboard), 0, 0 },
+	{ "clipboard", WORDS, AT(config, clipboard), 1, 0 },
+	{ "plain", FLAG, AT(config, plain), 0, 0 },
+	{ "highlighter", WORDS, AT(config, highlighter), 0, 0 },
 	{ "options", OBJECT, AT(config, options), 0, 0 },
 	{ "providers", OBJECT, 0, 0, 0 }, /* these two have readers of their own */
 	{ "aliases", OBJECT, 0, 0, 0 },
@@ -57,7 +59,7 @@ static const struct field of_provider[] = {
 	{ "model", TEXT, AT(config_provider, model), 0, 0 },
 	{ "apiKeyEnv", NAME, AT(config_provider, api_key_env), 0, 0 },
 	{ "apiKeyFile", PATH, AT(config_provider, api_key_file), 0, 0 },
-	{ "apiKeyCommand", WORDS, AT(config_provider, api_key_command), 0, 0 },
+	{ "apiKeyCommand", WORDS, AT(config_provider, api_key_command), 1, 0 },
 	{ "allowHttp", FLAG, AT(config_provider, allow_http), 0, 0 },
 	{ "context", WHOLE, AT(config_provider, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
 	{ "options", OBJECT, AT(config_provider, options), 0, 0 },
@@ -168,8 +170,10 @@ static int check_words(const struct field *f, struct json_object *v, struct err 
 
 		if (!json_object_is_type(w, json_type_string) ||
 		    strlen(json_object_get_string(w)) != (size_t)json_object_get_string_len(w))
-			n = 0;
+			return wrong_type(f->key, "a list of strings: the program and its arguments", e);
 	}
+	if (!n && !f->min && json_object_is_type(v, json_type_array))
+		return 0; /* none */
 	if (!n || !*json_object_get_string(json_object_array_get_idx(v, 0)))
 		return wrong_type(f->key, "a list of strings: the program and its arguments", e);
 	return 0;

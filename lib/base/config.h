@@ -51,6 +51,8 @@ struct config {
 	const char *proxy, *no_proxy;
 	bool provider_of_file, model_of_file; /* the file chose it, not the environment */
 	bool allow_http, auto_compact, auto_title;
+	bool plain;              /* text is shown as it is, at a terminal too */
+	struct json_object *highlighter; /* a list of strings; empty: none is wanted; NULL: not set */
 	int64_t timeout;         /* seconds without a byte from the server */
 	int64_t connect_timeout; /* s */
 	int64_t retries;
