@@ -157,12 +157,11 @@ static int add_ref(struct files *f, const struct attachment_ref *ref, struct err
 	memcpy(copy, ref->name.p, n);
 	memcpy(copy + n, ref->sha256.p, ref->sha256.n);
 	memcpy(copy + type, ref->type.p, ref->type.n);
-	v[f->nrefs++] = (struct attachment_ref){
-		.name = { copy, n },
-		.sha256 = { copy + n, ref->sha256.n },
-		.type = { copy + type, ref->type.n },
-		.size = ref->size,
-	};
+	v += f->nrefs++;
+	*v = *ref;
+	v->name.p = copy;
+	v->sha256.p = copy + n;
+	v->type.p = copy + type;
 	f->size += ref->size;
 	if (f->size <= FILES_MAX)
 		return 0;
