@@ -27,7 +27,7 @@ static void ahead(const char *keys, const char *want, const char *seen, const ch
 
 	line_prompt(&r, slave, "> ");
 	line_ahead(&r, span_str(keys));
-	is_int(line_read(&r, &line, &e), 1, name);
+	is_int(line_read(&r, &line, &e), 1, "%s", name);
 	is_str(line.p, want, "is the line");
 	shown(screen, sizeof(screen));
 	is_str(screen, seen, "is on the screen");
