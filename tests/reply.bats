@@ -458,3 +458,17 @@ run() {
 	term_wait '^two$'
 	same 'prompts' $'q1\nq2' "$(prompts s)"
 }
+
+@test "a notice takes the indicator's place" {
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"context": 4096, "autoCompact": true}' >"$HOME/.config/mcbox/config.json"
+	held a 12
+	answers '{"status":400,"steps":[{"wait":"go"},{"send":"{}"}]}' "$(says hello)"
+	term_start -x 120 mc-chat -s a
+	enter hi
+	term_wait '^… 1 s$'
+	touch go
+	term_wait '^mc-chat: the conversation could not be summed up'
+	term_wait '^hello$'
+	refute term_shows '^…'
+}
