@@ -372,6 +372,7 @@ int follow_print(struct follow *f, bool json, bool any)
 	if (!json)
 		find_model(&v);
 	status = v.stop_fd < 0 ? fail(&e) : follow_on(&v, f);
+	f->ctx = NULL;
 	buf_release(&v.out);
 	buf_release(&v.model);
 	buf_release(&v.notes);

@@ -204,8 +204,9 @@ term_status() {
 
 # kill_below PID: all that it started, and they did.
 kill_below() {
-	local child
-	for child in $(cat "/proc/$1/task/$1/children" 2>&-); do
+	local child children
+	read -ra children <"/proc/$1/task/$1/children" 2>&- || true
+	for child in "${children[@]}"; do
 		kill -STOP "$child" 2>&- || true # it starts no more
 		kill_below "$child"
 		kill -KILL "$child" 2>&- || true
