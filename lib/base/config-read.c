@@ -47,6 +47,7 @@ static const struct field of_file[] = {
 	{ "clipboard", WORDS, AT(config, clipboard), 1, 0 },
 	{ "plain", FLAG, AT(config, plain), 0, 0 },
 	{ "highlighter", WORDS, AT(config, highlighter), 0, 0 },
+	{ "typedMax", WHOLE, AT(config, typed_max), 0, CONFIG_TYPED_MAX },
 	{ "options", OBJECT, AT(config, options), 0, 0 },
 	{ "providers", OBJECT, 0, 0, 0 }, /* these two have readers of their own */
 	{ "aliases", OBJECT, 0, 0, 0 },

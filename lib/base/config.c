@@ -193,7 +193,8 @@ static int find_dirs(struct config *c, const char *of_file, struct err *e)
 	const char *of_env = env("MC_SESSIONS_DIR");
 	struct buf b = BUF_INIT;
 
-	if (xdg_path(&c->cache_dir, "XDG_CACHE_HOME", ".cache", "mcbox", e) < 0)
+	if (xdg_path(&c->cache_dir, "XDG_CACHE_HOME", ".cache", "mcbox", e) < 0 ||
+	    xdg_path(&c->state_dir, "XDG_STATE_HOME", ".local/state", "mcbox", e) < 0)
 		return -1;
 	if (of_env)
 		buf_adds(&b, of_env);
@@ -225,6 +226,7 @@ void config_release(struct config *c)
 	free(c->file);
 	free(c->sessions_dir);
 	free(c->cache_dir);
+	free(c->state_dir);
 	free(c->providers);
 	free(c->aliases);
 	json_object_put(c->json);

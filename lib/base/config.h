@@ -18,6 +18,7 @@
 #define CONFIG_TIMEOUT_MAX 86400
 #define CONFIG_CONTEXT_MIN 256
 #define CONFIG_CONTEXT_MAX 1000000000
+#define CONFIG_TYPED_MAX 1000000
 
 /* What the file says of a provider, or of an endpoint of the user's own. NULL, 0 and
  * false where it says nothing. */
@@ -41,6 +42,7 @@ struct config {
 	char *file;         /* the file that was read, NULL when there is none */
 	char *sessions_dir; /* NULL when nobody knows where */
 	char *cache_dir;    /* NULL when nobody knows where */
+	char *state_dir;    /* the same */
 	struct json_object *json; /* what is in the file; strings below point into it */
 
 	const char *provider; /* these are NULL when nobody set them */
@@ -58,6 +60,7 @@ struct config {
 	int64_t retries;
 	int64_t context;         /* tokens; 0: not set */
 	struct json_object *clipboard; /* a list of strings, as apiKeyCommand; NULL: not set */
+	int64_t typed_max;       /* texts that were typed and are remembered */
 	struct json_object *options;
 
 	struct config_provider *providers;
@@ -66,7 +69,7 @@ struct config {
 	size_t naliases;
 };
 
-#define CONFIG_INIT { .timeout = 600, .connect_timeout = 30, .retries = 4 }
+#define CONFIG_INIT { .timeout = 600, .connect_timeout = 30, .retries = 4, .typed_max = 10000 }
 
 int config_load(struct config *c, struct err *e);
 void config_release(struct config *c);

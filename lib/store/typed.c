@@ -1,0 +1,407 @@
+#include "store/typed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json-scan.h"
+#include "base/utf8.h"
+#include "store/lock.h"
+#include "store/place.h"
+
+#define NEW_FILE TYPED_FILE ".new"
+#define PATIENCE 100 /* looks at a lock, of 10 ms each: nobody waits long to type */
+
+/* ---- a line ---- */
+
+static void add_line(struct buf *b, struct span text)
+{
+	buf_addf(b, "{\"type\":\"typed\",\"version\":1,\"timestamp\":%" PRId64 ",\"text\":",
+	         clock_now_ms());
+	json_add_str(b, text);
+	buf_adds(b, "}\n");
+}
+
+/* Adds the line's text; false when it is no record, or none that we know of. */
+static bool line_text(struct buf *b, struct span line)
+{
+	struct span key, value, text = { NULL, 0 };
+	struct json_scan s = json_scan(line);
+	bool typed = false, version = false;
+	int64_t n;
+	int r;
+
+	while ((r = json_scan_next(&s, &key, &value)) > 0)
+		if (span_eq(key, "type"))
+			typed = json_scan_is(value, span_str("typed"));
+		else if (span_eq(key, "version"))
+			version = json_scan_int(value, &n) && n == 1;
+		else if (span_eq(key, "text"))
+			text = value;
+	if (r < 0 || !typed || !version || !text.p || text.p[0] != '"' || !json_is_whole(line))
+		return false;
+	json_scan_add_str(b, text);
+	return true;
+}
+
+/* ---- the texts of a file, each once ---- */
+
+struct texts {
+	struct buf all; /* one behind the other */
+	struct text {
+		size_t at, n;
+		struct span line; /* of the file, with its newline */
+	} *v;
+	size_t n, cap;
+	size_t *slots; /* of a hash table: 1 + where in v; 0: free */
+	size_t nslots; /* a power of two */
+};
+
+static void texts_release(struct texts *t)
+{
+	buf_release(&t->all);
+	free(t->v);
+	free(t->slots);
+}
+
+static struct span text_of(const struct texts *t, size_t i)
+{
+	return (struct span){ t->all.p + t->v[i].at, t->v[i].n };
+}
+
+/* Where `text` is in the table, or would go. */
+static size_t *slot_of(const struct texts *t, struct span text)
+{
+	size_t i = (size_t)span_hash(text) & (t->nslots - 1);
+
+	while (t->slots[i] && !span_same(text_of(t, t->slots[i] - 1), text))
+		i = (i + 1) & (t->nslots - 1);
+	return &t->slots[i];
+}
+
+/* Twice as many slots as texts, at least. */
+static int grow_slots(struct texts *t, struct err *e)
+{
+	size_t *old = t->slots;
+
+	if (t->n * 2 < t->nslots)
+		return 0;
+	t->nslots = t->nslots ? t->nslots * 4 : 1024;
+	t->slots = calloc(t->nslots, sizeof(*t->slots));
+	free(old);
+	if (!t->slots)
+		return err_oom(e);
+	for (size_t i = 0; i < t->n; i++)
+		*slot_of(t, text_of(t, i)) = i + 1;
+	return 0;
+}
+
+/* Takes what was just added to `all` from `at` on, if it is not there yet. */
+static int take(struct texts *t, size_t at, struct span line, struct err *e)
+{
+	struct span text;
+	struct text *v;
+	size_t *slot;
+
+	if (buf_check(&t->all, e) < 0 || grow_slots(t, e) < 0)
+		return -1;
+	text = (struct span){ t->all.p + at, t->all.n - at };
+	slot = slot_of(t, text);
+	/* A NUL has no place in a line that is edited. */
+	if (!text.n || *slot || memchr(text.p, '\0', text.n)) {
+		t->all.n = at;
+		return 0;
+	}
+	v = array_room(t->v, t->n, &t->cap, sizeof(*v), e);
+	if (!v)
+		return -1;
+	t->v = v;
+	v[t->n] = (struct text){ at, text.n, line };
+	*slot = ++t->n;
+	return 0;
+}
+
+/* The newest `max`, newest first, from what is behind `from`. */
+static int collect(struct texts *t, const struct jsonl *j, size_t from, size_t max, struct err *e)
+{
+	size_t at = j->n, start = at;
+	struct span line;
+
+	while (t->n < max && at > from && jsonl_prev(j, &at, &line)) {
+		size_t had = t->all.n;
+
+		if (start - at > TYPED_READ_MAX)
+			break;
+		if (line.n <= 6 * (size_t)TYPED_TEXT_MAX && line_text(&t->all, line) &&
+		    take(t, had, (struct span){ line.p, line.n + 1 }, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int typed_texts(const struct jsonl *j, size_t from, size_t max,
+                int (*each)(void *ctx, struct span text, struct err *e), void *ctx, struct err *e)
+{
+	struct texts t = { .all = BUF_INIT };
+	int r = collect(&t, j, from, max, e);
+
+	for (size_t i = t.n; r == 0 && i-- > 0;)
+		r = each(ctx, text_of(&t, i), e);
+	texts_release(&t);
+	return r;
+}
+
+/* ---- its place ---- */
+
+static int fail_at(const struct typed *t, const char *name, struct err *e)
+{
+	return err_prefix(e, "'%s%s%s'", t->dir, *name ? "/" : "", name);
+}
+
+/* mkdir -p. What cannot be made fails when it is opened. */
+static void make_folders(const char *dir)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(dir);
+
+	if (n >= sizeof(path))
+		return;
+	memcpy(path, dir, n + 1);
+	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
+		*p = '\0';
+		mkdir(path, 0700);
+	}
+	mkdir(path, 0700);
+}
+
+/* -1 without an error when it is not there, and is not to be made. */
+static int open_folder(const struct typed *t, bool make, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (!t->dir || t->dir[0] != '/' || !t->max)
+		return -1;
+	fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && make) {
+		make_folders(t->dir);
+		fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0) {
+		if (errno != ENOENT || make)
+			err_sys(e, errno, "cannot open '%s'", t->dir);
+		return -1;
+	}
+	if (fstat(fd, &st) < 0 || place_refuse(place_judge(&st, true, geteuid()), &st, e) < 0) {
+		fail_at(t, "", e);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void forget(struct typed *t, const struct stat *st)
+{
+	t->dev = st->st_dev;
+	t->ino = st->st_ino;
+	t->offset = t->counted = t->lines = 0;
+}
+
+/* Maps the file, and notices when it is another one than before. */
+static int map(struct typed *t, int fd, struct jsonl *j, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine it");
+	if (st.st_dev != t->dev || st.st_ino != t->ino || (size_t)st.st_size < t->offset)
+		forget(t, &st);
+	return jsonl_map(j, fd, e);
+}
+
+int typed_read(struct typed *t, int (*each)(void *ctx, struct span text, struct err *e), void *ctx,
+               struct err *e)
+{
+	int dir = open_folder(t, false, e), fd, r;
+	struct jsonl j;
+
+	if (dir < 0)
+		return e->kind == ERR_NONE ? 0 : -1;
+	fd = place_file(dir, TYPED_FILE, O_RDONLY, e);
+	close(dir);
+	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
+		return 0;
+	}
+	if (fd < 0)
+		return fail_at(t, TYPED_FILE, e);
+	r = map(t, fd, &j, e);
+	close(fd);
+	if (r < 0)
+		return fail_at(t, TYPED_FILE, e);
+	if (j.n > t->offset) {
+		size_t from = t->offset;
+
+		t->offset = j.n;
+		r = typed_texts(&j, from, t->max, each, ctx, e);
+	}
+	jsonl_unmap(&j);
+	return r;
+}
+
+/* ---- adding ---- */
+
+static int take_lock(int fd, struct err *e)
+{
+	static const struct lock_wait at_once = { .no_wait = true, .stop_fd = -1 };
+
+	for (int i = 0; lock_take(fd, &at_once, e) < 0; i++) {
+		if (e->kind != ERR_BUSY || i == PATIENCE)
+			return -1;
+		err_clear(e);
+		poll(NULL, 0, 10);
+	}
+	return 0;
+}
+
+/* The file, locked: the one that has the name, and not one that was replaced while we
+ * waited for it. */
+static int open_locked(int dir, struct err *e)
+{
+	for (;;) {
+		int fd = place_file(dir, TYPED_FILE, O_RDWR | O_APPEND | O_CREAT, e);
+		struct stat mine, named;
+
+		if (fd < 0)
+			return -1;
+		if (take_lock(fd, e) < 0) {
+			close(fd);
+			return -1;
+		}
+		if (fstat(fd, &mine) == 0 && fstatat(dir, TYPED_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
+			return fd;
+		close(fd);
+	}
+}
+
+/* What is no text of ours, but JSON, was put there by a newer mcbox: it stays. */
+static bool is_foreign(struct span line)
+{
+	struct buf b = BUF_INIT;
+	bool ours = line_text(&b, line);
+
+	buf_release(&b);
+	return !ours && line.n && line.p[0] == '{' && json_is_whole(line);
+}
+
+/* The newest `max`, so that the file does get smaller. */
+static void add_foreign(struct buf *b, const struct jsonl *j, size_t max)
+{
+	struct span line;
+	size_t at, n = 0;
+
+	for (at = 0; jsonl_next(j, &at, &line);)
+		n += is_foreign(line);
+	for (at = 0; jsonl_next(j, &at, &line);)
+		if (is_foreign(line) && n-- <= max)
+			buf_add(b, line.p, line.n + 1);
+}
+
+static int write_new(int dir, const struct buf *text, struct err *e)
+{
+	int fd, bad;
+
+	unlinkat(dir, NEW_FILE, 0); /* what a crash left; the lock is ours */
+	fd = place_file(dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL, e);
+	if (fd < 0)
+		return -1;
+	/* Before it gets the name, which the power's end must not leave on nothing. */
+	bad = io_write(fd, text->p, text->n) < 0 || io_sync(fd) < 0;
+	bad |= close(fd) < 0;
+	if (bad || renameat(dir, NEW_FILE, dir, TYPED_FILE) < 0) {
+		err_sys(e, errno, "cannot write it");
+		unlinkat(dir, NEW_FILE, 0);
+		return -1;
+	}
+	return 0;
+}
+
+/* The newest of the texts, in the order in which they were typed. Those who wait for the
+ * lock of the old file find the new one when they get it. */
+static int compact(const struct typed *t, int dir, const struct jsonl *j, struct err *e)
+{
+	struct texts all = { .all = BUF_INIT };
+	struct buf new = BUF_INIT;
+	int r = collect(&all, j, 0, t->max, e);
+
+	add_foreign(&new, j, t->max / 2);
+	for (size_t i = all.n; r == 0 && i-- > 0;)
+		buf_add(&new, all.v[i].line.p, all.v[i].line.n);
+	if (r == 0 && (r = buf_check(&new, e)) == 0)
+		r = write_new(dir, &new, e);
+	buf_release(&new);
+	texts_release(&all);
+	return r;
+}
+
+static int compact_when_due(struct typed *t, int dir, int fd, struct err *e)
+{
+	struct span line;
+	struct jsonl j;
+	int r = 0;
+
+	if (map(t, fd, &j, e) < 0)
+		return -1;
+	while (jsonl_next(&j, &t->counted, &line))
+		t->lines++;
+	if (t->lines > 2 * t->max || j.n > 2 * (size_t)TYPED_READ_MAX)
+		r = compact(t, dir, &j, e);
+	jsonl_unmap(&j);
+	return r;
+}
+
+static bool is_kept(struct span text)
+{
+	bool blank = true;
+
+	for (size_t i = 0; blank && i < text.n; i++)
+		blank = strchr(" \t\r\n", text.p[i]) && text.p[i];
+	return !blank && text.p[0] != ' ' && text.n <= TYPED_TEXT_MAX &&
+	       utf8_valid(text.p, text.n) == text.n;
+}
+
+int typed_add(struct typed *t, struct span text, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	int dir, fd, r;
+
+	if (!t->dir || !t->max || !is_kept(text))
+		return 0;
+	if ((dir = open_folder(t, true, e)) < 0)
+		return e->kind == ERR_NONE ? 0 : -1;
+	add_line(&line, text);
+	fd = buf_check(&line, e) < 0 ? -1 : open_locked(dir, e);
+	r = fd;
+	if (fd >= 0) {
+		r = jsonl_append(fd, buf_span(&line), false, e);
+		if (r == 0)
+			r = compact_when_due(t, dir, fd, e);
+		close(fd);
+	}
+	if (r < 0)
+		fail_at(t, TYPED_FILE, e);
+	close(dir);
+	buf_release(&line);
+	return r < 0 ? -1 : 0;
+}
