@@ -8,7 +8,8 @@
 #	make install PREFIX=…     also DESTDIR=…
 #
 # Switches: SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
-#           CURL=link links libcurl instead of loading it when needed.
+#           CURL=link links libcurl instead of loading it when needed,
+#           READLINE=link readline.
 
 VERSION = 0.1.0
 PREFIX  = /usr/local
@@ -40,10 +41,16 @@ endif
 DEPS     = json-c
 ifeq ($(CURL),link)
 DEPS    += libcurl
-DEFINES  = -DCURL_LINKED
+DEFINES += -DCURL_LINKED
+endif
+ifeq ($(READLINE),link)
+DEPS    += readline
+DEFINES += -DREADLINE_LINKED
 endif
 
-PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags json-c libcurl)
+# Of readline only where its headers are: it asks for an older POSIX than we do.
+PKG_CFLAGS  := $(shell $(PKG_CONFIG) --cflags json-c libcurl) \
+               $(shell $(PKG_CONFIG) --cflags-only-I readline)
 PKG_LIBS    := $(shell $(PKG_CONFIG) --libs $(DEPS))
 ALL_CPPFLAGS = -D_GNU_SOURCE $(DEFINES) -DMCBOX_VERSION='"$(VERSION)"' -Ilib -Icmd \
                -include base/banned.h $(PKG_CFLAGS) $(CPPFLAGS)

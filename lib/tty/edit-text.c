@@ -1,0 +1,71 @@
+#include "tty/edit-text.h"
+
+#define QUOTES "\"\"\""
+#define NQUOTES 3
+
+static bool begins_quoted(struct span text)
+{
+	return text.n >= NQUOTES && memcmp(text.p, QUOTES, NQUOTES) == 0;
+}
+
+static size_t count_quotes(struct span text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+	size_t n = 0;
+
+	while ((p = memmem(p, (size_t)(end - p), QUOTES, NQUOTES)) != NULL) {
+		p += NQUOTES;
+		n++;
+	}
+	return n;
+}
+
+enum edit_enter edit_text_enter(struct span text)
+{
+	size_t slashes = 0;
+
+	if (begins_quoted(text))
+		return count_quotes(text) % 2 ? EDIT_QUOTED : EDIT_ENDS;
+	while (slashes < text.n && text.p[text.n - 1 - slashes] == '\\')
+		slashes++;
+	return slashes % 2 ? EDIT_BACKSLASH : EDIT_ENDS;
+}
+
+static bool is_white(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static size_t without_white_end(struct span text)
+{
+	while (text.n && is_white(text.p[text.n - 1]))
+		text.n--;
+	return text.n;
+}
+
+bool edit_text_blank(struct span text)
+{
+	return without_white_end(text) == 0;
+}
+
+/* The lines that the delimiters stand on alone are theirs. */
+static struct span between_quotes(struct span text)
+{
+	text = (struct span){ text.p + NQUOTES, text.n - 2 * (size_t)NQUOTES };
+	if (text.n && *text.p == '\n')
+		text = (struct span){ text.p + 1, text.n - 1 };
+	return text;
+}
+
+struct span edit_text_prompt(struct span text, bool *quoted)
+{
+	struct span s = { text.p, without_white_end(text) };
+
+	*quoted = begins_quoted(text) && s.n >= 2 * (size_t)NQUOTES && count_quotes(s) % 2 == 0 &&
+	          memcmp(s.p + s.n - NQUOTES, QUOTES, NQUOTES) == 0;
+	if (*quoted)
+		text = between_quotes(s);
+	while (text.n && text.p[text.n - 1] == '\n')
+		text.n--;
+	return text;
+}

@@ -1,0 +1,142 @@
+#include "tty/edit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/env.h"
+#include "base/io.h"
+#include "tty/edit-line.h"
+#include "tty/edit-text.h"
+#include "tty/neutral.h"
+
+#define TERMINAL_LINE 4095 /* bytes that a terminal's own line editing can hold, on Linux */
+
+void edit_open(struct edit *ed, const struct edit_options *o)
+{
+	const char *term = env("TERM");
+
+	*ed = (struct edit){
+		.o = *o, .why_plain = ERR_INIT, .lines = LINE_READER(o->fd, o->stop_fd), .text = BUF_INIT,
+	};
+	ed->plain = o->plain || !term || strcmp(term, "dumb") == 0 ||
+	            edit_line_start(ed, &ed->why_plain) < 0;
+}
+
+void edit_close(struct edit *ed)
+{
+	if (!ed->plain)
+		edit_line_end();
+	line_release(&ed->lines);
+	buf_release(&ed->text);
+}
+
+void edit_type_ahead(struct edit *ed, struct span keys)
+{
+	if (ed->plain)
+		line_ahead(&ed->lines, keys);
+	else
+		buf_add(&ed->lines.pending, keys.p, keys.n);
+}
+
+void edit_recall(struct edit *ed, struct span text)
+{
+	if (!ed->plain)
+		edit_line_recall(ed, text);
+}
+
+void edit_offer(struct edit_completion *c, struct span word)
+{
+	struct err e = ERR_INIT;
+	char **words;
+
+	if (word.n < c->word.n || memcmp(word.p, c->word.p, c->word.n) != 0)
+		return;
+	words = array_room(c->words, c->n, &c->cap, sizeof(*words), &e);
+	if (words) {
+		c->words = words;
+		c->words[c->n] = strndup(word.p, word.n);
+	}
+	if (!words || !c->words[c->n])
+		c->oom = true;
+	else
+		c->n++;
+}
+
+/* ---- plain lines ---- */
+
+static int put(const struct edit *ed, const char *s, struct err *e)
+{
+	return io_write(ed->o.out, s, strlen(s)) < 0 ? err_set(e, ERR_FAILED, "the terminal is gone") : 0;
+}
+
+static int show_draft(const struct edit *ed, const char *draft, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r;
+
+	neutral_add(&b, span_str(draft));
+	buf_adds(&b, "\n(Enter sends this, another text replaces it)\n");
+	r = buf_check(&b, e) < 0 ? -1 : put(ed, b.p, e);
+	buf_release(&b);
+	return r;
+}
+
+/* 1: the text goes on in another line. */
+static int add_line(struct edit *ed, struct span line, struct err *e)
+{
+	enum edit_enter enter;
+
+	buf_add(&ed->text, line.p, line.n);
+	if (buf_check(&ed->text, e) < 0)
+		return -1;
+	if (line.n >= TERMINAL_LINE)
+		return err_set(e, ERR_USAGE, "a terminal cuts lines at %d bytes, so this one may lack its "
+		               "end; pipe longer text in", TERMINAL_LINE);
+	enter = edit_text_enter(buf_span(&ed->text));
+	if (enter == EDIT_BACKSLASH)
+		ed->text.n--;
+	if (enter != EDIT_ENDS)
+		buf_addc(&ed->text, '\n');
+	return enter != EDIT_ENDS;
+}
+
+static int read_plain(struct edit *ed, const char *prompt, const char *draft, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	int r = draft && *draft ? show_draft(ed, draft, e) : 0, more = 1;
+
+	while (r >= 0 && more > 0) {
+		line_prompt(&ed->lines, ed->o.out, ed->text.n ? "… " : prompt);
+		r = line_read(&ed->lines, &line, e);
+		if (r <= 0)
+			break;
+		if (draft && !ed->text.n && !line.n)
+			buf_adds(&line, draft);
+		more = add_line(ed, buf_span(&line), e);
+		r = more < 0 ? -1 : r;
+	}
+	buf_release(&line);
+	return r;
+}
+
+/* ---- both ---- */
+
+int edit_read(struct edit *ed, const char *prompt, const char *draft, struct buf *out,
+              struct err *e)
+{
+	struct span text;
+	int r;
+
+	ed->dropped = ed->quoted = false;
+	buf_clear(&ed->text);
+	buf_clear(out);
+	r = ed->plain ? read_plain(ed, prompt, draft, e) : edit_line_read(ed, prompt, draft, e);
+	if (ed->o.typed && !edit_text_blank(buf_span(&ed->text)))
+		ed->o.typed(ed->o.ctx, buf_span(&ed->text));
+	if (r <= 0)
+		return r;
+	text = edit_text_prompt(buf_span(&ed->text), &ed->quoted);
+	buf_add(out, text.p, text.n);
+	return buf_check(out, e) < 0 ? -1 : 1;
+}
