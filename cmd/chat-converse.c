@@ -6,11 +6,9 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "chat.h"
-#include "tty/line.h"
 #include "tty/mode.h"
 #include "tty/stop.h"
 
-#define TERMINAL_LINE 4095 /* what a terminal's own line editing can hold, on Linux */
 #define HASTY_MS 1000
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
@@ -25,25 +23,18 @@ static void print_recent(const struct conversation *c)
 		fputc('\n', stderr);
 }
 
-/* One line and what it asks for. False when the user leaves. */
-static bool answer(struct chat *chat, struct span line)
+/* One prompt and what it asks for. False when the user leaves. */
+static bool answer(struct chat *chat, struct span prompt)
 {
-	struct err e = ERR_INIT;
 	bool blank = true;
 
-	for (size_t i = 0; i < line.n; i++)
-		blank = blank && strchr(" \t\r", line.p[i]);
+	for (size_t i = 0; i < prompt.n; i++)
+		blank = blank && prompt.p[i] && strchr(" \t\r\n", prompt.p[i]);
 	if (blank)
 		return true;
-	if (chat_is_command(line))
-		return chat_command(chat, line);
-	if (line.n >= TERMINAL_LINE)
-		err_set(&e, ERR_USAGE, "a terminal cuts lines at %d bytes, so this one may lack its end; "
-		        "pipe longer text in", TERMINAL_LINE);
-	if (e.kind != ERR_NONE)
-		fail(&e);
-	else
-		chat_say(chat, line);
+	if (!chat->editor->quoted && chat_is_command(prompt))
+		return chat_command(chat, prompt);
+	chat_say(chat, prompt);
 	/* Only Ctrl-C means "back to the prompt". */
 	return !stop_signal() || stop_signal() == SIGINT;
 }
@@ -64,12 +55,12 @@ static void tell_unsent(struct span text)
 	buf_release(&line);
 }
 
-static void take_ahead(struct line_reader *in)
+static void take_ahead(struct chat *chat)
 {
 	struct buf keys = BUF_INIT;
 
 	mode_give(&keys);
-	line_ahead(in, buf_span(&keys));
+	edit_type_ahead(chat->editor, buf_span(&keys));
 	buf_release(&keys);
 }
 
@@ -79,9 +70,9 @@ static bool leaves(int64_t stopped_at, int *interrupts)
 	return clock_steady_ms() - stopped_at >= HASTY_MS && (*interrupts)++;
 }
 
-static int converse(struct chat *chat, struct line_reader *in)
+static int converse(struct chat *chat)
 {
-	struct buf line = BUF_INIT;
+	struct buf prompt = BUF_INIT;
 	int64_t stopped_at = -HASTY_MS;
 	int status = EXIT_DONE, interrupts = 0, got;
 
@@ -89,24 +80,26 @@ static int converse(struct chat *chat, struct line_reader *in)
 		struct err e = ERR_INIT;
 
 		stop_clear();
-		take_ahead(in);
-		line_prompt(in, STDERR_FILENO, "> ");
-		got = line_read(in, &line, &e);
-		if (got > 0) {
+		take_ahead(chat);
+		got = chat_type(chat, &prompt, &e);
+		if (got > 0 || chat->editor->dropped)
 			interrupts = 0;
-			if (!answer(chat, buf_span(&line)))
+		if (got > 0) {
+			if (!answer(chat, buf_span(&prompt)))
 				break;
 			stopped_at = stop_signal() ? clock_steady_ms() : -HASTY_MS;
 		} else if (got < 0 && e.kind == ERR_INTERRUPTED && stop_signal() == SIGINT &&
 		           !leaves(stopped_at, &interrupts)) {
 			fputs(interrupts ? "\n(Ctrl-C again leaves; so does Ctrl-D)\n" : "\n", stderr);
+		} else if (got < 0 && e.kind == ERR_USAGE) {
+			fail(&e);
 		} else {
 			fputc('\n', stderr);
 			status = got == 0 ? EXIT_DONE : e.kind == ERR_INTERRUPTED ? EXIT_INTERRUPTED : fail(&e);
 			break;
 		}
 	}
-	buf_release(&line);
+	buf_release(&prompt);
 	return stop_signal() && stop_signal() != SIGINT ? 128 + stop_signal() : status;
 }
 
@@ -119,20 +112,22 @@ void print_session(const struct chat *chat)
 
 int chat_converse(struct chat *chat)
 {
-	struct line_reader in = LINE_READER(STDIN_FILENO, -1);
 	const char *term = env("TERM");
 	int status, out = term && strcmp(term, "dumb") != 0 ? STDOUT_FILENO : -1;
 	struct err e = ERR_INIT;
 
-	if (chat_guard(chat, &e) < 0 || mode_begin(STDIN_FILENO, out, false, &e) < 0)
+	if (chat_guard(chat, &e) < 0 || chat_type_begin(chat, &e) < 0)
 		return fail(&e);
-	in.stop_fd = chat->stop_fd;
+	if (mode_begin(STDIN_FILENO, out, !chat->editor->plain, &e) < 0) {
+		chat_type_end(chat);
+		return fail(&e);
+	}
 	chat->conversing = true;
 	print_session(chat);
-	status = converse(chat, &in);
-	take_ahead(&in);
+	status = converse(chat);
+	take_ahead(chat);
 	mode_end();
-	tell_unsent(buf_span(&in.pending));
-	line_release(&in);
+	tell_unsent(buf_span(&chat->editor->lines.pending));
+	chat_type_end(chat);
 	return status;
 }

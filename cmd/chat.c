@@ -242,6 +242,7 @@ static void close_chat(struct chat *chat)
 	show_release(&chat->show);
 	files_release(&chat->files);
 	buf_release(&chat->schema);
+	buf_release(&chat->draft);
 	chat_leave(chat);
 	tool_close(&chat->tool);
 }
@@ -282,7 +283,7 @@ static int run(const struct cli *c)
 		.at = CHAT_SESSION_INIT,
 		.stop_fd = -1,
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
-		.schema = BUF_INIT, .cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
+		.schema = BUF_INIT, .draft = BUF_INIT, .cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
 	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
 	struct err e = ERR_INIT;

@@ -10,6 +10,7 @@
  *	chat-converse.c  the conversation at a terminal
  *	chat-where.c     where one is in it
  *	chat-mention.c   files that a prompt mentions
+ *	chat-type.c      its prompts, as they are typed
  *	chat-command*.c  its commands, /help and the others (chat-command.h)
  */
 #ifndef CMD_CHAT_H
@@ -19,6 +20,7 @@
 #include "show.h"
 #include "store/session.h"
 #include "tool.h"
+#include "tty/edit.h"
 #include "turn/turn.h"
 
 /* Which session is asked for, and what of it. The strings are the caller's, and need not stay. */
@@ -71,6 +73,10 @@ struct chat {
 	bool conversing;            /* with a person, who types, and to whom a title is of use */
 	struct meanwhile meanwhile; /* while it is busy */
 	pid_t title_maker;          /* a process, or 0 */
+
+	/* what is typed, in a conversation */
+	struct edit *editor;
+	struct buf draft;           /* what the next prompt begins with */
 
 	struct buf schema;
 	struct trace trace;
@@ -153,5 +159,11 @@ int chat_converse(struct chat *chat);
 /* Whether a line is a command and no prompt; and what it does: false when the user leaves. */
 bool chat_is_command(struct span line);
 bool chat_command(struct chat *chat, struct span line);
+
+/* What is typed goes through chat->editor from here on. */
+int chat_type_begin(struct chat *chat, struct err *e);
+/* The next prompt, as edit_read() has it; it begins with the draft, which is used up. */
+int chat_type(struct chat *chat, struct buf *prompt, struct err *e);
+void chat_type_end(struct chat *chat);
 
 #endif

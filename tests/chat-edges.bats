@@ -134,7 +134,7 @@ refute_alive() { ! kill -0 "$1" 2>&-; }
 }
 
 @test "a line that the terminal cut is refused, not sent" {
-	term_start mc-chat -n -s s
+	TERM=dumb term_start mc-chat -n -s s
 	term_wait '^>$'
 	term_type "$(printf 'y%.0s' {1..5000})"
 	term_keys Enter

@@ -2,28 +2,12 @@
 # A conversation at a terminal, driven through tmux.
 
 load helper
+load prompt
 load wire
 
 setup() {
 	fresh
 	export MC_PROVIDER=echo
-}
-
-# at_prompt: until the last line on the screen is the empty prompt.
-at_prompt() {
-	poll 30 last_line_is '>' && return
-	echo 'no prompt; the screen:'
-	show "$(term_screen)"
-	return 1
-}
-
-last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
-
-# enter TEXT: a line, typed at the prompt.
-enter() {
-	at_prompt
-	term_type "$1"
-	term_keys Enter
 }
 
 # filled ID N: a session of N exchanges
@@ -255,13 +239,19 @@ filled() {
 
 shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 
-@test "Ctrl-C drops the line that was begun" {
+@test "Ctrl-C puts away the line that was begun, and is the first one only at an empty prompt" {
 	term_start mc-chat -n -s s
+	at_prompt
+	term_keys C-c
+	term_wait 'Ctrl-C again leaves'
 	at_prompt
 	term_type 'half a thou'
 	term_wait '^> half a thou$'
 	term_keys C-c
-	term_wait 'Ctrl-C again leaves'
+	term_wait '^> half a thou\^C$'
+	at_prompt
+	term_keys C-c
+	poll 30 shows_twice 'Ctrl-C again leaves'
 	enter whole
 	term_wait '^whole$'
 	same 'stored' whole "$(exchange s .query)"
