@@ -43,6 +43,9 @@ bool command_save(struct chat *chat, struct span args);
 bool command_usage(struct chat *chat, struct span args);
 bool command_compact(struct chat *chat, struct span args);
 
+/* chat-complete.c: what a word of a command may become */
+void chat_complete(const struct chat *chat, struct edit_completion *c);
+
 /* A line for the person, made harmless. */
 void command_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* chat_fail(), and true: the user stays. */

@@ -3,14 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json-scan.h"
 #include "chat-command.h"
-#include "store/index.h"
 #include "store/typed.h"
 #include "talk/key.h"
-#include "talk/models.h"
-
-#define IDS_OFFERED 100 /* of sessions, the newest; more are no choice */
 
 struct typing {
 	struct edit edit; /* chat->editor is the same */
@@ -65,77 +60,11 @@ static void tell_failed(void *ctx, const struct err *e)
 	say(e->msg);
 }
 
-/* ---- what Tab completes ---- */
-
-static void offer_commands(struct edit_completion *c)
-{
-	char word[64];
-
-	for (const struct command *k = chat_commands; k->name; k++) {
-		snprintf(word, sizeof(word), "/%s", k->name);
-		edit_offer(c, span_str(word));
-	}
-}
-
-/* Without a network: those that are known, and the aliases. */
-static void offer_models(const struct chat *chat, struct edit_completion *c)
-{
-	struct model_list l = MODEL_LIST_INIT;
-
-	models_cached(&l, &chat->at.how.endpoint);
-	for (size_t i = 0; i < l.n; i++)
-		edit_offer(c, span_str(l.v[i].id));
-	models_release(&l);
-	for (size_t i = 0; i < chat->tool.config.naliases; i++)
-		edit_offer(c, span_str(chat->tool.config.aliases[i].name));
-}
-
-static void offer_sessions(const struct chat *chat, struct edit_completion *c)
-{
-	struct index_reader r;
-	struct index_record record;
-	struct err ignored = ERR_INIT;
-	struct span line;
-
-	if (chat->tool.store.fd < 0 || index_open(&r, &chat->tool.store, false, &ignored) < 0)
-		return;
-	while (c->n < IDS_OFFERED && index_next(&r, &line))
-		if (index_record(line, 0, &record))
-			edit_offer(c, record.id);
-	index_close(&r);
-}
-
-static const struct command *command_of(struct span line)
-{
-	const char *end = memchr(line.p, ' ', line.n);
-	struct span name = { line.p + 1, (end ? (size_t)(end - line.p) : line.n) - 1 };
-	const struct command *k = chat_commands;
-
-	while (k->name && !span_eq(name, k->name))
-		k++;
-	return k->name ? k : NULL;
-}
-
 static void complete(void *ctx, struct edit_completion *c)
 {
 	const struct typing *t = ctx;
-	const struct command *k;
 
-	if (!c->line.n || c->line.p[0] != '/')
-		return;
-	if (c->first) {
-		offer_commands(c);
-		return;
-	}
-	k = command_of(c->line);
-	if (!k)
-		return;
-	if (k->kind == ARG_MODEL)
-		offer_models(t->chat, c);
-	else if (k->kind == ARG_SESSION)
-		offer_sessions(t->chat, c);
-	else
-		c->files = k->kind == ARG_FILE || k->kind == ARG_FILES;
+	chat_complete(t->chat, c);
 }
 
 /* ---- both ends ---- */

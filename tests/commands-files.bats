@@ -590,3 +590,55 @@ Next request: about 12,### tokens,
 	same 'exit status' 0 "$(term_status)"
 	term_wait '^Session: t \(resumed, 1 exchange\)$'
 }
+
+# Completion
+
+# tabs TEXT: types that and Tab, and waits for the line to be so: SEEN
+tabs() {
+	at_prompt
+	term_type "$1"
+	term_keys Tab
+	term_wait "^> $2 ?\$"
+	term_keys C-u
+}
+
+# offers TEXT: types that and Tab twice, and prints the words that are listed.
+offers() {
+	at_prompt
+	term_keys C-l
+	term_type "$1"
+	term_keys Tab Tab
+	term_wait "^> $1\$" # the line again, below
+	poll 30 listed "$1"
+	term_screen | sed -n "/^> ${1//\//\\/}\$/,/^> ${1//\//\\/}\$/p" | sed '/^>/d' | xargs
+	term_keys C-u
+}
+
+listed() { [[ $(term_screen | grep -c "^> $1\$") == 2 ]]; }
+
+@test "Tab completes commands, and what they take" {
+	mkdir -p "$HOME/.config/mcbox" dir
+	echo '{"aliases": {"quick": {"provider": "anthropic", "model": "claude-x"}, "local": "llama-y"},
+		"providers": {"mine": {"baseUrl": "http://127.0.0.1:1/v1"}}}' >"$HOME/.config/mcbox/config.json"
+	echo x >dir/one.txt
+	echo x >'dir/two words.txt'
+	mc-chat -n -s session-one hello >/dev/null
+	mc-chat -n -s session-two hello >/dev/null
+	talk -n -s s
+	tabs /mod /model
+	tabs '/com' '/compact'
+	tabs '/use session-o' '/use session-one'
+	tabs '/new -p anth' '/new -p anthropic'
+	tabs '/new -p mi' '/new -p mine'
+	tabs '/new -m qui' '/new -m quick'
+	tabs '/new -p anthropic -m qui' '/new -p anthropic -m quick'
+	tabs '/model loc' '/model local'
+	tabs '/attach dir/o' '/attach dir/one.txt'
+	tabs '/attach dir/one.txt dir/t' '/attach dir/one.txt dir/two\\ words.txt'
+	tabs '/save dir/o' '/save dir/one.txt'
+	tabs 'read @dir/t' 'read @dir/two\\ words.txt'
+	enter '/attach dir/one.txt'
+	tabs '/detach on' '/detach one.txt'
+	same 'for a new session' '-m -p' "$(offers '/new -')"
+	same 'nothing is sent' 2 "$(sessions)"
+}
