@@ -4,6 +4,7 @@
 
 #include "base/cli.h"
 #include "chat-command.h"
+#include "tty/editor.h"
 
 /* ---- /undo ---- */
 
@@ -103,7 +104,7 @@ bool command_undo(struct chat *chat, struct span args)
 	return true;
 }
 
-/* ---- /retry ---- */
+/* ---- /retry and /edit ---- */
 
 /* The last prompt, and in whose place it is to be asked. */
 struct again {
@@ -175,7 +176,7 @@ bool command_retry(struct chat *chat, struct span args)
 	struct again a = AGAIN_INIT;
 	struct buf gist = BUF_INIT;
 	struct err e = ERR_INIT;
-	int found = args.n ? err_set(&e, ERR_USAGE, "/retry takes nothing")
+	int found = args.n ? err_set(&e, ERR_USAGE, "/retry takes nothing; /edit changes the prompt")
 	                   : find_last(chat, &a, &e);
 
 	if (found == 0)
@@ -188,6 +189,62 @@ bool command_retry(struct chat *chat, struct span args)
 		ask_again(chat, &a, buf_span(&a.prompt));
 	}
 	buf_release(&gist);
+	again_release(&a);
+	return true;
+}
+
+/* 1: there is something to ask. 0: not, and that is
+ * told. */
+static int edit_prompt(const struct chat *chat, struct span before, struct buf *after, struct err *e)
+{
+	const struct edit_options *o = &chat->editor->o;
+	struct err blank = ERR_INIT;
+	int r;
+
+	while (before.n && before.p[before.n - 1] == '\n') /* editors end lines as they like */
+		before.n--;
+	r = editor_edit(before, o->envp, after, e);
+	if (r < 0)
+		return -1;
+	if (span_same(buf_span(after), before)) {
+		command_tell(before.n ? "It is as it was; nothing is asked" : "It is empty; nothing is asked");
+		return 0;
+	}
+	if (check_prompt(buf_span(after), &blank) == 0) {
+		o->typed(o->ctx, buf_span(after)); /* as any other prompt, it can be brought back */
+		return 1;
+	}
+	command_tell("Nothing is asked: %s", blank.msg);
+	return 0;
+}
+
+/* What of files it mentions now goes along; so do those that went along before. */
+static int ask_edited(struct chat *chat, const struct again *a, struct span typed, struct err *e)
+{
+	struct buf sent = BUF_INIT;
+	int r = chat_mention(chat, typed, &sent, e);
+
+	if (r == 0)
+		ask_again(chat, a, buf_span(&sent));
+	buf_release(&sent);
+	return r;
+}
+
+bool command_edit(struct chat *chat, struct span args)
+{
+	struct again a = AGAIN_INIT;
+	struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	int r = args.n ? err_set(&e, ERR_USAGE, "/edit takes nothing: it opens the last prompt in an editor")
+	               : find_last(chat, &a, &e);
+
+	if (r >= 0)
+		r = edit_prompt(chat, buf_span(&a.prompt), &text, &e);
+	if (r > 0)
+		r = ask_edited(chat, &a, buf_span(&text), &e);
+	if (r < 0)
+		command_fail(&e);
+	buf_release(&text);
 	again_release(&a);
 	return true;
 }

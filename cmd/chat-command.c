@@ -70,6 +70,7 @@ const struct command chat_commands[] = {
 	{ "title", "[TEXT]", "the session's title; another one", ARG_TEXT, command_title },
 	{ "undo", "[N]", "take the last exchange out of the conversation, or N", ARG_TEXT, command_undo },
 	{ "retry", "", "ask the last prompt again", ARG_NONE, command_retry },
+	{ "edit", "", "change the last prompt in an editor, and ask it so", ARG_NONE, command_edit },
 	{ "attach", "[FILE…]", "send files along with the next prompt, as @FILE in it does", ARG_FILES,
 	  command_attach },
 	{ "detach", "[FILE…]", "take these back, or all", ARG_TEXT, command_detach },

@@ -32,6 +32,7 @@ bool command_sessions(struct chat *chat, struct span args);
 /* chat-command-turn.c: the last exchange */
 bool command_undo(struct chat *chat, struct span args);
 bool command_retry(struct chat *chat, struct span args);
+bool command_edit(struct chat *chat, struct span args);
 
 /* chat-command-files.c: files that go along, and what becomes of a reply */
 bool command_attach(struct chat *chat, struct span args);

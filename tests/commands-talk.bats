@@ -332,6 +332,81 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
+# /edit
+
+# edited_by SCRIPT: what the editor does with the file "$1".
+edited_by() {
+	printf '#!/bin/sh\n%s\n' "$1" >editor
+	chmod +x editor
+	export EDITOR=$PWD/editor
+}
+
+@test "/edit asks what was saved in the place of the last exchange" {
+	answers "$(says a1)" "$(says bad)" "$(says good)"
+	edited_by 'cp "$1" was; printf "q2, but\nbetter\n" >"$1"'
+	term_start -x 120 mc-chat -n -s s
+	enter q1 q2 /edit
+	term_wait '^good$'
+	same 'in the editor' q2 "$(<was)"
+	same 'messages' $'user: q1\nassistant: a1\nuser: q2, but\nbetter' "$(messages)"
+	same 'conversation' 'q1 q2, but better' "$(jq -r 'select(.query).query' "$(history s)" | sed '2d' | paste -sd ' ' -)"
+	same 'history' rewind,exchange "$(tail -n 2 "$(history s)" | jq -r .type | paste -sd, -)"
+	same 'answers' $'a1\ngood' "$(answers_of s)"
+	same 'typed' $'q1\nq2\n/edit\nq2, but\nbetter' "$(jq -r .text "$HOME/.local/state/mcbox/typed.jsonl")"
+}
+
+@test "/edit of nothing new, or of nothing, asks nothing" {
+	edited_by 'touch "$1"'
+	term_start -x 120 mc-chat -n -s s
+	enter /edit
+	term_wait '^It is empty; nothing is asked$'
+	enter one /edit
+	term_wait '^It is as it was; nothing is asked$'
+	edited_by 'echo "  " >"$1"'
+	enter /edit
+	term_wait '^Nothing is asked: the prompt is empty$'
+	edited_by 'exit 3'
+	enter /edit
+	term_wait '^mc-chat: the editor .* failed with status 3'
+	enter '/edit x'
+	term_wait '^mc-chat: /edit takes nothing'
+	same 'history' one "$(story s)"
+}
+
+@test "/edit begins a conversation, and /etc is a prompt there" {
+	edited_by 'echo "/etc is a folder" >"$1"'
+	term_start -x 120 mc-chat -n -s s
+	enter /edit
+	same 'conversation' '/etc is a folder' "$(said s)"
+}
+
+@test "/edit keeps the attachments, and takes those that it mentions, each once" {
+	printf 'the first content\n' >a.txt
+	printf 'the second content\n' >b.txt
+	answers "$(says a1)" "$(says a2)"
+	edited_by 'echo "see @a.txt and @b.txt" >"$1"'
+	term_start -x 120 mc-chat -n -s s -a a.txt
+	enter q1 /edit
+	same 'attachments' 'b.txt a.txt' "$(exchange s '[.attachments[].name] | sort | reverse | join(" ")')"
+	same 'times in the request' 1 "$(request | grep -o 'the first content' | wc -l)"
+}
+
+@test "what /edit could not send is not lost" {
+	edited_by 'echo "all new" >"$1"'
+	term_start -x 120 mc-chat -n -s s
+	enter one
+	edited_by "echo 'all new' >\"\$1\"; flock '$(history s)' sh -c 'touch held; until [ -e free ]; do sleep 0.02; done' & until [ -e held ]; do sleep 0.02; done"
+	term_type /edit
+	term_keys Enter
+	term_wait '^mc-chat: waiting for'
+	term_keys C-c
+	at_prompt
+	touch free
+	enter /retry
+	term_wait '^Asking again: all new$'
+	same 'history' 'one < all new' "$(story s)"
+}
+
 # /new and /use
 
 @test "/new begins another session with its first prompt, and nothing leaks into it" {
