@@ -4,6 +4,8 @@
 #	make check lint bench     the tests, the static checks, the measurements
 #	make check-fault          the tests of tests/fault in their long form
 #	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
+#	make soak TIME=600        somebody lives in mc-chat for so long; best with SANITIZE=1
+#	make recording            the conversation in README.md, anew
 #	make coverage             which lines of lib the tests run; judges lib/store
 #	make install PREFIX=…     also DESTDIR=…
 #
@@ -194,6 +196,16 @@ lint:
 bench: all
 	CC='$(CC)' tests/bench/run $(BUILD)/bench
 
+# The conversation in README.md, as a person sees it now.
+recording: all
+	tests/recording > $(BUILD)/recording
+	sed -i -e '/^<!-- recording/,/^<!-- end of the recording/{ /^~~~console/r $(BUILD)/recording' \
+		-e '/^<!--/b' -e '/^~~~/b' -e 'd }' README.md
+
+# Somebody lives in mc-chat for TIME seconds (600); SEED=N for the same life again.
+soak: all
+	TIME=$(or $(TIME),600) tests/terminal-soak.py
+
 # ---- installing ----
 
 bindir   = $(DESTDIR)$(PREFIX)/bin
@@ -232,7 +244,7 @@ clean:
 	rm -rf build mcbox $(TOOLS)
 
 FORCE:
-.PHONY: all check check-fault coverage coverage-faults fuzz lint bench completions install uninstall clean FORCE
+.PHONY: all check check-fault coverage coverage-faults fuzz lint bench soak recording completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -293,7 +293,7 @@ bool can_pick_session(void)
 
 int pick_session(const struct chat *chat, struct span words, char id[ID_SIZE], struct err *e)
 {
-	const struct picker_terminal t = { STDIN_FILENO, STDERR_FILENO, chat->stop_fd, false };
+	const struct picker_terminal t = { STDIN_FILENO, STDERR_FILENO, chat->stop_fd, chat->show.plain };
 	struct sessions s = { .store = &chat->tool.store, .now = clock_now_ms(), .e = ERR_INIT };
 	int r;
 
