@@ -12,10 +12,10 @@
  * Quiet: no echo and no lines, Enter is "\r", but Ctrl-C and Ctrl-Z are signals, which throw
  * nothing away that was typed; output is as ever. What is typed stays in the terminal's queue
  * and survives a change of the mode, so that it is there for whoever asks next, the shell
- * too. But the queue holds 4 KB, and keeps a Ctrl-C waiting that comes behind that: when it fills
- * up, mode_relieve() takes it into memory. mode_usual() lets a program read it that draws what it reads;
- * to the terminal's own line editing it would be one finished line without an echo. So for that,
- * call mode_take() first.
+ * too. But the queue holds 4 KB, and keeps a Ctrl-C waiting that comes behind that: when it
+ * fills up, mode_relieve() takes it into memory. After mode_usual() a program can read it that
+ * draws what it reads; to the terminal's own line editing it would be one finished line without
+ * an echo. So for that, call mode_take() first.
  *
  * With `paste` the terminal is asked to mark what is pasted (CSI ? 2004 h, "bracketed paste")
  * as long as it is quiet.
@@ -48,8 +48,8 @@ void mode_take(void);
 void mode_give(struct buf *keys);
 
 /* While it is quiet: a Ctrl-C stopped the reply. What was typed ahead of that is taken, and is
- * not lost, but is not to be sent by itself either: an Enter in it becomes one that only begins a line
- * (a pasted one; without `paste`, one behind a backslash). */
+ * not lost, but is not to be sent by itself either: an Enter in it becomes one that only begins a
+ * line (a pasted one; without `paste`, one behind a backslash). */
 void mode_hold(void);
 
 /* Whether a conversation has begun, and not ended. */
