@@ -271,6 +271,9 @@ void mode_quiet(void)
 void mode_usual(void)
 {
 	change(USUAL);
+	/* To read would do that; but to wait for input would not, as the shell takes it first. */
+	if (in >= 0 && in_background())
+		kill(0, SIGTTIN);
 }
 
 void mode_end(void)

@@ -23,8 +23,8 @@
  * From mode_begin() on the terminal is put right after any end but SIGKILL: a crash, Ctrl-\, an
  * exit. What was typed is dropped where it would be taken for commands by the shell. Ctrl-Z
  * gives the shell the terminal as it was, and keeps what was typed; the mode is back when
- * the process goes on in the foreground. In the background nothing here touches the terminal,
- * but mode_quiet() does, and so stops the process, as it should.
+ * the process goes on in the foreground. In the background nothing here touches the terminal:
+ * mode_quiet() and mode_usual() stop the process, since what follows them wants it.
  * (There is one terminal, and signals are process-wide: this module has state, as stop.h's.)
  * Where `in` is no terminal, nothing here does anything.
  */
