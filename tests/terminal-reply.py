@@ -503,7 +503,8 @@ def indicator():
 
 
 def no_indicator():
-    for name, options, settings in (("TERM=dumb", [], {"TERM": "dumb"}), ("no TERM", [], {"TERM": ""})):
+    for name, options, settings in (("TERM=dumb", [], {"TERM": "dumb"}), ("no TERM", [], {"TERM": ""}),
+                                    ("--plain", ["--plain"], {})):
         if os.path.exists(path("late2")):
             os.unlink(path("late2"))
         with chat(*options, **server.at("late2") | settings) as t:
