@@ -66,6 +66,17 @@ static bool is_given_up(const struct buf *all)
 	return all->n && edit_input_is_interrupt(all->p[all->n - 1]) && !edit_input_soon();
 }
 
+/* Before what is still to come of keys that were typed ahead. */
+static void give_back(struct span keys)
+{
+	struct buf *pending = &edit_now->lines.pending, all = BUF_INIT;
+
+	buf_add(&all, keys.p, keys.n);
+	buf_add(&all, pending->p, pending->n);
+	buf_release(pending);
+	*pending = all;
+}
+
 /* All up to the sequence that ends it, in large pieces; what came behind that is for later. */
 static int paste(int count, int key)
 {
@@ -92,7 +103,7 @@ static int paste(int count, int key)
 	if (end) {
 		size_t n = (size_t)(end - all.p);
 
-		edit_type_ahead(edit_now, (struct span){ end + PASTE_NEND, all.n - n - PASTE_NEND });
+		give_back((struct span){ end + PASTE_NEND, all.n - n - PASTE_NEND });
 		all.n = n;
 	}
 	insert_pasted(&all);
