@@ -472,3 +472,60 @@ run() {
 	term_wait '^hello$'
 	refute term_shows '^…'
 }
+
+# What stands at the prompt
+
+@test "Ctrl-C: what was typed ahead of it is not sent by itself" {
+	answers "$(stream '{"text":"half"}' '{"hang":true}')" "$(says two)" "$(says three)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^half$'
+	term_type 'rm all of it'
+	term_keys Enter
+	term_type 'and more'
+	term_keys C-c
+	term_wait '^mc-chat: interrupted$'
+	poll 30 last_line_is 'and more'
+	has_exchanges s 1
+	term_keys Enter
+	term_wait '^two$'
+	same 'prompts' $'q1\nrm all of it\nand more' "$(prompts s)"
+	same 'number of exchanges' 2 "$(count s)"
+}
+
+@test "a page that is pasted in a reply is one prompt" {
+	answers "$(until_file go one)" "$(says two)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^one$'
+	seq -f 'line %g of the page' 5000 >page
+	on_term load-buffer page
+	on_term paste-buffer -p
+	touch go
+	poll 60 last_line_is 'line 5000 of the page'
+	term_keys Enter
+	poll 30 has_exchanges s 2
+	same 'the prompt' "$(<page)" "$(exchange s .query)"
+}
+
+@test "pastes and keys that are typed ahead keep their order" {
+	answers "$(until_file go one)" "$(says two)"
+	term_start mc-chat -n -s s
+	enter q1
+	term_wait '^one$'
+	for i in 1 2 3 4 5; do
+		seq -f "line %g of page $i" 200 >page
+		on_term load-buffer page
+		on_term paste-buffer -p
+		term_type "typed $i"
+	done
+	touch go
+	poll 60 last_line_is 'typed 5'
+	term_keys Enter
+	poll 30 has_exchanges s 2
+	want=$(for i in 1 2 3 4 5; do
+		seq -f "line %g of page $i" 200
+		printf 'typed %s' "$i"
+	done)
+	same 'the prompt' "$want" "$(exchange s .query)"
+}
