@@ -278,7 +278,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 	local bodies=(
 		'sed "s/int/\x1b[31mint\x1b[0m \x1b]52;c;Zm9v\x07/"' # a sequence that is no colour
 		'sed "s/int/\x1b[31mint\x1b[8m/"'                   # what hides the text
-		'sed "s/int/\x1b[31mINT/"' 'head -n 1' 'cat; echo more' 'exit 1' 'cat; exit 1' ':' 'sleep 60' 'kill -9 $$'
+		'sed "s/int/\x1b[31mINT/"' 'head -n 1' 'cat; echo more' 'exit 1' 'sed "s/int/\x1b[31mint\x1b[0m/"; exit 1' ':' 'sleep 60' 'kill -9 $$'
 	)
 	echo '{"highlighter": ["mine"]}' >"$MC_CONFIG"
 	for body in "${bodies[@]}"; do

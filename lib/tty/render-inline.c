@@ -30,7 +30,7 @@ static unsigned style_now(const struct rendering *s)
 static void put(struct rendering *s, struct span text, unsigned style, bool exact)
 {
 	if (s->in_table)
-		table_add(s->table, text, style, render_source_now(s));
+		table_add(s->table, text, style, render_line_now(s));
 	else
 		flow_add(&s->flow, text, style, render_source_now(s), exact);
 }

@@ -57,6 +57,8 @@ bool render_is_ours(const struct rendering *s, const char *p);
 /* Where in the part's text; what the head of a table says is before all of it. */
 size_t render_source(const struct rendering *s, size_t at);
 size_t render_source_now(const struct rendering *s);
+/* Where that line begins: a table's row, however its first cell is understood. */
+size_t render_line_now(const struct rendering *s);
 size_t render_end_of_line(const struct rendering *s, size_t at);
 /* The line that the next block begins with, when md4c does not say it by a text. */
 size_t render_next_line(const struct rendering *s);

@@ -17,6 +17,15 @@ size_t render_source_now(const struct rendering *s)
 	return s->told == RENDER_NONE ? 0 : render_source(s, s->told);
 }
 
+size_t render_line_now(const struct rendering *s)
+{
+	size_t at = s->told == RENDER_NONE ? 0 : s->told;
+
+	while (at && s->text.p[at - 1] != '\n')
+		at--;
+	return render_source(s, at);
+}
+
 size_t render_end_of_line(const struct rendering *s, size_t at)
 {
 	const char *end = at < s->text.n ? memchr(s->text.p + at, '\n', s->text.n - at) : NULL;

@@ -377,7 +377,56 @@ static void test_resize(void)
 	markdown_release(&m);
 }
 
+/* Rows that are wider than the new window: nobody knows how many lines they take now. */
+static void test_resize_in_block(void)
+{
+	static const char line[] = "one two three four five six seven eight\n";
+	struct markdown m = MARKDOWN_INIT;
+	struct screen s = { .columns = 40, .height = 24 };
+	struct buf out = BUF_INIT, seen = BUF_INIT, want = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	set_size(40, 24);
+	markdown_open(&m, terminal, &e);
+	for (int i = 0; i < 4; i++) {
+		feed(&m, &out, span_str(line));
+		buf_adds(&want, line);
+	}
+	feed(&m, &out, span_str("a **b"));
+	set_size(20, 24);
+	feed(&m, &out, span_str(" c** d"));
+	screen_feed(&s, buf_span(&out));
+	screen_text(&s, &seen, false);
+	buf_adds(&want, "a b c d");
+	is_same(buf_span(&seen), buf_span(&want), "those stay, and those below are drawn anew");
+	buf_release(&out);
+	buf_release(&seen);
+	buf_release(&want);
+	screen_release(&s);
+	markdown_release(&m);
+}
+
 /* ---- without measure ---- */
+
+/* Each part of it is a table of the same columns. */
+static void test_long_table(void)
+{
+	struct buf text = BUF_INIT, seen = BUF_INIT, want = BUF_INIT;
+
+	buf_adds(&text, "| n | m |\n|---|---|\n");
+	buf_adds(&want, "n       | m\n--------|-----");
+	for (int i = 100; i < 900; i++) {
+		buf_addf(&text, "| *row* %d | word |\n", i);
+		buf_addf(&want, "\nrow %d | word", i);
+	}
+	buf_adds(&text, "\nend");
+	buf_adds(&want, "\n\nend");
+	whole(buf_span(&text), 40, false, &seen);
+	is_same(buf_span(&seen), buf_span(&want), "800 rows");
+	buf_release(&text);
+	buf_release(&seen);
+	buf_release(&want);
+}
 
 static void test_large(void)
 {
@@ -422,6 +471,8 @@ int main(void)
 	test_scrolling(60);
 	test_scrolling(300);
 	test_resize();
+	test_resize_in_block();
+	test_long_table();
 	test_large();
 	close(terminal);
 	return tap_end();
