@@ -65,13 +65,15 @@ without_readline() {
 	chat_stores '"世x"'
 }
 
-@test "the environment's locale does not change what the editor of texts gets" {
+@test "that the text is UTF-8 does not change the locale of other programs" {
 	export LC_ALL=C
-	printf '#!/bin/sh\necho "$LC_ALL" >"$1"\n' >ed
-	chmod +x ed
-	VISUAL=./ed chat
-	term_keys C-x C-e
-	term_wait '^> C$'
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"clipboard": ["sh", "-c", "cat >clip; echo \"$LC_ALL\" >locale"]}' >"$HOME/.config/mcbox/config.json"
+	chat
+	enter 'hello'
+	enter '/copy'
+	at_prompt
+	same 'locale' C "$(<locale)"
 }
 
 @test "a line that is longer than a terminal's own can be is sent whole" {
@@ -311,6 +313,16 @@ refute_shows() { ! term_shows "$1"; }
 	term_keys C-c C-d
 	same 'exit status' 0 "$(term_status)"
 	[[ ! -e $(history s) ]]
+}
+
+@test "a Ctrl-C among keys that come all at once is seen where it stands" {
+	chat
+	for _ in {1..5}; do
+		on_term set-buffer -- $'dropped\x03kept' \; paste-buffer -d
+		poll 30 last_line_is '> kept'
+		term_keys C-u
+		at_prompt
+	done
 }
 
 @test "Ctrl-D in a line that holds something deletes, and does not leave" {
