@@ -160,6 +160,8 @@ bool chat_command(struct chat *chat, struct span line)
 		args.p++, args.n--;
 	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
 		args.n--;
+	if (span_eq(name, "quit")) /* as it is called elsewhere */
+		return leave(chat, args);
 	for (const struct command *c = chat_commands; c->name; c++)
 		if (span_eq(name, c->name))
 			return c->run(chat, args);

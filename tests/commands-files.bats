@@ -543,7 +543,7 @@ Next request: about 12,### tokens,
 		/ex did you mean /exit\?
 		/att did you mean /attach\?
 		/cpoy did you mean /copy\?
-		/quit did you mean /exit\?
+		/exti did you mean /exit\?
 		/frobnicate /exit leaves, /help lists the commands
 	END
 	same 'sessions' 0 "$(sessions)"

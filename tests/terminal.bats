@@ -75,12 +75,18 @@ filled() {
 
 @test "an unknown /command is explained, and not sent; with a space before it, it is a prompt" {
 	term_start mc-chat -n -s s
-	enter /quit
-	term_wait "unknown command '/quit'; did you mean /exit"
-	enter ' /quit'
-	term_wait '^/quit$' # Markdown begins a paragraph without blanks
+	enter /exti
+	term_wait "unknown command '/exti'; did you mean /exit"
+	enter ' /exti'
+	term_wait '^/exti$' # Markdown begins a paragraph without blanks
 	at_prompt
 	same 'number of exchanges' 1 "$(count s)"
+}
+
+@test "/quit leaves, too" {
+	term_start mc-chat
+	enter /quit
+	same 'exit status' 0 "$(term_status)"
 }
 
 @test "a prompt of wide characters arrives as it was typed" {
