@@ -29,6 +29,7 @@ BUILD    = build/sanitize
 OUT      = $(BUILD)
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
+export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks:print_suppressions=0
 else ifdef COVERAGE
 BUILD    = build/coverage
 OUT      = $(BUILD)

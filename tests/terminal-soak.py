@@ -250,7 +250,7 @@ def main():
     os.chmod(f"{home}/editor", 0o755)
     with open(f"{home}/notes.txt", "w") as f:
         f.write("Buy milk.\n")
-    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")}
     env |= {"HOME": home, "MC_SESSIONS_DIR": f"{home}/sessions", "MC_PROVIDER": "openai-compatible", "MC_MODEL": "m",
             "MC_BASE_URL": f"http://127.0.0.1:{port}/v1", "MC_RETRIES": "0", "LC_ALL": "C.UTF-8", "PAGER": "cat",
             "TERM": "xterm-256color", "EDITOR": f"{home}/editor",
