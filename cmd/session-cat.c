@@ -8,6 +8,7 @@
 
 #include "applet.h"
 #include "base/clock.h"
+#include "reading.h"
 #include "page.h"
 #include "session-follow.h"
 #include "store/index.h"
@@ -15,13 +16,14 @@
 #include "tool.h"
 #include "tty/neutral.h"
 
-enum { O_JSON = OPT_LONG, O_NO_PAGER, O_STATUS };
+enum { O_JSON = OPT_LONG, O_NO_PAGER, O_PLAIN, O_STATUS };
 
 static const struct opt opts[] = {
 	{ 'f', "follow", NULL, ARG_NONE, "go on with what happens in the session, as it happens" },
 	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
 	{ O_NO_PAGER, "no-pager", NULL, ARG_NONE, "print to the terminal itself, not in a pager" },
+	{ O_PLAIN, "plain", NULL, ARG_NONE, "print the text as it is, at a terminal too" },
 	{ O_STATUS, "status", NULL, ARG_NONE, "print what the session is, not what it holds" },
 	{ 0 },
 };
@@ -30,8 +32,9 @@ static const struct opt opts[] = {
 
 struct request {
 	long last; /* 0: all; with `follow`: none */
-	bool follow, json, status, no_pager;
+	bool follow, json, status, no_pager, plain;
 	const struct config *config;
+	struct reading *reading;
 };
 
 static int check_options(const struct cli *c, struct request *rq, bool last, struct err *e)
@@ -60,6 +63,7 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 		case 'n': last = c->opts[i].val; break;
 		case O_JSON: rq->json = true; break;
 		case O_NO_PAGER: rq->no_pager = true; break;
+		case O_PLAIN: rq->plain = true; break;
 		case O_STATUS: rq->status = true; break;
 		}
 	if (last && cli_number(last, "--last", !rq->follow, LONG_MAX, &rq->last, e) < 0)
@@ -98,19 +102,19 @@ static bool print_records(const struct request *rq, const struct store *s, const
 	return whole;
 }
 
-static void print_turn(const struct jsonl *j, size_t offset, const struct record *r, bool json,
-                       bool first)
+static void print_turn(const struct request *rq, const struct jsonl *j, size_t offset,
+                       const struct record *r, bool first)
 {
 	struct span line;
 
-	if (json) {
+	if (rq->json) {
 		jsonl_next(j, &offset, &line);
 		print_json((struct span){ line.p, line.n + 1 });
 		return;
 	}
 	if (!first)
 		fputc('\n', stdout);
-	print_exchange(stdout, &r->exchange, 0, at_terminal());
+	reading_print(rq->reading, stdout, &r->exchange);
 }
 
 /* The last exchanges are found without it, but it may be of a version that we do not
@@ -142,7 +146,7 @@ static int print_turns(const struct request *rq, const struct store *s, const ch
 			continue;
 		}
 		begin_output(rq);
-		print_turn(j, t.offsets[i], &r, rq->json, !*any);
+		print_turn(rq, j, t.offsets[i], &r, !*any);
 		*any = true;
 		record_release(&r);
 	}
@@ -284,7 +288,7 @@ static int follow_session(const struct request *rq, const struct store *s, const
 		status = print_turns(rq, s, id, &f.history, &any, &e);
 	print_now();
 	if (e.kind == ERR_NONE && !ferror(stdout))
-		status = follow_print(&f, rq->json, any);
+		status = follow_print(&f, rq->reading, rq->json, any);
 	follow_close(&f);
 	return status;
 }
@@ -292,7 +296,8 @@ static int follow_session(const struct request *rq, const struct store *s, const
 static int run(const struct cli *c)
 {
 	struct tool t = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } };
-	struct request rq = { .config = &t.config };
+	struct reading reading = READING_INIT;
+	struct request rq = { .config = &t.config, .reading = &reading };
 	struct err e = ERR_INIT;
 	int status = EXIT_DONE;
 	bool any = false;
@@ -301,7 +306,9 @@ static int run(const struct cli *c)
 		return fail(&e);
 	if (tool_open(&t, false, &e) < 0)
 		status = fail(&e);
-	else if (rq.follow)
+	else if (!rq.plain && !rq.json && !rq.status)
+		reading_open(&reading, &t.config, !rq.no_pager);
+	if (rq.follow && e.kind == ERR_NONE)
 		status = follow_session(&rq, &t.store, c->operands[0]);
 	for (size_t i = 0; !rq.follow && i < c->noperands && e.kind == ERR_NONE; i++) {
 		int one = print_session(&rq, &t.store, c->operands[i], &any);
@@ -310,6 +317,7 @@ static int run(const struct cli *c)
 			status = one;
 	}
 	status = page_end(status);
+	reading_release(&reading);
 	tool_close(&t);
 	return status;
 }

@@ -10,9 +10,11 @@
 
 #include "base/utf8.h"
 #include "tool.h"
+#include "tty/markdown.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
 
+#define CHEAP_NS 5000000
 #define PREVIEW 60 /* characters of a prompt, where it only says which one is meant */
 
 struct view {
@@ -23,33 +25,40 @@ struct view {
 	bool any;            /* something was printed */
 	bool in_reply;       /* of a turn that runs */
 	bool mid_line;
-	struct neutral reply;
+	struct reading *reading;
+	struct markdown markdown; /* of the reply, where it is dressed; */
+	struct neutral reply;     /* and where it is not */
 	struct buf model;    /* as the last record left it */
 	struct buf notes;    /* what came with the record of that turn, and belongs behind it */
 };
 
 /* ---- what is made of the events ---- */
 
-/* What print_exchange() or print_mark() print. */
+/* What one of these two prints. */
+static void print_all(const struct view *v, FILE *f, const struct exchange *x)
+{
+	reading_print(v->reading, f, x);
+}
+
+static void print_end(const struct view *v, FILE *f, const struct exchange *x)
+{
+	print_mark(f, x, v->terminal);
+}
+
 static void add_printed(struct view *v, const struct exchange *x,
-                        void (*print)(FILE *f, const struct exchange *x, bool harmless))
+                        void (*print)(const struct view *v, FILE *f, const struct exchange *x))
 {
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
 
 	if (f)
-		print(f, x, v->terminal);
+		print(v, f, x);
 	if (!f || fclose(f) != 0)
 		v->out.oom = true;
 	else
 		buf_add(&v->out, text, n);
 	free(text);
-}
-
-static void print_all(FILE *f, const struct exchange *x, bool harmless)
-{
-	print_exchange(f, x, 0, harmless);
 }
 
 static void separate(struct view *v)
@@ -114,11 +123,23 @@ static void begin_reply(struct view *v, const struct exchange *x)
 	v->mid_line = false;
 }
 
+static bool is_dressed(struct view *v)
+{
+	struct err missing = ERR_INIT;
+
+	if (v->reading->on && !v->markdown.md4c.parse)
+		v->reading->on = markdown_open(&v->markdown, STDOUT_FILENO, &missing) == 0;
+	v->markdown.highlight = v->reading->code;
+	return v->reading->on;
+}
+
 static void add_reply(struct view *v, struct span text)
 {
 	size_t before = v->out.n;
 
-	if (v->terminal)
+	if (is_dressed(v))
+		markdown_feed(&v->markdown, &v->out, text);
+	else if (v->terminal)
 		neutral_feed(&v->reply, &v->out, text);
 	else
 		buf_add(&v->out, text.p, text.n);
@@ -131,6 +152,11 @@ static void end_line(struct view *v)
 {
 	size_t before = v->out.n;
 
+	if (v->markdown.md4c.parse) {
+		markdown_end(&v->markdown, &v->out);
+		v->mid_line = false;
+		return;
+	}
 	neutral_end(&v->reply, &v->out);
 	if (v->mid_line || v->out.n > before)
 		buf_addc(&v->out, '\n');
@@ -156,7 +182,7 @@ static void end_turn(struct view *v, const struct follow_event *ev)
 		buf_adds(&v->out, "[stored as]\n");
 	add_reply(v, ev->rest);
 	end_reply(v);
-	add_printed(v, &ev->record->exchange, print_mark);
+	add_printed(v, &ev->record->exchange, print_end);
 }
 
 static void add_exchange(struct view *v, const struct follow_event *ev)
@@ -170,7 +196,7 @@ static void add_exchange(struct view *v, const struct follow_event *ev)
 	} else if (ev->begun && !ev->cut) {
 		add_reply(v, ev->rest);
 		end_reply(v);
-		add_printed(v, x, print_mark);
+		add_printed(v, x, print_end);
 	} else {
 		note_model(v, x->model);
 		separate(v);
@@ -326,7 +352,6 @@ static int lost(void)
 static int stopped(struct view *v)
 {
 	if (v->terminal && v->in_reply) { /* the shell's prompt begins a line */
-		buf_clear(&v->out);
 		end_line(v);
 		if (write(STDOUT_FILENO, v->out.p, v->out.n) < 0)
 			return lost();
@@ -339,8 +364,12 @@ static int follow_on(struct view *v, struct follow *f)
 	struct err e = ERR_INIT;
 
 	for (;;) {
-		int looked = follow_look(f, &e), why = put(v);
+		int looked = follow_look(f, &e), why;
 
+		/* What was put off in a fast stream is drawn when that rests, or when it costs little. */
+		if (markdown_due(&v->markdown) && (!f->found || v->markdown.cost < CHEAP_NS))
+			markdown_draw(&v->markdown, &v->out);
+		why = put(v);
 		if (why == EINTR)
 			return stopped(v);
 		if (why)
@@ -358,9 +387,9 @@ static int follow_on(struct view *v, struct follow *f)
 	}
 }
 
-int follow_print(struct follow *f, bool json, bool any)
+int follow_print(struct follow *f, struct reading *d, bool json, bool any)
 {
-	struct view v = { .f = f, .json = json, .terminal = at_terminal(), .out = BUF_INIT, .any = any,
+	struct view v = { .f = f, .reading = d, .markdown = MARKDOWN_INIT, .json = json, .terminal = at_terminal(), .out = BUF_INIT, .any = any,
 		              .reply = NEUTRAL_INIT, .model = BUF_INIT, .notes = BUF_INIT };
 	struct err e = ERR_INIT;
 	int status;
@@ -373,6 +402,7 @@ int follow_print(struct follow *f, bool json, bool any)
 		find_model(&v);
 	status = v.stop_fd < 0 ? fail(&e) : follow_on(&v, f);
 	f->ctx = NULL;
+	markdown_release(&v.markdown);
 	buf_release(&v.out);
 	buf_release(&v.model);
 	buf_release(&v.notes);

@@ -2,6 +2,7 @@
 #ifndef CMD_SESSION_FOLLOW_H
 #define CMD_SESSION_FOLLOW_H
 
+#include "reading.h"
 #include "store/follow.h"
 
 /*
@@ -9,6 +10,6 @@
  * stdout, or that of the session. Returns the exit status. `any`: something was printed before,
  * and is written out.
  */
-int follow_print(struct follow *f, bool json, bool any);
+int follow_print(struct follow *f, struct reading *d, bool json, bool any);
 
 #endif

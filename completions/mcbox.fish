@@ -138,6 +138,8 @@ complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l json -d 'print t
 complete -c mc-session-cat -l json -d 'print the stored records, one a line'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l no-pager -d 'print to the terminal itself, not in a pager'
 complete -c mc-session-cat -l no-pager -d 'print to the terminal itself, not in a pager'
+complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l plain -d 'print the text as it is, at a terminal too'
+complete -c mc-session-cat -l plain -d 'print the text as it is, at a terminal too'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l status -d 'print what the session is, not what it holds'
 complete -c mc-session-cat -l status -d 'print what the session is, not what it holds'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s h -l help -d 'show this help'

@@ -48,6 +48,13 @@ const char *pager_command(void)
 	return *command && strcmp(command, "cat") != 0 ? command : NULL; /* empty says: none */
 }
 
+bool pager_takes_styles(const char *command)
+{
+	const char *options = getenv("LESS"), *less = strstr(command, "less");
+
+	return !less || !options || strpbrk(options, "rR") || strpbrk(less, "rR");
+}
+
 bool pager_is_open(void)
 {
 	return pager.pid > 0;

@@ -24,6 +24,9 @@
  * too simple for one. */
 const char *pager_command(void);
 
+/* Whether it shows colours and weight: less does only with -R, and prints their sequences without. */
+bool pager_takes_styles(const char *command);
+
 /*
  * Starts it, with `envp` and what it needs of LESS, LV and COLUMNS as its environment.
  * A command with characters that mean something to a shell goes through sh, which copies

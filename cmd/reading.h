@@ -1,0 +1,31 @@
+/*
+ * Whether answers are shown as the Markdown that they are, and with which program's colours:
+ * where stdout is a terminal (or a pager on one) that can, and the user does not want the plain
+ * text.
+ */
+#ifndef CMD_READING_H
+#define CMD_READING_H
+
+#include <stdio.h>
+
+#include "base/config.h"
+#include "store/record.h"
+#include "tty/highlight.h"
+
+struct reading {
+	bool on;
+	struct highlight *code; /* for struct markdown; NULL: no colours */
+	struct highlight highlight;
+	const char **words;     /* its program, of the settings */
+};
+
+#define READING_INIT { .highlight = HIGHLIGHT_INIT }
+
+/* Before a pager is begun, if one is to be. The settings must stay. */
+void reading_open(struct reading *r, const struct config *c, bool paged);
+void reading_release(struct reading *r);
+
+/* Prints an exchange as print_exchange() does, all of it, with its answer dressed. */
+void reading_print(struct reading *r, FILE *f, const struct exchange *x);
+
+#endif
