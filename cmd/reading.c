@@ -10,7 +10,7 @@
 #include "tty/style.h"
 #include "tty/term.h"
 
-static void choose_highlighter(struct reading *r, const struct config *c)
+void reading_choose_code(struct reading *r, const struct config *c)
 {
 	size_t n = c->highlighter ? json_object_array_length(c->highlighter) : 0;
 
@@ -29,7 +29,7 @@ void reading_open(struct reading *r, const struct config *c, bool paged)
 
 	r->on = !c->plain && style_allowed(STDOUT_FILENO) && (!pager || pager_takes_styles(pager));
 	if (r->on)
-		choose_highlighter(r, c);
+		reading_choose_code(r, c);
 }
 
 void reading_release(struct reading *r)

@@ -23,6 +23,8 @@ struct reading {
 
 /* Before a pager is begun, if one is to be. The settings must stay. */
 void reading_open(struct reading *r, const struct config *c, bool paged);
+/* Only the program for code, of the settings. */
+void reading_choose_code(struct reading *r, const struct config *c);
 void reading_release(struct reading *r);
 
 /* Prints an exchange as print_exchange() does, all of it, with its answer dressed. */

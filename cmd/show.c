@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "talk/key.h"
+#include "reading.h"
 #include "tool.h"
 #include "tty/markdown.h"
 #include "tty/style.h"
@@ -225,22 +225,8 @@ static void end_events(struct show *s, const struct turn *t, int result, const s
 /* What shows the text as Markdown. */
 struct dress {
 	struct markdown markdown;
-	struct highlight highlight;
-	const char **words; /* the program for it, of the settings */
+	struct reading reading; /* whose program for code it has */
 };
-
-static void choose_highlighter(struct dress *d, const struct config *c)
-{
-	size_t n = c->highlighter ? json_object_array_length(c->highlighter) : 0;
-
-	d->words = n ? calloc(n + 1, sizeof(*d->words)) : NULL;
-	for (size_t i = 0; d->words && i < n; i++)
-		d->words[i] = json_object_get_string(json_object_array_get_idx(c->highlighter, i));
-	d->highlight.command = d->words;
-	d->highlight.environment = key_environment(c);
-	if (d->highlight.environment && (d->words || !c->highlighter))
-		d->markdown.highlight = &d->highlight;
-}
 
 /* Without memory for it, it is not done. */
 void show_dress(struct show *s, const struct config *c)
@@ -251,8 +237,9 @@ void show_dress(struct show *s, const struct config *c)
 	s->dress = malloc(sizeof(*s->dress));
 	if (!s->dress)
 		return;
-	*s->dress = (struct dress){ .markdown = MARKDOWN_INIT, .highlight = HIGHLIGHT_INIT };
-	choose_highlighter(s->dress, c);
+	*s->dress = (struct dress){ .markdown = MARKDOWN_INIT, .reading = READING_INIT };
+	reading_choose_code(&s->dress->reading, c);
+	s->dress->markdown.highlight = s->dress->reading.code;
 }
 
 static void undress(struct show *s)
@@ -260,9 +247,7 @@ static void undress(struct show *s)
 	if (!s->dress)
 		return;
 	markdown_release(&s->dress->markdown);
-	highlight_release(&s->dress->highlight);
-	free(s->dress->highlight.environment);
-	free(s->dress->words);
+	reading_release(&s->dress->reading);
 	free(s->dress);
 	s->dress = NULL;
 }
