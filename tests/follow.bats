@@ -23,6 +23,7 @@ follow() {
 	: >followed
 	mc-session-cat -f "$@" >followed 2>follow.err 3>&- 9>&- &
 	FOLLOW=$!
+	poll 30 grep -qs history.jsonl "/proc/$FOLLOW/maps" # it knows where it begins
 }
 
 # end_follow SIGNAL [STATUS]: ends it so; its exit status is STATUS, where that matters.
