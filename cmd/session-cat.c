@@ -19,7 +19,7 @@
 enum { O_JSON = OPT_LONG, O_NO_PAGER, O_PLAIN, O_STATUS };
 
 static const struct opt opts[] = {
-	{ 'f', "follow", NULL, ARG_NONE, "go on with what happens in the session, as it happens" },
+	{ 'f', "follow", NULL, ARG_NONE, "go on with what happens there, as it happens" },
 	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
 	{ O_NO_PAGER, "no-pager", NULL, ARG_NONE, "print to the terminal itself, not in a pager" },

@@ -130,8 +130,8 @@ complete -c mcbox -n '__mcbox_is models mc-models' -s V -l version -d 'show the 
 complete -c mc-models -s V -l version -d 'show the version'
 
 complete -c mc-session-cat -f
-complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s f -l follow -d 'go on with what happens in the session, as it happens'
-complete -c mc-session-cat -s f -l follow -d 'go on with what happens in the session, as it happens'
+complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s f -l follow -d 'go on with what happens there, as it happens'
+complete -c mc-session-cat -s f -l follow -d 'go on with what happens there, as it happens'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s n -l last -x -d 'print the last N exchanges only'
 complete -c mc-session-cat -s n -l last -x -d 'print the last N exchanges only'
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -l json -d 'print the stored records, one a line'
