@@ -108,7 +108,7 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	int runs = argc > 4 ? atoi(argv[1]) : 0;
+	int runs = argc > 4 ? (int)strtol(argv[1], NULL, 10) : 0;
 	double *diff, *base;
 
 	if (runs < 1) {
