@@ -158,25 +158,29 @@ static void begin_code(struct markdown *m, const struct part *p, struct buf *out
 	m->code_at = p->text.n;
 }
 
+static void add_coloured_rows(struct markdown *m, struct span lines)
+{
+	while (lines.n) {
+		const char *end = memchr(lines.p, '\n', lines.n);
+		size_t n = end ? (size_t)(end - lines.p) : lines.n;
+
+		rows_begin(&m->rows, 0);
+		rows_add_code(&m->rows, (struct span){ lines.p, n }, 0, m->live.columns);
+		rows_end(&m->rows);
+		n += end != NULL;
+		lines = (struct span){ lines.p + n, lines.n - n };
+	}
+}
+
 /* The same lines in colour, in place of those that are there. */
 static void colour(struct markdown *m)
 {
 	struct buf coloured = BUF_INIT;
-	struct span rest;
 
-	if (!m->colouring || (m->fd >= 0 && !live_reaches(&m->live)) ||
-	    !highlight_end(m->highlight, buf_span(&m->code), &coloured))
-		return;
-	rows_cut(&m->rows, m->code_rows);
-	for (rest = buf_span(&coloured); rest.n;) {
-		const char *end = memchr(rest.p, '\n', rest.n);
-		size_t n = end ? (size_t)(end - rest.p) : rest.n;
-
-		rows_begin(&m->rows, 0);
-		rows_add_code(&m->rows, (struct span){ rest.p, n }, 0, m->live.columns);
-		rows_end(&m->rows);
-		n += end != NULL;
-		rest = (struct span){ rest.p + n, rest.n - n };
+	if (m->colouring && (m->fd < 0 || live_reaches(&m->live)) &&
+	    highlight_end(m->highlight, buf_span(&m->code), &coloured)) {
+		rows_cut(&m->rows, m->code_rows);
+		add_coloured_rows(m, buf_span(&coloured));
 	}
 	m->rows.text.oom |= coloured.oom;
 	buf_release(&coloured);
