@@ -16,7 +16,7 @@ void render_begin_code(struct rendering *s, const MD_BLOCK_CODE_DETAIL *d)
 	buf_addf(&line, "%c%c%c", s->fence, s->fence, s->fence);
 	render_add_attribute(&line, &d->info);
 	/* If some of it was frozen, as what it then seemed to be, it is shown as a whole. */
-	rows_begin(s->rows, render_source(s, render_end_of_line(s, at) - 1));
+	rows_begin(s->rows, render_source(s, render_at_once(s, at, render_end_of_line(s, at) - 1)));
 	rows_style(s->rows, STYLE_DIM);
 	rows_add_code(s->rows, buf_span(&line), 0, s->how->columns);
 	rows_end(s->rows);

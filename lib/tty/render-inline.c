@@ -109,18 +109,20 @@ void render_add_attribute(struct buf *b, const MD_ATTRIBUTE *a)
 	}
 }
 
-/* If something was frozen within it, it is shown as a whole. md4c has it in the source, or a copy
- * when there are references in it. */
+/* md4c has it in the source, or a copy when there are references in it. */
 static void pass_address(struct rendering *s, const MD_ATTRIBUTE *a)
 {
-	const char *end = NULL;
+	size_t start = s->told, end = start;
+	const char *close = NULL;
 
-	if (render_is_ours(s, a->text))
-		s->told = (size_t)(a->text - s->text.p) + a->size;
-	else if (s->told < s->text.n)
-		end = memchr(s->text.p + s->told, ')', s->text.n - s->told);
-	if (end)
-		s->told = (size_t)(end - s->text.p);
+	if (render_is_ours(s, a->text)) {
+		start = (size_t)(a->text - s->text.p);
+		end = start + a->size;
+	} else if (start < s->text.n) {
+		close = memchr(s->text.p + start, ')', s->text.n - start);
+		end = close ? (size_t)(close - s->text.p) : start;
+	}
+	s->told = render_at_once(s, start, end);
 }
 
 /* An address is shown where it is not what the text says already. */
@@ -221,7 +223,7 @@ int render_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *ctx)
 	case MD_TEXT_BR:
 	case MD_TEXT_SOFTBR: put_break(s); break;
 	case MD_TEXT_ENTITY:
-		s->told += at != RENDER_NONE ? n - 1 : 0;
+		s->told = at != RENDER_NONE ? render_at_once(s, at, at + n - 1) : s->told;
 		put_entity(s, t);
 		break;
 	default:

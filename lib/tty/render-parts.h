@@ -57,6 +57,9 @@ bool render_is_ours(const struct rendering *s, const char *p);
 /* Where in the part's text; what the head of a table says is before all of it. */
 size_t render_source(const struct rendering *s, size_t at);
 size_t render_source_now(const struct rendering *s);
+/* Where something begins that is shown as a whole or not at all: there, or where something was
+ * frozen within it. */
+size_t render_at_once(const struct rendering *s, size_t start, size_t end);
 /* Where that line begins: a table's row, however its first cell is understood. */
 size_t render_line_now(const struct rendering *s);
 size_t render_end_of_line(const struct rendering *s, size_t at);

@@ -17,6 +17,13 @@ size_t render_source_now(const struct rendering *s)
 	return s->told == RENDER_NONE ? 0 : render_source(s, s->told);
 }
 
+size_t render_at_once(const struct rendering *s, size_t start, size_t end)
+{
+	size_t from = s->how->from + (start - render_source(s, start));
+
+	return s->how->from && from > start && from <= end ? from : start;
+}
+
 size_t render_line_now(const struct rendering *s)
 {
 	size_t at = s->told == RENDER_NONE ? 0 : s->told;

@@ -81,11 +81,13 @@ static bool table_goes_on(const struct rendering *s)
 
 static int begin_table(struct rendering *s, const MD_BLOCK_TABLE_DETAIL *d)
 {
+	size_t at = render_next_line(s), end = render_end_of_line(s, at) - 1;
+
 	if (d->col_count > TABLE_COLUMNS)
 		return 1;
 	s->table->columns = d->col_count;
 	/* If some of its first line was frozen, as text, that is shown again as a whole. */
-	s->head_source = render_source(s, render_end_of_line(s, render_next_line(s)) - 1);
+	s->head_source = render_source(s, render_at_once(s, at, end));
 	s->leaf = s->in_table = true;
 	s->begun = table_goes_on(s);
 	return 0;
