@@ -5,7 +5,7 @@
 
 #include "talk/key.h"
 #include "tool.h"
-#include "tty/markdown.h"
+#include "markdown/markdown.h"
 #include "tty/pager.h"
 #include "tty/style.h"
 #include "tty/term.h"

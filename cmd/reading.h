@@ -10,7 +10,7 @@
 
 #include "base/config.h"
 #include "store/record.h"
-#include "tty/highlight.h"
+#include "markdown/highlight.h"
 
 struct reading {
 	bool on;

@@ -10,7 +10,7 @@
 
 #include "base/utf8.h"
 #include "tool.h"
-#include "tty/markdown.h"
+#include "markdown/markdown.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
 

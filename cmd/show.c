@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "reading.h"
 #include "tool.h"
-#include "tty/markdown.h"
+#include "markdown/markdown.h"
 #include "tty/style.h"
 
 #define DIM "\033[2m"

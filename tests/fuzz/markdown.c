@@ -1,5 +1,5 @@
 /*
- * lib/tty/markdown. The input is a reply, Markdown or not.
+ * lib/markdown. The input is a reply, Markdown or not.
  *
  * Properties, in windows of several sizes, with the reply in pieces of many kinds: what is
  * written holds nothing that a terminal would obey but SGR sequences, cursor up within the
@@ -7,7 +7,7 @@
  * the one that markdown_text() makes of the whole; in a small one no letter of it is missing,
  * whether it scrolls, is resized or is interrupted by other output.
  */
-#include "tty/markdown.h"
+#include "markdown/markdown.h"
 
 #include <fcntl.h>
 #include <strings.h>

@@ -1,5 +1,5 @@
-/* lib/tty/markdown and what it is made of: from a reply's source to the rows of a screen. */
-#include "tty/markdown.h"
+/* lib/markdown and what it is made of: from a reply's source to the rows of a screen. */
+#include "markdown/markdown.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "tty/rows.h"
+#include "markdown/rows.h"
 
 #include <stdlib.h>
 

@@ -15,10 +15,10 @@
  *	if (!live_draw(&l, &rows, end, &out)) make them anew, l.from has changed, and again
  *	live_next(&l, end)                  they are final, and the next are of the text behind
  */
-#ifndef TTY_LIVE_H
-#define TTY_LIVE_H
+#ifndef MARKDOWN_LIVE_H
+#define MARKDOWN_LIVE_H
 
-#include "tty/rows.h"
+#include "markdown/rows.h"
 
 struct live {
 	size_t columns, height; /* of the window; 0: not known yet */

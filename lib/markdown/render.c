@@ -1,8 +1,8 @@
-#include "tty/render-parts.h"
+#include "markdown/render-parts.h"
 
 #include <stdio.h>
 
-#include "tty/split-line.h"
+#include "markdown/split-line.h"
 
 /* ---- blocks ---- */
 

@@ -1,5 +1,5 @@
-#include "tty/entity.h"
-#include "tty/render-parts.h"
+#include "markdown/entity.h"
+#include "markdown/render-parts.h"
 
 /* What tells a heading is in front of it, and not its weight alone. */
 static void put_level(struct rendering *s)

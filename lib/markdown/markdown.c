@@ -1,4 +1,4 @@
-#include "tty/markdown.h"
+#include "markdown/markdown.h"
 
 #include <time.h>
 

@@ -17,8 +17,8 @@
  * character in their middle that is not to be shown (SPLIT_MARK); so nothing that a reply
  * says is out of sight. The text must be UTF-8.
  */
-#ifndef TTY_SPLIT_H
-#define TTY_SPLIT_H
+#ifndef MARKDOWN_SPLIT_H
+#define MARKDOWN_SPLIT_H
 
 #include "base/buf.h"
 

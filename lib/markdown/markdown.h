@@ -22,14 +22,14 @@
  *
  * A whole text, e.g. for a pager, is done by markdown_text().
  */
-#ifndef TTY_MARKDOWN_H
-#define TTY_MARKDOWN_H
+#ifndef MARKDOWN_MARKDOWN_H
+#define MARKDOWN_MARKDOWN_H
 
-#include "tty/highlight.h"
-#include "tty/live.h"
-#include "tty/md4c.h"
+#include "markdown/highlight.h"
+#include "markdown/live.h"
+#include "markdown/md4c.h"
 #include "tty/neutral.h"
-#include "tty/render.h"
+#include "markdown/render.h"
 
 struct markdown {
 	struct highlight *highlight; /* NULL: code has no colours. The caller's */

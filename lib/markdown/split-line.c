@@ -1,4 +1,4 @@
-#include "tty/split-line.h"
+#include "markdown/split-line.h"
 
 #include <string.h>
 

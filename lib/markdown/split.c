@@ -1,8 +1,8 @@
-#include "tty/split.h"
+#include "markdown/split.h"
 
 #include <string.h>
 
-#include "tty/split-line.h"
+#include "markdown/split-line.h"
 
 static bool closes_fence(const struct split *s, struct span line)
 {

@@ -2,8 +2,8 @@
  * What a line of Markdown is by itself, as far as tty/split.h has to know: by CommonMark 0.31
  * and GitHub's tables. The beginning of a long line decides.
  */
-#ifndef TTY_SPLIT_LINE_H
-#define TTY_SPLIT_LINE_H
+#ifndef MARKDOWN_SPLIT_LINE_H
+#define MARKDOWN_SPLIT_LINE_H
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-#include "tty/highlight.h"
+#include "markdown/highlight.h"
 
 #include <errno.h>
 #include <fcntl.h>

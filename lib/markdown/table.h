@@ -2,10 +2,10 @@
  * A Markdown table as rows: columns aligned, their cells wrapped where the window is too
  * narrow; or, where it is far too narrow, each row as a list of its cells.
  */
-#ifndef TTY_TABLE_H
-#define TTY_TABLE_H
+#ifndef MARKDOWN_TABLE_H
+#define MARKDOWN_TABLE_H
 
-#include "tty/flow.h"
+#include "markdown/flow.h"
 
 #define TABLE_COLUMNS 64 /* more is no table that a person could read */
 

@@ -1,6 +1,6 @@
 /* HTML's character references ("&amp;", "&#x2014;"), which Markdown has too. */
-#ifndef TTY_ENTITY_H
-#define TTY_ENTITY_H
+#ifndef MARKDOWN_ENTITY_H
+#define MARKDOWN_ENTITY_H
 
 #include "base/buf.h"
 

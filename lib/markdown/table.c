@@ -1,4 +1,4 @@
-#include "tty/table.h"
+#include "markdown/table.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "tty/render-parts.h"
+#include "markdown/render-parts.h"
 
 bool render_is_ours(const struct rendering *s, const char *p)
 {

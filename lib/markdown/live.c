@@ -1,4 +1,4 @@
-#include "tty/live.h"
+#include "markdown/live.h"
 
 #include "tty/term.h"
 

@@ -1,4 +1,4 @@
-#include "tty/flow.h"
+#include "markdown/flow.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  *
  * Only tty includes <md4c.h>.
  */
-#ifndef TTY_MD4C_H
-#define TTY_MD4C_H
+#ifndef MARKDOWN_MD4C_H
+#define MARKDOWN_MD4C_H
 
 #include <md4c.h>
 

@@ -1,4 +1,4 @@
-#include "tty/render-parts.h"
+#include "markdown/render-parts.h"
 
 /* Code stands in the first column, wherever it is, so that it can be copied. */
 void render_begin_code(struct rendering *s, const MD_BLOCK_CODE_DETAIL *d)

@@ -6,8 +6,8 @@
  * the window where the terminal is to break it (code, addresses): what is copied is then
  * whole.
  */
-#ifndef TTY_ROWS_H
-#define TTY_ROWS_H
+#ifndef MARKDOWN_ROWS_H
+#define MARKDOWN_ROWS_H
 
 #include "base/buf.h"
 

@@ -11,10 +11,10 @@
  *	flow_end(&f);
  *	flow_release(&f);
  */
-#ifndef TTY_FLOW_H
-#define TTY_FLOW_H
+#ifndef MARKDOWN_FLOW_H
+#define MARKDOWN_FLOW_H
 
-#include "tty/rows.h"
+#include "markdown/rows.h"
 
 /* What stands in front of a block's rows: the marker of a list's item, once, and a quote's
  * bar, always. */

@@ -1,4 +1,4 @@
-#include "tty/entity.h"
+#include "markdown/entity.h"
 
 #include <stdlib.h>
 

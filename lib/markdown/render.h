@@ -1,12 +1,12 @@
 /*
  * A part of a Markdown text (see tty/split.h) as rows.
  */
-#ifndef TTY_RENDER_H
-#define TTY_RENDER_H
+#ifndef MARKDOWN_RENDER_H
+#define MARKDOWN_RENDER_H
 
-#include "tty/md4c.h"
-#include "tty/split.h"
-#include "tty/table.h"
+#include "markdown/md4c.h"
+#include "markdown/split.h"
+#include "markdown/table.h"
 
 struct render {
 	const struct md4c *md4c;

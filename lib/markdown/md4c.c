@@ -1,4 +1,4 @@
-#include "tty/md4c.h"
+#include "markdown/md4c.h"
 
 #include <dlfcn.h>
 #include <stdint.h>

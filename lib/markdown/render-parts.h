@@ -6,10 +6,10 @@
  *	render-code.c    code blocks
  *	render-inline.c  the text in the others
  */
-#ifndef TTY_RENDER_PARTS_H
-#define TTY_RENDER_PARTS_H
+#ifndef MARKDOWN_RENDER_PARTS_H
+#define MARKDOWN_RENDER_PARTS_H
 
-#include "tty/render.h"
+#include "markdown/render.h"
 
 #define RENDER_LISTS 32
 #define RENDER_NONE SIZE_MAX

@@ -14,8 +14,8 @@
  *	if (highlight_end(&h, code, &colored)) … the same lines, in colour
  *	highlight_release(&h);
  */
-#ifndef TTY_HIGHLIGHT_H
-#define TTY_HIGHLIGHT_H
+#ifndef MARKDOWN_HIGHLIGHT_H
+#define MARKDOWN_HIGHLIGHT_H
 
 #include <sys/types.h>
 
