@@ -559,7 +559,9 @@ server = Server({
     "/thinks": [{"steps": [{"reasoning": "let me see"}, {"hang": True}]}],
     "/busy": [{"status": 429, "headers": {"Retry-After": "1"}, "steps": [{"send": "{}"}]}],
     "/over": [{"keepalive": True, "steps": [{"text": "all of it"}, *END, {"touch": "over"}, {"hang": True}]}],
-    "/quick": [{"steps": [{"text": "quick and whole"}, *END]}],
+    "/quick": [{"steps": [{"send": "".join(f"data: {part}\n\n" for part in (
+        '{"choices":[{"delta":{"content":"quick and whole"}}]}',
+        '{"choices":[{"delta":{},"finish_reason":"stop"}]}', "[DONE]"))}]}],
     "/late": [{"steps": [{"wait": "late"}, {"text": "late it is"}, *END]},
               {"steps": [{"hang": True}]}],
     "/late2": [{"steps": [{"wait": "late2"}, {"text": "late it is"}, *END]}],

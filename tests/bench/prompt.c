@@ -52,6 +52,8 @@ static int has_prompt(const char *seen, size_t n)
 {
 	const char *line = seen + n;
 
+	if (!n)
+		return 0;
 	while (line > seen && line[-1] != '\n' && line[-1] != '\r')
 		line--;
 	return memmem(line, (size_t)(seen + n - line), "> ", 2) != NULL;
