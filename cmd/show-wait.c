@@ -5,12 +5,14 @@
 #include "base/clock.h"
 #include "show.h"
 #include "tool.h"
+#include "tty/mode.h"
 
 #define QUIET_MS 700   /* most replies begin before a person would wonder */
 #define HINT_MS 10000  /* and then one may want to know the way out */
 
 void show_begin(struct show *s)
 {
+	mode_resumed(); /* that was before it */
 	s->since = s->terminal && s->form != SHOW_EVENTS && can_say_for_now() && !s->plain
 	                   ? clock_steady_ms() : 0;
 }

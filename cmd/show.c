@@ -10,9 +10,10 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "markdown/markdown.h"
 #include "reading.h"
 #include "tool.h"
-#include "markdown/markdown.h"
+#include "tty/mode.h"
 #include "tty/style.h"
 
 #define DIM "\033[2m"
@@ -263,11 +264,26 @@ static struct markdown *markdown_of(struct show *s)
 	return s->dress ? &s->dress->markdown : NULL;
 }
 
-int64_t show_late(struct show *s)
+/* After Ctrl-Z the shell has written below what there was. */
+static void resume(struct show *s)
 {
-	int64_t due = s->dress ? markdown_due(&s->dress->markdown) : -1;
 	struct buf out = BUF_INIT;
 
+	if (!s->dress || !s->dress->markdown.md4c.parse || !mode_resumed())
+		return;
+	markdown_resume(&s->dress->markdown, &out);
+	note_oom(s, &out);
+	put(s, buf_span(&out));
+	buf_release(&out);
+}
+
+int64_t show_late(struct show *s)
+{
+	struct buf out = BUF_INIT;
+	int64_t due;
+
+	resume(s);
+	due = s->dress ? markdown_due(&s->dress->markdown) : -1;
 	if (due)
 		return due;
 	markdown_draw(&s->dress->markdown, &out);
@@ -343,6 +359,7 @@ static void show_text(struct show *s, struct span piece)
 	if (s->mid_thought)
 		end_thought(s);
 	if (markdown_of(s)) {
+		resume(s);
 		markdown_feed(markdown_of(s), &harmless, piece);
 		piece = buf_span(&harmless);
 	} else if (s->terminal) {
@@ -373,6 +390,7 @@ static void end_text(struct show *s)
 	struct buf rest = BUF_INIT;
 
 	end_thought(s);
+	resume(s);
 	if (s->dress) {
 		markdown_end(&s->dress->markdown, &rest);
 		note_oom(s, &rest);

@@ -179,11 +179,31 @@ run() {
 	term_wait '^mc-chat -n -s s$'
 	term_type ' and more'
 	touch go
-	term_wait '^ *end$'
+	term_wait '^(one)? end$'
 	term_wait '^two$'
 	term_type '!'
 	poll 30 last_line_is '>  and more!'
 	same 'prompts' $'q1\necho run by the shell' "$(prompts s)"
+}
+
+@test "Ctrl-Z in a reply: what the shell wrote stays, and the row that was begun is shown again below" {
+	answers "$(stream '{"text":"First.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | "}' \
+		'{"wait":"go"}' '{"text":"a wide cell |\n| 5 | 6 |\n\nThe end.\n"}' "$END")"
+	shell
+	run 'mc-chat -n -s s'
+	enter q1
+	term_wait '^3 \|$'
+	term_keys C-z
+	term_wait 'Stopped'
+	run 'echo mine'
+	term_wait '^mine$'
+	run fg
+	poll 30 last_line_is '3 |'
+	touch go
+	at_prompt
+	same 'screen' $'First.\na | b\n--|--\n1 | 2\n3 |' "$(screen_from '^First' | sed '/Stopped/,$d')"
+	same 'below' $'mine\n$ fg\nmc-chat -n -s s\n3 | a wide cell\n5 | 6\nThe end.\n>' \
+		"$(screen_from '^mine$')"
 }
 
 @test "Ctrl-Z in a reply: also a shell that sets no modes by itself has them as they were" {

@@ -50,6 +50,21 @@ void live_freeze(struct live *l)
 	l->reach = 0;
 }
 
+void live_resume(struct live *l, struct buf *out)
+{
+	const struct row *last = l->shown.n ? &l->shown.v[l->shown.n - 1] : NULL;
+	size_t source = last ? last->source : 0;
+	bool one_line = last && l->in_row && !last->glued &&
+	                row_lines(&l->shown, l->shown.n - 1, l->columns) == 1;
+
+	live_freeze(l);
+	if (!one_line)
+		return;
+	buf_adds(out, "\r\033[K");
+	l->from = source;
+	l->in_row = false;
+}
+
 void live_final(struct live *l, size_t n)
 {
 	rows_drop(&l->shown, n);

@@ -41,6 +41,9 @@ bool live_reaches(const struct live *l);
 bool live_draw(struct live *l, const struct rows *rows, size_t end, struct buf *out);
 /* What is shown stays, whatever comes. */
 void live_freeze(struct live *l);
+/* Others may have written behind it: all but the row that the cursor is in stays, and that is to be
+ * drawn again, where the cursor is now. */
+void live_resume(struct live *l, struct buf *out);
 /* The first `n` of the rows will not change any more. */
 void live_final(struct live *l, size_t n);
 /* None of them will, and the rows that follow are of another source, which begins at `end` of

@@ -305,6 +305,19 @@ void markdown_draw(struct markdown *m, struct buf *out)
 	draw_rest(m, out);
 }
 
+void markdown_resume(struct markdown *m, struct buf *out)
+{
+	look(m);
+	stop_colouring(m);
+	rows_clear(&m->rows);
+	if (m->split.fence) { /* the row may be of a line that is not drawn again */
+		live_freeze(&m->live);
+		return;
+	}
+	live_resume(&m->live, out);
+	draw_rest(m, out);
+}
+
 void markdown_pause(struct markdown *m, struct buf *out)
 {
 	markdown_draw(m, out);

@@ -66,6 +66,9 @@ void markdown_draw(struct markdown *m, struct buf *out);
 /* Something else is to be written to this terminal now: what is shown stays, and the cursor
  * goes to the beginning of a line. The text may go on afterwards. */
 void markdown_pause(struct markdown *m, struct buf *out);
+/* The process was stopped, and goes on: others may have written to the terminal. What stands there
+ * stays, and the row that the cursor was in is drawn again where it is now. */
+void markdown_resume(struct markdown *m, struct buf *out);
 /* That was all of the text. The cursor goes to the beginning of a line, and another text may
  * follow. */
 void markdown_end(struct markdown *m, struct buf *out);

@@ -298,10 +298,10 @@ void mode_cover(const char *sequence)
 
 bool mode_resumed(void)
 {
-	bool was = resumed;
-
+	if (!resumed || (in >= 0 && in_background()))
+		return false;
 	resumed = 0;
-	return was;
+	return true;
 }
 
 /* ---- what is typed ahead ---- */

@@ -58,8 +58,8 @@ bool mode_begun(void);
  * is put right after another end. NULL: nothing does any more. */
 void mode_cover(const char *sequence);
 
-/* Whether the process was stopped and goes on, since this was last asked: what stood on the
- * screen's last line is to be drawn again. */
+/* Whether the process was stopped and goes on in the foreground, since this was last asked: what
+ * stood on the screen's last line is to be drawn again. */
 bool mode_resumed(void);
 
 /* For stop.c, in its signal handler: a Ctrl-C came now. */
