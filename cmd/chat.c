@@ -222,11 +222,13 @@ static int open_chat(struct chat *chat, struct err *e)
 	char id[ID_SIZE];
 
 	if ((no_store ? tool_load(&chat->tool, e) : tool_open(&chat->tool, false, e)) < 0 ||
-	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0 || (chat->pick && pick(chat, id, e) < 0))
+	    read_schema(chat, e) < 0 || open_trace(chat, e) < 0)
+		return -1;
+	show_dress(&chat->show, &chat->tool.config); /* a list to pick from is plain, too */
+	if (chat->pick && pick(chat, id, e) < 0)
 		return -1;
 	if (chat->pick)
 		wish.session = id;
-	show_dress(&chat->show, &chat->tool.config);
 	return chat_enter(chat, &wish, e);
 }
 

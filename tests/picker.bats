@@ -573,6 +573,24 @@ removed_is_told() { [[ $(term_screen | sed '/^$/d' | tail -n 1) == "session '$1'
 # last_list_has ROW: among those above the last question.
 last_list_has() { term_screen | sed '/^$/d' | tail -n 4 | grep -qFx "$1"; }
 
+@test "--plain, and plain in the settings: numbered lines in any terminal" {
+	three
+	term_start mc-chat --plain -s
+	term_wait '^Session: a number, words'
+	term_shows '^ 1\. three '
+	export MC_CONFIG=$BATS_TEST_TMPDIR/config.json
+	echo '{"plain": true}' >"$MC_CONFIG"
+	term_start mc-chat -s
+	term_wait '^Session: a number, words'
+	term_type $'1\n'
+	term_wait '^Session: three \(resumed'
+	term_type '/sessions'
+	term_keys Enter
+	poll 30 asks_again
+}
+
+asks_again() { [[ $(term_screen | grep -c '^Session: a number, words') == 2 ]]; }
+
 @test "TERM=dumb: an empty line, Ctrl-D and Ctrl-C leave" {
 	local key
 	three
