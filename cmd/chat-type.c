@@ -74,7 +74,8 @@ int chat_type_begin(struct chat *chat, struct err *e)
 	struct typing *t = calloc(1, sizeof(*t));
 	const struct config *config = &chat->tool.config;
 	struct edit_options o = {
-		.fd = STDIN_FILENO, .out = STDERR_FILENO, .stop_fd = chat->stop_fd, .ctx = t,
+		/* Keys are not echoed by the terminal, and so have to be drawn where one sees them. */
+		.fd = STDIN_FILENO, .out = isatty(STDERR_FILENO) ? STDERR_FILENO : STDOUT_FILENO, .stop_fd = chat->stop_fd, .ctx = t,
 		.recall = recall, .typed = keep, .complete = complete, .failed = tell_failed,
 	};
 

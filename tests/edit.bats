@@ -56,6 +56,17 @@ without_readline() {
 	chat_stores '"世界😀z!"'
 }
 
+@test "a line is seen and edited where standard error is a file, and nothing of that goes there" {
+	term_start sh -c 'exec mc-chat -n -s s 2>err'
+	at_prompt
+	term_type 'a世界'
+	term_wait '^> a世界$'
+	term_keys Enter
+	chat_stores '"a世界"'
+	at_prompt
+	same 'standard error' 'Session: s  echo' "$(<err)"
+}
+
 @test "the text is UTF-8 whatever the locale is" {
 	export LC_ALL=C
 	chat
