@@ -369,6 +369,24 @@ refute_shows() { ! term_shows "$1"; }
 
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
+@test "SIGTERM while the editor is in front ends that, too" {
+	# shellcheck disable=SC2016
+	editor 'trap "echo ended >ended; exit 1" TERM; echo typed >"$2"; touch started; while :; do sleep 0.05; done'
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	mkdir "$TMPDIR"
+	term_start bash -c 'stty -g >before; (echo $BASHPID >pid; exec mc-chat); echo $? >code; stty -g >new; mv new after'
+	at_prompt
+	term_type 'some text'
+	term_keys C-x C-e
+	wait_for started
+	kill -TERM "$(<pid)"
+	wait_for after
+	same 'exit status' 143 "$(<code)"
+	same 'the terminal' "$(<before)" "$(<after)"
+	wait_for ended
+	same 'what it saved' typed "$(cat "$TMPDIR"/*.md)"
+}
+
 @test "Ctrl-Z gives the shell its terminal, and fg the line with what was typed" {
 	term_start bash --norc --noprofile
 	term_type "PS1='$ '; mc-chat -n -s s"

@@ -18,6 +18,10 @@
 #define TEXT_MAX (32 << 20)
 #define SUFFIX ".md"
 
+/* With one of these in it, a command is more than a program and its arguments; ":" alone is the
+ * shell's. */
+#define SHELL_CHARACTERS "|&;<>()$`\\\"'\n*?[#~=%:"
+
 static const char *editor_name(void)
 {
 	const char *name = env("VISUAL");
@@ -84,8 +88,10 @@ static int start(pid_t *pid, const char *path, char *const *envp)
 	sigset_t defaults;
 	int r;
 
-	/* The shell outlives a Ctrl-C that its child takes for something else. */
-	buf_addf(&command, "trap : INT QUIT; %s \"$@\"", editor_name());
+	/* A shell that stays outlives a Ctrl-C that its child takes for something else; but what ends
+	 * it does not end its child. */
+	buf_addf(&command, strpbrk(editor_name(), SHELL_CHARACTERS) ? "trap : INT QUIT; %s \"$@\""
+	                                                             : "exec %s \"$@\"", editor_name());
 	if (command.oom)
 		return ENOMEM;
 	argv[2] = command.p;
