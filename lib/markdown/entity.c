@@ -40,6 +40,8 @@ static bool add_number(struct buf *b, struct span digits)
 		return false;
 	if (!c || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 		c = 0xfffd; /* as CommonMark has it */
+	if (c == '\n') /* it ends no line of the source, and so none of ours */
+		c = ' ';
 	utf8_add(&one, (uint32_t)c);
 	neutral_add(b, buf_span(&one));
 	b->oom |= one.oom;

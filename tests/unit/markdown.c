@@ -120,6 +120,9 @@ static void test_text(void)
 		{ "in code", 80, "```\n\x1b]0;x\x07\n```\n`\x1b[m`", "```\n^[]0;x^G\n```\n`^[[m`" },
 		{ "in a link's address", 80, "[a](b&#27;\x1b)", "a (b^[^[)" },
 		{ "in what a fence says", 80, "```a&#27;\x1b\n```", "```a&#27;^[\n```" },
+		{ "references to line ends, which end none", 80, "a&#10;b [c](d&#xa;e)\n\n- ```f&#10;g\n  h\n  ```",
+		  "a b c (d e)\n\n•\n```f g\nh\n```" },
+		{ "in a table", 80, "|a&#10;b|c|\n|-|-|\n|[d](e&#10;f)|g|", "a b     | c\n--------|--\nd (e f) | g" },
 		{ "no UTF-8", 80, "a\xff**b\xc3**", "a\ufffdb\ufffd" },
 	};
 
