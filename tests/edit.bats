@@ -67,6 +67,16 @@ without_readline() {
 	same 'standard error' 'Session: s  echo' "$(<err)"
 }
 
+@test "a text that was pasted is shown and not obeyed, and sent as it is" {
+	chat
+	term_type $'a\u009b4Cb\u202ec\u200bd'
+	term_wait '^> a¤4Cb�c�d$'
+	term_keys C-a Right Right Right Right x
+	term_wait '^> a¤4Cxb�c�d$'
+	term_keys Enter
+	chat_stores $'"a\u009b4Cxb\u202ec\u200bd"'
+}
+
 @test "the text is UTF-8 whatever the locale is" {
 	export LC_ALL=C
 	chat
@@ -564,6 +574,14 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	term_type 'o'
 	term_keys Tab
 	poll 30 last_line_is '> @sub\ dir/one.c'
+}
+
+@test "Tab leaves out names that a terminal would obey" {
+	touch kept $'k\u009bept' $'k\u202eept'
+	chat
+	term_type 'see @k'
+	term_keys Tab
+	term_wait '^> see @kept$'
 }
 
 @test "Tab completes the arguments of commands: models, sessions, files" {

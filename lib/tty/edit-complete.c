@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "tty/edit-line.h"
+#include "tty/neutral.h"
 
 #define BREAKS " \t\n"
 #define TO_QUOTE " \t\n\\'\"" /* as lib/base/words.h has it */
@@ -32,8 +34,24 @@ static char *next_file(const char *text, int state)
 	return whole;
 }
 
-/* readline frees what it is given. */
-static char *next_match(const char *text, int state)
+/* readline writes what it lists as it is. Who made such a name did not mean it to be seen. */
+static bool would_be_obeyed(const char *name)
+{
+	struct span s = span_str(name);
+	uint32_t c;
+
+	while (s.n) {
+		int len = utf8_decode(s.p, s.n, &c);
+		size_t n = len > 0 ? (size_t)len : 1;
+
+		if (len > 1 && neutral_is_shown(c))
+			return true;
+		s = (struct span){ s.p + n, s.n - n };
+	}
+	return false;
+}
+
+static char *next_candidate(const char *text, int state)
 {
 	static bool began;
 
@@ -48,6 +66,18 @@ static char *next_match(const char *text, int state)
 	state = began;
 	began = true;
 	return next_file(text, state);
+}
+
+/* readline frees what it is given. */
+static char *next_match(const char *text, int state)
+{
+	char *match;
+
+	while ((match = next_candidate(text, state)) && would_be_obeyed(match)) {
+		free(match);
+		state = 1;
+	}
+	return match;
 }
 
 static char **complete(const char *text, int start, int end)

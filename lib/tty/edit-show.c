@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "tty/edit-line.h"
+#include "tty/neutral.h"
 
 #define SPARE 3 /* rows: the two that say what is not shown, and one for the cursor */
 #define TAB_STOP 8
@@ -121,6 +122,25 @@ static int within(int at, size_t from, size_t to, size_t lead)
 	return (int)(n - from + lead);
 }
 
+/* readline shows C0 as ^X, and writes all else as it is. Characters of as many bytes, in a copy of the
+ * text, stand for those that a terminal would obey, so that places in it stay the same. */
+static void add_harmless(struct buf *b, struct span text)
+{
+	static const char *const instead[] = { "", "?", "¤", "\ufffd" };
+
+	for (size_t i = 0; i < text.n;) {
+		uint32_t c = 0;
+		int len = utf8_decode(text.p + i, text.n - i, &c);
+		size_t n = len > 0 ? (size_t)len : 1;
+
+		if (len > 1 && len < 4 && neutral_is_shown(c))
+			buf_adds(b, instead[len]);
+		else
+			buf_add(b, text.p + i, n);
+		i += n;
+	}
+}
+
 /* readline's redisplay looks at its variables only. */
 static void show_part(struct span text, struct rows r, size_t height)
 {
@@ -165,9 +185,8 @@ static struct span whole_text(void)
 	return (struct span){ *edit_rl.rl_line_buffer, (size_t)*edit_rl.rl_end };
 }
 
-void edit_show(void)
+static void show_text(struct span text)
 {
-	struct span text = whole_text();
 	size_t point = (size_t)*edit_rl.rl_point, height, columns;
 	struct rows r;
 
@@ -181,6 +200,19 @@ void edit_show(void)
 	height -= SPARE;
 	scroll(&r, height);
 	show_part(text, lay_out(text, point, columns, top, height), height);
+}
+
+void edit_show(void)
+{
+	char *buffer = *edit_rl.rl_line_buffer;
+	struct buf harmless = BUF_INIT;
+
+	add_harmless(&harmless, whole_text());
+	if (!harmless.oom && harmless.n)
+		*edit_rl.rl_line_buffer = harmless.p;
+	show_text(whole_text());
+	*edit_rl.rl_line_buffer = buffer;
+	buf_release(&harmless);
 }
 
 void edit_show_anew(void)

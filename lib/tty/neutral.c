@@ -21,7 +21,7 @@ static bool is_hidden(uint32_t c)
 }
 
 /* C1, and what only a terminal or its reader would take otherwise than it is meant. */
-static bool is_deceptive(uint32_t c)
+bool neutral_is_shown(uint32_t c)
 {
 	return (c >= 0x80 && c < 0xa0) || is_bidi_control(c) || is_hidden(c);
 }
@@ -32,7 +32,7 @@ static void put(struct buf *out, const char *p, int len, uint32_t c)
 		buf_addf(out, "^%c", (int)c + '@');
 	else if (c == 0x7f)
 		buf_adds(out, "^?");
-	else if (is_deceptive(c))
+	else if (neutral_is_shown(c))
 		buf_addf(out, "<U+%04X>", (unsigned)c);
 	else
 		buf_add(out, p, (size_t)len);
@@ -150,7 +150,7 @@ void neutral_add_json(struct buf *out, struct span in)
 			buf_adds(out, UTF8_REPLACEMENT);
 		else if (c == '\t' || c == '\r') /* between two tokens, or it is not JSON */
 			buf_addc(out, ' ');
-		else if ((c < 0x20 && c != '\n') || c == 0x7f || is_deceptive(c))
+		else if ((c < 0x20 && c != '\n') || c == 0x7f || neutral_is_shown(c))
 			add_escape(out, c);
 		else
 			buf_add(out, in.p, (size_t)len);

@@ -29,6 +29,8 @@ struct neutral {
 void neutral_feed(struct neutral *n, struct buf *out, struct span in);
 void neutral_end(struct neutral *n, struct buf *out);
 
+/* Whether a character beyond ASCII is one that is shown as <U+009B>. */
+bool neutral_is_shown(uint32_t c);
 /* A whole text at once. */
 void neutral_add(struct buf *out, struct span in);
 /* JSON text: the same characters become \u escapes, so that it still means the same. */
