@@ -746,11 +746,10 @@ def settings_file():
 
 def typed_commands():
     """A paste may be hostile too."""
-    texts = framed(SEQUENCES, b"\0", b"\n")
+    texts = [t for t in framed(SEQUENCES, b"\0", b"\n") if not re.search(rb"[ \t\r]", t)]
     _, raw = terminal("mc-chat", "--no-save", "-p", "echo", typed=b"".join(b"/%s\n" % t for t in texts) + b"/exit\n",
                       MC_SESSIONS_DIR=path("none"))
-    names = [re.split(rb"[ \t\r]", t)[0] for t in texts]
-    shown("commands that are none", raw, [f"unknown command '/{neutral(name)}'; /exit" for name in names])
+    shown("commands that are none", raw, [f"unknown command '/{neutral(t)}'; /exit" for t in texts])
 
 
 def said_back():
