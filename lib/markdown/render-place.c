@@ -30,7 +30,7 @@ size_t render_line_now(const struct rendering *s)
 
 	while (at && s->text.p[at - 1] != '\n')
 		at--;
-	return render_source(s, at);
+	return render_source(s, render_at_once(s, at, render_end_of_line(s, at) - 1));
 }
 
 size_t render_end_of_line(const struct rendering *s, size_t at)
