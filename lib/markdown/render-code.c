@@ -1,9 +1,23 @@
 #include "markdown/render-parts.h"
 
 /* Code stands in the first column, wherever it is, so that it can be copied. */
+/* The line with the fence: between what was told and it may be items that hold nothing. */
+static size_t fence_line(const struct rendering *s, char c)
+{
+	size_t first = render_next_line(s);
+	const char fence[] = { c, c, c, '\0' };
+
+	for (size_t at = first, end; c && at < s->text.n; at = end) {
+		end = render_end_of_line(s, at);
+		if (memmem(s->text.p + at, end - at, fence, 3))
+			return at;
+	}
+	return first;
+}
+
 void render_begin_code(struct rendering *s, const MD_BLOCK_CODE_DETAIL *d)
 {
-	size_t at = render_next_line(s);
+	size_t at = fence_line(s, d->fence_char);
 	struct buf line = BUF_INIT;
 
 	render_begin_block(s, at);
