@@ -225,24 +225,55 @@ static void add_underline(struct buf *b, struct span line)
 	}
 }
 
-/* The rows: md4c passes over a cell between two bars with nothing in between. What follows in the part
- * stays as it is. */
-static void add_rows(struct buf *b, struct span text)
+/* The bar that ends a row, or where it would be. */
+static size_t last_bar(struct span row)
+{
+	size_t n = row.n;
+
+	while (n && (row.p[n - 1] == ' ' || row.p[n - 1] == '\t'))
+		n--;
+	return n && row.p[n - 1] == '|' ? n - 1 : row.n;
+}
+
+/* md4c passes over a cell between two bars with nothing in between, and as on GitHub cells that are
+ * too many are out of sight: they become text of the last one. */
+static void add_row(struct buf *b, struct span row, size_t columns)
+{
+	size_t last = last_bar(row), bars = 0;
+	bool begun = false;
+
+	for (size_t i = 0; i < row.n; i++) {
+		char c = row.p[i];
+
+		if (c == '|' && begun && i < last && ++bars >= columns)
+			buf_addc(b, '\\');
+		else if (c == '|' && i && row.p[i - 1] == '|')
+			buf_addc(b, ' ');
+		begun = begun || (c != ' ' && c != '\t');
+		buf_addc(b, c);
+		if (c == '\\' && i + 1 < row.n)
+			buf_addc(b, row.p[++i]);
+	}
+}
+
+/* What follows the rows in the part stays as it is. */
+static void add_rows(struct buf *b, struct span text, size_t columns)
 {
 	const char *first = text.p; /* may be what ends the line before */
 	bool table = true;
 
 	while (text.n) {
 		const char *end = memchr(text.p, '\n', text.n);
-		size_t n = end ? (size_t)(end + 1 - text.p) : text.n;
-		struct md_line l = line_look((struct span){ text.p, end ? n - 1 : n });
+		struct span row = { text.p, end ? (size_t)(end - text.p) : text.n };
+		struct md_line l = line_look(row);
+		size_t n = row.n + (end != NULL);
 
 		table = table && (text.p == first || !line_ends_table(&l));
-		for (size_t i = 0; i < n; i++) {
-			if (table && i && text.p[i] == '|' && text.p[i - 1] == '|')
-				buf_addc(b, ' ');
-			buf_addc(b, text.p[i]);
-		}
+		if (table)
+			add_row(b, row, columns);
+		else
+			buf_add(b, row.p, row.n);
+		buf_add(b, "\n", end != NULL);
 		text = (struct span){ text.p + n, text.n - n };
 	}
 }
@@ -277,11 +308,11 @@ static void make_text(struct rendering *s, struct buf *b)
 	if (p->head.n) { /* it was shown with another part */
 		buf_addc(b, '\n');
 		s->head = s->added = b->n;
-		add_rows(b, p->text);
+		add_rows(b, p->text, line_cells(from));
 	} else {
 		s->head = b->n;
 		s->added = b->n - n;
-		add_rows(b, (struct span){ from.p + n, from.n - n });
+		add_rows(b, (struct span){ from.p + n, from.n - n }, line_cells(from));
 	}
 	s->text = buf_span(b);
 }

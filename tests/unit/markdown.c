@@ -160,6 +160,7 @@ static void test_tables(void)
 		  "a | b\n--|-----------------\nx | abcdefghijklmnop\n  | qrstuvwxyz" },
 		{ "line breaks", 80, "|a|b|\n|-|-|\n|x<br>y|z|", "a | b\n--|--\nx | z\ny | " },
 		{ "bars in cells", 80, "|a|b|\n|-|-|\n|`x\\|y`|\\||", "a     | b\n------|--\n`x|y` | |" },
+		{ "cells that are too many", 80, "|a|b|\n|-|-|\n|1|`x || y`|z|\n|2|3|4", "a | b\n--|-----------\n1 | `x || y`|z\n2 | 3|4" },
 		{ "one that has no room", 20, "|a|b|c|d|\n|-|-|-|-|\n|1|2|3|4|\n|5|6||8|",
 		  "a: 1\nb: 2\nc: 3\nd: 4\n\na: 5\nb: 6\nc:\nd: 8" },
 		{ "in a list", 80, "- x\n  | a | b |\n  |---|---|\n  | 1 | 2 |", "• x\n  | a | b |\n  |---|---|\n  | 1 | 2 |" },
