@@ -154,6 +154,17 @@ static void lay_out(const struct table *t, struct table_layout *l)
 	rows_release(&scratch);
 }
 
+/* Cells without text do not know where they are. */
+static size_t row_source(const struct table *t, size_t row)
+{
+	size_t source = 0;
+
+	for (size_t c = 0; c < t->columns; c++)
+		if (t->cells[row * t->columns + c].source > source)
+			source = t->cells[row * t->columns + c].source;
+	return source;
+}
+
 /* ---- as columns ---- */
 
 static void add_pad(struct rows *rows, size_t n)
@@ -198,7 +209,7 @@ static void add_columns(const struct table *t, size_t row, struct rows *rows, st
 			height = cells[c].n;
 	}
 	for (size_t line = 0; line < height; line++) {
-		margins_begin_row(m, rows, columns, t->cells[first].source);
+		margins_begin_row(m, rows, columns, row_source(t, row));
 		for (size_t c = 0; c < l->n; c++) {
 			add_cell_line(rows, &cells[c], line, l->widths[c], t->align[c], c + 1 == l->n);
 			if (c + 1 < l->n)
@@ -245,7 +256,7 @@ static void add_table(const struct table *t, struct rows *rows, struct margins *
 
 static void add_list(const struct table *t, size_t row, struct flow *f)
 {
-	size_t first = row * t->columns, source = t->cells[first].source;
+	size_t first = row * t->columns, source = row_source(t, row);
 
 	for (size_t c = 0; c < t->columns; c++) {
 		flow_cell(t, c, f, STYLE_BOLD, source);
@@ -266,7 +277,7 @@ static void add_lists(const struct table *t, struct rows *rows, struct margins *
 
 	for (size_t row = n > 1; row < n; row++) {
 		if (row > 1 || goes_on)
-			margins_add_blank(m, rows, columns, t->cells[row * t->columns].source);
+			margins_add_blank(m, rows, columns, row_source(t, row));
 		add_list(t, row, &f);
 	}
 	flow_end(&f);
