@@ -283,6 +283,7 @@ static size_t table_head(struct span text, size_t *underline)
 {
 	const char *first = memchr(text.p, '\n', text.n), *second = NULL;
 	struct md_line l;
+	size_t columns;
 
 	if (first)
 		second = memchr(first + 1, '\n', text.n - (size_t)(first + 1 - text.p));
@@ -290,7 +291,8 @@ static size_t table_head(struct span text, size_t *underline)
 		return 0;
 	*underline = (size_t)(first + 1 - text.p);
 	l = line_look((struct span){ first + 1, (size_t)(second - first - 1) });
-	return line_table_columns(&l) ? (size_t)(second - text.p) : 0;
+	columns = line_table_columns(&l);
+	return columns && columns == line_cells(text) ? (size_t)(second - text.p) : 0;
 }
 
 /* What md4c is given, in `b` if it is not the part's text. */

@@ -166,6 +166,7 @@ static void test_tables(void)
 		{ "in a list", 80, "- x\n  | a | b |\n  |---|---|\n  | 1 | 2 |", "• x\n  | a | b |\n  |---|---|\n  | 1 | 2 |" },
 		{ "in a quote", 80, "> |a|b|\n> |---|---|\n> |1|2|\n\nx", "│ a | b\n│ --|--\n│ 1 | 2\n\nx" },
 		{ "no table", 80, "a|b\n--\nc", "## a|b\nc" },
+		{ "columns that the head has not", 80, "a\n|-|-|\n||b", "a\n|-|-|\n||b" },
 		{ "no text below it", 80, "|a|\n|-|", "a\n-" },
 	};
 
