@@ -39,13 +39,14 @@ void render_begin_code(struct rendering *s, const MD_BLOCK_CODE_DETAIL *d)
 
 static void end_code_line(struct rendering *s)
 {
-	size_t shown = s->how->from > s->line_source ? s->how->from - s->line_source : 0;
+	size_t from = s->how->from;
+	size_t shown = from > s->line_source ? from - s->line_source + s->line_indent : 0;
 	struct span line = buf_span(&s->line);
 	bool glued = shown && shown < line.n; /* its beginning stands there, frozen */
 
 	if (glued)
 		line.p += shown, line.n -= shown;
-	rows_begin(s->rows, s->line_source + (glued ? shown : 0));
+	rows_begin(s->rows, glued ? from : s->line_source);
 	rows_style(s->rows, STYLE_CODE);
 	if (!s->fence && !glued) /* without one, it is its indentation that tells it from text */
 		rows_add(s->rows, span_str("    "), 4);
@@ -58,11 +59,11 @@ static void end_code_line(struct rendering *s)
 
 void render_add_code(struct rendering *s, struct span text)
 {
-	size_t at = render_source_now(s);
-
 	/* Before the line's text may be blanks of an indentation that are not in the source. */
-	if (render_is_ours(s, text.p))
-		s->line_source = at > s->line.n ? at - s->line.n : 0;
+	if (render_is_ours(s, text.p)) {
+		s->line_source = render_source_now(s);
+		s->line_indent = s->line.n;
+	}
 	for (size_t i = 0; i < text.n; i++)
 		if (text.p[i] == '\n')
 			end_code_line(s);

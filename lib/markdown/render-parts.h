@@ -41,7 +41,7 @@ struct rendering {
 	bool in_code;
 	char fence;
 	struct buf line;     /* of code */
-	size_t line_source;
+	size_t line_source, line_indent; /* where its text is, and bytes of the line before it */
 	bool in_table;
 	struct table *table; /* it */
 	size_t column, head_source;
