@@ -576,6 +576,19 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	poll 30 last_line_is '> @sub\ dir/one.c'
 }
 
+@test "Tab asks before it lists very many, and Ctrl-C is an answer" {
+	touch file{001..150}
+	chat
+	term_type 'look @file'
+	term_keys Tab Tab
+	term_wait 'Display all 150 possibilities\? \(y or n\)$'
+	term_keys C-c
+	at_prompt
+	term_type 'other '
+	term_keys C-v C-c Enter
+	chat_stores '"other \u0003"'
+}
+
 @test "Tab leaves out names that a terminal would obey" {
 	touch kept $'k\u009bept' $'k\u202eept'
 	chat

@@ -160,7 +160,7 @@ static bool means_itself(void)
 	unsigned long state = *edit_rl.rl_readline_state;
 
 	return (state & RL_STATE_MOREINPUT) && !(state & (RL_STATE_ISEARCH | RL_STATE_NSEARCH |
-	        RL_STATE_NUMERICARG | RL_STATE_VIMOTION | RL_STATE_MULTIKEY));
+	        RL_STATE_NUMERICARG | RL_STATE_VIMOTION | RL_STATE_MULTIKEY | RL_STATE_COMPLETING));
 }
 
 /*
@@ -253,6 +253,7 @@ int edit_input_start(struct err *e)
 void edit_input_begin(void)
 {
 	edit_input = (struct edit_input){ false, false, false };
+	*edit_rl.rl_readline_state &= ~(unsigned long)RL_STATE_COMPLETING; /* that ended with the keys */
 }
 
 void edit_input_end(void)
