@@ -166,7 +166,7 @@ static int chat_fail_with(const struct err *e, const char *way_out)
 
 	/* The terminal's ^C stands where the sentence is to begin. */
 	if (e->kind == ERR_INTERRUPTED && isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
+		fputs(can_say_for_now() ? "\r\033[K" : "\r", stderr);
 	buf_addf(&line, "%s%s", e->msg, way_out);
 	say(line.oom ? e->msg : line.p);
 	buf_release(&line);

@@ -159,6 +159,18 @@ run() {
 	term_keys Enter
 }
 
+@test "TERM=dumb: a reply that is stopped leaves nothing but text" {
+	answers "$(until_file go one)"
+	TERM=dumb term_start mc-chat -n -s s
+	on_term pipe-pane 'cat >raw'
+	enter q1
+	term_wait '^one$'
+	term_keys C-c
+	term_wait 'interrupted'
+	at_prompt
+	same 'controls' '' "$(tr -d '[:print:]\n\r' <raw)"
+}
+
 @test "Ctrl-Z in a reply gives the shell its terminal, and fg goes on with the reply" {
 	answers "$(until_file go one)" "$(says two)"
 	shell
