@@ -293,14 +293,21 @@ bool can_pick_session(void)
 
 int pick_session(const struct chat *chat, struct span words, char id[ID_SIZE], struct err *e)
 {
-	const struct picker_terminal t = { STDIN_FILENO, STDERR_FILENO, chat->stop_fd, chat->show.plain };
+	struct buf ahead = BUF_INIT;
+	const struct picker_terminal t = { STDIN_FILENO, STDERR_FILENO, chat->stop_fd, chat->show.plain,
+		                           &ahead };
 	struct sessions s = { .store = &chat->tool.store, .now = clock_now_ms(), .e = ERR_INIT };
 	int r;
 
 	if (check_any(s.store, e) < 0 || index_open(&s.index, s.store, true, e) < 0)
 		return -1;
 	fflush(stderr);
+	if (chat->editor)
+		edit_take_ahead(chat->editor, &ahead);
 	r = pick(&s, &t, words, id, e);
+	if (chat->editor)
+		edit_type_ahead(chat->editor, buf_span(&ahead));
+	buf_release(&ahead);
 	index_close(&s.index);
 	free(s.lines);
 	return r;

@@ -159,6 +159,27 @@ run() {
 	term_keys Enter
 }
 
+@test "keys that are typed ahead behind /sessions are for its list, and those behind that a prompt" {
+	local options
+	for options in '' --plain; do
+		MC_PROVIDER=echo mc-chat --no-stdin -n -s "other$options" 'hello there' >/dev/null
+		answers "$(until_file "go$options" one)"
+		# shellcheck disable=SC2086
+		term_start mc-chat $options -n -s "s$options"
+		enter q1
+		term_wait '^one$'
+		term_type $'/sessions\n'
+		term_type $'other\n'
+		[[ ! $options ]] || term_type $'1\n'
+		term_type $'to the other\n'
+		touch "go$options"
+		poll 30 has_exchanges "other$options" 2
+		same 'prompts' q1 "$(prompts "s$options")"
+		same 'prompts of the other' $'hello there\nto the other' "$(prompts "other$options")"
+		server_stop
+	done
+}
+
 @test "TERM=dumb: a reply that is stopped leaves nothing but text" {
 	answers "$(until_file go one)"
 	TERM=dumb term_start mc-chat -n -s s

@@ -39,6 +39,15 @@ void edit_type_ahead(struct edit *ed, struct span keys)
 		buf_add(&ed->lines.pending, keys.p, keys.n);
 }
 
+void edit_take_ahead(struct edit *ed, struct buf *keys)
+{
+	struct line_reader *r = &ed->lines;
+
+	buf_add(keys, r->pending.p, r->pending.n);
+	buf_clear(&r->pending);
+	r->unseen = 0;
+}
+
 void edit_recall(struct edit *ed, struct span text)
 {
 	if (!ed->plain)

@@ -80,6 +80,8 @@ void edit_close(struct edit *ed);
 
 /* Keys that were typed before it was time. */
 void edit_type_ahead(struct edit *ed, struct span keys);
+/* Adds those that are left of them to *keys, for somebody else. */
+void edit_take_ahead(struct edit *ed, struct buf *keys);
 /* Puts a text last into what Up brings back. A text is there once. */
 void edit_recall(struct edit *ed, struct span text);
 

@@ -138,6 +138,10 @@ int picker_plain(struct picker *p, const struct picker_terminal *t, size_t *item
 	struct buf line = BUF_INIT;
 	int r = picker_work(p, SIZE_MAX, e) < 0 ? -1 : list(p, t, e);
 
+	if (t->ahead) {
+		line_ahead(&in, buf_span(t->ahead));
+		buf_clear(t->ahead);
+	}
 	while (r == 0) {
 		int got = ask(p, t, &in, &line, e);
 
@@ -151,6 +155,8 @@ int picker_plain(struct picker *p, const struct picker_terminal *t, size_t *item
 		else if (r == 2)
 			r = 0;
 	}
+	if (t->ahead)
+		buf_add(t->ahead, in.pending.p, in.pending.n);
 	buf_release(&line);
 	line_release(&in);
 	return r;

@@ -176,6 +176,16 @@ static enum picker_end press(struct running *r, const struct key *key, struct er
 	return PICKER_GOES_ON;
 }
 
+/* As read(). */
+static ssize_t next_byte(const struct running *r, unsigned char *byte)
+{
+	if (!r->t->ahead || !r->t->ahead->n)
+		return read(r->t->in, byte, 1);
+	*byte = (unsigned char)*r->t->ahead->p;
+	buf_drop(r->t->ahead, 1);
+	return 1;
+}
+
 /* Byte by byte: what is behind an Enter is for who reads the terminal next. */
 static enum picker_end read_keys(struct running *r, struct err *e)
 {
@@ -184,7 +194,7 @@ static enum picker_end read_keys(struct running *r, struct err *e)
 	struct key key;
 
 	for (int i = 0; i < AT_ONCE && end == PICKER_GOES_ON; i++) {
-		ssize_t n = read(r->t->in, &byte, 1);
+		ssize_t n = next_byte(r, &byte);
 
 		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return PICKER_LEFT; /* the terminal went away */
@@ -224,7 +234,8 @@ static enum picker_end go_on(struct running *r, struct err *e)
 		{ .fd = r->t->stop_fd, .events = POLLIN },
 		{ .fd = r->t->in, .events = POLLIN },
 	};
-	int ms = patience(r), n;
+	bool ahead = r->t->ahead && r->t->ahead->n;
+	int ms = ahead ? 0 : patience(r), n;
 	struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
 
 	n = ppoll(p, 2, ms < 0 ? NULL : &wait, &r->unblocked);
@@ -238,7 +249,7 @@ static enum picker_end go_on(struct running *r, struct err *e)
 		err_sys(e, errno, "cannot wait for input");
 	else if (p[0].revents)
 		err_set(e, ERR_INTERRUPTED, "interrupted");
-	else if (p[1].revents & POLLIN)
+	else if ((p[1].revents & POLLIN) || ahead)
 		return read_keys(r, e);
 	else if (p[1].revents)
 		return PICKER_LEFT; /* the terminal went away */

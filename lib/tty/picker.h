@@ -52,6 +52,7 @@ struct picker_terminal {
 	int in, out; /* both are the terminal */
 	int stop_fd; /* becomes readable when it is to end; or -1 */
 	bool plain;  /* lines only, as for a screen reader */
+	struct buf *ahead; /* keys that were read from `in` already; what is not needed stays. Or NULL */
 };
 
 /* 1: *item is picked. 0: the user left without a choice. -1: an error; ERR_INTERRUPTED when
