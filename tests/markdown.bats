@@ -274,6 +274,21 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 	[[ ! -e args ]]
 }
 
+@test "a program does not get the connection to the server" {
+	[[ -r /proc/net/tcp ]] || skip 'there is no /proc/net/tcp'
+	# shellcheck disable=SC2016
+	colourist mine 'for fd in /proc/self/fd/*; do readlink "$fd"; done | sed -n "s/socket:.\(.*\)./\1/p" >sockets
+		cat /proc/net/tcp >tcp; touch done; cat'
+	echo '{"highlighter": ["mine"]}' >"$MC_CONFIG"
+	answers "$(says "$CODE")"
+	term_start mc-chat --no-save hi
+	same 'exit status' 0 "$(term_status)"
+	wait_for done
+	for inode in $(<sockets); do
+		refute grep -qw "$inode" tcp
+	done
+}
+
 @test "what a program says is taken only if it is the code in colours" {
 	local bodies=(
 		'sed "s/int/\x1b[31mint\x1b[0m \x1b]52;c;Zm9v\x07/"' # a sequence that is no colour

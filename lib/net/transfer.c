@@ -1,6 +1,7 @@
 #include "net/transfer.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,15 @@ static CURLcode set_authorities(struct transfer *t)
 
 /* ---- all of it ---- */
 
+/* A connection outlives a turn, and programs are run in between that have no business with it; not
+ * every version of libcurl sees to that. */
+static int close_on_exec(void *unused, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)unused, (void)purpose;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return CURL_SOCKOPT_OK;
+}
+
 static CURLcode set_body(struct transfer *t)
 {
 	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
@@ -229,6 +239,7 @@ int transfer_set_up(struct transfer *t)
 	bad = bad ? bad : set_proxy(t);
 	bad = bad ? bad : set_body(t);
 	bad = bad ? bad : set(c, CURLOPT_NOSIGNAL, 1L);
+	bad = bad ? bad : set(c, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	set(c, CURLOPT_QUICK_EXIT, 1L); /* do not wait for a name server that does not answer */
 #endif
