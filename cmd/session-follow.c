@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "tool.h"
 #include "markdown/markdown.h"
+#include "tty/mode.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
 
@@ -364,8 +365,11 @@ static int follow_on(struct view *v, struct follow *f)
 	struct err e = ERR_INIT;
 
 	for (;;) {
-		int looked = follow_look(f, &e), why;
+		int looked, why;
 
+		if (v->markdown.md4c.parse && mode_resumed())
+			markdown_resume(&v->markdown, &v->out);
+		looked = follow_look(f, &e);
 		/* What was put off in a fast stream is drawn when that rests, or when it costs little. */
 		if (markdown_due(&v->markdown) && (!f->found || v->markdown.cost < CHEAP_NS))
 			markdown_draw(&v->markdown, &v->out);

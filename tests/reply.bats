@@ -239,6 +239,44 @@ run() {
 		"$(screen_from '^mine$')"
 }
 
+@test "Ctrl-Z in a reply: the same for a single turn" {
+	answers "$(stream '{"text":"First.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | "}' \
+		'{"wait":"go"}' '{"text":"a wide cell |\n\nThe end.\n"}' "$END")"
+	shell
+	run 'mc-chat --no-save q1'
+	term_wait '^3 \|$'
+	term_keys C-z
+	term_wait 'Stopped'
+	run 'echo mine'
+	term_wait '^mine$'
+	run fg
+	term_wait '^mc-chat --no-save q1$'
+	touch go
+	term_wait '^The end\.$'
+	same 'below' $'mine\n$ fg\nmc-chat --no-save q1\n3 | a wide cell\nThe end.\n$' \
+		"$(poll 30 last_line_is '$' && screen_from '^mine$')"
+}
+
+@test "Ctrl-Z in a reply: the same for who follows it" {
+	answers "$(says one)" "$(stream '{"text":"First.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | "}' \
+		'{"wait":"go"}' '{"text":"a wide cell |\n\nThe end.\n"}' "$END")"
+	mc-chat --no-stdin -n -s s q1 >/dev/null
+	shell
+	run 'mc-session-cat -f -n 0 s'
+	start_chat --no-stdin -s s q2
+	term_wait '^3 \|$'
+	term_keys C-z
+	term_wait 'Stopped'
+	run 'echo mine'
+	term_wait '^mine$'
+	run fg
+	poll 30 last_line_is '3 |'
+	touch go
+	term_wait '^The end\.$'
+	same 'below' $'mine\n$ fg\nmc-session-cat -f -n 0 s\n3 | a wide cell\nThe end.' "$(screen_from '^mine$')"
+	end_chat
+}
+
 @test "Ctrl-Z in a reply: also a shell that sets no modes by itself has them as they were" {
 	command -v dash >/dev/null || skip 'dash is not installed'
 	answers "$(until_file go one)"

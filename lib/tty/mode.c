@@ -52,7 +52,7 @@ static void put(const char *sequence)
 /* Where there is no job control, there is no background. */
 static bool in_background(void)
 {
-	pid_t group = tcgetpgrp(in);
+	pid_t group = tcgetpgrp(in >= 0 ? in : STDOUT_FILENO);
 
 	return group >= 0 && group != getpgrp();
 }
@@ -298,7 +298,7 @@ void mode_cover(const char *sequence)
 
 bool mode_resumed(void)
 {
-	if (!resumed || (in >= 0 && in_background()))
+	if (!resumed || in_background())
 		return false;
 	resumed = 0;
 	return true;
@@ -389,6 +389,11 @@ void mode_note_stop(void)
 {
 	if (in >= 0)
 		noted = taken + stashed + queued();
+}
+
+void mode_note_continue(void)
+{
+	resumed = 1;
 }
 
 /* What is marked as pasted stays as it is. */

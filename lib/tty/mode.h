@@ -62,7 +62,9 @@ void mode_cover(const char *sequence);
  * stood on the screen's last line is to be drawn again. */
 bool mode_resumed(void);
 
-/* For stop.c, in its signal handler: a Ctrl-C came now. */
+/* For stop.c, in its signal handlers: a Ctrl-C came now; and, also outside of a conversation, the
+ * process goes on. */
 void mode_note_stop(void);
+void mode_note_continue(void);
 
 #endif

@@ -23,10 +23,17 @@ static void on_signal(int sig)
 	errno = saved;
 }
 
+static void on_continue(int sig)
+{
+	(void)sig;
+	mode_note_continue();
+}
+
 int stop_begin(struct err *e)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction sa = { .sa_handler = on_signal }, old;
+	struct sigaction cont = { .sa_handler = on_continue, .sa_flags = SA_RESTART };
 
 	if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, errno, "cannot create a pipe");
@@ -35,6 +42,8 @@ int stop_begin(struct err *e)
 		/* What the caller ignores stays ignored: nohup, a background job. */
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &sa, NULL);
+	sigemptyset(&cont.sa_mask);
+	sigaction(SIGCONT, &cont, NULL);
 	return wake[0];
 }
 

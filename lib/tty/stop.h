@@ -1,7 +1,8 @@
 /*
  * SIGINT, SIGTERM and SIGHUP as something to wait for: a descriptor that becomes
  * readable. What is running then stops by itself and stores what it has. (A signal
- * can only be handled process-wide, so this is the one module with state.)
+ * can only be handled process-wide, so this module has state, as mode.h's, for which it notes
+ * SIGCONT.)
  */
 #ifndef TTY_STOP_H
 #define TTY_STOP_H
