@@ -71,7 +71,7 @@ const struct command chat_commands[] = {
 	{ "undo", "[N]", "take the last exchange out of the conversation, or N", ARG_TEXT, command_undo },
 	{ "retry", "", "ask the last prompt again", ARG_NONE, command_retry },
 	{ "edit", "", "change the last prompt in an editor, and ask it so", ARG_NONE, command_edit },
-	{ "attach", "[FILE…]", "send files along with the next prompt, as @FILE in it does", ARG_FILES,
+	{ "attach", "[FILE…]", "send files along with the next prompt, as @FILE does", ARG_FILES,
 	  command_attach },
 	{ "detach", "[FILE…]", "take these back, or all", ARG_TEXT, command_detach },
 	{ "copy", "[N]", "the last reply to the clipboard, or its code block N", ARG_TEXT, command_copy },
@@ -114,6 +114,22 @@ bool chat_is_command(struct span line)
 	return line.n && line.p[0] == '/';
 }
 
+/* What other programs call it: no slip of the hand, so that letters do not tell. */
+static const char *find_elsewhere(struct span name)
+{
+	static const char *const names[][2] = {
+		{ "bye", "exit" },      { "clear", "new" },     { "reset", "new" },
+		{ "resume", "sessions" }, { "list", "sessions" }, { "redo", "retry" },
+		{ "rewind", "undo" },   { "regen", "retry" },   { "file", "attach" },
+		{ "rename", "title" },  { "cost", "usage" },    { "tokens", "usage" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strlen(names[i][0]) == name.n && memcmp(names[i][0], name.p, name.n) == 0)
+			return names[i][1];
+	return NULL;
+}
+
 /* What begins so, or else what it may be a slip of; NULL: neither. */
 static const char *find_near(struct span name)
 {
@@ -121,6 +137,9 @@ static const char *find_near(struct span name)
 	struct buf word = BUF_INIT;
 	size_t n = 0;
 
+	near = find_elsewhere(name);
+	if (near)
+		return near;
 	for (const struct command *c = chat_commands; c->name && n < 63; c++) {
 		if (name.n && strlen(c->name) > name.n && memcmp(c->name, name.p, name.n) == 0)
 			return c->name;

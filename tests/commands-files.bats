@@ -544,16 +544,22 @@ Next request: about 12,### tokens,
 		/att did you mean /attach\?
 		/cpoy did you mean /copy\?
 		/exti did you mean /exit\?
+		/clear did you mean /new\?
 		/frobnicate /exit leaves, /help lists the commands
 	END
 	same 'sessions' 0 "$(sessions)"
 }
 
 @test "/help lists the commands, in a narrow window on two lines each" {
+	local commands lines
 	term_start -y 40 mc-chat
 	enter /help
 	term_wait '^/save \[-f\] \[N\] FILE    the same to a file; -f replaces one that is there$'
 	term_wait '^/attach \[FILE…\]        send files along'
+	at_prompt
+	commands=$(term_screen | sed '1,/^> .help/d' | grep -c '^/')
+	lines=$(term_screen | sed '1,/^> .help/d' | grep -c .)
+	same 'lines: a command each, the hint, the prompt' $((commands + 2)) "$lines"
 	term_start -x 40 -y 60 mc-chat
 	enter /help
 	same 'two lines' $'/copy [N]\n  the last reply to the clipboard, or it' "$(term_screen | grep -A 1 '^/copy')"
