@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "chat.h"
+#include "reading.h"
 #include "tty/mode.h"
 #include "tty/stop.h"
 
@@ -13,11 +14,13 @@
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
-static void print_recent(const struct conversation *c)
+static void print_recent(const struct chat *chat)
 {
+	const struct conversation *c = &chat->at.so_far;
+
 	for (size_t i = c->n > RECENT ? c->n - RECENT : 0; i < c->n; i++) {
 		fputc('\n', stderr);
-		print_exchange(stderr, &c->turns[i].exchange, RECENT_LINES, true);
+		reading_print_first(&c->turns[i].exchange, RECENT_LINES, chat->show.plain);
 	}
 	if (c->n)
 		fputc('\n', stderr);
@@ -106,7 +109,7 @@ static int converse(struct chat *chat)
 void print_session(const struct chat *chat)
 {
 	print_session_line(chat);
-	print_recent(&chat->at.so_far);
+	print_recent(chat);
 	print_attachments(stderr, chat->files.refs, chat->files.nrefs, 0, true);
 }
 

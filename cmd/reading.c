@@ -1,6 +1,7 @@
 #include "reading.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "talk/key.h"
@@ -40,10 +41,19 @@ void reading_release(struct reading *r)
 	*r = (struct reading)READING_INIT;
 }
 
+/* The exchange with its answer elsewhere. */
+static void print_without_answer(FILE *f, const struct exchange *x, size_t lines)
+{
+	struct exchange head = *x;
+
+	head.answer = (struct span){ NULL, 0 };
+	head.status = STATUS_COMPLETE;
+	print_exchange(f, &head, lines, true);
+}
+
 void reading_print(struct reading *r, FILE *f, const struct exchange *x)
 {
 	struct err missing = ERR_INIT;
-	struct exchange head = *x;
 	struct buf answer = BUF_INIT;
 
 	r->on = r->on && markdown_text(&answer, x->answer, term_columns(STDOUT_FILENO), r->code,
@@ -52,9 +62,41 @@ void reading_print(struct reading *r, FILE *f, const struct exchange *x)
 		print_exchange(f, x, 0, at_terminal());
 		return;
 	}
-	head.answer = (struct span){ NULL, 0 };
-	head.status = STATUS_COMPLETE;
-	print_exchange(f, &head, 0, true);
+	print_without_answer(f, x, 0);
 	print_buf(f, &answer);
 	print_mark(f, x, true);
+}
+
+static struct span first_lines(struct span text, size_t lines)
+{
+	size_t at = 0;
+
+	for (; lines && at < text.n; lines--) {
+		const char *newline = memchr(text.p + at, '\n', text.n - at);
+
+		at = newline ? (size_t)(newline + 1 - text.p) : text.n;
+	}
+	return (struct span){ text.p, at };
+}
+
+void reading_print_first(const struct exchange *x, size_t lines, bool plain)
+{
+	struct span source = first_lines(x->answer, lines), shown;
+	struct buf answer = BUF_INIT;
+	struct err missing = ERR_INIT;
+	bool more;
+
+	if (plain || !style_allowed(STDERR_FILENO) ||
+	    markdown_text(&answer, source, term_columns(STDERR_FILENO), NULL, &missing) < 0) {
+		print_exchange(stderr, x, lines, true);
+		return;
+	}
+	shown = first_lines(buf_span(&answer), lines); /* each of them ends without a style */
+	more = source.n < x->answer.n || shown.n < answer.n;
+	answer.n = shown.n;
+	if (more)
+		buf_adds(&answer, "…\n");
+	print_without_answer(stderr, x, lines);
+	print_buf(stderr, &answer);
+	print_mark(stderr, x, true);
 }

@@ -30,4 +30,8 @@ void reading_release(struct reading *r);
 /* Prints an exchange as print_exchange() does, all of it, with its answer dressed. */
 void reading_print(struct reading *r, FILE *f, const struct exchange *x);
 
+/* Prints on stderr what an exchange begins with, up to so many lines of each text; with its answer
+ * dressed, but no colours in its code, unless it is to be plain. */
+void reading_print_first(const struct exchange *x, size_t lines, bool plain);
+
 #endif

@@ -153,6 +153,23 @@ filled() {
 	refute term_shows '^50$'
 }
 
+@test "recent exchanges are shown as the Markdown that they are, in as few lines" {
+	local long
+	long=$(printf 'word %.0s' {1..200})
+	mc-chat -n -s s $'**bold**\n\n| a | b |\n|---|---|\n| *long* | x |' >/dev/null
+	mc-chat -s s "$long" >/dev/null
+	term_start -y 60 mc-chat -s s
+	at_prompt
+	screen=$(term_screen)
+	has 'screen' "$screen" $'\nbold\n\na    | b\n-----|--\nlong | x\n\n> word '
+	same 'lines of the long answer, and …' 7 "$(sed -e '1,/^$/d' -e '/^…$/q' <<<"${screen##*> word}" | wc -l)"
+	has 'screen' "$screen" $'word\n…\n\n>'
+	term_start -y 60 mc-chat --plain -s s
+	at_prompt
+	has 'screen' "$(term_screen)" $'\n**bold**\n\n| a | b |\n|---|---|\n| *long* | x |\n'
+	has 'screen' "$(term_screen)" $'word word word\n\n>'
+}
+
 @test "one prompt at a terminal shows the session, and leaves" {
 	term_start mc-chat -n -s s hello there
 	same 'exit status' 0 "$(term_status)"
