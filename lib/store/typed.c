@@ -168,37 +168,42 @@ static int fail_at(const struct typed *t, const char *name, struct err *e)
 	return err_prefix(e, "'%s%s%s'", t->dir, *name ? "/" : "", name);
 }
 
-/* mkdir -p. What cannot be made fails when it is opened. */
-static void make_folders(const char *dir)
+/* mkdir -p. What cannot be made fails when it is opened, which does not tell why: the errno of the
+ * first one, or 0. */
+static int make_folders(const char *dir)
 {
 	char path[PATH_MAX];
 	size_t n = strlen(dir);
+	int why = 0;
 
 	if (n >= sizeof(path))
-		return;
+		return ENAMETOOLONG;
 	memcpy(path, dir, n + 1);
 	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
 		*p = '\0';
-		mkdir(path, 0700);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST && !why)
+			why = errno;
 	}
-	mkdir(path, 0700);
+	return mkdir(path, 0700) < 0 && errno != EEXIST && !why ? errno : why;
 }
 
 /* -1 without an error when it is not there, and is not to be made. */
 static int open_folder(const struct typed *t, bool make, struct err *e)
 {
 	struct stat st;
-	int fd;
+	int fd, why = 0;
 
 	if (!t->dir || t->dir[0] != '/' || !t->max)
 		return -1;
 	fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && make) {
-		make_folders(t->dir);
+		why = make_folders(t->dir);
 		fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (fd < 0) {
-		if (errno != ENOENT || make)
+		if (errno == ENOENT && why)
+			err_sys(e, why, "cannot create '%s'", t->dir);
+		else if (errno != ENOENT || make)
 			err_sys(e, errno, "cannot open '%s'", t->dir);
 		return -1;
 	}

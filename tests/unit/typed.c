@@ -195,6 +195,21 @@ static void test_hostile(void)
 	buf_release(&got);
 }
 
+/* Where nobody can make a folder, root neither. */
+static void test_nowhere(void)
+{
+	struct typed t = TYPED_INIT("/sys/mcbox/state", 10);
+	struct err e = ERR_INIT;
+
+	if (access("/sys/kernel", F_OK) < 0) {
+		tap_note("no /sys: what is said of a folder that cannot be made is not looked at");
+		return;
+	}
+	is_int(typed_add(&t, span_str("x"), &e), -1, "a folder that cannot be made");
+	is_err(&e, ERR_FAILED, "cannot create '/sys/mcbox/state'", "is named");
+	ok(!strstr(e.msg, "No such file"), "and what is said is why it cannot: %s", e.msg);
+}
+
 static void test_busy(void)
 {
 	struct typed t = fresh(10);
@@ -295,6 +310,7 @@ int main(void)
 	test_repeats();
 	test_damage();
 	test_hostile();
+	test_nowhere();
 	test_busy();
 	test_compact();
 	test_crowd();
