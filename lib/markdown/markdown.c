@@ -241,12 +241,40 @@ static void draw_parts(struct markdown *m, struct buf *out)
 		draw_part(m, &p, out);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* A hyphen below some text makes a heading of it, until the blank and the text behind it make
+ * it the first item of a list: nothing of such a line is shown before it tells which. */
+static void hold_underline(struct part *p)
+{
+	const char *newline = p->text.n ? memrchr(p->text.p, '\n', p->text.n) : NULL, *at;
+	const char *end = p->text.p + p->text.n;
+	char mark;
+
+	if (p->kind != PART_TEXT || !newline)
+		return;
+	for (at = newline + 1; at < end && (is_blank(*at) || *at == '>');)
+		at++;
+	if (at == end || (*at != '-' && *at != '='))
+		return;
+	for (mark = *at; at < end && *at == mark;)
+		at++;
+	while (at < end && is_blank(*at))
+		at++;
+	if (at == end)
+		p->text.n = (size_t)(newline + 1 - p->text.p);
+}
+
 static void draw_rest(struct markdown *m, struct buf *out)
 {
 	int64_t before = now_ns();
 	struct part p;
 
 	split_rest(&m->split, &p);
+	hold_underline(&p);
 	if (p.kind == PART_CODE)
 		draw_code_rest(m, &p, out);
 	else

@@ -292,6 +292,42 @@ static void feed(struct markdown *m, struct buf *out, struct span piece)
 	markdown_draw(m, out);
 }
 
+/* The hyphen of a list's first item makes no heading of what is above, not for a moment. */
+static void test_underline(void)
+{
+	static const struct {
+		const char *piece, *screen;
+	} steps[] = {
+		{ "To do:", "To do:" }, { "\n", "To do:" }, { "-", "To do:" },
+		{ " ", "To do:" }, { "one", "To do:\n• one" }, { "\n  -", "To do:\n• one" },
+		{ " in", "To do:\n• one\n  • in" }, { "\n\n> sum\n> =", "To do:\n• one\n  • in\n\n│ sum" },
+		{ "=", "To do:\n• one\n  • in\n\n│ sum" },
+		{ " 3", "To do:\n• one\n  • in\n\n│ sum\n│ == 3" },
+	};
+	struct markdown m = MARKDOWN_INIT;
+	struct screen s = { .columns = 40, .height = 24 };
+	struct buf out = BUF_INIT, seen = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	set_size(40, 24);
+	markdown_open(&m, terminal, &e);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		feed(&m, &out, span_str(steps[i].piece));
+		screen_feed(&s, buf_span(&out));
+		buf_clear(&out);
+		buf_clear(&seen);
+		screen_text(&s, &seen, false);
+		is_buf(&seen, steps[i].screen, "after '%s', number %zu", steps[i].piece, i);
+	}
+	feed(&m, &out, span_str("\n\nReally\n---"));
+	markdown_end(&m, &out);
+	ok(memmem(out.p, out.n, "## Really", 9), "a heading is one in the end");
+	buf_release(&out);
+	buf_release(&seen);
+	screen_release(&s);
+	markdown_release(&m);
+}
+
 /* Letters at the end of a row cost these letters, styled or not. */
 static void test_cheap(void)
 {
@@ -472,6 +508,7 @@ int main(void)
 	test_splits(40);
 	test_splits(300);
 	test_prompt();
+	test_underline();
 	test_cheap();
 	test_scrolling(60);
 	test_scrolling(300);
