@@ -348,6 +348,11 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 	echo '{}' >"$MC_CONFIG"
 	run_split mc-chat --no-save hi
 	assert_out "$REPLY"
+	mkdir lib
+	echo 'no library' >lib/libmd4c.so.0
+	term_start env "LD_LIBRARY_PATH=$PWD/lib" mc-chat --no-save hi
+	same 'exit status' 0 "$(term_status)"
+	term_wait '^Some \*\*bold\*\* and'
 	term_start env NO_COLOR= mc-chat --no-save hi # empty is not set
 	same 'exit status' 0 "$(term_status)"
 	term_wait '^Some bold and'
