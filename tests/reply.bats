@@ -162,7 +162,7 @@ run() {
 @test "keys that are typed ahead behind /sessions are for its list, and those behind that a prompt" {
 	local options
 	for options in '' --plain; do
-		MC_PROVIDER=echo mc-chat --no-stdin -n -s "other$options" 'hello there' >/dev/null
+		MC_PROVIDER='echo' mc-chat --no-stdin -n -s "other$options" 'hello there' >/dev/null
 		answers "$(until_file "go$options" one)"
 		# shellcheck disable=SC2086
 		term_start mc-chat $options -n -s "s$options"
