@@ -151,20 +151,12 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 	buf_release(&line);
 }
 
-static void say_waiting(void *ctx, pid_t holder)
-{
-	const struct compacting *k = ctx;
-
-	say_in_use(k->chat->at.id, holder);
-}
-
 static int run(struct compacting *k, struct err *e)
 {
 	struct chat *chat = k->chat;
 	const struct compact_job job = {
 		.store = &chat->tool.store, .id = chat->at.id, .how = &k->chat->at.how,
-		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
-		          .meanwhile = &chat->meanwhile, .ctx = k },
+		.wait = chat_wait(chat),
 		.prepare = prepare, .done = done, .ctx = k,
 	};
 

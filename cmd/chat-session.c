@@ -190,10 +190,15 @@ static void say_waiting(void *ctx, pid_t holder)
 	say_in_use(chat->at.id, holder);
 }
 
+struct lock_wait chat_wait(struct chat *chat)
+{
+	return (struct lock_wait){ .no_wait = chat->no_wait, .stop_fd = chat->stop_fd,
+		                   .waiting = say_waiting, .meanwhile = &chat->meanwhile, .ctx = chat };
+}
+
 int chat_lock(struct chat *chat, struct session *x, struct err *e)
 {
-	const struct lock_wait wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd,
-		                        .waiting = say_waiting, .ctx = chat };
+	const struct lock_wait wait = chat_wait(chat);
 
 	return session_lock(x, &chat->tool.store, chat->at.id, &wait, e) < 0 ? tell_removed(chat, e) : 0;
 }

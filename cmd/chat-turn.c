@@ -9,13 +9,6 @@
 #include "chat.h"
 #include "tty/stop.h"
 
-static void say_waiting(void *ctx, pid_t holder)
-{
-	const struct chat *chat = ctx;
-
-	say_in_use(chat->at.id, holder);
-}
-
 static int create(struct chat *chat, struct err *e)
 {
 	struct chat_session *at = &chat->at;
@@ -205,8 +198,7 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 		.prompt = prompt,
 		.instead_of = instead_of,
 		.files = &chat->files,
-		.wait = { .no_wait = chat->no_wait, .stop_fd = chat->stop_fd, .waiting = say_waiting,
-		          .meanwhile = &chat->meanwhile, .ctx = chat },
+		.wait = chat_wait(chat),
 		.context = chat->context,
 		.started = tell_started, .compacting = tell_compacting, .ctx = chat,
 		.reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,

@@ -100,6 +100,8 @@ int chat_use(struct chat *chat, const char *id, struct err *e);
 /* Reads again what others may have added. Of a session that nobody has made, and with --no-save,
  * nothing is to be read. ERR_GONE: it was removed; at.so_far is as it was. */
 int chat_reload(struct chat *chat, struct err *e);
+/* How a session in use is waited for: it is told for whom, and Ctrl-C gives it up. */
+struct lock_wait chat_wait(struct chat *chat);
 /* session_lock(), as a turn does it: it says for whom it waits. ERR_GONE as above. */
 int chat_lock(struct chat *chat, struct session *x, struct err *e);
 /* The model that the next turn asks. */

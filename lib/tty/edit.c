@@ -19,7 +19,7 @@ void edit_open(struct edit *ed, const struct edit_options *o)
 	*ed = (struct edit){
 		.o = *o, .why_plain = ERR_INIT, .lines = LINE_READER(o->fd, o->stop_fd), .text = BUF_INIT,
 	};
-	ed->plain = o->plain || !term || strcmp(term, "dumb") == 0 ||
+	ed->plain = !term || strcmp(term, "dumb") == 0 ||
 	            edit_line_start(ed, &ed->why_plain) < 0;
 }
 

@@ -36,7 +36,6 @@ void edit_offer(struct edit_completion *c, struct span word);
 struct edit_options {
 	int fd, out; /* the terminal: read, and written to */
 	int stop_fd; /* of stop_begin() */
-	bool plain;  /* without readline */
 	void *ctx;   /* of the functions below, which may be NULL */
 
 	/* Called before the first key is read: adds what was typed since it was called last, or
@@ -54,7 +53,7 @@ struct edit_options {
 
 struct edit {
 	struct edit_options o;
-	struct err why_plain;  /* why it is without readline; empty when that was asked for */
+	struct err why_plain;  /* why it is without readline; empty with TERM=dumb */
 	bool plain;
 	bool quoted;           /* the prompt was between """ and """, so it is no command */
 	bool dropped;          /* the last edit_read() put a text away at a Ctrl-C */
