@@ -240,6 +240,9 @@ static int read_saving(struct saving *s, const struct words *w, struct err *e)
 		return err_set(e, ERR_USAGE, "/save [-f] [N] FILE saves the last reply, or its code block N; quote "
 		               "a name with blanks");
 	s->path = w->v[i];
+	if (!s->block && s->path[strspn(s->path, "0123456789")] == '\0')
+		return err_set(e, ERR_USAGE, "which file? '/save %s FILE' saves code block %s (a file of that name is "
+		               "'./%s')", s->path, s->path, s->path);
 	return 0;
 }
 

@@ -26,6 +26,7 @@ void command_tell(const char *fmt, ...)
 	va_end(ap);
 	utf8_add_clean(&line, span_str(text)); /* it may have been cut */
 	neutral_add_line(&harmless, buf_span(&line));
+	wrap_for_stderr(&harmless);
 	buf_addc(&harmless, '\n');
 	buf_release(&line);
 	print_buf(stderr, &harmless);

@@ -40,11 +40,18 @@ void unsay(void)
 	for_now = false;
 }
 
+void wrap_for_stderr(struct buf *line)
+{
+	if (!line->oom && can_say_for_now())
+		term_wrap(line, term_columns(STDERR_FILENO));
+}
+
 void say(const char *sentence)
 {
 	struct buf b = BUF_INIT;
 
 	unsay();
+	buf_addf(&b, "%s: ", tool_name);
 	if (isatty(STDERR_FILENO) || pager_holds_errors())
 		neutral_add(&b, span_str(sentence));
 	else
@@ -52,10 +59,11 @@ void say(const char *sentence)
 	for (size_t i = 0; i < b.n; i++) /* nobody but us begins a line with our name */
 		if (b.p[i] == '\n' || b.p[i] == '\r')
 			b.p[i] = ' ';
+	wrap_for_stderr(&b);
 	if (b.oom)
 		say_plainly(sentence);
 	else
-		fprintf(stderr, "%s: %s\n", tool_name, b.p);
+		fprintf(stderr, "%s\n", b.p);
 	buf_release(&b);
 }
 

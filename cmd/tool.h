@@ -27,6 +27,8 @@ int fail(const struct err *e);
 int exit_status(const struct err *e);
 /* "mc-x: …" on stderr, made harmless when that is a terminal. */
 void say(const char *sentence);
+/* Breaks a line by words, as say() does, where stderr is a terminal that a person reads. */
+void wrap_for_stderr(struct buf *line);
 /* Where stderr can be written over: the same without an end of line, cut to the window. The
  * next sentence takes its place, as unsay() takes it away. */
 bool can_say_for_now(void);

@@ -419,6 +419,10 @@ path_without() {
 	term_wait '^mc-chat: the last reply has no code block 9, but 3'
 	term_wait "^mc-chat: cannot save 'none/x': No such file or directory$"
 	term_wait "^mc-chat: cannot save '.': it is a folder$"
+	enter '/save 2' '/save ./2'
+	term_wait "^mc-chat: which file\? '/save 2 FILE' saves code block 2 \(a file of that name is$"
+	term_wait "^Saved 18 lines \(the reply\) as './2'$"
+	[[ ! -e 3 ]]
 	[[ ! -e x ]]
 }
 

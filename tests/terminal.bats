@@ -83,6 +83,14 @@ filled() {
 	same 'number of exchanges' 1 "$(count s)"
 }
 
+@test "a sentence that is longer than the window is broken between words" {
+	term_start -x 40 mc-chat
+	enter /exti
+	at_prompt
+	same 'screen' $'mc-chat: unknown command \'/exti\'; did\nyou mean /exit? (a prompt may start with\na space and then a slash)' \
+		"$(term_screen | grep -A 2 unknown)"
+}
+
 @test "/quit leaves, too" {
 	term_start mc-chat
 	enter /quit

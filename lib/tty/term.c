@@ -79,6 +79,27 @@ size_t term_width(struct span text)
 	return used;
 }
 
+void term_wrap(struct buf *b, size_t columns)
+{
+	size_t at = 0;
+
+	while (at < b->n) {
+		struct span rest = { b->p + at, b->n - at };
+		size_t used, n = term_fit(rest, columns, &used), end = n;
+
+		if (n == rest.n)
+			return;
+		while (end && rest.p[end] != ' ')
+			end--;
+		for (end = end ? end : n; end < rest.n && rest.p[end] != ' '; end++)
+			;
+		if (end == rest.n)
+			return;
+		b->p[at + end] = '\n';
+		at += end + 1;
+	}
+}
+
 size_t term_fit(struct span text, size_t columns, size_t *used)
 {
 	know_widths();

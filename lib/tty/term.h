@@ -22,6 +22,10 @@ size_t term_char_width(uint32_t c);
 /* How many bytes of it fit into so many columns; *used is how many they take. */
 size_t term_fit(struct span text, size_t columns, size_t *used);
 
+/* Puts newlines in the place of blanks, so that a text of one line takes lines of so many columns;
+ * a word that is longer stays whole. */
+void term_wrap(struct buf *b, size_t columns);
+
 /* Rows and columns of the window that `fd` shows, at least 1: what the terminal says, else
  * LINES and COLUMNS, else 24 and 80. */
 void term_size(int fd, size_t *rows, size_t *columns);

@@ -151,6 +151,29 @@ static void test_columns(void)
 	close(fd);
 }
 
+static void test_wrap(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "" }, { "short", "short" }, { "just ten c", "just ten c" },
+		{ "just ten ch", "just ten\nch" }, { "one two three four", "one two\nthree four" },
+		{ "a-word-that-is-long and more", "a-word-that-is-long\nand more" },
+		{ "and a-word-that-is-long", "and\na-word-that-is-long" },
+		{ "漢字漢字漢 字", "漢字漢字漢\n字" }, { "漢字 漢字漢 字", "漢字\n漢字漢 字" },
+		{ "ten chars. then", "ten chars.\nthen" }, { "  two blanks", "  two\nblanks" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = BUF_INIT;
+
+		buf_adds(&b, cases[i].text);
+		term_wrap(&b, 10);
+		is_buf(&b, cases[i].want, "wrapped to ten columns: %s", cases[i].text);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	test_width();
@@ -158,5 +181,6 @@ int main(void)
 	test_random();
 	test_table();
 	test_columns();
+	test_wrap();
 	return tap_end();
 }
