@@ -205,7 +205,7 @@ recording: all
 
 # Somebody lives in mc-chat for TIME seconds (600); SEED=N for the same life again.
 soak: all
-	TIME=$(or $(TIME),600) tests/terminal-soak.py
+	TIME=$(or $(TIME),600) tests/soak.py
 
 # ---- installing ----
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Somebody lives in mc-chat for a while, and is not gentle.
 
-usage: terminal-soak.py            TIME=600 SEED=1 make SANITIZE=1 soak
+usage: soak.py            TIME=600 SEED=1 make SANITIZE=1 soak
 
 In a pseudo-terminal, against the scripted server, for TIME seconds (10): types, pastes,
 edits, completes, searches, gives commands, interrupts, resizes and leaves, at random and at
@@ -208,7 +208,8 @@ class Life:
             if self.rnd.random() < 0.02:
                 self.settle()
             if self.child.poll() is not None and self.ended():
-                self.start(*self.rnd.choice([[], ["-c"], ["-c", "--plain"], ["-c", "--reasoning"]]))
+                way = self.rnd.choice([[], ["-c"], ["-c", "--plain"], ["-c", "--reasoning"]])
+                self.start(*way if glob.glob(f"{self.home}/sessions/*/history.jsonl") else [])
         self.settle()
         if self.child.poll() is None:
             self.send(f"the last prompt {SEED}\r")
