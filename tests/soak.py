@@ -140,7 +140,7 @@ class Life:
             deadline = time.monotonic() + 3
             while time.monotonic() < deadline and self.child.poll() is None:
                 self.drain(0.05)
-                if re.search(f"Title: {mark}.*[\r\n].*> ".encode(), self.seen, re.DOTALL):
+                if re.search(rf"Title:\s+{mark}.*[\r\n].*> ".encode(), self.seen, re.DOTALL):
                     return
             self.send("\x03")
             self.drain(0.3)
