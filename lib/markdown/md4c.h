@@ -2,7 +2,7 @@
  * md4c, which parses Markdown (CommonMark, with GitHub's tables, task lists and struck
  * text), loaded when it is first needed. Without it a text is shown as it is.
  *
- * Only tty includes <md4c.h>.
+ * Only markdown includes <md4c.h>.
  */
 #ifndef MARKDOWN_MD4C_H
 #define MARKDOWN_MD4C_H
