@@ -9,7 +9,8 @@
 #	make coverage             which lines of lib the tests run; judges lib/store
 #	make install PREFIX=…     also DESTDIR=…
 #
-# Switches: SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
+# Switches: V=1 prints every command in full, instead of a short line.
+#           SANITIZE=1 builds with ASan and UBSan, into build/sanitize.
 #           CURL=link links libcurl instead of loading it when needed,
 #           READLINE=link readline.
 
@@ -61,6 +62,22 @@ ALL_CFLAGS   = $(STD) $(WARN) $(SAN) $(CFLAGS)
 ALL_LDFLAGS  = $(SAN) -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 LIBS         = $(PKG_LIBS) $(LDLIBS)
 
+# $(call run,WORD,SUBJECT,COMMAND) prints `WORD SUBJECT` and runs the command, which is printed in
+# full only if it fails. V=1 and make -n print every command, make -s prints none. $(Q) begins a
+# command that reports for itself.
+MODE = $(filter-out --%,$(firstword -$(MAKEFLAGS)))
+ifneq ($(filter 1,$(V))$(findstring n,$(MODE)),)
+run = $3
+else
+Q   = @
+ifneq ($(findstring s,$(MODE)),)
+run = @$3
+else
+run = @echo '$1 $2'; $3 || { status=$$?; printf '%s\n' '$(subst ','\'',$3)' >&2; exit $$status; }
+endif
+endif
+link = $(call run,LD,$@,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
+
 # A file of cmd/ with a descriptor at its foot is a tool; the rest is the frame.
 TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c)
 TOOLS    := $(patsubst cmd/%.c,mc-%,$(TOOL_SRC))
@@ -84,10 +101,10 @@ COMPLETIONS := completions/mcbox.bash completions/_mcbox completions/mcbox.fish
 all: $(OUT)/mcbox $(TOOLS:%=$(OUT)/%)
 
 $(OUT)/mcbox: $(CMD_OBJ) $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(link)
 
 $(TOOLS:%=$(OUT)/%): | $(OUT)/mcbox
-	ln -sf mcbox $@
+	$(call run,LN,$@,ln -sf mcbox $@)
 
 # The table of tools, from the names of their files. Written anew only when it changes.
 $(BUILD)/applets.c: FORCE
@@ -110,42 +127,42 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call run,CC,$<,$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<)
 
 $(BUILD)/applets.o: $(BUILD)/applets.c $(BUILD)/flags
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call run,CC,$<,$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<)
 
 # ---- completions: from the descriptors, and committed ----
 
 $(BUILD)/completions/generate: $(BUILD)/completions/generate.o $(filter-out %/cmd/mcbox.o,$(CMD_OBJ)) $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(link)
 
 completions: $(BUILD)/completions/generate
-	$< bash > completions/mcbox.bash
-	$< zsh > completions/_mcbox
-	$< fish > completions/mcbox.fish
+	$(call run,GEN,completions/mcbox.bash,$< bash > completions/mcbox.bash)
+	$(call run,GEN,completions/_mcbox,$< zsh > completions/_mcbox)
+	$(call run,GEN,completions/mcbox.fish,$< fish > completions/mcbox.fish)
 
 # ---- tests ----
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(link)
 
 $(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(link)
 
 # What tests/fault/NAME.c does to the tools it does from outside; it has no use for the
 # sanitizers itself.
 $(BUILD)/tests/fault/%: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<
+	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<)
 
 # This one is preloaded into a tool, and the next two are made of what the tools are made of.
 $(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<)
 
 $(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB_OBJ)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(link)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
 # MCBOX_BIN_DIR, or else at the root, and the programs above in FAULT_BIN_DIR. FAULT=full
@@ -153,24 +170,24 @@ $(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB_OBJ)
 check check-fault: export FAULT_BIN_DIR = $(CURDIR)/$(BUILD)/tests/fault
 
 check: all $(UNIT) $(REPLAY) $(FAULT_BIN) $(BUILD)/completions/generate
-	GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
+	$(Q)GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
 		tests/run $(UNIT) $(REPLAY) $(SCRIPTS) $(FAULT_TESTS)
 
 check-fault: all $(FAULT_BIN)
-	FAULT=full TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
+	$(Q)FAULT=full TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
 
 # A program that is killed, or tested for what it does without memory or disk, says nothing
 # of what it ran, or says so on a standard error that is being looked at: not here.
 coverage: export GCOV_ERROR_FILE = /dev/null
 coverage:
 	@mkdir -p build/coverage
-	find build/coverage -name '*.gcda' -delete
+	$(Q)find build/coverage -name '*.gcda' -delete
 	@status=0; $(MAKE) COVERAGE=1 check coverage-faults || status=$$?; \
 		tests/coverage.py build/coverage && exit $$status
 
 # All of the faults that an error's line may wait for, not a sample: a quarter of an hour.
 coverage-faults: all $(FAULT_BIN)
-	FAULT=full FAULT_BIN_DIR=$(CURDIR)/$(BUILD)/tests/fault TEST_OUT=$(BUILD)/check-fault \
+	$(Q)FAULT=full FAULT_BIN_DIR=$(CURDIR)/$(BUILD)/tests/fault TEST_OUT=$(BUILD)/check-fault \
 		tests/run tests/fault/failing-calls.py tests/fault/alloc.py
 
 # ---- fuzzing: the targets once more, by clang, with libFuzzer and the sanitizers ----
@@ -181,68 +198,88 @@ FUZZ_FLAGS = $(STD) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined 
 
 build/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	$(call run,CC,$<,clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<)
 
 build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SRC:%.c=build/fuzz/%.o)
-	clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+	$(call run,LD,$@,clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS))
 
 fuzz: $(TARGET:%=build/fuzz/%)
-	tests/fuzz/run $^
+	$(Q)tests/fuzz/run $^
 
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
 lint: export LINT_WARN = $(STD) $(WARN)
 lint:
-	tests/lint
+	$(Q)tests/lint
 
 bench: all
-	CC='$(CC)' tests/bench/run $(BUILD)/bench
+	$(Q)CC='$(CC)' tests/bench/run $(BUILD)/bench
 
 # The conversation in README.md, as a person sees it now.
 recording: all
-	tests/recording > $(BUILD)/recording
-	sed -i -e '/^<!-- recording/,/^<!-- end of the recording/{ /^~~~console/r $(BUILD)/recording' \
+	$(call run,GEN,$(BUILD)/recording,tests/recording > $(BUILD)/recording)
+	@echo 'GEN README.md'
+	$(Q)sed -i -e '/^<!-- recording/,/^<!-- end of the recording/{ /^~~~console/r $(BUILD)/recording' \
 		-e '/^<!--/b' -e '/^~~~/b' -e 'd }' README.md
 
 # Somebody lives in mc-chat for TIME seconds (600); SEED=N for the same life again.
 soak: all
-	TIME=$(or $(TIME),600) tests/soak.py
+	$(Q)TIME=$(or $(TIME),600) tests/soak.py
 
 # ---- installing ----
 
-bindir   = $(DESTDIR)$(PREFIX)/bin
-datadir  = $(DESTDIR)$(PREFIX)/share
+prefix   = $(PREFIX:%/=%)
+bindir   = $(DESTDIR)$(prefix)/bin
+datadir  = $(DESTDIR)$(prefix)/share
+bashdir  = $(datadir)/bash-completion/completions
+zshdir   = $(datadir)/zsh/site-functions
+fishdir  = $(DESTDIR)$(FISH_COMPLETIONS)
+
+# bash-completion and zsh look below /usr/local/share. fish does so only if XDG_DATA_DIRS names it,
+# which ssh and the console do not set, or if it is installed there itself.
+FISH_COMPLETIONS = $(if $(filter /usr/local,$(prefix)),$(or \
+	$(filter /usr/local/%,$(shell $(PKG_CONFIG) --variable=completionsdir fish 2>/dev/null)),\
+	/etc/fish/completions),$(prefix)/share/fish/vendor_completions.d)
+
 installed = $(bindir)/mcbox $(TOOLS:%=$(bindir)/%) \
             $(MAN1:man/%=$(datadir)/man/man1/%) $(MAN5:man/%=$(datadir)/man/man5/%) \
             $(SCHEMAS:man/%=$(datadir)/mcbox/%) \
-            $(datadir)/bash-completion/completions/mcbox \
-            $(TOOLS:%=$(datadir)/bash-completion/completions/%) \
-            $(datadir)/zsh/site-functions/_mcbox \
-            $(datadir)/fish/vendor_completions.d/mcbox.fish \
-            $(TOOLS:%=$(datadir)/fish/vendor_completions.d/%.fish)
+            $(bashdir)/mcbox $(TOOLS:%=$(bashdir)/%) $(zshdir)/_mcbox \
+            $(fishdir)/mcbox.fish $(TOOLS:%=$(fishdir)/%.fish)
+
+# The folders that uninstall removes if they are empty, the innermost first: those that install may
+# have created, without those that every system has, or that a shell brings along.
+folders  = $(filter-out $(system),$(datadir)/man/man1 $(datadir)/man/man5 $(datadir)/man $(datadir)/mcbox \
+            $(bashdir) $(datadir)/bash-completion $(zshdir) $(datadir)/zsh \
+            $(fishdir) $(patsubst %/,%,$(dir $(fishdir))) $(datadir) $(bindir) $(DESTDIR)$(prefix))
+system   = $(foreach d,/usr /usr/local,$d $d/bin $d/share $d/share/man) \
+            $(if $(shell command -v fish),/etc/fish /etc/fish/completions) \
+            $(if $(shell command -v zsh),/usr/local/share/zsh /usr/local/share/zsh/site-functions)
 
 install: all
-	install -d $(bindir) $(datadir)/man/man1 $(datadir)/man/man5 $(datadir)/mcbox \
-		$(datadir)/bash-completion/completions $(datadir)/zsh/site-functions \
-		$(datadir)/fish/vendor_completions.d
-	install -m 755 $(OUT)/mcbox $(bindir)/mcbox
-	install -m 644 $(MAN1) $(datadir)/man/man1
-	install -m 644 $(MAN5) $(datadir)/man/man5
-	install -m 644 $(SCHEMAS) $(datadir)/mcbox
-	install -m 644 completions/mcbox.bash $(datadir)/bash-completion/completions/mcbox
-	install -m 644 completions/_mcbox $(datadir)/zsh/site-functions/_mcbox
-	install -m 644 completions/mcbox.fish $(datadir)/fish/vendor_completions.d/mcbox.fish
-	for t in $(TOOLS); do \
-		ln -sf mcbox $(bindir)/$$t; \
-		ln -sf mcbox $(datadir)/bash-completion/completions/$$t; \
-		ln -sf mcbox.fish $(datadir)/fish/vendor_completions.d/$$t.fish; \
-	done
+	$(call run,MKDIR,$(DESTDIR)$(prefix),install -d $(bindir) $(datadir)/man/man1 \
+		$(datadir)/man/man5 $(datadir)/mcbox $(bashdir) $(zshdir) $(fishdir))
+	$(call run,INSTALL,$(bindir)/mcbox,install -m 755 $(OUT)/mcbox $(bindir)/mcbox)
+	$(call run,INSTALL,$(datadir)/man/man1,install -m 644 $(MAN1) $(datadir)/man/man1)
+	$(call run,INSTALL,$(datadir)/man/man5,install -m 644 $(MAN5) $(datadir)/man/man5)
+	$(call run,INSTALL,$(datadir)/mcbox,install -m 644 $(SCHEMAS) $(datadir)/mcbox)
+	$(call run,INSTALL,$(bashdir)/mcbox,install -m 644 completions/mcbox.bash $(bashdir)/mcbox)
+	$(call run,INSTALL,$(zshdir)/_mcbox,install -m 644 completions/_mcbox $(zshdir)/_mcbox)
+	$(call run,INSTALL,$(fishdir)/mcbox.fish,install -m 644 completions/mcbox.fish $(fishdir)/mcbox.fish)
+	$(call run,LN,$(bindir)/mc-*,for t in $(TOOLS); do ln -sf mcbox $(bindir)/$$t && \
+		ln -sf mcbox $(bashdir)/$$t && ln -sf mcbox.fish $(fishdir)/$$t.fish || exit; done)
 
+# What is in a folder besides, such as sessions, stays with it.
 uninstall:
-	rm -f $(installed)
-	rmdir $(datadir)/mcbox 2>/dev/null || : # sessions may live there
+	$(call run,RM,$(DESTDIR)$(prefix),rm -f $(installed))
+	@rmdir $(folders) 2>/dev/null || :
+ifneq ($(DESTDIR),)
+	@cd $(DESTDIR)/ && for d in $(prefix) $(patsubst %/,%,$(dir $(FISH_COMPLETIONS))); do \
+		while d=$${d%/*} && [ "$$d" ] && rmdir ".$$d"; do :; done; \
+	done 2>/dev/null; rmdir $(DESTDIR) 2>/dev/null || :
+endif
 
 clean:
-	rm -rf build mcbox $(TOOLS)
+	$(call run,RM,build mcbox mc-*,rm -rf build mcbox $(TOOLS))
 
 FORCE:
 .PHONY: all check check-fault coverage coverage-faults fuzz lint bench soak recording completions install uninstall clean FORCE
