@@ -90,8 +90,9 @@ UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/replay-%)
 SCRIPTS  := $(wildcard tests/*.bats tests/terminal-*.py)
-FAULT_SRC := $(filter-out %/alloc.c,$(wildcard tests/fault/*.c))
-FAULT_BIN := $(FAULT_SRC:%.c=$(BUILD)/%) $(BUILD)/tests/fault/alloc.so
+PRELOADED := $(addprefix tests/fault/,alloc.c filesystem.c)
+FAULT_SRC := $(filter-out $(PRELOADED),$(wildcard tests/fault/*.c))
+FAULT_BIN := $(FAULT_SRC:%.c=$(BUILD)/%) $(PRELOADED:%.c=$(BUILD)/%.so)
 FAULT_TESTS := $(shell find tests -path 'tests/fault/*' -type f '(' -perm -u+x -o -name '*.bats' ')')
 MAN1     := $(wildcard man/*.1)
 MAN5     := $(wildcard man/*.5)
@@ -156,7 +157,7 @@ $(BUILD)/tests/fault/%: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) $(LDFLAGS) -o $@ $<)
 
-# This one is preloaded into a tool, and the next two are made of what the tools are made of.
+# These are preloaded into a tool, and the next two are made of what the tools are made of.
 $(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<)

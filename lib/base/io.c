@@ -68,6 +68,13 @@ int io_sync(int fd)
 	return r;
 }
 
+int io_sync_folder(int fd)
+{
+	int r = io_sync(fd);
+
+	return r < 0 && (errno == EINVAL || errno == ENOTSUP || errno == ENOSYS) ? 0 : r;
+}
+
 int io_datasync(int fd)
 {
 	int r;

@@ -18,6 +18,10 @@ int io_writev(int fd, struct iovec *v, int n);
  * failure dropped stays dropped. */
 int io_sync(int fd);
 int io_datasync(int fd);
+/* fsync(2) of a folder, so that the names in it survive a power cut. Some file systems (CIFS,
+ * some FUSE ones) cannot sync a folder, and say so with EINVAL or the like: on these it returns
+ * 0, since nobody can do more there. */
+int io_sync_folder(int fd);
 /* Reads to the end of file, at most `max` bytes more; errno is EFBIG when there
  * were more, ENOMEM when memory ran out. */
 int io_read_all(int fd, struct buf *b, size_t max);

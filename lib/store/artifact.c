@@ -129,7 +129,7 @@ static int write_new(int folder, const char *name, struct span bytes, struct err
 /* Also of what was there: whoever put it there may have been killed before this. */
 static int sync_names(int dir, int folder, struct err *e)
 {
-	if (io_sync(folder) < 0 || io_sync(dir) < 0)
+	if (io_sync_folder(folder) < 0 || io_sync_folder(dir) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
 	return 0;
 }

@@ -232,7 +232,7 @@ static int replace(struct subject *s, struct span head, struct err *e)
 	}
 	close(s->x.fd);
 	s->x.fd = fd;
-	return io_sync(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
+	return io_sync_folder(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
 }
 
 /* A session record made from what the index remembers. 1, 0 or -1. */

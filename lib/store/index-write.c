@@ -125,7 +125,7 @@ static int replace(const struct store *s, const struct span *lines, size_t n, ch
 	      (n && io_sync(fd) < 0);
 	if (!bad && place && fstatat(s->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		bad = quarantine_move(s, s->fd, NULL, INDEX_FILE, place, e) < 0;
-	bad = bad || renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync(s->fd) < 0);
+	bad = bad || renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync_folder(s->fd) < 0);
 	if (bad) {
 		err_sys(e, errno, "cannot write '%s/" INDEX_FILE "'", s->dir);
 		unlinkat(s->fd, INDEX_TEMP, 0);

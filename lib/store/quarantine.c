@@ -30,7 +30,7 @@ static int open_quarantine(const struct store *s, struct err *e)
 	if (fd < 0)
 		return err_prefix(e, "'" QUARANTINE_DIR "'");
 	place_give(fd, s->fd);
-	if (io_sync(s->fd) < 0) {
+	if (io_sync_folder(s->fd) < 0) {
 		close(fd);
 		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
 	}
@@ -67,7 +67,7 @@ int quarantine_move(const struct store *s, int dir, const char *folder, const ch
 	if (choose(folder, name, place, e) == 0) {
 		if (renameat(dir, name, q, base(place)) < 0)
 			err_sys(e, errno, "cannot move it to '%s'", place);
-		else if (io_sync(q) < 0 || io_sync(dir) < 0)
+		else if (io_sync_folder(q) < 0 || io_sync_folder(dir) < 0)
 			err_sys(e, errno, "it is now '%s', but that may not be on the disk", place);
 		else
 			r = 0;
@@ -98,7 +98,7 @@ int quarantine_sync(const struct store *s, int fd, struct err *e)
 {
 	int q = open_quarantine(s, e), r = -1;
 
-	if (q >= 0 && io_sync(fd) == 0 && io_sync(q) == 0)
+	if (q >= 0 && io_sync(fd) == 0 && io_sync_folder(q) == 0)
 		r = 0;
 	else if (q >= 0)
 		err_sys(e, errno, "cannot keep what goes to '" QUARANTINE_DIR "'");

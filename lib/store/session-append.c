@@ -17,7 +17,7 @@
  * nobody would make up for it afterwards. */
 static int sync_names(const struct session *x, struct err *e)
 {
-	if (io_sync(x->dir) < 0 || io_sync(x->store->fd) < 0)
+	if (io_sync_folder(x->dir) < 0 || io_sync_folder(x->store->fd) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
 	return 0;
 }

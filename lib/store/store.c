@@ -12,17 +12,15 @@
 
 #include "base/io.h"
 
-/* So that the names in it outlive the power. What may not be read was not made by us;
- * EINVAL is said by media that do not know of that. */
+/* So that the names in it survive a power cut. A folder that we may not read is not one that
+ * we made. */
 static int sync_folder(int dir, const char *path, struct err *e)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (fd < 0)
 		return errno == EACCES ? 0 : err_sys(e, errno, "cannot open '%s'", path);
-	r = io_sync(fd);
-	if (r < 0 && errno == EINVAL)
-		r = 0;
+	r = io_sync_folder(fd);
 	if (r < 0)
 		err_sys(e, errno, "cannot be sure that '%s' is on the disk", path);
 	close(fd);
