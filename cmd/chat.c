@@ -96,8 +96,8 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		case 'n': chat->wish.create = true; break;
 		case 'p': chat->wish.choice.provider = val; break;
 		case 'm': chat->wish.choice.model = val; break;
-		case 'S': chat->wish.choice.system = val; break;
-		case 't': chat->wish.choice.title = val; break;
+		case 'S': chat->wish.choice.system = utf8_unmarked(span_str(val)).p; break; /* of "$(cat FILE)" */
+		case 't': chat->wish.choice.title = utf8_unmarked(span_str(val)).p; break;
 		case 'a':
 			if (attach(chat, val, e) < 0)
 				return -1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "talk/key.h"
 #include "tool.h"
 #include "tty/pager.h"
@@ -11,7 +12,7 @@
 /* A machine without less is no news to a user who has named no pager. */
 static bool is_merely_missing(const struct err *e)
 {
-	return e->kind == ERR_NOT_FOUND && !getenv("MC_PAGER") && !getenv("PAGER");
+	return e->kind == ERR_NOT_FOUND && !env_or_empty("MC_PAGER") && !env_or_empty("PAGER");
 }
 
 void page_begin(const struct config *c)

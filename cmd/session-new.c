@@ -62,8 +62,8 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 		case 'i': rq->id = val; break;
 		case 'p': rq->choice.provider = val; break;
 		case 'm': rq->choice.model = val; break;
-		case 'S': rq->choice.system = val; break;
-		case 't': rq->choice.title = val; break;
+		case 'S': rq->choice.system = utf8_unmarked(span_str(val)).p; break; /* of "$(cat FILE)" */
+		case 't': rq->choice.title = utf8_unmarked(span_str(val)).p; break;
 		case 'C': rq->choice.cwd = val; break;
 		case O_JSON: rq->json = true; break;
 		case O_META:

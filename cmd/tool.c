@@ -238,15 +238,13 @@ int fail_session(const struct store *s, const struct err *e)
 
 static int check_text(const char *what, const char *text, struct err *e)
 {
-	if (text && utf8_valid(text, strlen(text)) < strlen(text))
-		return err_set(e, ERR_USAGE, "the %s is not valid UTF-8", what);
-	return 0;
+	return text ? utf8_check(span_str(text), what, e) : 0;
 }
 
 int check_choice(const struct session_choice *c, struct err *e)
 {
-	if (check_text("provider", c->provider, e) < 0 || check_text("model", c->model, e) < 0 ||
-	    check_text("system prompt", c->system, e) < 0 || check_text("title", c->title, e) < 0)
+	if (check_text("the provider", c->provider, e) < 0 || check_text("the model", c->model, e) < 0 ||
+	    check_text("the system prompt", c->system, e) < 0 || check_text("the title", c->title, e) < 0)
 		return -1;
 	return 0;
 }

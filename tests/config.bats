@@ -178,7 +178,7 @@ refused() {
 
 @test "config: no JSON is an error that names the file" {
 	local bad
-	for bad in '{' '{"model":"x"' 'model = x' '' '{"model":"x",}' '{} {}' "{'model':'x'}" $'{"model":"\xff"}'; do
+	for bad in '{' '{"model":"x"' 'model = x' '{"model":"x",}' '{} {}' "{'model':'x'}" $'{"model":"\xff"}'; do
 		conf "$bad"
 		refused "$CONF"
 	done
@@ -189,7 +189,7 @@ refused() {
 	conf $'{\n  "provider": "echo",\n  "model": "x"\n  "system": "y"\n}'
 	refused 'no valid JSON (at line 4, byte 3)'
 	conf $'{\n  "model": "x\xff"\n}'
-	refused 'not UTF-8 (at line 2, byte 14)'
+	refused 'not valid UTF-8 (at line 2, byte 14)'
 }
 
 @test "config: JSON that is no object is an error that says so" {
@@ -240,6 +240,88 @@ refused() {
 	conf '{"timeout":5}'
 	run_split mc-session-ls
 	assert_status 0
+}
+
+@test "config: a file that is empty, or white space, or /dev/null, is no settings" {
+	export MC_SESSIONS_DIR=$PWD/s
+	local text
+	for text in '' $'\n' $' \t\r\n' $'\xef\xbb\xbf' $'\xef\xbb\xbf\r\n'; do
+		printf '%s' "$text" >"$CONF"
+		run_split mc-session-ls
+		assert_status 0
+		assert_err_empty
+	done
+	MC_CONFIG=/dev/null run_split mc-chat -p echo --no-stdin --no-save hi
+	assert_status 0
+	assert_out hi
+}
+
+@test "config: a byte order mark before the object is passed over; another encoding is named" {
+	export MC_SESSIONS_DIR=$PWD/s
+	printf '\xef\xbb\xbf{"provider":"echo","model":"of-file"}\r\n' >"$CONF"
+	mc-session-new -i a
+	same model of-file "$(head_json s/a | jq -r .model)"
+	printf '{"model":"x"}' | iconv -t UTF-16 >"$CONF"
+	refused "$CONF" 'it is UTF-16, and must be UTF-8' 'iconv -f UTF-16 -t UTF-8'
+	printf '{"model":"x"}' | iconv -t UTF-32 >"$CONF"
+	refused "$CONF" 'it is UTF-32' 'iconv -f UTF-32 -t UTF-8'
+	printf '{\n"model":"caf\xe9"}' >"$CONF"
+	refused "$CONF" 'not valid UTF-8 (at line 2, byte 13)' iconv
+}
+
+@test "config: a whole number may be written as 3.0 or 1e3; another value is shown" {
+	conf '{"timeout":60.0,"retries":3.0,"context":1e5,"typedMax":1E2,"connectTimeout":3e1}'
+	run_split mc-session-ls
+	assert_status 0
+	conf '{"timeout":1.5}'
+	refused "'timeout' must be a whole number, and not 1.5"
+	conf '{"timeout":"60"}'
+	refused "'timeout' must be a whole number, and not \"60\""
+	conf '{"retries":true}'
+	refused "'retries' must be a whole number, and not true"
+	conf '{"context":1e300}'
+	refused "'context' must be a whole number"
+	conf '{"retries":1e3}'
+	refused "'retries' must be from 0 to 100"
+	conf '{"providers":{"p":{"baseUrl":"https://example.org","context":4096.0}}}'
+	run_split mc-session-ls
+	assert_status 0
+}
+
+@test "environment: a carriage return that an .env file left at a value's end is not part of it" {
+	mkdir home-cr
+	echo '{"system":"of the file"}' >c.json
+	MC_SESSIONS_DIR=$PWD/s$'\r' MC_CONFIG=$PWD/c.json$'\r' MC_PROVIDER=$'echo\r' MC_MODEL=$'m\r' mc-session-new -i a
+	head_json s/a | jq -e '.provider == "echo" and .model == "m" and .system == "of the file"'
+	MC_RETRIES=$'3\r' MC_BASE_URL=$'http://127.0.0.1:9/v1\r' MC_SESSIONS_DIR=$PWD/s run_split mc-session-new -i b
+	assert_status 0
+	HOME=$PWD/home-cr$'\r' mc-session-new -p echo -i c
+	XDG_DATA_HOME=$PWD/data$'\r' mc-session-new -p echo -i d
+	same 'what there is' $'data\nhome-cr\ns' "$(printf '%s\n' data* home-* s*)"
+	MC_PROVIDER=$'\r' MC_SESSIONS_DIR=$PWD/s run_split mc-session-new -i e
+	assert_status 0
+}
+
+@test "environment: ~/ that no shell expanded is the home directory, and what only a shell can expand is refused" {
+	echo '{"system":"of the file"}' >"$HOME/c.json"
+	MC_CONFIG='~/c.json' MC_SESSIONS_DIR='~/store' mc-session-new -p echo -i a
+	same system 'of the file' "$(head_json "$HOME/store/a" | jq -r .system)"
+	XDG_DATA_HOME='~/data' mc-session-new -p echo -i b
+	[[ -d $HOME/data/mcbox/sessions/b ]]
+	local name bad
+	for name in MC_SESSIONS_DIR MC_CONFIG; do
+		for bad in '~' '~nobody/x' '$HOME/x' '"/x"' "'/x'"; do
+			run_split env "$name=$bad" mc-session-new -p echo
+			assert_status 1
+			assert_err_has "$name is '$bad', which no shell expanded"
+		done
+		run_split env -u HOME "$name=~/x" mc-session-new -p echo
+		assert_status 1
+		assert_err_has "$name starts with ~/, but HOME is not set"
+	done
+	same 'what appeared here' '' "$(find . -mindepth 1 -name '[~$"'\'']*')"
+	MC_SESSIONS_DIR='./~' mc-session-new -p echo -i c
+	[[ -d ./~/c ]]
 }
 
 @test "config: every tool that needs the settings reports a bad file, none of its help does" {

@@ -40,6 +40,20 @@ refused_with() {
 	same header "Bearer $KEY" "$(sent)"
 }
 
+@test "a byte order mark is not part of a key, and UTF-16 is named" {
+	section '"apiKeyFile":"~/key","apiKeyEnv":"MY_KEY"'
+	(umask 077 && printf '\xef\xbb\xbf%s\r\n' "$KEY" >"$HOME/key")
+	mc-chat -p mine hi
+	same header "Bearer $KEY" "$(sent)"
+	MY_KEY=$'\xef\xbb\xbf'$KEY-2 mc-chat -p mine hi
+	same header "Bearer $KEY-2" "$(sent)"
+	MY_KEY=$KEY-3$'\r' mc-chat -p mine hi
+	same header "Bearer $KEY-3" "$(sent)"
+	section '"apiKeyFile":"~/key"'
+	printf '%s' "$KEY" | iconv -t UTF-16 >"$HOME/key"
+	refused_with "$HOME/key" 'is UTF-16'
+}
+
 @test "apiKeyFile: one that others may read, or that is no file, is refused" {
 	section '"apiKeyFile":"~/key"'
 	refused_with "$HOME/key" 'No such file'

@@ -61,6 +61,13 @@ aged() {
 	assert_out $'big-1\nbig-2\nsmall'
 }
 
+@test "a byte order mark before a server's list is passed over" {
+	offers "$(lists '{"id":"one"}' | jq -c '.steps[0].send |= "\ufeff" + .')"
+	run_split mc-models -q
+	assert_status 0
+	assert_out one
+}
+
 @test "JSON is one object a line" {
 	three
 	run_split mc-models --json

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/url.h"
+#include "base/utf8.h"
 
 enum kind {
 	TEXT,
@@ -139,12 +140,23 @@ static int take_text(const struct field *f, struct json_object *v, void *to, str
 	return check_text(f, s, e);
 }
 
+/* 3.0 and 1e3 are whole numbers, too. */
+static bool is_whole(struct json_object *v)
+{
+	double d = json_object_get_double(v);
+
+	if (json_object_is_type(v, json_type_double))
+		return d >= -1e15 && d <= 1e15 && d == (double)(int64_t)d;
+	return json_object_is_type(v, json_type_int);
+}
+
 static int take_whole(const struct field *f, struct json_object *v, void *to, struct err *e)
 {
 	int64_t n = json_object_get_int64(v);
 
-	if (!json_object_is_type(v, json_type_int))
-		return wrong_type(f->key, "a whole number", e);
+	if (!is_whole(v))
+		return err_set(e, ERR_DAMAGED, "'%s' must be a whole number, and not %s", f->key,
+		               json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN));
 	if (n < f->min || n > f->max)
 		return err_set(e, ERR_FAILED, "'%s' must be from %lld to %lld", f->key, (long long)f->min,
 		               (long long)f->max);
@@ -290,7 +302,13 @@ static int take_aliases(struct config *c, struct json_object *o, struct err *e)
 int config_read(struct config *c, struct span text, struct err *e)
 {
 	struct json_object *o;
+	size_t i = 0;
 
+	text = utf8_unmarked(text);
+	while (i < text.n && strchr(" \t\r\n", text.p[i]) && text.p[i])
+		i++;
+	if (i == text.n) /* /dev/null, or a file that was only touched */
+		return 0;
 	if (json_parse_object(text, &c->json, e) < 0 || take_fields(of_file, c->json, c, e) < 0)
 		return -1;
 	if ((o = json_member(c->json, "providers")) && take_providers(c, o, e) < 0)

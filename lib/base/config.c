@@ -36,17 +36,18 @@ static int keep(char **to, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* $NAME/tail when that variable holds an absolute path, else $HOME/fallback/tail; else
- * what was there. */
+/* $NAME/tail when that variable holds an absolute path or one that begins with ~/, else
+ * $HOME/fallback/tail; else what was there. */
 static int xdg_path(char **out, const char *name, const char *fallback, const char *tail,
                     struct err *e)
 {
 	const char *base = env(name), *home = home_dir();
 	struct buf b = BUF_INIT;
 
-	if (base && base[0] == '/')
-		buf_addf(&b, "%s/%s", base, tail);
-	else if (home)
+	if (base && (base[0] == '/' || (home && strncmp(base, "~/", 2) == 0))) {
+		config_path(&b, base);
+		buf_addf(&b, "/%s", tail);
+	} else if (home)
 		buf_addf(&b, "%s/%s/%s", home, fallback, tail);
 	else
 		return 0;
@@ -61,6 +62,19 @@ void config_path(struct buf *b, const char *path)
 		buf_addf(b, "%s%s", home, path + 1);
 	else
 		buf_adds(b, path);
+}
+
+/* The path in a variable. systemd, docker and quotes keep a shell from expanding it: what only a
+ * shell can expand is refused, so that no folder '~bob' or '$HOME' appears in the working directory. */
+static int env_path(struct buf *b, const char *name, const char *path, struct err *e)
+{
+	if (strchr("~$\"'", *path) && strncmp(path, "~/", 2) != 0)
+		return err_set(e, ERR_FAILED, "%s is '%s', which no shell expanded; write the path in full, or "
+		               "'./%s' for this very name", name, path, path);
+	config_path(b, path);
+	if (b->n && b->p[0] == '~')
+		return err_set(e, ERR_FAILED, "%s starts with ~/, but HOME is not set", name);
+	return buf_check(b, e);
 }
 
 char **config_command(struct json_object *words)
@@ -92,8 +106,10 @@ static int read_file(struct config *c, struct err *e)
 	struct buf b = BUF_INIT;
 	int fd, r;
 
-	if (named)
-		buf_adds(&b, named);
+	if (named && env_path(&b, "MC_CONFIG", named, e) < 0) {
+		buf_release(&b);
+		return -1;
+	}
 	if (named ? keep(&c->file, &b, e)
 	          : xdg_path(&c->file, "XDG_CONFIG_HOME", ".config", "mcbox/config.json", e))
 		return -1;
@@ -113,6 +129,8 @@ static int read_file(struct config *c, struct err *e)
 		err_prefix(e, "config '%s'", c->file);
 	else if ((r = io_read_all(fd, &b, MAX_FILE)) < 0)
 		err_sys(e, errno, "cannot read config '%s'", c->file);
+	else if ((r = utf8_check(buf_span(&b), "it", e)) < 0)
+		e->kind = ERR_FAILED, err_prefix(e, "config '%s'", c->file);
 	else if ((r = config_read(c, buf_span(&b), e)) < 0)
 		err_prefix(e, "config '%s'", c->file);
 	close(fd);
@@ -131,9 +149,7 @@ static int env_url(const char **url, struct err *e)
 
 static int check_utf8(const char *name, const char *value, struct err *e)
 {
-	if (value && utf8_valid(value, strlen(value)) < strlen(value))
-		return err_set(e, ERR_USAGE, "%s is not valid UTF-8", name);
-	return 0;
+	return value ? utf8_check(span_str(value), name, e) : 0;
 }
 
 /* A model that the file names is meant for the provider that it names. */
@@ -196,15 +212,10 @@ static int find_dirs(struct config *c, const char *of_file, struct err *e)
 	if (xdg_path(&c->cache_dir, "XDG_CACHE_HOME", ".cache", "mcbox", e) < 0 ||
 	    xdg_path(&c->state_dir, "XDG_STATE_HOME", ".local/state", "mcbox", e) < 0)
 		return -1;
-	if (of_env)
-		buf_adds(&b, of_env);
-	else if (of_file)
-		config_path(&b, of_file);
-	if (buf_check(&b, e) < 0)
-		return -1;
-	if (!of_env && of_file && b.p[0] == '~') {
+	if ((of_env && env_path(&b, "MC_SESSIONS_DIR", of_env, e) < 0) ||
+	    (!of_env && of_file && env_path(&b, "'sessionsDir'", of_file, e) < 0)) {
 		buf_release(&b);
-		return err_set(e, ERR_FAILED, "'sessionsDir' starts with ~/, but HOME is not set");
+		return -1;
 	}
 	return b.n ? keep(&c->sessions_dir, &b, e)
 	           : xdg_path(&c->sessions_dir, "XDG_DATA_HOME", ".local/share", "mcbox/sessions", e);

@@ -87,7 +87,7 @@ void config_path(struct buf *b, const char *path);
  * to. NULL: out of memory. */
 char **config_command(struct json_object *words);
 
-/* Fills in *c from the file's text. For config_load(). */
+/* Fills in *c from the file's text, which may be empty. For config_load(). */
 int config_read(struct config *c, struct span text, struct err *e);
 
 #endif

@@ -2,15 +2,14 @@
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
 
-#include <stddef.h>
-#include <stdlib.h>
-
-/* NULL: it is not set. The string is the environment's. */
-static inline const char *env(const char *name)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : NULL;
-}
+/*
+ * NULL: it is not set, or empty. The string is the environment's, until the variable is set again.
+ *
+ * A carriage return at the end of a value comes from an .env file with Windows line ends. It is
+ * removed, in the environment too, so that programs that are run get the same value.
+ */
+const char *env(const char *name);
+/* The same, but an empty variable is "". */
+const char *env_or_empty(const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Second bytes that a first byte allows (RFC 3629, section 4). */
@@ -86,6 +87,55 @@ size_t utf8_valid(const char *p, size_t n)
 		i += (size_t)len;
 	}
 	return n;
+}
+
+/* ---- what other programs wrote ---- */
+
+#define MARK "\xef\xbb\xbf"
+
+struct span utf8_unmarked(struct span s)
+{
+	if (s.n >= 3 && memcmp(s.p, MARK, 3) == 0)
+		s = (struct span){ s.p + 3, s.n - 3 };
+	return s;
+}
+
+void utf8_drop_mark(struct buf *b)
+{
+	buf_drop(b, b->n - utf8_unmarked(buf_span(b)).n);
+}
+
+/* The encoding that another byte order mark names (The Unicode Standard, 23.8); or NULL. The mark of
+ * UTF-32 in little endian begins with that of UTF-16. */
+static const char *other_encoding(struct span s)
+{
+	if (s.n >= 4 && (memcmp(s.p, "\xff\xfe\0", 4) == 0 || memcmp(s.p, "\0\0\xfe\xff", 4) == 0))
+		return "UTF-32";
+	if (s.n >= 2 && (memcmp(s.p, "\xff\xfe", 2) == 0 || memcmp(s.p, "\xfe\xff", 2) == 0))
+		return "UTF-16";
+	return NULL;
+}
+
+int utf8_check(struct span s, const char *what, struct err *e)
+{
+	size_t bad = utf8_valid(s.p, s.n), lines = 1, start = 0;
+	const char *other = other_encoding(s);
+	char line[40] = "";
+
+	if (bad == s.n)
+		return 0;
+	if (other)
+		return err_set(e, ERR_USAGE, "%s is %s, and must be UTF-8; 'iconv -f %s -t UTF-8' converts it",
+		               what, other, other);
+	for (size_t i = 0; i < bad; i++)
+		if (s.p[i] == '\n') {
+			lines++;
+			start = i + 1;
+		}
+	if (lines > 1)
+		snprintf(line, sizeof(line), "line %zu, ", lines);
+	return err_set(e, ERR_USAGE, "%s is not valid UTF-8 (at %sbyte %zu); 'iconv -f LATIN1 -t UTF-8' converts "
+	               "it from Latin-1, for example", what, line, bad - start + 1);
 }
 
 void utf8_add_clean(struct buf *b, struct span s)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 
 #define UTF8_REPLACEMENT "\xef\xbf\xbd"
 
@@ -25,6 +26,17 @@ void utf8_add(struct buf *b, uint32_t cp);
 
 /* The offset of the first byte that is not UTF-8, or `n` when all are. */
 size_t utf8_valid(const char *p, size_t n);
+
+/* Without the byte order mark that some editors and programs put before UTF-8. */
+struct span utf8_unmarked(struct span s);
+/* The same in its own place. */
+void utf8_drop_mark(struct buf *b);
+
+/*
+ * 0, or -1 and ERR_USAGE when `s` is not UTF-8. `what` is the subject of the sentence, which says
+ * where the text is wrong (or that a byte order mark names another encoding), and how to convert it.
+ */
+int utf8_check(struct span s, const char *what, struct err *e);
 
 /* Adds `s` with each byte that is not UTF-8 replaced by U+FFFD. */
 void utf8_add_clean(struct buf *b, struct span s);

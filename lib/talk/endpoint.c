@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/near.h"
 #include "base/url.h"
+#include "base/utf8.h"
 
 #define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
 #define GET_MAX (16u << 20)
@@ -320,7 +321,7 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
 		if (r == 0)
 			r = get_until(ep, h, url.p, stop_fd, &a, &status, e);
 		if (r == 0)
-			r = ep->provider->models(buf_span(&body), take, ctx, &next, e);
+			r = ep->provider->models(utf8_unmarked(buf_span(&body)), take, ctx, &next, e);
 	}
 	if (r < 0)
 		key_redact(&ep->key, e->msg, strlen(e->msg)); /* the server may say it back anywhere */

@@ -11,6 +11,7 @@
 
 #include "base/child.h"
 #include "base/env.h"
+#include "base/utf8.h"
 
 extern char **environ;
 
@@ -72,6 +73,9 @@ static int check(struct key *k, struct err *e)
 {
 	size_t lead = 0;
 
+	if (k->value.n >= 2 && (memcmp(k->value.p, "\xff\xfe", 2) == 0 || memcmp(k->value.p, "\xfe\xff", 2) == 0))
+		return err_set(e, ERR_USAGE, "%s is UTF-16; write the key in plain ASCII", k->source);
+	utf8_drop_mark(&k->value);
 	while (k->value.n && strchr(" \t\r\n", k->value.p[k->value.n - 1]))
 		k->value.p[--k->value.n] = '\0';
 	while (lead < k->value.n && strchr(" \t\r\n", k->value.p[lead]))

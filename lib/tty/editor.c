@@ -68,6 +68,7 @@ static int read_file(const char *path, struct buf *out, struct err *e)
 	if (r < 0)
 		err_sys(e, errno, "cannot read '%s'", path);
 	close(fd);
+	utf8_drop_mark(out);
 	while (out->n && out->p[out->n - 1] == '\n')
 		out->p[--out->n] = '\0';
 	return r < 0 ? -1 : buf_check(out, e);
@@ -156,9 +157,7 @@ static int check_text(const struct buf *b, struct err *e)
 {
 	if (memchr(b->p, '\0', b->n))
 		return err_set(e, ERR_FAILED, "what the editor saved is no text: it holds a NUL character");
-	if (utf8_valid(b->p, b->n) < b->n)
-		return err_set(e, ERR_FAILED, "what the editor saved is not valid UTF-8");
-	return 0;
+	return utf8_check(buf_span(b), "what the editor saved", e);
 }
 
 /* Nothing that was typed is lost: a file that is not just what we put there stays. */

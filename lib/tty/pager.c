@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "base/buf.h"
 #include "base/child.h"
 #include "base/io.h"
@@ -37,12 +38,12 @@ static struct {
 
 const char *pager_command(void)
 {
-	const char *term = getenv("TERM"), *command = getenv("MC_PAGER");
+	const char *term = env("TERM"), *command = env_or_empty("MC_PAGER");
 
-	if (!term || !*term || strcmp(term, "dumb") == 0)
+	if (!term || strcmp(term, "dumb") == 0)
 		return NULL;
 	if (!command)
-		command = getenv("PAGER");
+		command = env_or_empty("PAGER");
 	if (!command)
 		command = "less";
 	return *command && strcmp(command, "cat") != 0 ? command : NULL; /* empty says: none */
