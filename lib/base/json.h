@@ -1,7 +1,6 @@
 /*
- * JSON (RFC 8259): checked by the letter and then parsed by json-c; written by hand,
- * so that records have one form. For records that are read by the million there is a
- * scanner, in json-scan.h.
+ * JSON (RFC 8259): a reader of our own that builds json-c's objects (json-read.c), and a
+ * writer. Records that are read by the million have a scanner, in json-scan.h.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -17,24 +16,23 @@
 #define JSON_MAX (256u << 20) /* bytes of a text; a larger one is refused, unread */
 
 /*
- * Parses one object, strictly: UTF-8, no comments, nothing behind it, no name twice in
- * an object, no half of a surrogate pair. The caller owns *out (json_object_put).
+ * Parses one object, strictly: UTF-8, no comments, nothing after it, no name twice in an
+ * object, no half of a surrogate pair, no NUL in a name. The caller owns *out
+ * (json_object_put). Errors: ERR_DAMAGED with the position, ERR_FAILED when memory runs out.
  */
 int json_parse_object(struct span text, struct json_object **out, struct err *e);
 
 /*
- * The same for what a server sends: any value, and strings may hold bytes that are not
- * UTF-8, since some servers split a character between two events.
+ * Parses any value that a server sent; *out is NULL for null. Also accepted: bytes that are
+ * not UTF-8 (some servers split a character between two events), half of a surrogate pair
+ * (as the three bytes of its code point), raw control characters, a name twice (the last one
+ * counts), NaN and Infinity (as null). So a string may hold bytes that are not UTF-8.
  */
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e);
 
-/* Whether `text` is JSON, whole and by the letter, without parsing it into anything;
- * json_check() says what is wrong, and weighs it: the members of all objects, the
- * elements of all arrays, and the bytes of all names and strings. json_check_form() is
- * content with bytes that are no UTF-8. */
+/* Whether `text` is a JSON value, strictly; a name may be there twice. Needs no memory. */
 bool json_is_whole(struct span text);
-int json_check(struct span text, size_t *weight, struct err *e);
-int json_check_form(struct span text, size_t *weight, struct err *e);
+
 /* The four hexadecimal digits of an escape; -1 when they are none. */
 int json_hex4(const char *p, const char *end, uint32_t *out);
 /* Whether a surrogate pair is written at `p`, which is behind a "\u"; JSON_PAIR bytes then. */
@@ -66,7 +64,7 @@ struct json_gap {
 	size_t at;
 	struct span s;
 };
-/* Adds a value as json-c has it, on one line. */
+/* Adds a value, on one line; a number that was read is written with its own digits. */
 void json_add_value(struct buf *b, struct json_object *v);
 
 #endif

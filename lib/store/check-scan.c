@@ -239,6 +239,8 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 			err_set(why, ERR_DAMAGED, "it lacks its line feed");
 		else if (record_parse(line, &r, why) == 0)
 			record_release(&r);
+		else if (why->kind == ERR_FAILED) /* no memory to find out more than the scan did */
+			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)
 			err_prefix(why, "the last line is no whole record");
 	}

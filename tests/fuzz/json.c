@@ -1,5 +1,5 @@
 /*
- * lib/base/json, json-check and json-scan. The input is a text that may be JSON, and
+ * lib/base/json, json-read and json-scan. The input is a text that may be JSON, and
  * any text as a string.
  *
  * Properties: an object by the letter is parsed, strictly if it has no name twice, leniently
@@ -153,20 +153,18 @@ static void check_text(struct span text)
 {
 	struct json_object *o;
 	struct err e = ERR_INIT;
-	size_t start = 0, weight = 0;
+	size_t start = 0;
 
 	while (start < text.n && memchr(" \t\r\n", text.p[start], 4))
 		start++;
-	if (json_check(text, &weight, &e) == 0) {
+	if (json_is_whole(text)) {
 		must(json_parse_lenient(text, &o, &e) == 0, "%s", e.msg);
 		if (text.p[start] == '{')
 			check_object(text, o);
 		json_object_put(o);
 	} else {
-		must(e.kind == ERR_DAMAGED && e.msg[0], "a reason");
-		err_clear(&e);
 		must(json_parse_object(text, &o, &e) < 0 && !o, "what is not JSON by the letter");
-		must(e.kind == ERR_DAMAGED, "%s", e.msg);
+		must(e.kind == ERR_DAMAGED && e.msg[0], "a reason: %s", e.msg);
 		err_clear(&e);
 		if (json_parse_lenient(text, &o, &e) == 0)
 			json_object_put(o);

@@ -36,7 +36,7 @@ static void test_accept(void)
 	}
 }
 
-/* All characters that are written as pairs, some of which json-c takes for halves. */
+/* All characters that are written as pairs. */
 static void test_pairs(void)
 {
 	struct buf want = BUF_INIT, text = BUF_INIT;
@@ -158,6 +158,59 @@ static void test_lenient(void)
 	is_int(json_parse_lenient((struct span){ "", 0 }, &o, &e), -1, "nothing is no object");
 }
 
+/* What servers are known to send though it is not JSON, or not good JSON. */
+static void test_lenient_strings(void)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} cases[] = {
+		{ "{\"a\":\"\\ud83d\"}", "\xed\xa0\xbd" }, { "{\"a\":\"\\ude00x\"}", "\xed\xb8\x80x" },
+		{ "{\"a\":\"\\ud83d\\ud83d\\ude00\"}", "\xed\xa0\xbd😀" }, { "{\"a\":\"x\ny\tz\x01\"}", "x\ny\tz\x01" },
+		{ "{\"a\":\"x\x02\\ny\"}", "x\x02\ny" }, { "{\"a\":\"1\",\"b\":3,\"a\":\"2\"}", "2" },
+		{ "{\"b\":\"\xff\",\"a\":\"\xc3\"}", "\xc3" }, { "{\"b\\u0000c\":1,\"a\":\"x\"}", "x" },
+		{ "{\"n\":NaN,\"m\":[-Infinity,Infinity],\"a\":\"x\"}", "x" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].text));
+		struct err e = ERR_INIT;
+		struct json_object *o;
+
+		ok(!json_is_whole(copy) || i == 5, "not JSON by the letter, case %zu", i);
+		is_int(json_parse_lenient(copy, &o, &e), 0, "but taken from a server");
+		is_span(json_member_str(o, "a"), cases[i].want, "with its string");
+		ok(!json_member(o, "n"), "what is no number is null");
+		json_object_put(o);
+		ok(json_parse_object(copy, &o, &e) < 0 && e.kind == ERR_DAMAGED, "strictly it is refused: %s", e.msg);
+		drop(copy);
+	}
+}
+
+/* Numbers of any length are JSON, and keep their digits when they are written again. */
+static void test_numbers(void)
+{
+	static const char *const same[] = {
+		"9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
+		"-9223372036854775808", "-9223372036854775809", "123456789012345678901234567890", "1e400",
+		"-1.50", "0.1000", "1E+2", "2.5e-3", "0", "-12",
+	};
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		struct json_object *o = NULL;
+		struct err e = ERR_INIT;
+		struct buf text = BUF_INIT, out = BUF_INIT;
+
+		buf_addf(&text, "{\"n\":[%s]}", same[i]);
+		is_int(json_parse_object(buf_span(&text), &o, &e), 0, "a number: %s%s", same[i], e.msg);
+		json_add_value(&out, o);
+		is_buf(&out, text.p, "written as it was");
+		json_object_put(o);
+		buf_release(&text);
+		buf_release(&out);
+	}
+}
+
 /* A number has no end of its own, nor a word. */
 static void test_bare_values(void)
 {
@@ -259,7 +312,7 @@ static void test_writer(void)
 		}
 		json_object_put(o);
 	}
-	is_int(bad, 0, "each character comes back through json-c, no control stays raw");
+	is_int(bad, 0, "each character comes back, no control stays raw");
 	buf_clear(&b);
 	json_add_str(&b, (struct span){ "\"\\/\b\f\n\r\t\v\0\x7fé", 13 });
 	is_buf(&b, "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u000b\\u0000\x7fé\"", "the short forms");
@@ -610,6 +663,8 @@ int main(void)
 	test_nul_bytes();
 	test_depth();
 	test_lenient();
+	test_lenient_strings();
+	test_numbers();
 	test_bare_values();
 	test_members();
 	test_writer();
