@@ -30,53 +30,95 @@ static int attach(struct chat *chat, const char *path, struct err *e)
 	return chat_attach(chat, path, e);
 }
 
-/* What can be attached is, and the rest is told. */
+/* All of them or, if one cannot be attached, none. Each fault is reported. */
+static void attach_all(struct chat *chat, const struct words *w)
+{
+	size_t before = chat->files.nrefs, faults = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct err e = ERR_INIT;
+
+		if (attach(chat, w->v[i], &e) < 0) {
+			chat_fail(&e);
+			faults++;
+		}
+	}
+	if (faults)
+		files_detach_from(&chat->files, before);
+	if (faults && w->n > 1)
+		command_tell("None of these %zu files is attached", w->n);
+}
+
 bool command_attach(struct chat *chat, struct span args)
 {
 	struct words w = WORDS_INIT;
 	struct err e = ERR_INIT;
 
-	if (words_split(&w, args, &e) < 0)
+	if (words_split(&w, args, &e) < 0) {
 		chat_fail(&e);
-	for (size_t i = 0; i < w.n; i++) {
-		err_clear(&e);
-		if (attach(chat, w.v[i], &e) < 0)
-			chat_fail(&e);
-	}
-	if (w.n || e.kind == ERR_NONE)
+	} else {
+		attach_all(chat, &w);
 		list_attached(chat);
+	}
 	words_release(&w);
 	return true;
 }
 
-static bool detach(struct chat *chat, const char *path)
+/* The first file of this name that is not yet among the `n` in `found`, or -1. */
+static ssize_t find_attached(const struct files *f, const char *path, const bool *found)
 {
 	const char *slash = strrchr(path, '/');
 
-	for (size_t i = 0; i < chat->files.nrefs; i++)
-		if (span_eq(chat->files.refs[i].name, slash ? slash + 1 : path)) {
-			files_take_back(&chat->files, i);
-			return true;
+	for (size_t i = 0; i < f->nrefs; i++)
+		if (!found[i] && span_eq(f->refs[i].name, slash ? slash + 1 : path))
+			return (ssize_t)i;
+	return -1;
+}
+
+/* All of them or, if one is not attached, none. */
+static int detach_all(struct chat *chat, const struct words *w, struct err *e)
+{
+	struct files *f = &chat->files;
+	bool *found = calloc(f->nrefs + 1, sizeof(*found));
+	size_t faults = 0;
+
+	if (!found)
+		return err_oom(e);
+	for (size_t i = 0; i < w->n; i++) {
+		ssize_t at = find_attached(f, w->v[i], found);
+
+		if (at >= 0) {
+			found[at] = true;
+		} else {
+			struct err missing = ERR_INIT;
+
+			err_set(&missing, ERR_USAGE, "'%s' is not attached to the next prompt", w->v[i]);
+			chat_fail(&missing);
+			faults++;
 		}
-	return false;
+	}
+	for (size_t i = f->nrefs; i-- > 0 && !faults;)
+		if (found[i])
+			files_take_back(f, i);
+	free(found);
+	if (faults && w->n > 1)
+		command_tell("None of these %zu files is taken back", w->n);
+	return 0;
 }
 
 bool command_detach(struct chat *chat, struct span args)
 {
 	struct words w = WORDS_INIT;
 	struct err e = ERR_INIT;
+	int r = words_split(&w, args, &e);
 
-	if (words_split(&w, args, &e) < 0)
-		chat_fail(&e);
-	else if (!w.n)
+	if (r == 0 && !w.n)
 		files_detach(&chat->files);
-	for (size_t i = 0; i < w.n; i++)
-		if (!detach(chat, w.v[i])) {
-			err_clear(&e);
-			err_set(&e, ERR_USAGE, "'%s' is not attached to the next prompt", w.v[i]);
-			chat_fail(&e);
-		}
-	if (w.n || e.kind == ERR_NONE)
+	else if (r == 0)
+		r = detach_all(chat, &w, &e);
+	if (r < 0)
+		chat_fail(&e);
+	else
 		list_attached(chat);
 	words_release(&w);
 	return true;
@@ -246,6 +288,21 @@ static int read_saving(struct saving *s, const struct words *w, struct err *e)
 	return 0;
 }
 
+/* The whole command, for the same text and the same file. */
+static int advise_replace(const struct saving *s, struct err *e)
+{
+	struct buf command = BUF_INIT;
+
+	buf_adds(&command, "/save -f ");
+	if (s->block)
+		buf_addf(&command, "%ld ", s->block);
+	words_quote(&command, span_str(s->path));
+	err_clear(e);
+	err_set(e, ERR_EXISTS, "'%s' already exists; '%s' replaces it", s->path, command.p);
+	buf_release(&command);
+	return -1;
+}
+
 /* A line ends with a newline in a file, also where the model left it out. */
 static int save(const struct piece *p, const struct saving *s, struct err *e)
 {
@@ -257,11 +314,7 @@ static int save(const struct piece *p, const struct saving *s, struct err *e)
 		buf_addc(&b, '\n');
 	r = buf_check(&b, e) < 0 ? -1 : save_file(s->path, buf_span(&b), s->replace, e);
 	buf_release(&b);
-	if (r < 0 && e->kind == ERR_EXISTS) {
-		err_clear(e);
-		err_set(e, ERR_EXISTS, "'%s' is there already; /save -f replaces it", s->path);
-	}
-	return r;
+	return r < 0 && e->kind == ERR_EXISTS ? advise_replace(s, e) : r;
 }
 
 bool command_save(struct chat *chat, struct span args)

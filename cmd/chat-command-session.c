@@ -163,6 +163,17 @@ static void tell_unlisted(const struct chat *chat, const char *model)
 	models_release(&list);
 }
 
+static int advise_new(const char *alias, const char *provider, const char *here, struct err *e)
+{
+	struct buf word = BUF_INIT;
+
+	words_quote(&word, span_str(alias));
+	err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and a session keeps its provider, which is %s; "
+	        "'/new -m %s' begins one with it", alias, provider, here, word.p);
+	buf_release(&word);
+	return -1;
+}
+
 /* The name that an alias stands for, here. */
 static int find_model(const struct chat *chat, const char *given, const char **model,
                       struct err *e)
@@ -172,8 +183,7 @@ static int find_model(const struct chat *chat, const char *given, const char **m
 	const char *here = chat->at.how.endpoint.name;
 
 	if (a && a->provider && strcmp(a->provider, here) != 0)
-		return err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and a session keeps its provider, "
-		               "which is %s; '/new -m %s' begins one with it", given, a->provider, here, given);
+		return advise_new(given, a->provider, here, e);
 	*model = a ? a->model : given;
 	if (!**model)
 		return err_set(e, ERR_USAGE, "the model's name is empty");

@@ -176,9 +176,9 @@ bool command_retry(struct chat *chat, struct span args)
 	struct again a = AGAIN_INIT;
 	struct buf gist = BUF_INIT;
 	struct err e = ERR_INIT;
-	int found = args.n ? err_set(&e, ERR_USAGE, "/retry takes nothing; /edit changes the prompt")
-	                   : find_last(chat, &a, &e);
+	int found = find_last(chat, &a, &e);
 
+	(void)args;
 	if (found == 0)
 		found = err_set(&e, ERR_USAGE, "there is no prompt yet to ask again");
 	if (found < 0) {
@@ -235,9 +235,9 @@ bool command_edit(struct chat *chat, struct span args)
 	struct again a = AGAIN_INIT;
 	struct buf text = BUF_INIT;
 	struct err e = ERR_INIT;
-	int r = args.n ? err_set(&e, ERR_USAGE, "/edit takes nothing: it opens the last prompt in an editor")
-	               : find_last(chat, &a, &e);
+	int r = find_last(chat, &a, &e);
 
+	(void)args;
 	if (r >= 0)
 		r = edit_prompt(chat, buf_span(&a.prompt), &text, &e);
 	if (r > 0)

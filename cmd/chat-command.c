@@ -169,6 +169,18 @@ static void say_unknown(struct span name)
 	buf_release(&b);
 }
 
+/* A line with more than the command takes is not obeyed in part: it may be a prompt. */
+static bool run(const struct command *c, struct chat *chat, struct span name, struct span args)
+{
+	struct err e = ERR_INIT;
+
+	if (*c->args || !args.n)
+		return c->run(chat, args);
+	err_set(&e, ERR_USAGE, "/%.*s takes no operand (a prompt may start with a space and then a slash)",
+	        (int)name.n, name.p);
+	return command_fail(&e);
+}
+
 bool chat_command(struct chat *chat, struct span line)
 {
 	struct span name = { line.p + 1, 0 }, args;
@@ -180,11 +192,9 @@ bool chat_command(struct chat *chat, struct span line)
 		args.p++, args.n--;
 	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
 		args.n--;
-	if (span_eq(name, "quit")) /* as it is called elsewhere */
-		return leave(chat, args);
 	for (const struct command *c = chat_commands; c->name; c++)
-		if (span_eq(name, c->name))
-			return c->run(chat, args);
+		if (span_eq(name, c->name) || (c->run == leave && span_eq(name, "quit")))
+			return run(c, chat, name, args);
 	say_unknown(name);
 	return true;
 }

@@ -10,7 +10,7 @@
 
 struct command {
 	const char *name;
-	const char *args; /* as /help shows them; "" for none */
+	const char *args; /* as /help shows them; "" for none, and then none are accepted */
 	const char *help; /* one line, lower case, no full stop */
 	enum arg_kind kind; /* what its operands are: how they are completed */
 	bool (*run)(struct chat *chat, struct span args); /* false when the user leaves */

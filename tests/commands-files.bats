@@ -81,16 +81,34 @@ with_blocks() {
 	term_wait "^mc-chat: 'one.txt' is not attached to the next prompt$"
 }
 
-@test "/attach: what can be attached is, and the rest is told" {
+@test "/attach attaches all of its files or none, and reports each that cannot be attached" {
 	echo one >one.txt
+	echo two >two.txt
 	talk -n -s s
-	enter '/attach none.txt one.txt .' hello
+	enter '/attach two.txt' '/attach one.txt none.txt two.txt .'
 	term_wait "^mc-chat: cannot attach 'none.txt': No such file or directory$"
 	term_wait "^mc-chat: cannot attach '.': it is a folder$"
-	same 'attached' 'one.txt' "$(attached)"
+	term_wait '^None of these 4 files is attached$'
+	enter hello
+	same 'attached' 'two.txt' "$(attached)"
 	enter '/attach -' "/attach it's"
 	term_wait "^mc-chat: /attach takes files"
 	term_wait "^mc-chat: a quote is not closed: it's$"
+}
+
+@test "/detach takes back all of its files or none" {
+	echo one >one.txt
+	echo two >two.txt
+	mkdir other
+	echo other >other/one.txt
+	talk -n -s s
+	enter '/attach one.txt two.txt' '/detach two.txt none.txt'
+	term_wait "^mc-chat: 'none.txt' is not attached to the next prompt$"
+	term_wait '^None of these 2 files is taken back$'
+	enter '/detach one.txt one.txt' hello
+	same 'attached' 'one.txt two.txt' "$(attached)"
+	enter '/attach one.txt two.txt other/one.txt' '/detach one.txt one.txt' hi
+	same 'attached' 'two.txt' "$(attached)"
 }
 
 # Files in a prompt
@@ -410,8 +428,11 @@ path_without() {
 	printf 'make &&\n\tmake check\n' | cmp - 'a script.sh'
 	printf 'import os\nif os:\n    pass\n' | cmp - "$HOME/b.py"
 	enter '/save 3 reply.md'
-	term_wait "^mc-chat: 'reply.md' is there already; /save -f replaces it$"
+	term_wait "^mc-chat: 'reply.md' already exists; '/save -f 3 reply.md' replaces it$"
 	printf '%s\n' "$reply" | cmp - reply.md
+	enter '/save reply.md' '/save 1 "a script.sh"'
+	term_wait "^mc-chat: 'reply.md' already exists; '/save -f reply.md' replaces it$"
+	term_wait "^mc-chat: 'a script.sh' already exists; '/save -f 1 a.{1,2}script.sh' replaces it$"
 	enter '/save -f 3 reply.md'
 	same 'file' last "$(<reply.md)"
 	enter /save '/save a b c' '/save 9 x' '/save none/x' '/save .'

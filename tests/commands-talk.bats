@@ -286,8 +286,22 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	enter /retry
 	term_wait '^mc-chat: there is no prompt yet to ask again$'
 	enter '/retry x'
-	term_wait '^mc-chat: /retry takes nothing'
+	term_wait '^mc-chat: /retry takes no operand '
 	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+@test "a command that takes no operand refuses one, and is not obeyed" {
+	term_start -x 120 -y 60 mc-chat -n -s s
+	enter one
+	for line in '/help me' '/retry now' '/edit it' '/usage all' '/exit now' '/quit  please'; do
+		enter "$line"
+		line=${line#/}
+		term_wait "^mc-chat: /${line%% *} takes no operand \(a prompt may start with a space and then a slash\)$"
+	done
+	term_type '/exit  '
+	term_keys Enter
+	same 'exit status' 0 "$(term_status)"
+	same 'history' 'one' "$(story s)"
 }
 
 @test "/retry of what another process asked" {
@@ -369,7 +383,7 @@ edited_by() {
 	enter /edit
 	term_wait '^mc-chat: the editor .* failed with status 3'
 	enter '/edit x'
-	term_wait '^mc-chat: /edit takes nothing'
+	term_wait '^mc-chat: /edit takes no operand '
 	same 'history' one "$(story s)"
 }
 
