@@ -8,6 +8,7 @@
 #include "applet.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/url.h"
 #include "talk/models.h"
 #include "tool.h"
 #include "tty/neutral.h"
@@ -312,26 +313,41 @@ static int list(struct request *rq, struct err *e)
 
 /* ---- the providers ---- */
 
+/* Not their values, which may be secrets. */
+static void add_header_names(struct buf *b, const struct config_provider *section)
+{
+	for (size_t i = 0; section && i < section->nheaders; i++) {
+		buf_adds(b, i ? "," : ",\"headers\":[");
+		json_add_str(b, span_str(section->headers[i].name));
+	}
+	if (section && section->nheaders)
+		buf_addc(b, ']');
+}
+
 static void add_provider_object(struct buf *b, const struct request *rq, const struct endpoint *ep)
 {
-	struct buf o = BUF_INIT;
+	struct buf o = BUF_INIT, url = BUF_INIT;
 
 	add_member(&o, "provider", ep->name);
 	add_member(&o, "protocol", ep->provider->name);
 	add_member(&o, "keySource", key_place(ep->provider, ep->section));
-	add_member(&o, "baseUrl", ep->base_url);
+	url_add_shown(&url, ep->base_url ? ep->base_url : "");
+	add_member(&o, "baseUrl", url.n ? url.p : NULL);
+	add_header_names(&o, ep->section);
 	add_member(&o, "model", endpoint_model(ep));
 	if (strcmp(ep->name, endpoint_choose(&rq->config, NULL)) == 0)
 		buf_adds(&o, ",\"default\":true");
 	buf_add(b, o.p, o.n);
 	buf_adds(b, "}\n");
-	b->oom |= o.oom;
+	b->oom |= o.oom | url.oom;
 	buf_release(&o);
+	buf_release(&url);
 }
 
 static void add_provider(struct buf *b, const struct request *rq, const struct endpoint *ep)
 {
 	const char *key = key_place(ep->provider, ep->section);
+	struct buf url = BUF_INIT;
 
 	if (rq->json) {
 		add_provider_object(b, rq, ep);
@@ -342,7 +358,10 @@ static void add_provider(struct buf *b, const struct request *rq, const struct e
 		buf_addf(b, "\t%s\t", ep->provider->name);
 		add_column(b, key ? key : "-");
 		buf_addc(b, '\t');
-		add_column(b, ep->base_url ? ep->base_url : "-");
+		url_add_shown(&url, ep->base_url ? ep->base_url : "-");
+		add_column(b, url.p);
+		b->oom |= url.oom;
+		buf_release(&url);
 	}
 	buf_addc(b, '\n');
 }

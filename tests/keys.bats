@@ -71,6 +71,51 @@ refused_with() {
 	refused_with "$HOME/key" 'no regular file'
 }
 
+# As containers give secrets to a program: a file of root's that all may read, in Kubernetes behind
+# two links.
+@test "apiKeyFile: one of root's that the user cannot change is taken, unless others can write it" {
+	[[ $(id -u) == 0 ]] || skip 'needs root'
+	local as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	"${as[@]}" test -r "$ROOT/mcbox" || skip 'another user cannot read the tools'
+	mkdir -p secret/..2026_11
+	echo "$KEY" >secret/..2026_11/key
+	ln -s ..2026_11 secret/..data
+	ln -s ..data/key secret/key
+	section "\"apiKeyFile\":\"$PWD/secret/key\""
+	chmod -R a+rX "$BATS_TEST_TMPDIR"
+	"${as[@]}" test -r "$CONF" || skip 'another user cannot read the test'
+	local mode
+	for mode in 0444 0440 0644 0400; do
+		chmod "$mode" secret/..2026_11/key
+		chgrp 65534 secret/..2026_11/key
+		[[ $mode != 0400 ]] || chown 65534 secret/..2026_11/key
+		rm -f "$SERVER_LOG"
+		"${as[@]}" mc-chat --no-stdin --no-save -p mine hi
+		same header "Bearer $KEY" "$(sent)"
+	done
+	chown 0 secret/..2026_11/key
+	for mode in 0664 0646; do
+		chmod "$mode" secret/..2026_11/key
+		run_split "${as[@]}" mc-chat --no-stdin --no-save -p mine hi
+		assert_status 2
+		assert_err_has "$mode"
+		assert_err_has apiKeyCommand
+		refute grep 'chmod' "$BATS_TEST_TMPDIR/err"
+	done
+}
+
+@test "apiKeyFile: one on a file system that is mounted read-only is taken" {
+	section "\"apiKeyFile\":\"$PWD/secret/key\""
+	mkdir secret
+	echo "$KEY" >secret/key
+	chmod 444 secret/key
+	unshare -m true 2>/dev/null || skip 'mounts are not allowed'
+	# shellcheck disable=SC2016 # the inner shell expands it
+	unshare -m sh -c 'mount --bind secret secret && mount -o remount,ro,bind secret && exec "$@"' \
+		sh mc-chat --no-stdin --no-save -p mine hi || skip 'mounts are not allowed'
+	same header "Bearer $KEY" "$(sent)"
+}
+
 @test "apiKeyFile: an empty one, one with two words and a large one are no keys" {
 	section '"apiKeyFile":"~/key"'
 	umask 077
@@ -233,6 +278,95 @@ quotes() {
 	same header "Bearer $key" "$(sent)"
 	jq -se 'length > 3' trace.jsonl
 	refute grep -F 'ary-0123456789' trace.jsonl
+}
+
+# Other secrets of a request: the settings' headers, and the base URL's query.
+
+# secrets JSON [RESPONSE...]: as section, with a query and headers that hold KEY.
+secrets() {
+	local url
+	section '' "$@"
+	url=$(jq -r '.providers.mine.baseUrl' "$CONF")
+	jq -nc --arg u "$url?code=$KEY&api-version=2024-10-21" --arg k "$KEY" '{providers: {mine: {baseUrl: $u,
+		model: "m", headers: {"api-key": $k, Authorization: "Bearer \($k)", "X-Title": "my tool"}}}}' >"$CONF"
+}
+
+@test "headers and a query of the settings are sent, and replace mcbox's own" {
+	secrets
+	export MC_API_KEY=other-key-0123456789
+	jq -c '.providers.mine += {apiKeyEnv: "MC_API_KEY"} | .providers.mine.headers += {"user-agent": "", accept: "*/*"}' \
+		"$CONF" >conf && cp conf "$CONF"
+	mc-chat -p mine hi
+	same path "/v1/chat/completions?code=$KEY&api-version=2024-10-21" "$(request | jq -r .path)"
+	same headers "$KEY/Bearer $KEY/my tool/null/*/*" \
+		"$(request | jq -r '.headers | "\(."api-key")/\(.authorization)/\(."x-title")/\(."user-agent")/\(.accept)"')"
+}
+
+@test "no secret of a header or a query is in a session, trace, error or output" {
+	local i
+	secrets "$(quotes)" "$(says hello)"
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		mc-chat --trace trace.jsonl --events -n -s s -p mine hi >>said 2>&1 || true
+	done
+	mc-models -p mine >>said 2>&1
+	mc-models -p mine --json >>said 2>&1
+	mc-models --providers >>said
+	mc-models --providers --json >>said
+	mc-session-cat --json s >>said
+	same header "Bearer $KEY" "$(sent)"
+	[[ -s trace.jsonl ]]
+	has 'the trace' "$(cat trace.jsonl)" '"X-Title: my tool"'
+	has 'the trace' "$(cat trace.jsonl)" '?code=***&api-version=2024-10-21'
+	has 'the providers' "$(cat said)" '?code=***&api-version=2024-10-21'
+	has 'the providers' "$(cat said)" '"headers":["api-key","Authorization","X-Title"]'
+	rm "$CONF"
+	nowhere
+}
+
+@test "a secret of a query is in no message about a server that is not there, whatever its length" {
+	printf '{"providers":{"mine":{"baseUrl":"http://127.0.0.1:1/v1?key=%%73hort&x&y=%s","model":"m"}}}\n' "$KEY" >"$CONF"
+	run_split mc-chat -p mine -n -s s hi
+	assert_status 3
+	assert_err_has "'http://127.0.0.1:1/v1/chat/completions?key=***&***&y=***'"
+	run_split mc-models -p mine
+	assert_status 3
+	assert_err_has "/v1/models?key=***&***&y=***'"
+	rm "$CONF"
+	nowhere
+	for url in "ftp://h/?key=$KEY" "https://h/?key=$KEY#x" "h?$KEY"; do
+		MC_BASE_URL=$url run_split mc-chat hi
+		assert_status 2
+		assert_err_has '***'
+		refute grep "$KEY" "$BATS_TEST_TMPDIR/err"
+	done
+}
+
+@test "faults of headers are told without their values" {
+	local json why
+	while IFS='|' read -r json why; do
+		printf '{"providers":{"mine":{"baseUrl":"http://127.0.0.1:1","model":"m","headers":%s}}}\n' "$json" >"$CONF"
+		run_split mc-chat -p mine hi
+		assert_status 1
+		assert_err_has "'providers': 'mine': $why"
+		refute grep secret "$BATS_TEST_TMPDIR/err"
+	done <<-'END'
+		["x"]|'headers' must be an object
+		{"x y":"secret"}|'headers' has a name that is not a header's name
+		{"":"secret"}|'headers' has a name
+		{"x:":"secret"}|'headers' has a name
+		{"Content-Length":"3"}|'headers': 'Content-Length' cannot be set
+		{"transfer-encoding":"x"}|'headers': 'transfer-encoding' cannot be set
+		{"x":5}|'headers': 'x' must be a string
+		{"x":"secret\r\ny: z"}|'headers': 'x' has a character that no header may have (number 7)
+		{"x":"secr\u00e9t"}|'headers': 'x' has a character
+	END
+}
+
+@test "headers of the settings are for the server that they name" {
+	section '' "$(says hello)"
+	jq -nc '{providers: {"openai-compatible": {headers: {"x-a": "1"}}, other: {baseUrl: "http://127.0.0.1:1", headers: {"x-b": "1"}}}}' >"$CONF"
+	MC_BASE_URL=http://127.0.0.1:$SERVER_PORT/v1 mc-chat -m m hi
+	same headers '1/null' "$(request | jq -r '.headers | "\(."x-a")/\(."x-b")"')"
 }
 
 @test "nor is it in what mc-models says of a server that says it back" {

@@ -51,6 +51,18 @@ aged() {
 
 # The list
 
+@test "a bare list of models is read, with each protocol" {
+	local p
+	offers "$(jq -nc '{steps: [{send: "[{\"id\":\"m2\",\"name\":\"models/m2\",\"supportedGenerationMethods\":[\"generateContent\"]},{\"id\":\"m1\",\"name\":\"models/m1\",\"context_length\":8192,\"supportedGenerationMethods\":[\"generateContent\"]}]"}]}')"
+	export ANTHROPIC_BASE_URL=$MC_BASE_URL OPENAI_BASE_URL=$MC_BASE_URL GOOGLE_GEMINI_BASE_URL=$MC_BASE_URL
+	for p in openai-compatible openai anthropic google; do
+		run_split mc-models -q -p "$p"
+		assert_status 0
+		assert_out $'m1\nm2'
+	done
+	same window m1$'\t'8192 "$(mc-models -p openai-compatible m1 | cut -f 1,2)"
+}
+
 @test "a list goes to a pipe with tabs, sorted, and without a header" {
 	three
 	run_split mc-models
@@ -673,7 +685,7 @@ odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.o
 # Servers that are up to no good
 
 @test "what is no list, and what has no end" {
-	offers '{"steps":[{"send":"[]"}]}' '{"steps":[{"send":"{\"data\":[1,null,{},{\"id\":5},{\"id\":\"\"},{\"id\":\"ok\"}]}"}]}'
+	offers '{"steps":[{"send":"5"}]}' '{"steps":[{"send":"{\"data\":[1,null,{},{\"id\":5},{\"id\":\"\"},{\"id\":\"ok\"}]}"}]}'
 	run_split mc-models
 	assert_status 3
 	run_split mc-models -q

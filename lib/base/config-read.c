@@ -2,6 +2,7 @@
 #include <json-c/linkhash.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/config.h"
 #include "base/json.h"
@@ -64,6 +65,7 @@ static const struct field of_provider[] = {
 	{ "apiKeyCommand", WORDS, AT(config_provider, api_key_command), 1, 0 },
 	{ "allowHttp", FLAG, AT(config_provider, allow_http), 0, 0 },
 	{ "context", WHOLE, AT(config_provider, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
+	{ "headers", OBJECT, AT(config_provider, headers_json), 0, 0 },
 	{ "options", OBJECT, AT(config_provider, options), 0, 0 },
 	{ NULL, TEXT, 0, 0, 0 },
 };
@@ -238,6 +240,67 @@ static bool is_name(const char *s)
 	return *s && !strchr("._-", *s) && strlen(s) <= 64 && strspn(s, letters) == strlen(s);
 }
 
+bool config_header_is_secret(const char *name)
+{
+	static const char *const known[] = { "accept", "accept-language", "anthropic-beta",
+		                             "anthropic-version", "http-referer", "openai-beta", "referer",
+		                             "user-agent", "x-title", NULL };
+	const char *const *each = known;
+
+	while (*each && strcasecmp(name, *each) != 0)
+		each++;
+	return !*each;
+}
+
+/* A token of RFC 9110, and not one of those that say how the request itself is sent. */
+static int check_header_name(const char *name, struct err *e)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	                              "!#$%&'*+-.^_`|~";
+	static const char *const framing[] = { "accept-encoding", "connection", "content-encoding",
+		"content-length", "content-type", "expect", "te", "trailer", "transfer-encoding", "upgrade",
+		NULL };
+
+	if (!*name || strlen(name) > 200 || strspn(name, letters) != strlen(name))
+		return err_set(e, ERR_FAILED, "'headers' has a name that is not a header's name");
+	for (const char *const *f = framing; *f; f++)
+		if (strcasecmp(name, *f) == 0)
+			return err_set(e, ERR_FAILED, "'headers': '%s' cannot be set", name);
+	return 0;
+}
+
+/* The message does not show the value, which may be a secret. */
+static int take_header(struct config_header *h, const char *name, struct json_object *v, struct err *e)
+{
+	const char *s = json_object_get_string(v);
+	size_t n = json_object_is_type(v, json_type_string) ? (size_t)json_object_get_string_len(v) : 0;
+
+	if (check_header_name(name, e) < 0)
+		return -1;
+	if (!json_object_is_type(v, json_type_string))
+		return err_set(e, ERR_FAILED, "'headers': '%s' must be a string", name);
+	for (size_t i = 0; i < n; i++)
+		if (s[i] != '\t' && ((unsigned char)s[i] < ' ' || (unsigned char)s[i] >= 0x7f))
+			return err_set(e, ERR_FAILED, "'headers': '%s' has a character that no header may have "
+			               "(number %zu)", name, i + 1);
+	*h = (struct config_header){ name, s + strspn(s, " \t") };
+	return 0;
+}
+
+static int take_headers(struct config_provider *p, struct err *e)
+{
+	if (!p->headers_json)
+		return 0;
+	p->headers = calloc((size_t)json_object_object_length(p->headers_json) + 1, sizeof(*p->headers));
+	if (!p->headers)
+		return err_oom(e);
+	json_object_object_foreach(p->headers_json, name, v) {
+		if (v && take_header(&p->headers[p->nheaders++], name, v, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int take_provider(struct config_provider *p, const char *name, struct json_object *v,
                          struct err *e)
 {
@@ -247,7 +310,7 @@ static int take_provider(struct config_provider *p, const char *name, struct jso
 		               "dashes and underscores, and begin with a letter or digit", name);
 	if (!json_object_is_type(v, json_type_object))
 		return wrong_type(name, "an object", e);
-	if (take_fields(of_provider, v, p, e) < 0)
+	if (take_fields(of_provider, v, p, e) < 0 || take_headers(p, e) < 0)
 		return err_prefix(e, "'providers': '%s'", name);
 	if (p->api_key_file && p->api_key_command)
 		return err_set(e, ERR_FAILED,

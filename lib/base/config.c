@@ -238,6 +238,8 @@ void config_release(struct config *c)
 	free(c->sessions_dir);
 	free(c->cache_dir);
 	free(c->state_dir);
+	for (size_t i = 0; i < c->nproviders; i++)
+		free(c->providers[i].headers);
 	free(c->providers);
 	free(c->aliases);
 	json_object_put(c->json);

@@ -20,6 +20,11 @@
 #define CONFIG_CONTEXT_MAX 1000000000
 #define CONFIG_TYPED_MAX 1000000
 
+/* A header that the file adds to the requests of a provider. */
+struct config_header {
+	const char *name, *value; /* an empty value: none of that name is sent */
+};
+
 /* What the file says of a provider, or of an endpoint of the user's own. NULL, 0 and
  * false where it says nothing. */
 struct config_provider {
@@ -32,6 +37,9 @@ struct config_provider {
 	bool allow_http;
 	int64_t context; /* tokens */
 	struct json_object *options;
+	struct json_object *headers_json; /* what `headers` was read from */
+	struct config_header *headers;
+	size_t nheaders;
 };
 
 struct config_alias {
@@ -79,6 +87,9 @@ const struct config_provider *config_provider(const struct config *c, const char
 const struct config_alias *config_alias(const struct config *c, const char *name);
 /* ERR_USAGE when it stands for a model of another than `provider`; NULL: any will do. */
 int config_alias_fits(const struct config_alias *a, const char *provider, struct err *e);
+
+/* Whether a header of that name may hold a secret: all but a few that are known to hold none. */
+bool config_header_is_secret(const char *name);
 
 /* Adds the path that the file means: "~/x" is in the home directory. */
 void config_path(struct buf *b, const char *path);

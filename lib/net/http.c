@@ -243,7 +243,7 @@ static int certificate_failed(struct transfer *t, const char *why)
 {
 	return err_set(t->e, ERR_NETWORK,
 	               "the certificate of '%s' is not trusted: %s (checked with %s; SSL_CERT_FILE and "
-	               "SSL_CERT_DIR name others)", t->rq->url, why,
+	               "SSL_CERT_DIR name others)", t->rq->shown_url, why,
 	               t->authorities ? t->authorities : "libcurl's certificates");
 }
 
@@ -257,7 +257,7 @@ static int out_of_memory(struct transfer *t)
 		return err_oom(t->e);
 	return err_set(t->e, ERR_NETWORK,
 	               "cannot read the answer from '%s': a line of its head is too long, or there is no memory "
-	               "left", t->rq->url);
+	               "left", t->rq->shown_url);
 }
 
 static int fail(struct transfer *t, CURLcode result)
@@ -283,12 +283,12 @@ static int fail(struct transfer *t, CURLcode result)
 	transfer_tell_proxy(t, through);
 	if (result == CURLE_COULDNT_CONNECT && !through[0])
 		return err_set(t->e, ERR_NETWORK, "cannot reach '%s': %s; is the server running?",
-		               t->rq->url, why);
+		               t->rq->shown_url, why);
 	transfer_redact_proxy(t);
 	t->h->curl.easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_code);
 	if (proxy_code >= 300 && proxy_code < 500) /* it would say so again */
 		t->rs->failure = HTTP_FINAL;
-	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s'%s: %s%s", t->rq->url, through, why,
+	return err_set(t->e, ERR_NETWORK, "cannot get an answer from '%s'%s: %s%s", t->rq->shown_url, through, why,
 	               proxy_code == 407 ? "; the proxy wants a user's name and password" : "");
 }
 

@@ -9,6 +9,7 @@
 #define NET_HTTP_H
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/meanwhile.h"
 
 struct http;
@@ -21,8 +22,11 @@ struct http_options {
 
 struct http_request {
 	const char *url;
+	const char *shown_url;      /* as messages show it, without a secret of its query */
 	struct span body;           /* JSON to POST; p == NULL: a GET */
 	const char *const *headers; /* lines to send, or NULL; ends with NULL */
+	const struct config_header *more; /* of the user's own: each replaces ours of that name */
+	size_t nmore;
 	const char *secret_header;  /* the beginning of the line that the key ends, or NULL */
 	const char *secret;
 	bool plain;                 /* http:// to another machine is allowed */
@@ -34,6 +38,9 @@ struct http_request {
 	int (*piece)(void *ctx, struct span piece, struct err *e);
 	void *ctx;
 };
+
+/* Whether the user's own headers replace this line of ours, "Name: value". */
+bool http_is_replaced(const struct http_request *rq, const char *line);
 
 /* Microseconds since the request began; of what did not happen, 0. */
 struct http_times {

@@ -12,7 +12,7 @@
 
 /* ---- headers ---- */
 
-static bool add_header(struct transfer *t, const char *line)
+static bool append(struct transfer *t, const char *line)
 {
 	struct curl_slist *more = t->h->curl.slist_append(t->headers, line);
 
@@ -22,19 +22,44 @@ static bool add_header(struct transfer *t, const char *line)
 }
 
 /* The buffer is wiped: libcurl's own copy lives as long as the request. */
-static bool add_secret(struct transfer *t)
+static bool append_secret(struct transfer *t, const char *name, const char *value)
 {
-	size_t n = strlen(t->rq->secret_header) + strlen(t->rq->secret) + 1;
+	size_t n = strlen(name) + strlen(value) + 1;
 	char *line = malloc(n);
 	bool ok;
 
 	if (!line)
 		return false;
-	snprintf(line, n, "%s%s", t->rq->secret_header, t->rq->secret);
-	ok = add_header(t, line);
+	snprintf(line, n, "%s%s", name, value);
+	ok = append(t, line);
 	explicit_bzero(line, n);
 	free(line);
 	return ok;
+}
+
+bool http_is_replaced(const struct http_request *rq, const char *line)
+{
+	size_t n = strcspn(line, ":");
+
+	for (size_t i = 0; i < rq->nmore; i++)
+		if (strlen(rq->more[i].name) == n && strncasecmp(rq->more[i].name, line, n) == 0)
+			return true;
+	return false;
+}
+
+static bool add_header(struct transfer *t, const char *line)
+{
+	return http_is_replaced(t->rq, line) || append(t, line);
+}
+
+/* libcurl takes a name without a value as one of its own headers that is not to be sent. */
+static bool add_more(struct transfer *t, const struct config_header *h)
+{
+	char name[300];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s: ", h->name) >= sizeof(name))
+		return true;
+	return append_secret(t, name, h->value);
 }
 
 static int add_headers(struct transfer *t)
@@ -47,8 +72,10 @@ static int add_headers(struct transfer *t)
 		     add_header(t, "Expect:"); /* no round trip for permission to send */
 	for (const char *const *line = t->rq->headers; line && *line; line++)
 		ok = ok && add_header(t, *line);
-	if (t->rq->secret_header && t->rq->secret)
-		ok = ok && add_secret(t);
+	if (t->rq->secret_header && t->rq->secret && !http_is_replaced(t->rq, t->rq->secret_header))
+		ok = ok && append_secret(t, t->rq->secret_header, t->rq->secret);
+	for (size_t i = 0; i < t->rq->nmore; i++)
+		ok = ok && add_more(t, &t->rq->more[i]);
 	return ok ? 0 : err_oom(t->e);
 }
 

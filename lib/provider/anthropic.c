@@ -342,6 +342,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
                         struct err *e)
 {
 	add_url(url, rq->base_url, "/messages");
+	wire_url_end(url, rq->base_url, "");
 	buf_adds(body, "{\"model\":");
 	json_add_str(body, span_str(rq->model));
 	if (add_messages(body, rq, e) < 0)
@@ -540,7 +541,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
 	add_url(url, base_url, "/models");
-	buf_adds(url, "?limit=1000"); /* the most that it allows */
+	wire_url_end(url, base_url, "limit=1000"); /* the most that it allows */
 	if (page.n) {
 		buf_adds(url, "&after_id=");
 		wire_add_encoded(url, page);
@@ -566,7 +567,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	list = json_member(o, "data");
+	list = wire_models_of(o, "data");
 	r = wire_take_models(list, read_model, take_model, ctx, e);
 	if (json_object_get_boolean(json_member(o, "has_more")) && wire_length(list))
 		wire_add(next, o, "last_id");

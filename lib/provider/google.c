@@ -40,9 +40,9 @@ static bool has_version(const char *base_url)
 {
 	const char *p = strstr(base_url, "://");
 
-	for (p = strchr(p ? p + 3 : base_url, '/'); p; p = strchr(p, '/')) {
+	for (p = p ? p + 3 : base_url; *(p += strcspn(p, "/?")) == '/';) {
 		p++;
-		if (is_version((struct span){ p, strcspn(p, "/") }))
+		if (is_version((struct span){ p, strcspn(p, "/?") }))
 			return true;
 	}
 	return false;
@@ -343,7 +343,8 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	int r;
 
 	add_model(url, rq->base_url, rq->model);
-	buf_adds(url, rq->stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+	buf_adds(url, rq->stream ? ":streamGenerateContent" : ":generateContent");
+	wire_url_end(url, rq->base_url, rq->stream ? "alt=sse" : "");
 	r = add_contents(body, rq, e);
 	if (r == 0)
 		r = add_config(body, &config, rq, e);
@@ -573,7 +574,8 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
-	add_base(url, base_url, "/models?pageSize=1000"); /* the most there is */
+	add_base(url, base_url, "/models");
+	wire_url_end(url, base_url, "pageSize=1000"); /* the most there is */
 	if (page.n) {
 		buf_adds(url, "&pageToken=");
 		wire_add_encoded(url, page);
@@ -614,8 +616,8 @@ static int models(struct span body,
 
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	if (json_object_object_length(o)) /* a page of nothing is {} */
-		r = wire_take_models(json_member(o, "models"), read_model, take_model, ctx, e);
+	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o)) /* {}: a page of nothing */
+		r = wire_take_models(wire_models_of(o, "models"), read_model, take_model, ctx, e);
 	if (r == 0)
 		wire_add(next, o, "nextPageToken");
 	json_object_put(o);

@@ -86,6 +86,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
                         struct err *e)
 {
 	wire_url(url, rq->base_url, "/chat/completions");
+	wire_url_end(url, rq->base_url, "");
 	buf_adds(body, "{\"model\":");
 	json_add_str(body, span_str(rq->model));
 	buf_adds(body, ",\"messages\":[");
@@ -264,7 +265,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 /* ---- models ---- */
 
-/* {"data":[{"id":…}]}; the window is "context_length" at OpenRouter, "max_model_len" at
+/* {"data":[{"id":…}]}, at Together AI the list alone; the window is "context_length" at OpenRouter, "max_model_len" at
  * vLLM, "context_window" at Groq, "max_context_length" at Mistral, and in "meta" at newer
  * llama.cpp, which tells there too for how much the model was trained: that may be more than
  * the server gives it. */
@@ -293,7 +294,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	(void)next;
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	list = json_member(o, "data");
+	list = wire_models_of(o, "data");
 	/* Ollama without a model says null. */
 	if (json_object_is_type(list, json_type_array) || !span_eq(json_member_str(o, "object"), "list"))
 		r = wire_take_models(list, read_model, take_model, ctx, e);

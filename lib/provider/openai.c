@@ -311,6 +311,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
                         struct err *e)
 {
 	wire_url(url, rq->base_url, "/responses");
+	wire_url_end(url, rq->base_url, "");
 	buf_adds(body, "{\"model\":");
 	json_add_str(body, span_str(rq->model));
 	if (rq->system.p) {
@@ -583,7 +584,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	(void)next;
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	r = wire_take_models(json_member(o, "data"), read_model, take_model, ctx, e);
+	r = wire_take_models(wire_models_of(o, "data"), read_model, take_model, ctx, e);
 	json_object_put(o);
 	return r;
 }

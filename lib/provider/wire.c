@@ -11,12 +11,20 @@ bool wire_begins(struct span s, const char *with)
 
 void wire_url(struct buf *url, const char *base_url, const char *path)
 {
-	size_t n = strlen(base_url);
+	size_t n = strcspn(base_url, "?");
 
 	while (n && base_url[n - 1] == '/')
 		n--;
 	buf_add(url, base_url, n);
 	buf_adds(url, path);
+}
+
+void wire_url_end(struct buf *url, const char *base_url, const char *more)
+{
+	const char *query = strchr(base_url, '?');
+
+	query = query ? query + 1 : "";
+	buf_addf(url, "%s%s%s%s", *query || *more ? "?" : "", query, *query && *more ? "&" : "", more);
 }
 
 void wire_add_encoded(struct buf *url, struct span s)
@@ -241,11 +249,17 @@ int wire_parse_models(struct span json, struct json_object **o, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	if (wire_parse(json, o, &why) == 0)
+	if (json_parse_lenient(json, o, &why) < 0)
+		return why.kind == ERR_DAMAGED ? no_list(e) : err_set(e, why.kind, "%s", why.msg);
+	if (json_object_is_type(*o, json_type_object) || json_object_is_type(*o, json_type_array))
 		return 0;
-	if (why.kind == ERR_NETWORK)
-		return no_list(e);
-	return err_set(e, why.kind, "%s", why.msg);
+	json_object_put(*o);
+	return no_list(e);
+}
+
+struct json_object *wire_models_of(struct json_object *o, const char *key)
+{
+	return json_object_is_type(o, json_type_array) ? o : json_member(o, key);
 }
 
 int wire_take_models(struct json_object *list, struct model (*read)(struct json_object *o),
@@ -323,5 +337,6 @@ int wire_models_url(const char *base_url, struct span page, struct buf *url, str
 {
 	(void)page; /* all are on the first */
 	wire_url(url, base_url, "/models");
+	wire_url_end(url, base_url, "");
 	return buf_check(url, e);
 }

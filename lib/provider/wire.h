@@ -9,8 +9,10 @@ bool wire_begins(struct span s, const char *with);
 
 /* ---- to the server ---- */
 
-/* The base URL without slashes at its end, then `path`. */
+/* A URL below the base URL: wire_url() has the base URL without its query and the slashes at its
+ * end, then `path`; wire_url_end() adds the base URL's query, and `more` ("": nothing) to it. */
 void wire_url(struct buf *url, const char *base_url, const char *path);
+void wire_url_end(struct buf *url, const char *base_url, const char *more);
 /* A part of a path or query, percent-encoded: all but the unreserved of RFC 3986. */
 void wire_add_encoded(struct buf *url, struct span s);
 /* A comma, unless a list or object has just begun. */
@@ -72,8 +74,10 @@ int wire_report(const struct problem *p, struct err *e);
  * there is none. Digits may be grouped by commas. */
 int64_t wire_number_after(struct span text, const char *word);
 
-/* wire_parse() for a list of models. */
+/* wire_parse() for a list of models: an object that has it, or the bare list. */
 int wire_parse_models(struct span json, struct json_object **o, struct err *e);
+/* The list in it, which the vendor has under `key`; NULL when there is none. */
+struct json_object *wire_models_of(struct json_object *o, const char *key);
 /* Each of the list's elements, as read() has it, goes to take(); not one without an id.
  * ERR_NETWORK when it is no list, else what take() says. */
 int wire_take_models(struct json_object *list, struct model (*read)(struct json_object *o),

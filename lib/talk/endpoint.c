@@ -219,12 +219,17 @@ int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e)
 
 /* ---- requests ---- */
 
-struct http_request endpoint_request(const struct endpoint *ep, const char *url, int stop_fd)
+/* The settings' headers are for the server that the user names, as the key is. */
+struct http_request endpoint_request(const struct endpoint *ep, const char *url, const char *shown,
+                                     int stop_fd)
 {
-	bool has_key = ep->key.value.n > 0;
+	bool has_key = ep->key.value.n > 0, named = ep->base_url && !ep->found && ep->section;
 
 	return (struct http_request){
 		.url = url,
+		.shown_url = shown,
+		.more = named ? ep->section->headers : NULL,
+		.nmore = named ? ep->section->nheaders : 0,
 		.headers = ep->provider->headers,
 		.secret_header = has_key ? ep->provider->key_header : NULL,
 		.secret = has_key ? ep->key.value.p : NULL,
@@ -277,7 +282,8 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 static int get_until(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
                      struct answer *a, long *status, struct err *e)
 {
-	struct http_request rq = endpoint_request(ep, url, stop_fd);
+	struct buf shown = BUF_INIT;
+	struct http_request rq;
 	int64_t left = a->deadline - clock_steady_ms();
 	long most = ep->base_url ? GET_TIMEOUT_S : LOOK_TIMEOUT_S;
 	struct http_response rs;
@@ -286,17 +292,22 @@ static int get_until(const struct endpoint *ep, struct http *h, const char *url,
 	*status = 0;
 	if (left <= 0)
 		return err_set(e, ERR_NETWORK, "the server takes too long for its answers");
+	url_add_shown(&shown, url);
+	rq = endpoint_request(ep, url, shown.p, stop_fd);
 	if (most > left / 1000)
 		most = (long)(left / 1000) + 1;
 	if (rq.idle_timeout > most)
 		rq.idle_timeout = most;
 	rq.piece = take_piece;
 	rq.ctx = a;
+	if (buf_check(&shown, e) < 0)
+		return -1;
 	r = http_send(h, &rq, &rs, e);
 	*status = rs.status;
 	if (r == 0 && (rs.status < 200 || rs.status > 299))
-		r = tell_status(ep, url, &rs, e);
+		r = tell_status(ep, shown.p, &rs, e);
 	http_response_release(&rs);
+	buf_release(&shown);
 	return r;
 }
 
@@ -385,11 +396,18 @@ static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct er
 	return nobody_here(ep, e);
 }
 
-/* A vendor answers nobody without one, but would have read the prompt. */
+/* A vendor answers nobody without one, but would have read the prompt. A header of the user's own
+ * may have it instead. */
 static bool needs_key(const struct endpoint *ep)
 {
-	return ep->base_url && strcmp(ep->provider->name, NAMELESS) != 0 &&
-	       strcmp(ep->base_url, ep->provider->base_url) == 0;
+	struct http_request rq = endpoint_request(ep, NULL, NULL, -1);
+	struct span own;
+
+	if (!ep->base_url || strcmp(ep->provider->name, NAMELESS) == 0 ||
+	    http_is_replaced(&rq, ep->provider->key_header))
+		return false;
+	own = url_host(ep->provider->base_url);
+	return span_same(url_host(ep->base_url), own) && !strchr(ep->base_url, '?');
 }
 
 int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
@@ -401,6 +419,8 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 	/* The key is for the server that the user names, not for what is found on a port. */
 	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
 		return -1;
+	ep->key.section = ep->section;
+	ep->key.base_url = ep->base_url;
 	if (needs_key(ep) && !ep->key.value.n)
 		return err_set(e, ERR_USAGE, "no API key for %s: put one into %s, or see \"API keys\" in "
 		               "mcbox-config(5)", ep->name, ep->key.source);

@@ -58,8 +58,9 @@ int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e);
 /* Loads the key, and finds the local server when there is no base URL. Once is enough. */
 int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e);
 
-/* The parts of a request that are the same each time. */
-struct http_request endpoint_request(const struct endpoint *ep, const char *url, int stop_fd);
+/* The parts of a request that are the same each time. `shown` is the URL as url_add_shown() has it. */
+struct http_request endpoint_request(const struct endpoint *ep, const char *url, const char *shown,
+                                     int stop_fd);
 
 /* Calls take() for each model that it offers. */
 int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,

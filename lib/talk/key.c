@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/env.h"
+#include "base/url.h"
 #include "base/utf8.h"
 
 extern char **environ;
@@ -123,7 +125,16 @@ static int read_all(int fd, struct key *k, int stop_fd, struct err *e)
 
 /* ---- a file ---- */
 
-/* Root may own what others are to read, and nobody else may read or change it. */
+/* A file of root's, or on a file system that is mounted read-only, as containers get their secrets:
+ * its mode is not the user's to change. */
+static bool is_given(int fd, const struct stat *st)
+{
+	struct statvfs fs;
+
+	return (st->st_uid == 0 && geteuid() != 0) || (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY));
+}
+
+/* Nobody else may change a key, nor read it where the user can prevent that. */
 static int judge(int fd, const struct key *k, const char *path, struct err *e)
 {
 	struct stat st;
@@ -134,6 +145,13 @@ static int judge(int fd, const struct key *k, const char *path, struct err *e)
 		return err_set(e, ERR_USAGE, "%s is no regular file", k->source);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, ERR_USAGE, "%s belongs to another user", k->source);
+	if (is_given(fd, &st)) {
+		if (!(st.st_mode & 022))
+			return 0;
+		return err_set(e, ERR_USAGE, "%s can be changed by others (mode %04o), and its mode is not yours to "
+		               "change: read it with 'apiKeyCommand', as in [\"cat\", \"%s\"]", k->source,
+		               st.st_mode & 07777, path);
+	}
 	if (st.st_mode & 077)
 		return err_set(e, ERR_USAGE, "%s is open to others (mode %04o): chmod 600 '%s'", k->source,
 		               st.st_mode & 07777, path);
@@ -301,19 +319,102 @@ void key_advise(const struct key *k, struct buf *b)
 		buf_addf(b, "; no API key is set: put one into %s", k->source);
 }
 
-bool key_is_in(const struct key *k, struct span text)
+/* ---- keeping it out of what is shown and stored ---- */
+
+/* Each secret of a request: the key, the values of the settings' headers, with what stands behind
+ * a scheme such as Bearer as one of its own, and those of the base URL's query, as they stand
+ * there and decoded. */
+struct secrets {
+	const struct key *key;
+	enum { OF_KEY, OF_HEADERS, OF_QUERY, OF_NONE } from;
+	size_t i;           /* the header that comes next */
+	const char *rest;   /* of the header before; or of the base URL */
+	bool undecoded;     /* `value` is yet to be decoded */
+	struct span value;
+	char decoded[1024];
+};
+
+static int hex(char c)
 {
-	return k->value.n >= KEY_SECRET && memmem(text.p, text.n, k->value.p, k->value.n);
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* How many bytes at the beginning of `text` are the key, which may be escaped as in a JSON
+/* Of another length than before: it may be in a text in this form, too. */
+static bool decode(struct secrets *s)
+{
+	struct span v = s->value;
+	size_t n = 0;
+
+	s->undecoded = false;
+	if (v.n > sizeof(s->decoded))
+		return false;
+	for (size_t i = 0; i < v.n; i++) {
+		bool coded = v.p[i] == '%' && i + 2 < v.n && hex(v.p[i + 1]) >= 0 && hex(v.p[i + 2]) >= 0;
+
+		s->decoded[n++] = coded ? (char)(hex(v.p[i + 1]) * 16 + hex(v.p[i + 2])) : v.p[i];
+		i += coded ? 2 : 0;
+	}
+	s->value = (struct span){ s->decoded, n };
+	return n < v.n;
+}
+
+static bool next_of_headers(struct secrets *s)
+{
+	const struct config_provider *p = s->key->section;
+
+	if (s->rest && (s->rest = strchr(s->rest, ' '))) {
+		s->rest += strspn(s->rest, " ");
+		s->value = span_str(s->rest);
+		return true;
+	}
+	while (p && s->i < p->nheaders && !config_header_is_secret(p->headers[s->i].name))
+		s->i++;
+	if (!p || s->i >= p->nheaders)
+		return false;
+	s->rest = p->headers[s->i++].value;
+	s->value = span_str(s->rest);
+	return true;
+}
+
+static bool next_secret(struct secrets *s)
+{
+	if (s->from == OF_KEY) {
+		s->from = OF_HEADERS;
+		s->value = buf_span(&s->key->value);
+		return true;
+	}
+	if (s->from == OF_HEADERS && next_of_headers(s))
+		return true;
+	if (s->from == OF_HEADERS) {
+		s->from = s->key->base_url ? OF_QUERY : OF_NONE;
+		s->rest = s->key->base_url;
+	}
+	if (s->undecoded && decode(s))
+		return true;
+	if (s->from == OF_QUERY)
+		return s->undecoded = url_next_secret(&s->rest, &s->value);
+	return false;
+}
+
+bool key_is_in(const struct key *k, struct span text)
+{
+	struct secrets s = { .key = k };
+
+	while (next_secret(&s))
+		if (s.value.n >= KEY_SECRET && memmem(text.p, text.n, s.value.p, s.value.n))
+			return true;
+	return false;
+}
+
+/* How many bytes at the beginning of `text` are the secret, which may be escaped as in a JSON
  * string; 0: it is not there. */
-static size_t match(const struct key *k, const char *text, size_t n)
+static size_t match(struct span secret, const char *text, size_t n)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < k->value.n; i++, at++) {
-		char c = k->value.p[i];
+	for (size_t i = 0; i < secret.n; i++, at++) {
+		char c = secret.p[i];
 
 		if (at + 1 < n && text[at] == '\\' && text[at + 1] == c && strchr("/\"\\", c))
 			at++;
@@ -323,17 +424,25 @@ static size_t match(const struct key *k, const char *text, size_t n)
 	return at;
 }
 
-void key_redact(const struct key *k, char *text, size_t n)
+static void redact(struct span secret, char *text, size_t n)
 {
-	size_t len = k->value.n, found;
+	size_t len = secret.n, found;
 	char *end = text + n;
 
 	if (len < KEY_SECRET)
 		return;
-	for (char *p = text; (p = memchr(p, k->value.p[0], (size_t)(end - p))); p += found ? found : 1)
-		if ((found = match(k, p, (size_t)(end - p))) > 0)
+	for (char *p = text; (p = memchr(p, secret.p[0], (size_t)(end - p))); p += found ? found : 1)
+		if ((found = match(secret, p, (size_t)(end - p))) > 0)
 			memset(p, '*', found);
 	while (--len >= KEY_SECRET) /* a message that was cut may end within it */
-		if (n >= len && memcmp(text + n - len, k->value.p, len) == 0)
+		if (n >= len && memcmp(text + n - len, secret.p, len) == 0)
 			memset(text + n - len, '*', len);
+}
+
+void key_redact(const struct key *k, char *text, size_t n)
+{
+	struct secrets s = { .key = k };
+
+	while (next_secret(&s))
+		redact(s.value, text, n);
 }

@@ -14,9 +14,12 @@ struct key {
 	struct buf value;  /* empty: there is none, and none is configured */
 	char source[256];  /* as in "the environment variable X"; what to set when there is none;
 	                    * empty: nobody looked for one */
+	/* Where the request's other secrets are, in the settings: */
+	const struct config_provider *section; /* its headers; or NULL */
+	const char *base_url;                  /* its query; or NULL */
 };
 
-#define KEY_INIT { BUF_INIT, "" }
+#define KEY_INIT { BUF_INIT, "", NULL, NULL }
 
 /*
  * The key of a provider, or of the endpoint that `section` describes (NULL: none does).
@@ -41,9 +44,10 @@ void key_origin(struct buf *b, const struct provider *p, const struct config_pro
 /* Adds what to do about a server that refuses the key, as the end of a sentence. */
 void key_advise(const struct key *k, struct buf *b);
 
-/* Puts asterisks in place of the key wherever it is in `text`, which may be JSON. */
+/* Puts asterisks in place of the key, and of the other secrets of a request, wherever they are in
+ * `text`, which may be JSON. */
 void key_redact(const struct key *k, char *text, size_t n);
-/* Whether it is in there. */
+/* Whether one of them is in there. */
 bool key_is_in(const struct key *k, struct span text);
 
 /* The environment without any key, for a program that is run; the caller frees the list, and

@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "base/url.h"
 #include "store/place.h"
 
 #define VERSION 1
@@ -29,10 +30,12 @@
 
 /* ---- the text ---- */
 
-/* "" for a server that is looked for on this machine: which one it is may change. */
-static const char *named_url(const struct endpoint *ep)
+/* Adds the base URL without a secret of its query; nothing for a server that is looked for on this
+ * machine: which one it is may change. */
+static void add_named_url(struct buf *b, const struct endpoint *ep)
 {
-	return ep->base_url && !ep->found ? ep->base_url : "";
+	if (ep->base_url && !ep->found)
+		url_add_shown(b, ep->base_url);
 }
 
 static void add_member(struct buf *b, const char *key, const char *value)
@@ -43,10 +46,16 @@ static void add_member(struct buf *b, const char *key, const char *value)
 
 void models_write(const struct model_list *l, const struct endpoint *ep, struct buf *b)
 {
+	struct buf url = BUF_INIT;
+
 	buf_adds(b, "{\"type\":\"models\"");
 	add_member(b, "endpoint", ep->name);
 	add_member(b, "provider", ep->provider->name);
-	add_member(b, "baseUrl", named_url(ep));
+	buf_adds(b, ",\"baseUrl\":");
+	add_named_url(&url, ep);
+	json_add_str(b, buf_span(&url));
+	b->oom |= url.oom;
+	buf_release(&url);
 	buf_addf(b, ",\"askedAt\":%" PRId64 ",\"count\":%zu,\"version\":%d}\n", l->asked_at, l->n, VERSION);
 	for (size_t i = 0; i < l->n; i++) {
 		buf_adds(b, "{\"id\":");
@@ -86,12 +95,17 @@ static bool number(struct span object, const char *key, int64_t *out)
 
 static bool read_head(struct span line, const struct endpoint *ep, int64_t *asked_at, int64_t *count)
 {
+	struct buf url = BUF_INIT;
 	int64_t version;
+	bool good;
 
-	return says(line, "type", "models") && number(line, "version", &version) && version == VERSION &&
-	       says(line, "endpoint", ep->name) && says(line, "provider", ep->provider->name) &&
-	       says(line, "baseUrl", named_url(ep)) && number(line, "askedAt", asked_at) &&
-	       *asked_at > 0 && number(line, "count", count);
+	add_named_url(&url, ep);
+	good = says(line, "type", "models") && number(line, "version", &version) && version == VERSION &&
+	       says(line, "endpoint", ep->name) && says(line, "provider", ep->provider->name) && !url.oom &&
+	       says(line, "baseUrl", url.p) && number(line, "askedAt", asked_at) && *asked_at > 0 &&
+	       number(line, "count", count);
+	buf_release(&url);
+	return good;
 }
 
 static bool read_model(struct model_list *l, struct span line)
@@ -144,8 +158,10 @@ static int file_name(const struct endpoint *ep, char name[NAME_MAX_BYTES])
 	struct buf b = BUF_INIT;
 	bool oom;
 
-	buf_addf(&b, "%s\n%s\n%s\n", ep->name, ep->provider->name, named_url(ep));
-	if (*named_url(ep))
+	buf_addf(&b, "%s\n%s\n", ep->name, ep->provider->name);
+	add_named_url(&b, ep);
+	buf_addc(&b, '\n');
+	if (ep->base_url && !ep->found)
 		key_origin(&b, ep->provider, ep->section);
 	oom = b.oom;
 	snprintf(name, NAME_MAX_BYTES, "%016" PRIx64 ".jsonl", span_hash(buf_span(&b)));

@@ -189,7 +189,7 @@ static int tell_redirect(const struct talk *how, const struct letter *l,
 	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
 	err_set(e, ERR_NETWORK,
 	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
-	        "would go along: is the base URL right?", l->url.p, rs->status, (int)to.n, to.p);
+	        "would go along: is the base URL right?", l->shown.p, rs->status, (int)to.n, to.p);
 	buf_release(&clean);
 	return -1;
 }
@@ -214,7 +214,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
 		        cut ? "…" : "", way_out.p);
 	else
-		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", l->url.p, rs->status, way_out.p);
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", l->shown.p, rs->status, way_out.p);
 	buf_release(&way_out);
 	return -1;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/url.h"
 #include "base/utf8.h"
 #include "net/sse.h"
 #include "store/spool.h"
@@ -34,6 +35,7 @@ struct flow {
 void letter_release(struct letter *l)
 {
 	buf_release(&l->url);
+	buf_release(&l->shown);
 	buf_release(&l->body);
 }
 
@@ -75,7 +77,10 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 	l->rq = rq;
 	if (how->endpoint.provider->local)
 		return 0;
-	return how->endpoint.provider->request(rq, &l->url, &l->body, e);
+	if (how->endpoint.provider->request(rq, &l->url, &l->body, e) < 0)
+		return -1;
+	url_add_shown(&l->shown, l->url.p);
+	return buf_check(&l->shown, e);
 }
 
 /* ---- the reply, piece by piece ---- */
@@ -203,7 +208,7 @@ static int finish(struct flow *f, struct err *e)
 		return -1;
 	if (f->form != FORM_WHOLE && !f->any_event)
 		return err_set(e, ERR_NETWORK, "the answer from '%s' is no reply of a model; is the base URL "
-		               "right?", f->letter->url.p);
+		               "right?", f->letter->shown.p);
 	return p->end(f->reply, e);
 }
 
@@ -224,7 +229,8 @@ static bool was_over(struct flow *f, struct err *e)
 static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 {
 	struct talk *how = f->how;
-	struct http_request rq = endpoint_request(&how->endpoint, f->letter->url.p, how->stop_fd);
+	struct http_request rq = endpoint_request(&how->endpoint, f->letter->url.p,
+	                                          f->letter->shown.p, how->stop_fd);
 	struct problem *p = &f->reply->problem;
 	bool last = number >= how->endpoint.config->retries;
 	struct http_response rs;

@@ -48,10 +48,10 @@ struct talk {
 
 /* A request, ready to be sent. */
 struct letter {
-	struct buf url, body;
+	struct buf url, shown, body; /* the second is the URL as messages show it */
 	const struct chat_request *rq;
 };
-#define LETTER_INIT { BUF_INIT, BUF_INIT, NULL }
+#define LETTER_INIT { BUF_INIT, BUF_INIT, BUF_INIT, NULL }
 void letter_release(struct letter *l);
 
 /* Once is enough. */

@@ -55,18 +55,30 @@ static void end(struct trace *t, struct buf *line)
 	buf_release(line);
 }
 
+static void add_header(struct buf *line, const char *name, const char *between, const char *value)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "%s%s%s", name, between, value);
+	if (line->p[line->n - 1] != '[')
+		buf_addc(line, ',');
+	json_add_str(line, buf_span(&b));
+	line->oom |= b.oom;
+	buf_release(&b);
+}
+
 static void add_headers(const struct http_request *rq, struct buf *line)
 {
 	buf_adds(line, ",\"headers\":[");
-	for (const char *const *h = rq->headers; h && *h; h++) {
-		if (h != rq->headers)
-			buf_addc(line, ',');
-		json_add_str(line, span_str(*h));
-	}
-	if (rq->secret_header && rq->secret) {
-		buf_adds(line, rq->headers && *rq->headers ? ",\"" : "\"");
-		buf_addf(line, "%s***\"", rq->secret_header);
-	}
+	for (const char *const *h = rq->headers; h && *h; h++)
+		if (!http_is_replaced(rq, *h))
+			add_header(line, *h, "", "");
+	if (rq->secret_header && rq->secret && !http_is_replaced(rq, rq->secret_header))
+		add_header(line, rq->secret_header, "", "***");
+	for (size_t i = 0; i < rq->nmore; i++)
+		if (*rq->more[i].value)
+			add_header(line, rq->more[i].name, ": ",
+			           config_header_is_secret(rq->more[i].name) ? "***" : rq->more[i].value);
 	buf_addc(line, ']');
 }
 
@@ -81,7 +93,7 @@ void trace_request(struct trace *t, const struct http_request *rq, const struct 
 	t->key = key;
 	begin(t, &line, "request");
 	buf_addf(&line, ",\"attempt\":%d,\"method\":\"%s\"", attempt + 1, rq->body.p ? "POST" : "GET");
-	add_text(t, &line, "url", span_str(rq->url));
+	add_text(t, &line, "url", span_str(rq->shown_url));
 	add_headers(rq, &line);
 	if (rq->body.p) {
 		buf_adds(&line, ",\"body\":"); /* an adapter's JSON: as it is */

@@ -45,12 +45,12 @@ static bool is_from(struct json_object *v, int64_t min, int64_t max)
 	       json_object_get_int64(v) <= max;
 }
 
-/* http:// or https://, a host with a number for its port, and a path. */
+/* http:// or https://, a host with a number for its port, a path and a query. */
 static bool is_url(struct json_object *v)
 {
 	const char *s = json_object_get_string(v), *host, *end, *colon;
 
-	if (!is_text(v) || strpbrk(s, " \\\x7f?#"))
+	if (!is_text(v) || strpbrk(s, " \\\x7f#"))
 		return false;
 	for (const char *p = s; *p; p++)
 		if ((unsigned char)*p < ' ')
@@ -58,7 +58,7 @@ static bool is_url(struct json_object *v)
 	host = strncasecmp(s, "http://", 7) == 0 ? s + 7 : strncasecmp(s, "https://", 8) == 0 ? s + 8 : NULL;
 	if (!host)
 		return false;
-	end = host + strcspn(host, "/");
+	end = host + strcspn(host, "/?");
 	if (end == host || *host == ':' || memchr(host, '@', (size_t)(end - host)))
 		return false;
 	if (*host == '[' && !(host = memchr(host, ']', (size_t)(end - host))))
@@ -89,6 +89,36 @@ static bool is_command(struct json_object *v)
 	return n && *json_object_get_string(json_object_array_get_idx(v, 0));
 }
 
+/* Visible ASCII, blanks and tabs; and what a token is made of, but not the name of what frames. */
+static bool are_headers(struct json_object *v)
+{
+	if (!json_object_is_type(v, json_type_object))
+		return false;
+	json_object_object_foreach(v, name, value) {
+		size_t n = strlen(name);
+		char lower[201];
+
+		if (!n || n > 200)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if (name[i] <= ' ' || name[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", name[i]))
+				return false;
+		for (size_t i = 0; i <= n; i++)
+			lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 32) : name[i];
+		if (is_one_of(lower, "accept-encoding connection content-encoding content-length content-type expect "
+		              "te trailer transfer-encoding upgrade"))
+			return false;
+		if (!value)
+			continue;
+		if (!is_text(value))
+			return false;
+		for (const char *p = json_object_get_string(value); *p; p++)
+			if (*p != '\t' && (*p < ' ' || *p >= 0x7f))
+				return false;
+	}
+	return true;
+}
+
 /* A key that several objects have means the same in each. */
 static bool is_good(const char *key, struct json_object *v)
 {
@@ -103,6 +133,7 @@ static bool is_good(const char *key, struct json_object *v)
 	if (is_one_of(key, "options providers aliases"))
 		return json_object_is_type(v, json_type_object);
 	return strcmp(key, "baseUrl") == 0         ? is_url(v)
+	       : strcmp(key, "headers") == 0       ? are_headers(v)
 	       : strcmp(key, "context") == 0       ? is_from(v, CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX)
 	       : strcmp(key, "retries") == 0       ? is_from(v, 0, 100)
 	       : strcmp(key, "apiKeyEnv") == 0     ? is_variable(v)
@@ -127,7 +158,8 @@ static bool is_good_provider(const char *name, struct json_object *v)
 		    (i == 0 || !strchr("._-", name[i])))
 			return false;
 	return n && n <= 64 && json_object_is_type(v, json_type_object) &&
-	       are_good(v, "type baseUrl model apiKeyEnv apiKeyFile apiKeyCommand allowHttp context options") &&
+	       are_good(v, "type baseUrl model apiKeyEnv apiKeyFile apiKeyCommand allowHttp context options "
+	                "headers") &&
 	       !(json_member(v, "apiKeyFile") && json_member(v, "apiKeyCommand"));
 }
 

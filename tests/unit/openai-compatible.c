@@ -406,7 +406,7 @@ static void test_models(void)
 		  "\"max_model_len\":\"x\",\"name\":[]}]}", "a||0\n", "", NULL },
 		{ "one that is enough", "{\"data\":[{\"id\":\"last\"},{\"id\":\"b\"}]}", "last||0\n", "", "enough" },
 		{ "no list", "{\"data\":{}}", "", "", "no list of models" }, { "nothing", "{}", "", "", "no list of models" },
-		{ "an array", "[]", "", "", "no list of models" }, { "a torn one", "{\"data\":[", "", "", "no list of models" },
+		{ "an array", "[{\"id\":\"a\",\"context_length\":9}]", "a||9\n", "", NULL }, { "a torn one", "{\"data\":[", "", "", "no list of models" },
 		{ "an empty one", "", "", "", "no list of models" },
 	};
 

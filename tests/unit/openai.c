@@ -458,7 +458,7 @@ static void test_models(void)
 		  "enough" },
 		{ "no list", "{\"data\":{}}", "", "", "no list of models" },
 		{ "nothing", "{}", "", "", "no list of models" },
-		{ "an array", "[]", "", "", "no list of models" },
+		{ "an array", "[{\"id\":\"a\"}]", "a||0\n", "", NULL },
 		{ "a torn one", "{\"data\":[", "", "", "no list of models" },
 		{ "an empty one", "", "", "", "no list of models" },
 	};
