@@ -312,9 +312,9 @@ broken() {
 	ln -s "$PWD/outside" "$MC_SESSIONS_DIR/s/artifacts"
 	trapped 'refused, because it is a symbolic link'
 	echo x >"$MC_SESSIONS_DIR/s/artifacts"
-	trapped 'it is no folder'
+	trapped 'it is not a folder'
 	mkfifo "$MC_SESSIONS_DIR/s/artifacts"
-	trapped 'it is no folder'
+	trapped 'it is not a folder'
 	mkdir -m 0777 "$MC_SESSIONS_DIR/s/artifacts"
 	trapped 'refused, because others may write to it'
 	mkdir -p "$(artifact s cat.png)"

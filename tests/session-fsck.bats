@@ -667,6 +667,38 @@ outside_kept() { diff -r beyond beyond.before; }
 	ls -i turn index lock | cmp inodes -
 }
 
+@test "link: a file that has another name elsewhere keeps its mode" {
+	local file
+	three
+	mkdir "$MC_SESSIONS_DIR/b/artifacts"
+	partial b 9
+	for file in index.jsonl index.lock a/history.jsonl b/turn.partial b/artifacts/x c/note; do
+		echo text >>"$MC_SESSIONS_DIR/$file"
+		ln "$MC_SESSIONS_DIR/$file" "outside.${file//\//.}"
+		chmod 0664 "$MC_SESSIONS_DIR/$file"
+	done
+	repair
+	same 'other modes' '' "$(find outside.* ! -perm 664)"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "owner: root gives away nothing of its own that a user put into the store" {
+	((EUID == 0)) || skip 'only root can give files away'
+	three
+	echo garbage >>"$(history a)"
+	echo secret >>"$(history b)"
+	cp "$(history b)" "$MC_SESSIONS_DIR/b/artifact"
+	mkdir "$MC_SESSIONS_DIR/.quarantine"
+	echo secret >"$MC_SESSIONS_DIR/.quarantine/old"
+	chown -R 12345 "$MC_SESSIONS_DIR"
+	chown -R 0 "$MC_SESSIONS_DIR/.quarantine" "$(history b)"
+	ln "$(history b)" "$MC_SESSIONS_DIR/second"
+	repair
+	same 'what root wrote and had' '' "$(find "$MC_SESSIONS_DIR" -user 12345 -exec grep -l secret {} + | grep -v /b/artifact)"
+	same 'the repaired history of the user' 12345 "$(stat -c %u "$(history a)")"
+}
+
 @test "link: links among the artifacts, however deep" {
 	three
 	mkdir -p "$MC_SESSIONS_DIR/a/artifacts/deep/deeper"

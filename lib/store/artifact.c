@@ -75,23 +75,6 @@ int artifact_get(int dir, const char *name, struct buf *b, struct err *e)
 
 /* ---- writing ---- */
 
-static int open_artifacts(int dir, struct err *e)
-{
-	bool made = mkdirat(dir, ARTIFACTS_DIR, 0700) == 0;
-	int fd;
-
-	if (!made && errno != EEXIST)
-		return err_sys(e, errno, "cannot create it");
-	fd = place_folder(dir, ARTIFACTS_DIR, e);
-	if (fd >= 0 && made)
-		place_give(fd, dir);
-	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
-		err_clear(e);
-		return err_set(e, ERR_FAILED, "it is no folder");
-	}
-	return fd;
-}
-
 static bool is_there(int folder, const char *name)
 {
 	struct err ignored = ERR_INIT;
@@ -136,7 +119,7 @@ static int sync_names(int dir, int folder, struct err *e)
 
 int artifact_put(int dir, const char *name, struct span bytes, struct err *e)
 {
-	int folder = open_artifacts(dir, e), r;
+	int folder = place_make_folder(dir, ARTIFACTS_DIR, e), r;
 
 	if (folder < 0)
 		return err_prefix(e, "'" ARTIFACTS_DIR "'");

@@ -158,6 +158,8 @@ static int open_history(struct subject *s, struct err *e)
 			return err_set(e, ERR_FAILED, "%s", strerror(errno));
 		if (fstat(s->x.fd, &st) < 0 || !S_ISREG(st.st_mode))
 			return err_set(e, ERR_FAILED, "it is no regular file");
+		if (!is_trusted(s, HISTORY_FILE, &st))
+			return err_set(e, ERR_FAILED, "it belongs to user %ld", (long)st.st_uid);
 		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
 		if (!s->locked && busy.kind != ERR_BUSY)
 			return err_set(e, busy.kind, "%s", busy.msg);
@@ -175,7 +177,7 @@ static int open_history(struct subject *s, struct err *e)
 
 static int copy_out(struct subject *s, struct outcome *o)
 {
-	int fd = quarantine_create(s->x.store, s->x.id, HISTORY_FILE, o->place, &o->why);
+	int fd = quarantine_create(s->x.store, s->x.id, HISTORY_FILE, s->x.fd, o->place, &o->why);
 	int bad = fd < 0;
 
 	for (size_t i = 0; !bad && i < s->scan.nbad; i++) {
@@ -222,7 +224,7 @@ static int replace(struct subject *s, struct span head, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
-	place_give(fd, s->x.dir);
+	place_give(fd, s->x.fd);
 	if (lock_take(fd, &now, e) < 0 || io_write(fd, head.p, head.n) < 0 || copy_rest(s, fd) < 0 ||
 	    io_sync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
 		err_sys(e, errno, "cannot write a new history");

@@ -72,19 +72,17 @@ void check_unreadable(struct check *c, const struct spot *at, const char *why)
 
 /* ---- one file or folder ---- */
 
-static void check_mode(struct check *c, int dir, const struct spot *at, mode_t mode, mode_t want)
+static void check_mode(struct check *c, int dir, const struct spot *at, const struct stat *st,
+                       mode_t want)
 {
 	struct outcome o = OUTCOME_NONE;
 
-	if ((mode & 07777) == want)
+	if ((st->st_mode & 07777) == want)
 		return;
-	if (c->repair) {
-		int r = fchmodat(dir, at->name, want, 0);
-
-		outcome_set(&o, r < 0 ? err_sys(&o.why, errno, "cannot change it") : 0);
-	}
+	if (c->repair)
+		outcome_set(&o, place_set_mode(dir, at->name, st, want, &o.why));
 	check_tell(c, FINDING_MODE, at, &o, "its mode is %04o; it should be %04o",
-	           (unsigned)(mode & 07777), (unsigned)want);
+	           (unsigned)(st->st_mode & 07777), (unsigned)want);
 }
 
 bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st)
@@ -118,7 +116,9 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 	case PLACE_WRITABLE:
 		break;
 	}
-	check_mode(c, dir, at, st->st_mode, folder ? 0700 : 0600);
+	/* The other name's owner decides on its mode; callers do away with the second name. */
+	if (folder || st->st_nlink == 1)
+		check_mode(c, dir, at, st, folder ? 0700 : 0600);
 	return true;
 }
 
@@ -217,7 +217,7 @@ static int check_top(struct check *c, const struct names *names, struct err *e)
 
 	if (fstat(c->store->fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine '%s'", c->store->dir);
-	check_mode(c, c->store->fd, &at, st.st_mode, 0700);
+	check_mode(c, c->store->fd, &at, &st, 0700);
 	for (size_t i = 0; i < names->n; i++)
 		if (strcmp(names->v[i], INDEX_FILE) == 0 || strcmp(names->v[i], INDEX_LOCK) == 0)
 			check_own_file(c, names->v[i]);

@@ -16,13 +16,33 @@
 
 #include "base/err.h"
 
-/* Opens file `name` of folder `dir`, close-on-exec; with O_CREAT its mode is 0600. */
+/*
+ * Opens file `name` of folder `dir`, close-on-exec. With O_CREAT a missing one is made with
+ * mode 0600, unless the file system keeps no modes: then nothing is made.
+ */
 int place_file(int dir, const char *name, int flags, struct err *e);
 /* Opens folder `name` of folder `dir`. ERR_NOT_FOUND also when it is a plain file. */
 int place_folder(int dir, const char *name, struct err *e);
 
-/* What root makes in a folder of somebody else's is that one's. For files just made. */
-void place_give(int fd, int dir);
+/* Opens folder `name` of folder `dir`; a missing one is made with mode 0700, as place_file()
+ * makes a file. */
+int place_make_folder(int dir, const char *name, struct err *e);
+
+/*
+ * What root makes for another user belongs to that user: gives `fd` the owner of `like`, the
+ * folder that it is in, or the file that it is a copy of. Only what is empty and has one
+ * name is given away, and so nothing that somebody put in the place of what was made.
+ */
+void place_give(int fd, int like);
+
+/*
+ * Gives `name` in `dir` the mode `want`, if it is still what `seen` describes. Links are not
+ * followed, and nothing is changed that has a second name. When this returns 0 the mode was
+ * seen to be right.
+ */
+int place_set_mode(int dir, const char *name, const struct stat *seen, mode_t want, struct err *e);
+/* Fails where what was made with a private mode, and is open as `fd`, can be written by others. */
+int place_keeps_modes(int fd, struct err *e);
 
 enum place_fault {
 	PLACE_FINE,

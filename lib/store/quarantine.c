@@ -14,22 +14,17 @@
  * case: whoever made it may have been killed before that. */
 static int open_quarantine(const struct store *s, struct err *e)
 {
-	struct stat st;
+	struct stat st, above;
 	int fd;
 
-	if (mkdirat(s->fd, QUARANTINE_DIR, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "cannot create '" QUARANTINE_DIR "'");
-	if (fstatat(s->fd, QUARANTINE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    place_judge(&st, true, geteuid()) == PLACE_WRITABLE)
-		fchmodat(s->fd, QUARANTINE_DIR, 0700, 0);
-	fd = place_folder(s->fd, QUARANTINE_DIR, e);
-	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
-		err_clear(e);
-		return err_set(e, ERR_FAILED, "'" QUARANTINE_DIR "' is no folder");
-	}
+	/* One that others may write to is closed to them first. */
+	if (fstatat(s->fd, QUARANTINE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 && fstat(s->fd, &above) == 0 &&
+	    place_judge(&st, true, above.st_uid) == PLACE_WRITABLE &&
+	    place_set_mode(s->fd, QUARANTINE_DIR, &st, 0700, e) < 0)
+		return err_prefix(e, "'" QUARANTINE_DIR "'");
+	fd = place_make_folder(s->fd, QUARANTINE_DIR, e);
 	if (fd < 0)
 		return err_prefix(e, "'" QUARANTINE_DIR "'");
-	place_give(fd, s->fd);
 	if (io_sync_folder(s->fd) < 0) {
 		close(fd);
 		return err_sys(e, errno, "cannot keep '" QUARANTINE_DIR "'");
@@ -76,7 +71,7 @@ int quarantine_move(const struct store *s, int dir, const char *folder, const ch
 	return r;
 }
 
-int quarantine_create(const struct store *s, const char *folder, const char *name,
+int quarantine_create(const struct store *s, const char *folder, const char *name, int from,
                       char place[QUARANTINE_PATH], struct err *e)
 {
 	int q = open_quarantine(s, e), fd = -1;
@@ -88,7 +83,7 @@ int quarantine_create(const struct store *s, const char *folder, const char *nam
 		if (fd < 0)
 			err_sys(e, errno, "cannot create '%s'", place);
 		else
-			place_give(fd, q);
+			place_give(fd, from);
 	}
 	close(q);
 	return fd;

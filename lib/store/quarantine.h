@@ -17,9 +17,9 @@
 int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
                     char place[QUARANTINE_PATH], struct err *e);
 
-/* Creates a file for bytes that come from `name`; returns a descriptor. It is kept by
- * quarantine_sync(), which closes it. */
-int quarantine_create(const struct store *s, const char *folder, const char *name,
+/* Creates a file for bytes of `name`, which is open as `from` and whose owner it gets; returns
+ * a descriptor. It is kept by quarantine_sync(), which closes it. */
+int quarantine_create(const struct store *s, const char *folder, const char *name, int from,
                       char place[QUARANTINE_PATH], struct err *e);
 int quarantine_sync(const struct store *s, int fd, struct err *e);
 

@@ -42,14 +42,8 @@ static void discard(const struct store *s, const char *temp)
 
 static int build(const struct store *s, const char *temp, struct span record, struct err *e)
 {
-	int dir, fd;
-
-	if (mkdirat(s->fd, temp, 0700) < 0)
-		return err_sys(e, errno, "cannot create a session in '%s'", s->dir);
-	dir = openat(s->fd, temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir >= 0)
-		place_give(dir, s->fd);
-	fd = dir < 0 ? err_sys(e, errno, "cannot open the new session") : write_head(dir, record, e);
+	int dir = place_make_folder(s->fd, temp, e);
+	int fd = dir < 0 ? -1 : write_head(dir, record, e);
 	if (dir >= 0)
 		close(dir);
 	if (fd < 0) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "store/place.h"
 
 /* So that the names in it survive a power cut. A folder that we may not read is not one that
  * we made. */
@@ -45,12 +46,13 @@ static int sync_above(char *path, struct err *e)
 	return r;
 }
 
-/* mkdir -p, mode 0700 for each directory made. */
-static int make_dirs(const char *dir, struct err *e)
+/* mkdir -p, mode 0700 for each directory made. *made: the length of the first of these. */
+static int make_dirs(const char *dir, size_t *made, struct err *e)
 {
 	char path[PATH_MAX];
 	size_t n = strlen(dir);
 
+	*made = 0;
 	if (n >= sizeof(path))
 		return err_sys(e, ENAMETOOLONG, "cannot create '%s'", dir);
 	memcpy(path, dir, n + 1);
@@ -60,7 +62,9 @@ static int make_dirs(const char *dir, struct err *e)
 		if (c != '/' && c != '\0')
 			continue;
 		*p = '\0';
-		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		if (mkdir(path, 0700) == 0)
+			*made = *made ? *made : (size_t)(p - path);
+		else if (errno != EEXIST)
 			return err_sys(e, errno, "cannot create '%s'", path);
 		/* Of one that is there, too: its maker may have been killed before this. */
 		if (sync_above(path, e) < 0)
@@ -68,6 +72,24 @@ static int make_dirs(const char *dir, struct err *e)
 		*p = c;
 		if (c == '\0')
 			return 0;
+	}
+}
+
+/* Takes away what make_dirs() made, from the end of the path on. */
+static void remove_dirs(const char *dir, size_t made)
+{
+	char path[PATH_MAX];
+	size_t n = strlen(dir);
+
+	memcpy(path, dir, n);
+	while (made && n >= made) {
+		while (n > 1 && path[n - 1] == '/')
+			n--;
+		path[n] = '\0';
+		if (rmdir(path) < 0)
+			return;
+		while (n && path[n - 1] != '/')
+			n--;
 	}
 }
 
@@ -90,29 +112,35 @@ static int open_dir(const char *dir)
 	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+void store_close(struct store *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
 int store_open(struct store *s, const char *dir, bool create, struct err *e)
 {
 	struct stat st;
+	size_t made;
 
 	s->dir = dir;
 	s->fd = open_dir(dir);
 	if (s->fd < 0 && errno == ENOENT && (lstat(dir, &st) < 0 && errno == ENOENT)) {
 		if (!create)
 			return 0;
-		if (make_dirs(dir, e) < 0)
+		if (make_dirs(dir, &made, e) < 0)
 			return -1;
 		s->fd = open_dir(dir);
+		if (s->fd >= 0 && made && place_keeps_modes(s->fd, e) < 0) {
+			store_close(s);
+			remove_dirs(dir, made);
+			return err_prefix(e, "cannot keep sessions in '%s'", dir);
+		}
 	} else if (s->fd < 0 && errno == ENOENT) { /* another process has just made it; or a link */
 		s->fd = open_dir(dir);
 	}
 	return s->fd < 0 ? open_error(dir, e) : 0;
-}
-
-void store_close(struct store *s)
-{
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = -1;
 }
 
 void store_share(const struct store *s)

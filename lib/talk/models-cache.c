@@ -198,13 +198,7 @@ static int open_folder(const struct endpoint *ep, bool make)
 	above = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (above < 0)
 		return -1;
-	if (make && mkdirat(above, FOLDER, 0700) == 0) {
-		fd = openat(above, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0)
-			place_give(fd, above);
-	} else {
-		fd = place_folder(above, FOLDER, &ignored);
-	}
+	fd = make ? place_make_folder(above, FOLDER, &ignored) : place_folder(above, FOLDER, &ignored);
 	close(above);
 	return fd;
 }

@@ -7,6 +7,7 @@
 load ../helper
 load ../craft
 
+
 setup() {
 	fresh
 	umask 077
@@ -66,4 +67,73 @@ lacking() {
 	assert_status 1
 	assert_out_empty
 	assert_err_has 'Input/output error'
+}
+
+# File systems without permissions
+
+@test "modes: where all is 0777 nothing is made or sent, and the message says what helps" {
+	local tool
+	server_start '{"responses": []}'
+	mkdir -m 0777 empty
+	for dir in new/sessions empty; do
+		for tool in 'mc-session-new -p echo' 'mc-chat --no-stdin hello' 'mc-chat --no-stdin -n -s a hello'; do
+			# shellcheck disable=SC2086
+			MC_SESSIONS_DIR=$PWD/$dir run_split lacking FS_MODES=open $tool
+			assert_status 1
+			assert_out_empty
+			assert_err_has "'$PWD/$dir'"
+			assert_err_has 'set MC_SESSIONS_DIR'
+			same 'lines of the message' 1 "$(wc -l <err)"
+			[[ $err != *chmod* ]] || differs 'no advice that cannot help' chmod
+			[[ ! -e new ]]
+			same 'what was made' '' "$(ls -A empty)"
+		done
+	done
+	MC_SESSIONS_DIR=$PWD/empty run_split lacking FS_MODES=open mc-session-ls
+	assert_err_has 'set MC_SESSIONS_DIR'
+	same 'what was made' '' "$(ls -A empty)"
+	same requests '' "$(cat "$SERVER_LOG" 2>/dev/null)"
+}
+
+@test "modes: a store that was moved to such a place is refused, with what helps there" {
+	say a one
+	chmod -R 0777 "$MC_SESSIONS_DIR"
+	for tool in 'mc-session-cat a' 'mc-chat --no-stdin -s a hello' 'mc-session-rm -f a'; do
+		# shellcheck disable=SC2086
+		run_split lacking FS_MODES=open $tool
+		assert_status 1
+		assert_err_has 'MC_SESSIONS_DIR'
+	done
+}
+
+@test "modes: fsck calls a mode repaired only when it is" {
+	say a one
+	mkdir -m 0777 "$MC_SESSIONS_DIR/.quarantine"
+	echo art >"$MC_SESSIONS_DIR/a/note"
+	chmod 0777 "$MC_SESSIONS_DIR" "$MC_SESSIONS_DIR/a" "$(history a)" "$MC_SESSIONS_DIR/a/note" \
+		"$MC_SESSIONS_DIR/index.jsonl" "$MC_SESSIONS_DIR/index.lock"
+	run_split lacking FS_MODES=ignore mc-session-fsck -r --json
+	assert_status 1
+	assert_err_has 'could not be repaired'
+	jq -es '[.[] | select(.kind == "mode")] | length == 6
+		and all(.[]; .repair == "impossible" and (.message | contains("does not store permissions")))' out
+	# Where they are stored, the same repair works.
+	run_split mc-session-fsck -r --json
+	jq -es '[.[] | select(.kind == "mode")] | length == 6 and all(.[]; .repair == "done")' out
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "modes: on a file system that is mounted so, nothing is left behind" {
+	((EUID == 0)) && command -v bindfs >/dev/null || skip 'needs root and bindfs'
+	mkdir source mounted
+	# shellcheck disable=SC2016
+	unshare -m bash -c 'bindfs -p 0777 --chmod-ignore source mounted || exit 9
+		MC_SESSIONS_DIR=$PWD/mounted/sessions mc-chat --no-stdin -p echo hello >chat.out 2>chat.err
+		echo $? >status
+		umount mounted' 2>/dev/null || skip 'mounting is not allowed here'
+	same status 1 "$(<status)"
+	same output '' "$(<chat.out)"
+	grep -q 'set MC_SESSIONS_DIR' chat.err
+	same 'what was made' '' "$(ls -A source)"
 }

@@ -184,7 +184,7 @@ static void test_hostile_folder(void)
 	temp_write(ARTIFACTS_DIR, span_str("x"));
 	err_clear(&e);
 	is_int(artifact_put(dir, name, span_str("hello"), &e), -1, "a file in the folder's place");
-	is_err(&e, ERR_FAILED, "'artifacts': it is no folder", "says so");
+	is_err(&e, ERR_FAILED, "'artifacts': it is not a folder", "says so");
 	get_fails(ERR_NOT_FOUND, "it is missing");
 	empty();
 	mkdir(ARTIFACTS_DIR, 0700);
