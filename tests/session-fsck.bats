@@ -689,10 +689,8 @@ outside_kept() { diff -r beyond beyond.before; }
 	echo garbage >>"$(history a)"
 	echo secret >>"$(history b)"
 	cp "$(history b)" "$MC_SESSIONS_DIR/b/artifact"
-	mkdir "$MC_SESSIONS_DIR/.quarantine"
-	echo secret >"$MC_SESSIONS_DIR/.quarantine/old"
 	chown -R 12345 "$MC_SESSIONS_DIR"
-	chown -R 0 "$MC_SESSIONS_DIR/.quarantine" "$(history b)"
+	chown 0 "$(history b)"
 	ln "$(history b)" "$MC_SESSIONS_DIR/second"
 	repair
 	same 'what root wrote and had' '' "$(find "$MC_SESSIONS_DIR" -user 12345 -exec grep -l secret {} + | grep -v /b/artifact)"

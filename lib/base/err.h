@@ -24,6 +24,7 @@ enum err_kind {
 	ERR_UNSTORED,    /* a reply arrived and could not be stored */
 	ERR_BUSY,        /* another process holds the session */
 	ERR_INTERRUPTED, /* the user stopped it */
+	ERR_NO_LOCKS,    /* the file system has no locks, so that nothing can be written safely */
 	ERR_DAMAGED,     /* a text or file that is not what it should be */
 	ERR_VERSION,     /* a file of a format that this mcbox does not know */
 };

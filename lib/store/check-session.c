@@ -161,7 +161,7 @@ static int open_history(struct subject *s, struct err *e)
 		if (!is_trusted(s, HISTORY_FILE, &st))
 			return err_set(e, ERR_FAILED, "it belongs to user %ld", (long)st.st_uid);
 		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
-		if (!s->locked && busy.kind != ERR_BUSY)
+		if (!s->locked && busy.kind != ERR_BUSY && (s->c->repair || busy.kind != ERR_NO_LOCKS))
 			return err_set(e, busy.kind, "%s", busy.msg);
 		there = s->locked ? session_is_there(&s->x, e) : 1;
 		if (there)

@@ -226,6 +226,19 @@ static int check_top(struct check *c, const struct names *names, struct err *e)
 	return check_leftovers(c, names, e);
 }
 
+/* Nothing is repaired where no lock keeps others from writing at the same time. */
+static int need_locks(struct check *c, struct err *e)
+{
+	const struct lock_wait at_once = { .no_wait = true, .shared = true, .stop_fd = -1 };
+	struct err why = ERR_INIT;
+
+	if (!c->repair)
+		return 0;
+	if (lock_take(c->store->fd, &at_once, &why) == 0)
+		store_unshare(c->store);
+	return why.kind == ERR_NO_LOCKS ? err_set(e, why.kind, "'%s': %s", c->store->dir, why.msg) : 0;
+}
+
 int check_store(struct check *c, struct err *e)
 {
 	struct names names;
@@ -233,6 +246,8 @@ int check_store(struct check *c, struct err *e)
 
 	if (c->store->fd < 0)
 		return 0;
+	if (need_locks(c, e) < 0)
+		return -1;
 	if (names_read(&names, c->store->fd, e) < 0)
 		return err_prefix(e, "'%s'", c->store->dir);
 	r = check_top(c, &names, e);
@@ -250,5 +265,7 @@ int check_store(struct check *c, struct err *e)
 
 int check_session(struct check *c, const char *id, struct err *e)
 {
+	if (need_locks(c, e) < 0)
+		return -1;
 	return check_folder(c, id, false, e) < 0 ? -1 : check_index_orphan(c, id, e);
 }

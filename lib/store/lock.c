@@ -52,6 +52,17 @@ static bool pause_or_stop(const struct lock_wait *w, int ms)
 	return meanwhile_poll(w->meanwhile, &p, 1, ms) > 0;
 }
 
+/* ENOLCK: NFS, where the lock service does not run. */
+static int lock_failed(const struct lock_wait *w, int why, struct err *e)
+{
+	if (why != ENOSYS && why != ENOLCK && why != ENOTSUP)
+		return err_sys(e, why, "cannot lock it");
+	return err_set(e, ERR_NO_LOCKS,
+	               "the file system has no locks, which keep others from writing at the same time "
+	               "(%s): set %s to a directory on another file system", strerror(why),
+	               w->setting ? w->setting : "MC_SESSIONS_DIR");
+}
+
 int lock_take(int fd, const struct lock_wait *w, struct err *e)
 {
 	int64_t start = clock_steady_ms();
@@ -64,7 +75,7 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 		if (flock(fd, how) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(e, errno, "cannot lock");
+			return lock_failed(w, errno, e);
 		if (w->no_wait && errno == EWOULDBLOCK)
 			return err_set(e, ERR_BUSY, "busy");
 		if (!told && clock_steady_ms() - start >= QUIET_MS) {

@@ -17,12 +17,16 @@ struct lock_wait {
 	bool shared;  /* only to keep writers away: others may share it */
 	int stop_fd;  /* becomes readable when the user wants to stop waiting; or -1 */
 	struct meanwhile *meanwhile; /* or NULL */
+	/* The variable that moves the file to another file system, for the message where this one
+	 * has no locks; NULL: MC_SESSIONS_DIR. */
+	const char *setting;
 	/* Called once when the wait has become noticeable. `holder` is not positive when unknown. */
 	void (*waiting)(void *ctx, pid_t holder);
 	void *ctx;
 };
 
-/* Takes the lock on `fd`, which excludes all others, if not `shared`. ERR_BUSY, ERR_INTERRUPTED or ERR_FAILED. */
+/* Takes the lock on `fd`, which excludes all others, if not `shared`. ERR_BUSY, ERR_INTERRUPTED,
+ * ERR_NO_LOCKS or ERR_FAILED. */
 int lock_take(int fd, const struct lock_wait *w, struct err *e);
 
 /* The process that holds a lock on this file; 0 when nobody does; -1 when that cannot

@@ -268,7 +268,9 @@ int typed_read(struct typed *t, int (*each)(void *ctx, struct span text, struct 
 
 static int take_lock(int fd, struct err *e)
 {
-	static const struct lock_wait at_once = { .no_wait = true, .stop_fd = -1 };
+	static const struct lock_wait at_once = {
+		.no_wait = true, .stop_fd = -1, .setting = "XDG_STATE_HOME",
+	};
 
 	for (int i = 0; lock_take(fd, &at_once, e) < 0; i++) {
 		if (e->kind != ERR_BUSY || i == PATIENCE)

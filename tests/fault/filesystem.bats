@@ -137,3 +137,53 @@ lacking() {
 	grep -q 'set MC_SESSIONS_DIR' chat.err
 	same 'what was made' '' "$(ls -A source)"
 }
+
+# File systems without locks
+
+@test "locks: without them nothing is written, and the message says what helps" {
+	local error tool
+	say a one
+	cp "$(history a)" before
+	for error in ENOSYS ENOLCK EOPNOTSUPP; do
+		for tool in 'mc-session-new -p echo -i b' 'mc-chat --no-stdin -p echo -n -s b two' 'mc-chat --no-stdin -s a two' \
+			'mc-session-rm -f a' 'mc-session-fsck -r' 'mc-session-fsck -r a'; do
+			# shellcheck disable=SC2086
+			run_split lacking FS_LOCKS=$error $tool
+			assert_status 1
+			assert_out_empty
+			assert_err_has 'no locks'
+			assert_err_has 'set MC_SESSIONS_DIR'
+			same 'sessions' a "$(cd "$MC_SESSIONS_DIR" && ls -d -- [a-h]* .[a-z]* 2>/dev/null)"
+		done
+	done
+	cmp before "$(history a)"
+	MC_SESSIONS_DIR=$PWD/new run_split lacking FS_LOCKS=ENOSYS mc-chat --no-stdin -p echo two
+	assert_status 1
+	assert_err_has 'set MC_SESSIONS_DIR'
+	run_split lacking FS_LOCKS=ENOSYS mc-chat --no-stdin --no-save -p echo two
+	assert_status 0
+	assert_out two
+}
+
+@test "locks: reading needs none" {
+	say a one
+	printf '%s\nhalf' "$(exchange 9 | jq -c '{type, id, timestamp, query, model}')" >"$MC_SESSIONS_DIR/a/turn.partial"
+	run_split lacking FS_LOCKS=ENOSYS mc-session-ls -q
+	assert_status 0
+	assert_out a
+	assert_err_empty
+	run_split lacking FS_LOCKS=ENOSYS mc-session-cat a
+	assert_out_has '> one'
+	rm "$MC_SESSIONS_DIR/a/turn.partial"
+	run_split lacking FS_LOCKS=ENOSYS mc-session-cat a
+	assert_status 0
+	assert_err_empty
+	run_split lacking FS_LOCKS=ENOSYS mc-session-fsck
+	assert_status 0
+	assert_out_empty
+	echo garbage >>"$(history a)"
+	run_split lacking FS_LOCKS=ENOSYS mc-session-fsck
+	assert_status 1
+	assert_out_has 'a/history.jsonl:3: '
+	refute_out_has 'no locks'
+}

@@ -85,7 +85,7 @@ static void test_free(void)
 	close(other);
 	err_clear(&e);
 	is_int(lock_take(-1, &at_once, &e), -1, "no file");
-	is_err(&e, ERR_FAILED, "cannot lock: Bad file descriptor", "is another error");
+	is_err(&e, ERR_FAILED, "cannot lock it: Bad file descriptor", "is another error");
 }
 
 static void test_busy(void)
