@@ -13,14 +13,18 @@ static int nothing_there(struct err *e)
 	return err_set(e, ERR_USAGE, "there is no exchange in the conversation");
 }
 
-static int check_count(size_t n, size_t there, struct err *e)
+static int check_count(size_t n, const struct conversation *c, struct err *e)
 {
-	if (!there)
+	struct buf there = BUF_INIT;
+
+	if (!c->n)
 		return nothing_there(e);
-	if (n > there)
-		return err_set(e, ERR_USAGE, "there %s only %zu exchange%s in the conversation",
-		               there == 1 ? "is" : "are", there, there == 1 ? "" : "s");
-	return 0;
+	if (n <= c->n)
+		return 0;
+	add_exchanges(&there, c->n, count_incomplete(c));
+	err_set(e, ERR_USAGE, "there %s only %s in the conversation", c->n == 1 ? "is" : "are", there.p);
+	buf_release(&there);
+	return -1;
 }
 
 static void tell_undone(const struct chat *chat, const struct conversation *c, size_t n)
@@ -57,7 +61,7 @@ static int rewind_session(struct chat *chat, size_t n, struct err *e)
 		return -1;
 	r = session_load(&x, &c, e);
 	if (r == 0) {
-		r = check_last(chat, &c, e) < 0 || check_count(n, c.n, e) < 0 ? -1 : session_rewind(&x, &c, n, e);
+		r = check_last(chat, &c, e) < 0 || check_count(n, &c, e) < 0 ? -1 : session_rewind(&x, &c, n, e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);
@@ -78,7 +82,7 @@ static int undo(struct chat *chat, size_t n, struct err *e)
 {
 	struct chat_session *at = &chat->at;
 
-	if (check_count(n, at->so_far.n, e) < 0)
+	if (check_count(n, &at->so_far, e) < 0)
 		return -1;
 	if (!chat->no_save && rewind_session(chat, n, e) < 0)
 		return -1;

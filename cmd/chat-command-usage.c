@@ -55,11 +55,18 @@ static void add_load(struct buf *b, const struct load *l)
 		buf_adds(b, "not known; --context can say it");
 	buf_adds(b, "\nNext request: about ");
 	add_count(b, l->tokens);
-	buf_addf(b, " tokens,\n  with %zu exchange%s", l->counting, l->counting == 1 ? "" : "s");
-	if (l->summed)
-		buf_addf(b, ", the first %zu as a summary", l->summed);
-	if (l->left_out)
-		buf_addf(b, ", %zu left out", l->left_out);
+	buf_adds(b, " tokens,\n  with ");
+	add_exchanges(b, l->counting, l->incomplete.counting);
+	if (l->summed) {
+		buf_adds(b, ",\n  the first ");
+		add_number(b, l->summed, l->incomplete.summed);
+		buf_adds(b, " as a summary");
+	}
+	if (l->left_out) {
+		buf_adds(b, l->summed ? ", " : ",\n  ");
+		add_number(b, l->left_out, l->incomplete.left_out);
+		buf_adds(b, " left out");
+	}
 	buf_addc(b, '\n');
 }
 
@@ -76,7 +83,9 @@ static int add_all(struct buf *b, const struct chat *chat, struct err *e)
 		for (size_t i = 0; i < c->n; i++)
 			usage_add(&all, &c->turns[i].exchange.usage);
 	}
-	buf_addf(b, "Exchanges: %zu\n", c->n);
+	buf_adds(b, "Exchanges: ");
+	add_number(b, c->n, count_incomplete(c));
+	buf_addc(b, '\n');
 	if (c->n)
 		add_tokens(b, &all, &c->turns[c->n - 1].exchange.usage);
 	add_load(b, &l);
@@ -105,14 +114,16 @@ struct compacting {
 	struct buf model;
 };
 
-static void tell_begin(void *ctx, size_t n)
+static void tell_begin(void *ctx, size_t n, size_t incomplete)
 {
-	char line[120];
+	struct buf line = BUF_INIT;
 
 	(void)ctx;
-	snprintf(line, sizeof(line), "summing up the first %zu exchange%s; Ctrl-C gives it up", n,
-	         n == 1 ? "" : "s");
-	say(line);
+	buf_adds(&line, "summing up the first ");
+	add_exchanges(&line, n, incomplete);
+	buf_adds(&line, "; Ctrl-C gives it up");
+	say(line.p);
+	buf_release(&line);
 }
 
 static int prepare(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e)
@@ -141,11 +152,14 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 	const struct compacting *job = ctx;
 	struct buf line = BUF_INIT;
 
-	if (!k)
+	if (!k) {
 		buf_addf(&line, "there is nothing%s to sum up before the last %ld exchange%s",
 		         c->gist.json ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
-	else if (stored)
-		buf_addf(&line, "a summary stands for the first %zu of %zu exchanges from now on", k->n, c->n);
+	} else if (stored) {
+		buf_adds(&line, "a summary stands for the first ");
+		add_some_exchanges(&line, k->n, k->incomplete, c->n, count_incomplete(c));
+		buf_adds(&line, " from now on");
+	}
 	if (line.n)
 		say(line.p);
 	buf_release(&line);

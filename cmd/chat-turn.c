@@ -73,10 +73,10 @@ static void tell_started(void *ctx, const struct turn *t)
 	show_started(&chat->show, t, chat->at.how.endpoint.name);
 }
 
-static void tell_compacting(void *ctx, size_t n, const struct err *why)
+static void tell_compacting(void *ctx, size_t n, size_t incomplete, const struct err *why)
 {
 	(void)ctx;
-	show_compacting(n, why);
+	show_compacting(n, incomplete, why);
 }
 
 /* ---- while it runs ---- */

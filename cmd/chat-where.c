@@ -53,7 +53,7 @@ static int measure(const struct chat *chat, const char *model, struct load *l, s
 		ask.system = span_str("");
 	if (context_make(&cx, &ask, e) < 0)
 		return -1;
-	*l = (struct load){ ask.window, cx.tokens, cx.counting, cx.left_out, cx.summed };
+	*l = (struct load){ ask.window, cx.tokens, cx.counting, cx.left_out, cx.summed, cx.incomplete };
 	context_release(&cx);
 	return 0;
 }

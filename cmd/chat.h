@@ -128,6 +128,7 @@ void print_session(const struct chat *chat);
 struct load {
 	int64_t window, tokens; /* 0: not known */
 	size_t counting, left_out, summed; /* exchanges: see turn/context.h */
+	struct context_incomplete incomplete;
 };
 int chat_load(const struct chat *chat, struct load *l, struct err *e);
 /* Adds "12,345"; and how much that is of `window` tokens, as "12 % of 200,000 tokens". */

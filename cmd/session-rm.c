@@ -65,7 +65,8 @@ static bool confirmed(const struct store *s, const char *id)
 			bool cut;
 			struct span what = c.summary.title.p ? c.summary.title : c.summary.first_query;
 
-			buf_addf(&about, " (%zu exchange%s", c.n, c.n == 1 ? "" : "s");
+			buf_adds(&about, " (");
+			add_exchanges(&about, c.n, count_incomplete(&c));
 			if (what.p)
 				buf_adds(&about, ": ");
 			neutral_add_line(&about, utf8_head(what, 60, &cut));

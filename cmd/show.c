@@ -104,10 +104,13 @@ static void say_left_out(const struct show *s, const struct turn *t)
 {
 	struct buf line = BUF_INIT;
 
-	buf_addf(&line, "%zu of %zu exchanges %s left out to fit the window of %" PRId64 " tokens",
-	         t->left_out, t->counting, t->left_out == 1 ? "is" : "are", t->window.limit);
-	if (t->summed)
-		buf_addf(&line, ", and the first %zu go along as a summary", t->summed);
+	add_some_exchanges(&line, t->left_out, t->incomplete.left_out, t->counting, t->incomplete.counting);
+	buf_addf(&line, " %s left out to fit the window of %" PRId64 " tokens",
+	         t->left_out == 1 ? "is" : "are", t->window.limit);
+	if (t->summed) {
+		buf_adds(&line, ", and a summary stands for the first ");
+		add_number(&line, t->summed, t->incomplete.summed);
+	}
 	if (s->session)
 		buf_addf(&line, "; mc-session-compact %s would keep their gist", s->session);
 	say(line.p);
@@ -117,30 +120,34 @@ static void say_left_out(const struct show *s, const struct turn *t)
 /* A summary stays for many turns: once is enough. */
 static void tell_context(struct show *s, const struct turn *t)
 {
-	char line[100];
+	struct buf line = BUF_INIT;
 
 	if (t->left_out) {
 		say_left_out(s, t);
 	} else if (t->summed && !s->told_summary) {
-		if (t->summed < t->counting)
-			snprintf(line, sizeof(line), "the first %zu of %zu exchanges go along as a summary",
-			         t->summed, t->counting);
-		else
-			snprintf(line, sizeof(line), "all earlier exchanges go along as a summary");
-		say(line);
+		buf_adds(&line, "a summary stands for ");
+		if (t->summed < t->counting) {
+			buf_adds(&line, "the first ");
+			add_some_exchanges(&line, t->summed, t->incomplete.summed, t->counting, t->incomplete.counting);
+		} else {
+			buf_adds(&line, "all earlier exchanges");
+		}
+		say(line.p);
+		buf_release(&line);
 	}
 	s->told_summary = t->summed > 0;
 }
 
-void show_compacting(size_t n, const struct err *why)
+void show_compacting(size_t n, size_t incomplete, const struct err *why)
 {
 	struct buf line = BUF_INIT;
 
-	if (n)
-		buf_addf(&line, "the conversation has outgrown the window: summing up its first %zu exchange%s",
-		         n, n == 1 ? "" : "s");
-	else
+	if (n) {
+		buf_adds(&line, "the conversation has outgrown the window: summing up its first ");
+		add_exchanges(&line, n, incomplete);
+	} else {
 		buf_addf(&line, "the conversation could not be summed up: %s", why->msg);
+	}
 	say(line.p);
 	buf_release(&line);
 }

@@ -48,7 +48,7 @@ void show_came(struct show *s);
 /* Text that came faster than it could be drawn: as show_tick(). */
 int64_t show_late(struct show *s);
 /* The conversation is being summed up before it; see struct turn. */
-void show_compacting(size_t n, const struct err *why);
+void show_compacting(size_t n, size_t incomplete, const struct err *why);
 /* The turn is about to be sent. */
 void show_started(struct show *s, const struct turn *t, const char *provider);
 /* For struct talk; ctx is a struct show. */

@@ -309,6 +309,48 @@ int describe_session(struct session_head *head, const struct session_choice *giv
 	return 0;
 }
 
+/* ---- how many exchanges ---- */
+
+void add_exchanges(struct buf *b, size_t n, size_t incomplete)
+{
+	size_t complete = n - incomplete;
+
+	if (complete || !incomplete)
+		buf_addf(b, "%zu exchange%s", complete, complete == 1 ? "" : "s");
+	if (complete && incomplete)
+		buf_addf(b, " and %zu incomplete", incomplete);
+	else if (incomplete)
+		buf_addf(b, "%zu incomplete exchange%s", incomplete, incomplete == 1 ? "" : "s");
+}
+
+void add_number(struct buf *b, size_t n, size_t incomplete)
+{
+	if (n - incomplete || !incomplete)
+		buf_addf(b, "%zu%s", n - incomplete, incomplete ? " and " : "");
+	if (incomplete)
+		buf_addf(b, "%zu incomplete", incomplete);
+}
+
+void add_some_exchanges(struct buf *b, size_t n, size_t incomplete, size_t all, size_t all_incomplete)
+{
+	if (n == incomplete) {
+		add_exchanges(b, n, incomplete);
+		return;
+	}
+	buf_addf(b, "%zu of %zu exchanges", n - incomplete, all - all_incomplete);
+	if (incomplete)
+		buf_addf(b, " and %zu incomplete", incomplete);
+}
+
+size_t count_incomplete(const struct conversation *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->turns[i].exchange.status != STATUS_COMPLETE;
+	return n;
+}
+
 /* ---- output ---- */
 
 static bool incomplete;

@@ -69,6 +69,18 @@ int check_choice(const struct session_choice *choice, struct err *e);
 int describe_session(struct session_head *head, const struct session_choice *choice,
                      const struct config *config, struct buf *cwd, struct err *e);
 
+/*
+ * "11 exchanges and 5 incomplete", of `n` together. The number that stands with the word is
+ * everywhere that of the complete ones, the session's exchangeCount.
+ */
+void add_exchanges(struct buf *b, size_t n, size_t incomplete);
+/* "3 of 11 exchanges", of `all` together; what of them is incomplete is mentioned only if it is. */
+void add_some_exchanges(struct buf *b, size_t n, size_t incomplete, size_t all, size_t all_incomplete);
+/* "11 and 5 incomplete", where the word stands already. */
+void add_number(struct buf *b, size_t n, size_t incomplete);
+/* How many exchanges of a conversation failed or were interrupted. */
+size_t count_incomplete(const struct conversation *c);
+
 /* Whether stdout is a terminal, or a pager on one; both stdout and stderr are a terminal. */
 bool at_terminal(void);
 bool with_person(void);

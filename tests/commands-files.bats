@@ -497,13 +497,58 @@ Next request: about 12,### tokens,
 	answers "$(says hello)"
 	talk -s a --context 2048
 	enter /usage
-	term_wait '^  with 12 exchanges, [0-9]+ left out$'
+	term_wait '^  with 12 exchanges,$'
+	term_wait '^  [0-9]+ left out$'
 	summary 10 >>"$(history a)"
 	enter /usage
-	term_wait '^  with 12 exchanges, the first 10 as a summary$'
+	term_wait '^  the first 10 as a summary$'
 	term_start mc-chat -s a
 	enter /usage
 	term_wait '^Window: not known; --context can say it$'
+}
+
+# mixed ID: a session with 16 exchanges, 3 of which failed and 2 were interrupted.
+mixed() {
+	held "$1" 16 20
+	jq -c 'if .query | . and test("^ask [567] ") then .status = "error" | .answer = "" | .error = "no room"
+		elif .query | . and test("^ask (3|12) ") then .status = "interrupted" else . end' "$(history "$1")" >mixed
+	cat mixed >"$(history "$1")"
+}
+
+@test "a session's exchanges are counted in one way by everything that tells how many there are" {
+	answers "$(tells 'They spoke of geese.' 700 6)" "$(says hello)" "$(says hello)"
+	mixed a
+	same 'mc-session-ls --json' 11 "$(mc-session-ls --json | jq .exchangeCount)"
+	same 'mc-session-ls' 11 "$(mc-session-ls | cut -f 4)"
+	talk -s a --context 100000
+	term_wait '^Session: a \(resumed, 11 exchanges\)'
+	enter /usage
+	term_wait '^Exchanges: 11 and 5 incomplete$'
+	term_wait '^  with 11 exchanges and 2 incomplete$'
+	enter '/undo 99'
+	term_wait '^mc-chat: there are only 11 exchanges and 5 incomplete in the conversation$'
+	enter '/compact 4' # 13 to 16
+	term_wait '^mc-chat: summing up the first 7 exchanges and 2 incomplete; Ctrl-C gives it up$'
+	term_wait '^mc-chat: a summary stands for the first 7 of 11 exchanges and 2 incomplete from$'
+	same 'the summary' "$(uuid 12)" "$(jq -r 'select(.type == "summary").upTo' "$(history a)")"
+	term_type /sessions
+	term_keys Enter
+	term_wait '^test-model, 11 exchanges$'
+	term_keys C-c
+	at_prompt
+	run_split mc-chat --no-stdin -s a --context 600 "$(words 300)"
+	assert_err_has 'of 11 exchanges'
+	run_split mc-session-rm a
+	assert_err_has "Delete session 'a' (12 exchanges and 5 incomplete: ask 1 "
+}
+
+@test "/compact keeps so many complete exchanges, and what was interrupted between them" {
+	answers "$(tells 'They spoke of geese.' 700 6)"
+	mixed a
+	talk -s a
+	enter '/compact 5' # 11, and from 13 on
+	term_wait '^mc-chat: a summary stands for the first 6 of 11 exchanges and 1 incomplete from$'
+	same 'the summary' "$(uuid 10)" "$(jq -r 'select(.type == "summary").upTo' "$(history a)")"
 }
 
 # Summing up

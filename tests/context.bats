@@ -145,7 +145,7 @@ load context
 	sed -i '/ask 11 /s/"complete"/"error"/; /ask 10 /s/"complete"/"interrupted"/' "$(history a)"
 	answers "$(says hello)"
 	run_split mc-chat -s a --context 4096 hi
-	assert_err_has '5 of 11 exchanges'
+	assert_err_has '5 of 10 exchanges are left out' # a session's count is of the complete ones
 	same sent '1 -5- 7 8 9 10 12 .' "$(sent)"
 }
 
@@ -155,7 +155,7 @@ load context
 	answers "$(says hello)"
 	run_split mc-chat -s a --context 4096 hi
 	assert_status 0
-	same 'standard error' 'mc-chat: all earlier exchanges go along as a summary' "$err"
+	same 'standard error' 'mc-chat: a summary stands for all earlier exchanges' "$err"
 	same sent 'S .' "$(sent)"
 }
 
@@ -165,7 +165,7 @@ load context
 	answers "$(says hello)"
 	run_split mc-chat -s a --context 4096 hi
 	assert_status 0
-	same 'standard error' 'mc-chat: the first 9 of 12 exchanges go along as a summary' "$err"
+	same 'standard error' 'mc-chat: a summary stands for the first 9 of 12 exchanges' "$err"
 	same sent 'S 10 11 12 .' "$(sent)"
 	has summary "$(request | jq -r '.body.messages[0].content')" 'They spoke of geese.'
 	same roles 'user assistant user' "$(request | jq -r '[.body.messages[:3][].role] | join(" ")')"
@@ -180,7 +180,7 @@ load context
 	summary 3 >>"$(history a)"
 	answers "$(says hello)"
 	run_split mc-chat -s a --context 4096 hi
-	assert_err_has '3 of 12 exchanges are left out to fit the window of 4096 tokens, and the first 3 go along as a summary; mc-session-compact a'
+	assert_err_has '3 of 12 exchanges are left out to fit the window of 4096 tokens, and a summary stands for the first 3; mc-session-compact a'
 	same sent 'S -3- 7 8 9 10 11 12 .' "$(sent)"
 }
 
@@ -252,7 +252,7 @@ auto() {
 	assert_status 0
 	assert_out hello
 	same 'standard error' "$(printf '%s\n' 'mc-chat: the conversation has outgrown the window: summing up its first 9 exchanges' \
-		'mc-chat: the first 9 of 12 exchanges go along as a summary')" "$err"
+		'mc-chat: a summary stands for the first 9 of 12 exchanges')" "$err"
 	same requests 3 "$(requests)" # 9 exchanges are told in two pieces
 	same sent 'S 10 11 12 .' "$(sent)"
 	cmp -n "$(wc -c <before)" before "$(history a)"

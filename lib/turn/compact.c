@@ -198,12 +198,38 @@ static void release(struct work *w)
 	free(w->ends);
 }
 
+static bool is_complete(const struct tally *t, const struct conversation *c, size_t i)
+{
+	return c->turns[t->turn[i]].exchange.status == STATUS_COMPLETE;
+}
+
+/* Of the first `n`. */
+static size_t count_incomplete(const struct tally *t, const struct conversation *c, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += !is_complete(t, c, i);
+	return count;
+}
+
+/* Where the last `keep` complete exchanges begin; what was interrupted between them stays, too. */
+static size_t find_end(const struct tally *t, const struct conversation *c, size_t keep)
+{
+	size_t to = t->n;
+
+	for (; keep && to > 0; to--)
+		keep -= is_complete(t, c, to - 1);
+	return keep ? 0 : to;
+}
+
 static void finish(struct compaction *k, const struct work *w, const struct compact_ask *ask,
                    size_t to)
 {
 	const struct exchange *last = &ask->conversation->turns[w->tally.turn[to - 1]].exchange;
 
 	k->n = to;
+	k->incomplete = count_incomplete(&w->tally, ask->conversation, to);
 	k->gist = (struct gist){
 		.timestamp = clock_now_ms(),
 		.up_to = last->id,
@@ -222,14 +248,14 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 	size_t from = 0, to;
 	int r = prepare(&w, how, ask, e);
 
-	to = r < 0 || w.tally.n < ask->keep ? 0 : w.tally.n - ask->keep;
+	to = r < 0 ? 0 : find_end(&w.tally, c, ask->keep);
 	while (c->gist.json && from < to && w.tally.turn[from] < c->covered)
 		from++;
 	if (r == 0 && from < to) {
 		if (from)
 			buf_add(&k->text, c->gist.gist.text.p, c->gist.gist.text.n);
 		if (ask->begin)
-			ask->begin(ask->ctx, to);
+			ask->begin(ask->ctx, to, count_incomplete(&w.tally, c, to));
 		r = tell_story(&w, c, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
 	}
 	if (r > 0)
@@ -285,8 +311,10 @@ int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e)
 	if (tally_make(&t, ask->conversation, ask->model, ask->system, e) < 0)
 		return -1;
 	room = (context_limit(ask) - t.base - tally_prompt(&t, ask->prompt)) / 2;
-	while (*keep < t.n && t.cost[t.n - 1 - *keep] <= room)
-		room -= t.cost[t.n - 1 - (*keep)++];
+	for (size_t i = t.n; i > 0 && t.cost[i - 1] <= room; i--) {
+		room -= t.cost[i - 1];
+		*keep += is_complete(&t, ask->conversation, i - 1);
+	}
 	tally_release(&t);
 	return 0;
 }

@@ -20,15 +20,17 @@ struct compact_ask {
 	const struct conversation *conversation;
 	const char *model;
 	struct window window;
-	size_t keep;    /* of the exchanges that count, how many of the newest stay out of it */
-	/* It is about to be asked for `n` exchanges. May be NULL. */
-	void (*begin)(void *ctx, size_t n);
+	size_t keep;    /* how many of the newest complete exchanges stay out of it */
+	/* The model is about to be asked to sum up `n` exchanges, some of them incomplete. May be
+	 * NULL. */
+	void (*begin)(void *ctx, size_t n, size_t incomplete);
 	void *ctx;
 };
 
 struct compaction {
 	struct gist gist; /* its spans point into `text`, the conversation and ask->model */
 	size_t n;         /* exchanges that it stands for, those of the earlier summary too */
+	size_t incomplete; /* how many of these were interrupted */
 	struct buf text;
 };
 #define COMPACTION_INIT { .text = BUF_INIT }
@@ -57,7 +59,7 @@ struct compact_job {
  * taken for summed up that the model was not told. ERR_UNSTORED: it could not be stored. */
 int compact_session(const struct compact_job *job, struct err *e);
 
-/* How many of the newest exchanges to keep, so that a conversation that outgrew its window
+/* How many of the newest complete exchanges to keep, so that a conversation that outgrew its window
  * has half of the room again. */
 int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e);
 

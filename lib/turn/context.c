@@ -261,9 +261,16 @@ static struct span put_query(struct context *cx, size_t *missing, struct span qu
 	return (struct span){ NULL, cx->text.n - before };
 }
 
+static bool is_incomplete(const struct choice *ch, size_t i)
+{
+	return ch->ask->conversation->turns[ch->tally.turn[i]].exchange.status != STATUS_COMPLETE;
+}
+
 static void put_summary(struct context *cx, const struct choice *ch)
 {
 	cx->summed = ch->first;
+	for (size_t i = 0; i < ch->first; i++)
+		cx->incomplete.summed += is_incomplete(ch, i);
 	add_summary(&cx->text, cx->summed, ch->ask->conversation->gist.gist.text);
 	cx->turns[0].query = (struct span){ NULL, cx->text.n };
 	cx->turns[0].answer = span_str("I have read it, and go on from there.");
@@ -284,9 +291,11 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 	for (size_t i = ch->first; i < ch->tally.n; i++) {
 		const struct exchange *x = &c->turns[ch->tally.turn[i]].exchange;
 
-		missing += !ch->taken[i];
-		if (!ch->taken[i])
+		if (!ch->taken[i]) {
+			missing++;
+			cx->incomplete.left_out += is_incomplete(ch, i);
 			continue;
+		}
 		cx->of[cx->n] = x;
 		cx->turns[cx->n].query = put_query(cx, &missing, x->query);
 		cx->turns[cx->n++].answer = x->answer;
@@ -298,6 +307,8 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 		point(&cx->turns[i].query, &cx->text, &at);
 	point(&cx->prompt.query, &cx->text, &at);
 	cx->counting = ch->tally.n;
+	for (size_t i = 0; i < ch->tally.n; i++)
+		cx->incomplete.counting += is_incomplete(ch, i);
 	cx->tokens = ch->used;
 	return 0;
 }

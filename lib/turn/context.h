@@ -44,6 +44,9 @@ struct context {
 	size_t counting; /* exchanges that could go along */
 	size_t left_out; /* of these, those that do not */
 	size_t summed;   /* and those that the summary stands for */
+	struct context_incomplete {
+		size_t counting, left_out, summed;
+	} incomplete;    /* how many of each were interrupted: a session's exchangeCount is without them */
 	int64_t tokens;  /* of all that, about */
 	struct buf text;
 };

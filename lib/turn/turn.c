@@ -119,6 +119,7 @@ static void note_context(struct turn *t, const struct context *cx)
 	t->counting = cx->counting;
 	t->left_out = cx->left_out;
 	t->summed = cx->summed;
+	t->incomplete = cx->incomplete;
 	t->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
 }
 
@@ -152,12 +153,12 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 
 /* ---- a conversation that outgrew the window ---- */
 
-static void tell_compacting(void *ctx, size_t n)
+static void tell_compacting(void *ctx, size_t n, size_t incomplete)
 {
 	const struct turn *t = ctx;
 
 	if (t->compacting)
-		t->compacting(t->ctx, n, NULL);
+		t->compacting(t->ctx, n, incomplete, NULL);
 }
 
 static int sum_up(struct turn *t, const struct talk *how, struct session *x,
@@ -189,7 +190,7 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct co
 		return -1;
 	}
 	if (r < 0 && t->compacting)
-		t->compacting(t->ctx, 0, &why);
+		t->compacting(t->ctx, 0, 0, &why);
 	if (r <= 0)
 		return 0;
 	message_release(m);

@@ -34,15 +34,16 @@ struct turn {
 	struct lock_wait wait;
 	int64_t context;     /* tokens that the request may have; 0: what is known of the model */
 	/* The conversation has outgrown the window, and the settings' auto_compact is set: its
-	 * first `n` exchanges are being summed up; or, n being 0, that came to nothing, and why.
-	 * Of a turn that is saved. May be NULL. */
-	void (*compacting)(void *ctx, size_t n, const struct err *why);
+	 * first `n` exchanges are being summed up, of which so many are incomplete; or, n being 0,
+	 * that came to nothing, and why. Of a turn that is saved. May be NULL. */
+	void (*compacting)(void *ctx, size_t n, size_t incomplete, const struct err *why);
 	/* It is about to be sent: the exchange has its id, time and model. May be NULL. */
 	void (*started)(void *ctx, const struct turn *t);
 	void *ctx;
 
 	struct window window;
 	size_t counting, left_out, summed; /* exchanges: see context.h */
+	struct context_incomplete incomplete;
 
 	struct exchange exchange; /* filled in; its spans point into what follows and `prompt` */
 	char id[UUID_SIZE];
