@@ -459,18 +459,59 @@ void show_wait(void *ctx, const struct talk_wait *w)
 
 /* ---- the end ---- */
 
+/* What the reply holds in place of an answer; NULL: an answer. */
+static const char *no_answer(const struct exchange *x)
+{
+	if (!utf8_is_blank(x->answer))
+		return NULL;
+	if (!utf8_is_blank(x->reasoning))
+		return "the reply holds only reasoning and no answer";
+	return x->answer.n ? "the reply is blank: it holds only white space" : "the reply is empty";
+}
+
+static void say_call(const struct reply *r, bool answered)
+{
+	struct buf line = BUF_INIT;
+
+	buf_adds(&line, "the model called a tool");
+	if (r->call.n)
+		buf_addf(&line, " ('%.100s')", r->call.p);
+	buf_addf(&line, "%s; mc-chat has no tools, and nothing was run", answered ? "" : " and gave no answer");
+	say(line.p);
+	buf_release(&line);
+}
+
+static void say_unknown(struct span reason)
+{
+	struct buf line = BUF_INIT;
+	bool cut;
+
+	reason = utf8_head(reason, 100, &cut);
+	buf_addf(&line, "the server ended the reply for a reason that mc-chat does not know: '%.*s%s'; it may be "
+	         "incomplete", (int)reason.n, reason.p, cut ? "…" : "");
+	say(line.p);
+	buf_release(&line);
+}
+
 /* A reply that is complete may still not be all that was wanted. */
 static void warn(const struct turn *t)
 {
 	const struct exchange *x = &t->exchange;
+	const char *none = no_answer(x);
 
 	if (span_eq(x->finish_reason, FINISH_LENGTH))
-		say("the reply was cut by the limit of tokens; ask it to go on, or raise the limit with "
-		    "-o max_tokens=N");
+		say(none ? "the limit of tokens was reached before the answer began; raise the limit with "
+		           "-o max_tokens=N"
+		         : "the reply was cut by the limit of tokens; ask it to go on, or raise the limit with "
+		           "-o max_tokens=N");
 	else if (span_eq(x->finish_reason, FINISH_REFUSED))
 		say("the model, or a filter before it, refused to answer");
-	else if (!x->answer.n)
-		say("the reply is empty");
+	else if (t->reply.called)
+		say_call(&t->reply, !none);
+	else if (none)
+		say(none);
+	if (finish_kind(x->finish_reason) == FINISH_UNKNOWN)
+		say_unknown(x->finish_reason);
 }
 
 void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status)

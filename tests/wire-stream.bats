@@ -239,8 +239,8 @@ LAST='data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 	done
 }
 
-@test "events that are JSON, and no object, are malformed" {
-	for data in 42 '"text"' null true '[]' '[{"choices":[]}]'; do
+@test "events that are lists, or no JSON, are malformed" {
+	for data in '[1]' '[{"choices":[]}]' '{"choices"' 'Internal Server Error'; do
 		responses+=("$(stream '{"text":"so far"}' "$(jq -nc --arg d "$data" '{send: "data: \($d)\n\n"}')" "$END")")
 	done
 	answers "${responses[@]}"

@@ -210,6 +210,30 @@ struct span utf8_head(struct span s, size_t max, bool *cut)
 	return (struct span){ s.p, i };
 }
 
+/* The property White_Space (Unicode, PropList.txt), and the separators that other languages strip
+ * as well: U+001C to U+001F, and the zero-width blanks. */
+static bool is_space(uint32_t c)
+{
+	return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200b) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+	       c == 0x3000 || c == 0xfeff;
+}
+
+bool utf8_is_blank(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n) {
+		uint32_t c;
+		int len = utf8_decode(s.p + i, s.n - i, &c);
+
+		if (len <= 0 || !is_space(c))
+			return false;
+		i += (size_t)len;
+	}
+	return true;
+}
+
 size_t utf8_whole(struct span text)
 {
 	uint32_t c;

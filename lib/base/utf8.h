@@ -45,6 +45,9 @@ void utf8_clean(struct buf *b);
 /* How many bytes of `s` are not UTF-8. */
 size_t utf8_bad(struct span s);
 
+/* Whether there is nothing in `s` but white space, as Unicode defines it. */
+bool utf8_is_blank(struct span s);
+
 /* How many bytes of `s` are whole characters, or none: all but the beginning of one that is not
  * all there, as at the end of a piece. What is before it can be made clean by itself. */
 size_t utf8_whole(struct span s);

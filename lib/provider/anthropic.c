@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://api.anthropic.com"
@@ -108,13 +109,6 @@ static void end_block(struct buf *b, bool mark)
 	buf_adds(b, mark ? ",\"cache_control\":{\"type\":\"ephemeral\"}}" : "}");
 }
 
-static bool blank(struct span s)
-{
-	while (s.n && strchr(" \t\n\v\f\r", s.p[s.n - 1]) && s.p[s.n - 1])
-		s.n--;
-	return !s.n;
-}
-
 static void add_text(struct draft *d, const char *role, struct span text, bool mark)
 {
 	begin_block(d, role);
@@ -125,7 +119,7 @@ static void add_text(struct draft *d, const char *role, struct span text, bool m
 
 static void add_text_file(struct buf *b, const struct attachment *a)
 {
-	if (blank(a->bytes)) { /* no document without text either */
+	if (utf8_is_blank(a->bytes)) { /* no document without text either */
 		buf_adds(b, "{\"type\":\"text\",\"text\":");
 		wire_text_file(b, a);
 		return;
@@ -163,7 +157,7 @@ static int add_file(struct draft *d, const struct attachment *a, bool mark, stru
 /* The vendor advises to put files before the question about them. */
 static int add_query(struct draft *d, const struct said *s, bool mark, struct err *e)
 {
-	bool text = !blank(s->query);
+	bool text = !utf8_is_blank(s->query);
 
 	for (size_t i = 0; i < s->nfiles; i++)
 		if (add_file(d, &s->files[i], mark && !text && i + 1 == s->nfiles, e) < 0)
@@ -176,11 +170,11 @@ static int add_query(struct draft *d, const struct said *s, bool mark, struct er
 /* An earlier question that was empty would leave its answer without one. */
 static int add_turn(struct draft *d, const struct said *s, bool mark, struct err *e)
 {
-	if (blank(s->query) && !s->nfiles)
+	if (utf8_is_blank(s->query) && !s->nfiles)
 		add_text(d, "user", span_str("(empty)"), mark);
 	else if (add_query(d, s, mark, e) < 0)
 		return -1;
-	if (!blank(s->answer))
+	if (!utf8_is_blank(s->answer))
 		add_text(d, "assistant", s->answer, false);
 	return 0;
 }
@@ -195,9 +189,9 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 {
 	struct draft d = { b, NULL };
 
-	if (blank(rq->prompt.query) && !rq->prompt.nfiles)
+	if (utf8_is_blank(rq->prompt.query) && !rq->prompt.nfiles)
 		return err_set(e, ERR_USAGE, "anthropic takes no empty prompt");
-	if (rq->system.p && !blank(rq->system)) {
+	if (rq->system.p && !utf8_is_blank(rq->system)) {
 		buf_adds(b, ",\"system\":[{\"type\":\"text\",\"text\":");
 		json_add_str(b, rq->system);
 		end_block(b, true);
@@ -385,17 +379,7 @@ static void take_usage(struct reply *r, struct json_object *o)
 		r->usage.total = wire_sum(r->usage.input, r->usage.output);
 }
 
-static void take_stop(struct reply *r, struct json_object *o)
-{
-	static const char *const words[] = {
-		"end_turn", FINISH_STOP, "stop_sequence", FINISH_STOP, "max_tokens", FINISH_LENGTH,
-		"model_context_window_exceeded", FINISH_LENGTH, "refusal", FINISH_REFUSED, NULL
-	};
-
-	wire_finish(r, json_member_str(o, "stop_reason"), words);
-}
-
-/* A block, or a piece of one. Other kinds are signatures, tools and their results. */
+/* A block, or a piece of one. Other kinds are signatures, and tools that the server runs. */
 static void take_block(struct reply *r, struct json_object *o)
 {
 	struct span type = json_member_str(o, "type");
@@ -404,6 +388,8 @@ static void take_block(struct reply *r, struct json_object *o)
 		wire_add(&r->text, o, "text");
 	else if (span_eq(type, "thinking") || span_eq(type, "thinking_delta"))
 		wire_add(&r->reasoning, o, "thinking");
+	else if (span_eq(type, "tool_use"))
+		wire_call(r, json_member_str(o, "name"));
 }
 
 static long status_of(struct span type)
@@ -469,11 +455,18 @@ static void problem(struct span body, struct problem *p)
 	wire_problem(body, take_problem, p);
 }
 
+/* An error is an event, or stands in what an event brings. */
 static int check_problem(struct reply *r, struct json_object *o, struct err *e)
 {
-	if (!span_eq(json_member_str(o, "type"), "error") && !json_member(o, "error"))
+	static const char *const inner[] = { "message", "content_block", "delta", NULL };
+	struct json_object *at = span_eq(json_member_str(o, "type"), "error") || wire_error(o) ? o : NULL;
+
+	for (const char *const *key = inner; !at && *key; key++)
+		if (wire_error(json_member(o, *key)))
+			at = json_member(o, *key);
+	if (!at)
 		return 0;
-	take_problem(o, &r->problem);
+	take_problem(at, &r->problem);
 	return wire_report(&r->problem, e);
 }
 
@@ -489,7 +482,7 @@ static void take_typed(struct reply *r, struct json_object *o)
 	} else if (span_eq(type, "content_block_delta")) {
 		take_block(r, json_member(o, "delta"));
 	} else if (span_eq(type, "message_delta")) {
-		take_stop(r, json_member(o, "delta"));
+		wire_finish(r, json_member_str(json_member(o, "delta"), "stop_reason"));
 		take_usage(r, o);
 	} else if (span_eq(type, "message_stop")) {
 		r->done = true;
@@ -502,7 +495,7 @@ static void take_message(struct reply *r, struct json_object *o)
 
 	for (size_t i = 0; i < wire_length(content); i++)
 		take_block(r, wire_element(content, i));
-	take_stop(r, o);
+	wire_finish(r, json_member_str(o, "stop_reason"));
 	take_usage(r, o);
 }
 
@@ -520,10 +513,11 @@ static int take(struct reply *r, struct json_object *o,
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
+	int what = wire_object_event(data, &o, e);
 
-	if (!data.n) /* a gateway's keep-alive */
-		return 0;
-	return wire_parse(data, &o, e) < 0 ? -1 : take(r, o, take_typed, e);
+	if (what == WIRE_DONE) /* of a gateway; the vendor's own end is an event */
+		r->done |= r->finish_reason.n > 0;
+	return what == WIRE_VALUE ? take(r, o, take_typed, e) : what < 0 ? -1 : 0;
 }
 
 /* A refusal may leave a message without content. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://generativelanguage.googleapis.com/v1beta"
@@ -129,7 +130,7 @@ static int add_said(struct buf *b, const char **role, const struct said *s, stru
 		open_part(b, role, role_user);
 		add_text(b, s->query);
 	}
-	if (s->answer.n) {
+	if (!utf8_is_blank(s->answer)) {
 		open_part(b, role, role_model);
 		add_text(b, s->answer);
 	}
@@ -141,7 +142,7 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 	struct said prompt = rq->prompt;
 	const char *role = NULL;
 
-	prompt.answer.n = 0;
+	prompt.answer = (struct span){ "", 0 };
 	buf_adds(b, "{\"contents\":[");
 	for (size_t i = 0; i < rq->nturns; i++)
 		if (add_said(b, &role, &rq->turns[i], e) < 0)
@@ -481,7 +482,11 @@ static void add_parts(struct reply *r, struct json_object *parts)
 	for (size_t i = 0; i < wire_length(parts); i++) {
 		struct json_object *part = wire_element(parts, i);
 
+		struct json_object *call = json_member(part, "functionCall");
+
 		wire_add(is_thought(part) ? &r->reasoning : &r->text, part, "text");
+		if (call)
+			wire_call(r, json_member_str(call, "name"));
 	}
 }
 
@@ -496,60 +501,50 @@ static struct json_object *candidate_of(struct json_object *o)
 	return wire_element(list, i);
 }
 
-/* Some gateways put STOP on each chunk without text: text behind it takes it back. */
 static void take_candidate(struct reply *r, struct json_object *candidate)
 {
-	static const char *const words[] = { "STOP", FINISH_STOP, "MAX_TOKENS", FINISH_LENGTH,
-		"FINISH_REASON_UNSPECIFIED", "", "SAFETY", FINISH_REFUSED, "RECITATION", FINISH_REFUSED,
-		"BLOCKLIST", FINISH_REFUSED, "PROHIBITED_CONTENT", FINISH_REFUSED, "SPII", FINISH_REFUSED,
-		"IMAGE_SAFETY", FINISH_REFUSED, "IMAGE_PROHIBITED_CONTENT", FINISH_REFUSED,
-		"IMAGE_RECITATION", FINISH_REFUSED, NULL };
 	size_t had = r->text.n + r->reasoning.n;
 
 	add_parts(r, json_member(json_member(candidate, "content"), "parts"));
 	if (r->text.n + r->reasoning.n > had)
-		buf_clear(&r->finish_reason);
-	wire_finish(r, json_member_str(candidate, "finishReason"), words);
+		wire_go_on(r);
+	wire_finish(r, json_member_str(candidate, "finishReason"));
+	if (finish_kind(buf_span(&r->finish_reason)) == FINISH_FAILURE && !r->problem.message.n)
+		wire_add(&r->problem.message, candidate, "finishMessage");
 }
 
 /* A prompt that is refused has no candidates, only a reason. */
 static void take_block(struct reply *r, struct json_object *o)
 {
 	struct span reason = json_member_str(json_member(o, "promptFeedback"), "blockReason");
-	static const char *const none[] = { NULL };
 
 	if (reason.n && !span_ends(reason, "_UNSPECIFIED"))
-		wire_finish(r, span_str(FINISH_REFUSED), none);
+		wire_finish(r, span_str(FINISH_REFUSED));
 }
 
 static int take_chunk(struct reply *r, struct json_object *o, struct err *e)
 {
 	struct json_object *candidate = candidate_of(o);
+	struct json_object *at = wire_error(o) ? o : wire_error(candidate) ? candidate : NULL;
 
 	if (!json_object_is_type(o, json_type_object))
 		return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
-	if (json_member(o, "error")) {
-		take_problem(o, &r->problem);
-		return wire_report(&r->problem, e);
-	}
-	take_usage(r, o);
-	if (candidate)
+	if (at != o && candidate)
 		take_candidate(r, candidate);
-	else
+	else if (!at)
 		take_block(r, o);
-	return 0;
+	take_usage(r, o);
+	if (!at)
+		return 0;
+	take_problem(at, &r->problem);
+	return wire_report(&r->problem, e);
 }
 
-/* One chunk, or a list of them. */
-static int take(struct reply *r, struct span json, struct err *e)
+/* One chunk, or a list of them. Takes over `o`. */
+static int take(struct reply *r, struct json_object *o, struct err *e)
 {
-	struct json_object *o;
 	int bad = 0;
 
-	if (json_parse_lenient(json, &o, e) < 0) {
-		e->kind = e->kind == ERR_DAMAGED ? ERR_NETWORK : e->kind;
-		return err_prefix(e, "the server sent a malformed event");
-	}
 	if (!json_object_is_type(o, json_type_array))
 		bad = take_chunk(r, o, e);
 	for (size_t i = 0; bad == 0 && i < wire_length(o); i++)
@@ -559,13 +554,18 @@ static int take(struct reply *r, struct span json, struct err *e)
 
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
-	return data.n ? take(r, data, e) : 0;
+	struct json_object *o;
+	int what = wire_event(data, &o, e);
+
+	if (what == WIRE_DONE) /* of a gateway; the vendor has no end mark */
+		r->done |= r->finish_reason.n > 0;
+	return what == WIRE_VALUE ? take(r, o, e) : what < 0 ? -1 : 0;
 }
 
 /* A server that does not know alt=sse streams an array of the chunks. */
 static int take_whole(struct reply *r, struct span body, struct err *e)
 {
-	if (take(r, body, e) < 0)
+	if (take_event(r, body, e) < 0)
 		return -1;
 	return wire_whole_done(r, e);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "http://localhost:11434/v1" /* Ollama's */
@@ -44,20 +45,66 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	return 0;
 }
 
-/* A prompt alone is a string, which every server takes. */
-static int add_prompt(struct buf *b, const struct said *s, struct err *e)
+/* Prompts without an answer between them. */
+struct prompts {
+	const struct said *turns; /* n earlier ones, and the last one */
+	size_t n;
+	const struct said *last;
+};
+
+static const struct said *prompt_at(const struct prompts *p, size_t i)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"role\":\"user\",\"content\":");
-	if (s->nfiles)
-		buf_addc(b, '[');
+	return i < p->n ? &p->turns[i] : p->last;
+}
+
+/* Texts alone are a string, which every server takes. */
+static void add_texts(struct buf *b, const struct prompts *p)
+{
+	size_t had;
+
+	buf_addc(b, '"');
+	had = b->n;
+	for (size_t i = 0; i <= p->n; i++) {
+		struct span query = prompt_at(p, i)->query;
+
+		if (query.n && b->n > had)
+			buf_adds(b, "\\n\\n");
+		json_add_escaped(b, query);
+	}
+	buf_addc(b, '"');
+}
+
+static int add_parts(struct buf *b, const struct said *s, struct err *e)
+{
 	for (size_t i = 0; i < s->nfiles; i++)
 		if (add_file(b, &s->files[i], e) < 0)
 			return -1;
-	if (s->nfiles)
-		buf_adds(b, ",{\"type\":\"text\",\"text\":");
+	wire_comma(b);
+	buf_adds(b, "{\"type\":\"text\",\"text\":");
 	json_add_str(b, s->query);
-	buf_adds(b, s->nfiles ? "}]}" : "}");
+	buf_addc(b, '}');
+	return 0;
+}
+
+/* As one message: many servers want the roles to take turns. */
+static int add_prompts(struct buf *b, const struct prompts *p, struct err *e)
+{
+	bool files = false;
+
+	for (size_t i = 0; i <= p->n; i++)
+		files |= prompt_at(p, i)->nfiles > 0;
+	wire_comma(b);
+	buf_adds(b, "{\"role\":\"user\",\"content\":");
+	if (!files) {
+		add_texts(b, p);
+		buf_addc(b, '}');
+		return 0;
+	}
+	buf_addc(b, '[');
+	for (size_t i = 0; i <= p->n; i++)
+		if (add_parts(b, prompt_at(p, i), e) < 0)
+			return -1;
+	buf_adds(b, "]}");
 	return 0;
 }
 
@@ -67,6 +114,28 @@ static void add_message(struct buf *b, const char *role, struct span content)
 	buf_addf(b, "{\"role\":\"%s\",\"content\":", role);
 	json_add_str(b, content);
 	buf_addc(b, '}');
+}
+
+/* Strict servers refuse an assistant's message without a word in it: it is left out. */
+static int add_turns(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	struct prompts p = { .turns = rq->turns };
+
+	for (size_t i = 0; i < rq->nturns; i++) {
+		const struct said *s = &rq->turns[i];
+
+		if (utf8_is_blank(s->answer)) {
+			p.n++;
+			continue;
+		}
+		p.last = s;
+		if (add_prompts(b, &p, e) < 0)
+			return -1;
+		add_message(b, "assistant", s->answer);
+		p = (struct prompts){ .turns = s + 1 };
+	}
+	p.last = &rq->prompt;
+	return add_prompts(b, &p, e);
 }
 
 /* With a schema the response format is ours too. */
@@ -92,12 +161,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	buf_adds(body, ",\"messages\":[");
 	if (rq->system.p)
 		add_message(body, "system", rq->system);
-	for (size_t i = 0; i < rq->nturns; i++) {
-		if (add_prompt(body, &rq->turns[i], e) < 0)
-			return -1;
-		add_message(body, "assistant", rq->turns[i].answer);
-	}
-	if (add_prompt(body, &rq->prompt, e) < 0)
+	if (add_turns(body, rq, e) < 0)
 		return -1;
 	buf_adds(body, rq->stream ? "],\"stream\":true,\"stream_options\":{\"include_usage\":true}"
 	                          : "],\"stream\":false");
@@ -193,65 +257,88 @@ static void problem(struct span body, struct problem *p)
 	wire_problem(body, take_problem, p);
 }
 
-static int check_problem(struct reply *r, struct json_object *o, struct err *e)
+/* An error is the event's, or stands in the choice or its message at gateways; llama.cpp's error
+ * events are the bare error. */
+static int check_problem(struct reply *r, struct json_object *o, struct json_object *choice,
+                         struct json_object *message, struct err *e)
 {
-	/* llama.cpp's error events are the bare error. */
-	if (!json_member(o, "error") && (json_member(o, "choices") || !json_member(o, "message")))
+	struct json_object *at = wire_error(o) ? o : wire_error(choice) ? choice : wire_error(message) ? message
+	                                                                                             : NULL;
+
+	if (!at && !json_member(o, "choices") && json_member_str(o, "message").n)
+		at = o;
+	if (!at)
 		return 0;
-	take_problem(o, &r->problem);
+	take_problem(at, &r->problem);
 	return wire_report(&r->problem, e);
 }
 
-/* A string, or a list of parts of which some are text. */
-static void add_content(struct buf *b, struct json_object *content)
+/* Reasoning is "reasoning_content" at DeepSeek, llama.cpp and older vLLM, "reasoning" at
+ * OpenRouter, Ollama and newer vLLM, "thinking" at some gateways; Mistral sends it as parts of the
+ * content. */
+static void take_message(struct reply *r, struct json_object *message)
 {
+	static const char *const reasoning[] = { "reasoning_content", "reasoning", "thinking", NULL };
+	struct json_object *content = json_member(message, "content");
+	struct json_object *calls = json_member(message, "tool_calls");
+	struct json_object *call = json_member(message, "function_call");
+	const char *const *key = reasoning;
+
 	if (json_object_is_type(content, json_type_string))
-		buf_add(b, json_object_get_string(content), (size_t)json_object_get_string_len(content));
+		wire_add_text(&r->text, content);
 	for (size_t i = 0; i < wire_length(content); i++)
-		wire_add(b, wire_element(content, i), "text");
+		wire_add_part(r, wire_element(content, i));
+	wire_add(&r->text, message, "refusal");
+	while (key[1] && !json_member_str(message, *key).n)
+		key++;
+	wire_add(&r->reasoning, message, *key);
+	for (size_t i = 0; i < wire_length(calls); i++)
+		wire_call(r, json_member_str(json_member(wire_element(calls, i), "function"), "name"));
+	if (wire_says(call))
+		wire_call(r, json_member_str(call, "name"));
 }
 
-/* A delta or a message. Reasoning is "reasoning_content" at DeepSeek, llama.cpp and
- * older vLLM, "reasoning" at OpenRouter, Ollama and newer vLLM. */
-static void take_choice(struct reply *r, struct json_object *o, const char *part)
+/* Whether it has words. */
+static bool take_choice(struct reply *r, struct json_object *choice, struct json_object *message)
 {
-	static const char *const words[] = { "max_tokens", FINISH_LENGTH, "refusal", FINISH_REFUSED, NULL };
-	struct json_object *first = wire_element(json_member(o, "choices"), 0);
-	struct json_object *text = json_member(first, part);
+	size_t had = r->text.n + r->reasoning.n;
+	bool words;
 
-	add_content(&r->text, json_member(text, "content"));
-	wire_add(&r->text, text, "refusal");
-	if (json_member_str(text, "reasoning_content").n)
-		wire_add(&r->reasoning, text, "reasoning_content");
-	else
-		wire_add(&r->reasoning, text, "reasoning");
-	wire_finish(r, json_member_str(first, "finish_reason"), words);
-	if (json_member_str(text, "refusal").n)
-		wire_finish(r, span_str(FINISH_REFUSED), words);
+	take_message(r, message);
+	words = r->text.n + r->reasoning.n > had;
+	if (words)
+		wire_go_on(r);
+	wire_finish(r, json_member_str(choice, "finish_reason"));
+	if (json_member_str(message, "refusal").n)
+		wire_finish(r, span_str(FINISH_REFUSED));
+	return words;
 }
 
+/* The member `part` of the choice, which is "delta" in a stream and "message" in a whole answer.
+ * Some servers have it the other way round; some end a stream with a message that says all of it
+ * again. Takes over `o`. */
 static int take(struct reply *r, struct json_object *o, const char *part, struct err *e)
 {
-	int bad = check_problem(r, o, e);
+	struct json_object *choice = wire_element(json_member(o, "choices"), 0);
+	struct json_object *message = json_member(choice, part);
+	bool own = wire_says(message) || r->streamed;
 
-	if (!bad) {
-		take_choice(r, o, part);
-		take_usage(r, o);
-	}
-	return wire_done(o, bad, r, e);
+	if (!own)
+		message = json_member(choice, strcmp(part, "delta") == 0 ? "message" : "delta");
+	if (!wire_error(o) && take_choice(r, choice, message) && own)
+		r->streamed = true;
+	take_usage(r, o);
+	return wire_done(o, check_problem(r, o, choice, message, e), r, e);
 }
 
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
+	int what = wire_object_event(data, &o, e);
 
-	if (!data.n) /* a keep-alive of some servers */
-		return 0;
-	if (span_eq(data, "[DONE]")) {
+	if (what == WIRE_DONE)
 		r->done = true;
-		return 0;
-	}
-	return wire_parse(data, &o, e) < 0 ? -1 : take(r, o, "delta", e);
+	return what == WIRE_VALUE ? take(r, o, "delta", e) : what < 0 ? -1 : 0;
 }
 
 static int take_whole(struct reply *r, struct span body, struct err *e)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "provider/wire.h"
 
 /* ---- what is known of the models ---- */
@@ -152,11 +153,11 @@ static int add_prompt(struct buf *b, const struct said *s, struct err *e)
 	return 0;
 }
 
-/* What the model said is output_text, also when it is sent again. An empty answer is left
- * out: it has no text to be a part, and two prompts in a row are allowed. */
+/* What the model said is output_text, also when it is sent again. A blank answer is left
+ * out: strict servers refuse one, and two prompts in a row are allowed. */
 static void add_answer(struct buf *b, struct span answer, bool phases)
 {
-	if (!answer.n)
+	if (utf8_is_blank(answer))
 		return;
 	wire_comma(b);
 	buf_addf(b, "{\"type\":\"message\",\"role\":\"assistant\",%s\"content\":[",
@@ -390,9 +391,6 @@ static void problem(struct span body, struct problem *p)
 
 /* ---- its answer to ours ---- */
 
-static const char *const finish_words[] = { "max_output_tokens", FINISH_LENGTH,
-	                                    "content_filter", FINISH_REFUSED, NULL };
-
 /* Parts of reasoning, and messages, stand as paragraphs. */
 static void paragraph(struct buf *b)
 {
@@ -421,10 +419,10 @@ static void take_message(struct reply *r, struct json_object *item)
 	for (size_t i = 0; i < wire_length(content); i++) {
 		struct json_object *part = wire_element(content, i);
 
-		wire_add(&r->text, part, "text");
+		wire_add_part(r, part);
 		wire_add(&r->text, part, "refusal");
 		if (json_member_str(part, "refusal").n)
-			wire_finish(r, span_str(FINISH_REFUSED), finish_words);
+			wire_finish(r, span_str(FINISH_REFUSED));
 	}
 }
 
@@ -436,29 +434,68 @@ static void take_thoughts(struct buf *b, struct json_object *parts)
 	}
 }
 
+/* Those that the server runs itself have other types. */
+static bool is_call(struct span type)
+{
+	static const char *const calls[] = { "function_call", "custom_tool_call", "computer_call",
+		                             "local_shell_call", "shell_call", "apply_patch_call", NULL };
+	const char *const *c = calls;
+
+	while (*c && !span_eq(type, *c))
+		c++;
+	return *c != NULL;
+}
+
+static void take_call(struct reply *r, struct json_object *item)
+{
+	if (is_call(json_member_str(item, "type")))
+		wire_call(r, json_member_str(item, "name"));
+}
+
 /* All of it at once. In a stream this tells again what has come already, unless a gateway
  * sent it here only. */
 static void take_output(struct reply *r, struct json_object *output)
 {
-	bool text = !r->text.n, reasoning = !r->reasoning.n;
+	bool reasoning = !r->reasoning.n;
 
 	for (size_t i = 0; i < wire_length(output); i++) {
 		struct json_object *item = wire_element(output, i);
 		struct span type = json_member_str(item, "type");
 
-		if (text && span_eq(type, "message"))
+		if (!r->streamed && span_eq(type, "message"))
 			take_message(r, item);
 		if (reasoning && span_eq(type, "reasoning")) {
 			take_thoughts(&r->reasoning, json_member(item, "summary"));
 			take_thoughts(&r->reasoning, json_member(item, "content"));
 		}
+		take_call(r, item);
 	}
 }
 
-static int take_response(struct reply *r, struct json_object *response, struct span status,
+/* What a response's status stands for: what it says itself counts more than the event that brings
+ * it, as gateways send response.completed for each. */
+static struct span status_of_response(struct json_object *response, struct span event)
+{
+	static const char *const known[] = { "completed", "incomplete", "failed", "cancelled", NULL };
+	struct span own = json_member_str(response, "status");
+
+	if (!event.n)
+		event = span_str("completed");
+	if (wire_error(response))
+		return span_str("failed");
+	for (const char *const *k = known; *k; k++)
+		if (span_eq(own, *k))
+			event = own;
+	if (span_eq(event, "completed") && json_member_str(json_member(response, "incomplete_details"), "reason").n)
+		return span_str("incomplete");
+	return event;
+}
+
+static int take_response(struct reply *r, struct json_object *response, struct span event,
                          struct err *e)
 {
 	struct span reason = json_member_str(json_member(response, "incomplete_details"), "reason");
+	struct span status = status_of_response(response, event);
 
 	take_usage(r, response);
 	if (span_eq(status, "failed")) {
@@ -466,10 +503,10 @@ static int take_response(struct reply *r, struct json_object *response, struct s
 		return wire_report(&r->problem, e);
 	}
 	take_output(r, json_member(response, "output"));
-	if (span_eq(status, "incomplete"))
-		wire_finish(r, reason.n ? reason : status, finish_words);
+	if (!span_eq(status, "completed"))
+		wire_finish(r, reason.n ? reason : status);
 	else if (!r->finish_reason.n)
-		wire_finish(r, span_str(FINISH_STOP), finish_words);
+		wire_finish(r, span_str(FINISH_STOP));
 	r->done = true;
 	return 0;
 }
@@ -479,11 +516,15 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 {
 	struct json_object *part = json_member(o, "part");
 
+	size_t had = r->text.n;
+
 	if (span_eq(type, "output_text.delta")) {
 		wire_add(&r->text, o, "delta");
+		r->streamed |= r->text.n > had;
 	} else if (span_eq(type, "refusal.delta")) {
 		wire_add(&r->text, o, "delta");
-		wire_finish(r, span_str(FINISH_REFUSED), finish_words);
+		r->streamed |= r->text.n > had;
+		wire_finish(r, span_str(FINISH_REFUSED));
 	} else if (span_eq(type, "reasoning_summary_text.delta") ||
 	           span_eq(type, "reasoning_text.delta")) {
 		wire_add(&r->reasoning, o, "delta");
@@ -494,8 +535,10 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 			paragraph(&r->reasoning);
 		else if (wire_count(o, "content_index") == 0)
 			paragraph(&r->text);
+	} else if (span_eq(type, "output_item.added") || span_eq(type, "output_item.done")) {
+		take_call(r, json_member(o, "item"));
 	} else if (span_eq(type, "completed") || span_eq(type, "incomplete") ||
-	           span_eq(type, "failed")) {
+	           span_eq(type, "failed") || span_eq(type, "cancelled")) {
 		return take_response(r, json_member(o, "response"), type, e);
 	}
 	return 0;
@@ -506,27 +549,30 @@ static bool is_error(struct json_object *o)
 {
 	struct span type = json_member_str(o, "type");
 
-	return span_eq(type, "error") || (!type.n && json_member(o, "error"));
+	return span_eq(type, "error") || span_eq(type, "response.error") ||
+	       (!wire_begins(type, "response.") && wire_error(o));
 }
 
+static int take_object(struct reply *r, struct json_object *o, struct err *e)
+{
+	struct span type = json_member_str(o, "type");
+
+	if (is_error(o)) {
+		take_problem(o, &r->problem);
+		return wire_report(&r->problem, e);
+	}
+	if (!wire_begins(type, "response."))
+		return 0;
+	return take_typed(r, o, (struct span){ type.p + 9, type.n - 9 }, e);
+}
+
+/* [DONE] is what gateways add; the end is a typed event. */
 static int take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
-	struct span type;
-	int result = 0;
+	int what = wire_object_event(data, &o, e);
 
-	if (!data.n || span_eq(data, "[DONE]")) /* which gateways add; the end is a typed event */
-		return 0;
-	if (wire_parse(data, &o, e) < 0)
-		return -1;
-	type = json_member_str(o, "type");
-	if (is_error(o)) {
-		take_problem(o, &r->problem);
-		result = wire_report(&r->problem, e);
-	} else if (wire_begins(type, "response.")) {
-		result = take_typed(r, o, (struct span){ type.p + 9, type.n - 9 }, e);
-	}
-	return wire_done(o, result, r, e);
+	return what == WIRE_VALUE ? wire_done(o, take_object(r, o, e), r, e) : what < 0 ? -1 : 0;
 }
 
 /* One that is said to be running still (queued, in_progress), or was cancelled, is none. */
@@ -551,7 +597,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 	if (wire_parse_body(body, &o, e) < 0)
 		return -1;
 	status = json_member_str(o, "status");
-	if (!status.n && json_member(o, "error")) {
+	if (!status.n && wire_error(o)) {
 		take_problem(o, &r->problem);
 		result = wire_report(&r->problem, e);
 	} else {
@@ -564,7 +610,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 
 static int end(const struct reply *r, struct err *e)
 {
-	return r->done ? 0 : wire_cut_short(e);
+	return r->done ? wire_end(r, e) : wire_cut_short(e);
 }
 
 /* ---- models ---- */

@@ -38,6 +38,7 @@ void reply_release(struct reply *r)
 	buf_release(&r->text);
 	buf_release(&r->reasoning);
 	buf_release(&r->finish_reason);
+	buf_release(&r->call);
 	buf_release(&r->problem.message);
 }
 

@@ -71,12 +71,27 @@ struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool
 #define FINISH_STOP "stop"
 #define FINISH_LENGTH "length"           /* cut by the limit of tokens */
 #define FINISH_REFUSED "content_filter"  /* refused, by the model or a filter of the server */
+#define FINISH_CALLS "tool_calls"        /* the model waits for the results of tools */
+
+enum finish_kind {
+	FINISH_KNOWN,   /* one of these, or none given */
+	FINISH_FAILURE, /* the server broke the reply off */
+	FINISH_UNKNOWN, /* nobody here knows the word: the reply may be incomplete */
+};
+
+/* The word for a vendor's own, in whatever case: one of these four, or the vendor's; empty for
+ * one that says nothing. The span is static, or a part of `theirs`. */
+struct span finish_word(struct span theirs);
+enum finish_kind finish_kind(struct span word);
 
 struct reply {
 	struct buf text;
 	struct buf reasoning;
 	struct buf finish_reason; /* empty: the provider gave none */
+	bool called;              /* the model called a tool */
+	struct buf call;          /* the name of the first one; empty: it has none */
 	struct usage usage;       /* see below */
+	bool streamed;            /* text came in pieces: what says all of it again is not taken */
 	bool done;                /* the stream's end mark came */
 	struct problem problem;   /* of an error event */
 };
@@ -87,7 +102,7 @@ struct reply {
  * provider does not tell stays -1.
  */
 
-#define REPLY_INIT { BUF_INIT, BUF_INIT, BUF_INIT, USAGE_NONE, false, PROBLEM_INIT }
+#define REPLY_INIT { BUF_INIT, BUF_INIT, BUF_INIT, false, BUF_INIT, USAGE_NONE, false, false, PROBLEM_INIT }
 void reply_release(struct reply *r);
 
 /* One that a provider offers. */

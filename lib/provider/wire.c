@@ -1,5 +1,6 @@
 #include "provider/wire.h"
 
+#include <json-c/linkhash.h>
 #include <string.h>
 
 bool wire_begins(struct span s, const char *with)
@@ -98,6 +99,12 @@ void wire_add_param(struct buf *b, const struct params *params, const char *key,
 
 /* ---- from the server ---- */
 
+static int no_object(struct json_object *o, struct err *e)
+{
+	json_object_put(o);
+	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
+}
+
 int wire_parse(struct span json, struct json_object **o, struct err *e)
 {
 	if (json_parse_lenient(json, o, e) < 0) {
@@ -108,8 +115,64 @@ int wire_parse(struct span json, struct json_object **o, struct err *e)
 	}
 	if (json_object_is_type(*o, json_type_object))
 		return 0;
-	json_object_put(*o);
-	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
+	return no_object(*o, e);
+}
+
+static struct span trim(struct span s)
+{
+	while (s.n && memchr(" \t\r\n", s.p[0], 4))
+		s = (struct span){ s.p + 1, s.n - 1 };
+	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
+		s.n--;
+	return s;
+}
+
+/* Not the beginning of a JSON text, nor a sentence that tells of an error. */
+static bool is_word(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (memchr(" \t\r\n{}[]\"", s.p[i], 9))
+			return false;
+	return true;
+}
+
+#define END_MARK "[DONE]"
+
+int wire_event(struct span data, struct json_object **o, struct err *e)
+{
+	enum wire_event what = WIRE_VALUE;
+
+	*o = NULL;
+	data = trim(data);
+	if (span_eq(data, END_MARK))
+		return WIRE_DONE;
+	if (is_word(data))
+		return WIRE_NOTHING;
+	if (json_parse_lenient(data, o, e) < 0) {
+		if (e->kind != ERR_DAMAGED)
+			return -1;
+		e->kind = ERR_NETWORK;
+		return err_prefix(e, "the server sent a malformed event");
+	}
+	if (json_object_is_type(*o, json_type_array) ? !json_object_array_length(*o)
+	                                             : !json_object_is_type(*o, json_type_object))
+		what = WIRE_NOTHING;
+	if (json_object_is_type(*o, json_type_string) && strcmp(json_object_get_string(*o), END_MARK) == 0)
+		what = WIRE_DONE;
+	if (what != WIRE_VALUE) {
+		json_object_put(*o);
+		*o = NULL;
+	}
+	return what;
+}
+
+int wire_object_event(struct span data, struct json_object **o, struct err *e)
+{
+	int what = wire_event(data, o, e);
+
+	if (what != WIRE_VALUE || json_object_is_type(*o, json_type_object))
+		return what;
+	return no_object(*o, e);
 }
 
 int wire_parse_body(struct span json, struct json_object **o, struct err *e)
@@ -132,14 +195,14 @@ int wire_done(struct json_object *o, int result, const struct reply *r, struct e
 {
 	json_object_put(o);
 	if (result < 0 || buf_check(&r->text, e) < 0 || buf_check(&r->reasoning, e) < 0 ||
-	    buf_check(&r->finish_reason, e) < 0)
+	    buf_check(&r->finish_reason, e) < 0 || buf_check(&r->call, e) < 0)
 		return -1;
 	return result;
 }
 
 int wire_whole_done(struct reply *r, struct err *e)
 {
-	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n)
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n && !r->called)
 		return wire_no_reply(e);
 	r->done = true;
 	return 0;
@@ -147,6 +210,10 @@ int wire_whole_done(struct reply *r, struct err *e)
 
 int wire_end(const struct reply *r, struct err *e)
 {
+	if (finish_kind(buf_span(&r->finish_reason)) == FINISH_FAILURE)
+		return err_set(e, ERR_NETWORK, "the server broke off the reply: its finish reason is '%.*s'%s%s",
+		               (int)r->finish_reason.n, r->finish_reason.p, r->problem.message.n ? ": " : "",
+		               r->problem.message.p);
 	return r->done || r->finish_reason.n ? 0 : wire_cut_short(e);
 }
 
@@ -160,6 +227,31 @@ void wire_add(struct buf *b, struct json_object *o, const char *key)
 	struct span s = json_member_str(o, key);
 
 	buf_add(b, s.p, s.n);
+}
+
+void wire_add_text(struct buf *b, struct json_object *o)
+{
+	if (json_object_is_type(o, json_type_string))
+		buf_add(b, json_object_get_string(o), (size_t)json_object_get_string_len(o));
+	else
+		wire_add(b, o, "text");
+	for (size_t i = 0; i < wire_length(o); i++) {
+		struct json_object *part = wire_element(o, i);
+
+		if (json_object_is_type(part, json_type_object))
+			wire_add(b, part, "text");
+	}
+}
+
+void wire_add_part(struct reply *r, struct json_object *part)
+{
+	struct span type = json_member_str(part, "type");
+	bool thought = span_eq(type, "thinking") || wire_begins(type, "reasoning");
+
+	if (thought && json_member(part, "thinking"))
+		wire_add_text(&r->reasoning, json_member(part, "thinking"));
+	else
+		wire_add(thought ? &r->reasoning : &r->text, part, "text");
 }
 
 int64_t wire_count(struct json_object *o, const char *key)
@@ -199,15 +291,68 @@ struct json_object *wire_first_or_self(struct json_object *o)
 	return json_object_is_type(o, json_type_array) ? wire_element(o, 0) : o;
 }
 
-void wire_finish(struct reply *r, struct span word, const char *const *pairs)
+void wire_finish(struct reply *r, struct span word)
 {
-	if (!word.n)
+	struct span had = buf_span(&r->finish_reason);
+
+	word = finish_word(word);
+	if (!word.n || finish_kind(had) == FINISH_FAILURE ||
+	    (span_eq(had, FINISH_REFUSED) && span_eq(word, FINISH_STOP)))
 		return;
-	for (; *pairs; pairs += 2)
-		if (span_eq(word, pairs[0]))
-			word = span_str(pairs[1]);
+	if (r->called && span_eq(word, FINISH_STOP))
+		word = span_str(FINISH_CALLS);
 	buf_clear(&r->finish_reason);
 	buf_add(&r->finish_reason, word.p, word.n);
+}
+
+void wire_go_on(struct reply *r)
+{
+	if (span_eq(buf_span(&r->finish_reason), FINISH_STOP))
+		buf_clear(&r->finish_reason);
+}
+
+void wire_call(struct reply *r, struct span name)
+{
+	if (!r->call.n)
+		buf_add(&r->call, name.p, name.n);
+	r->called = true;
+	if (span_eq(buf_span(&r->finish_reason), FINISH_STOP))
+		wire_finish(r, span_str(FINISH_CALLS));
+}
+
+bool wire_says(struct json_object *v)
+{
+	switch (json_object_get_type(v)) {
+	case json_type_boolean:
+		return json_object_get_boolean(v);
+	case json_type_int:
+	case json_type_double:
+		return json_object_get_double(v) != 0;
+	case json_type_string:
+		return json_object_get_string_len(v) > 0;
+	case json_type_array:
+		for (size_t i = 0; i < wire_length(v); i++)
+			if (wire_says(wire_element(v, i)))
+				return true;
+		return false;
+	case json_type_object: {
+		json_object_object_foreach(v, key, member) {
+			(void)key;
+			if (wire_says(member))
+				return true;
+		}
+		return false;
+	}
+	default:
+		return false;
+	}
+}
+
+struct json_object *wire_error(struct json_object *o)
+{
+	struct json_object *error = json_member(o, "error");
+
+	return wire_says(error) ? error : NULL;
 }
 
 void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),

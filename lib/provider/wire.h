@@ -32,7 +32,18 @@ void wire_add_param(struct buf *b, const struct params *params, const char *key,
 
 /* ---- from the server ---- */
 
-/* Parses an event, which must be an object; ERR_NETWORK. The caller owns *o. */
+/* What the data of an event is. */
+enum wire_event {
+	WIRE_NOTHING, /* a keep-alive: nothing, "", null, another scalar, a word, an empty list */
+	WIRE_DONE,    /* [DONE], with or without blanks or quotes */
+	WIRE_VALUE,   /* an object, or a list of something */
+};
+/* Parses it: -1 when it is malformed (ERR_NETWORK), or one of these. The caller owns *o, which is
+ * NULL but for WIRE_VALUE. */
+int wire_event(struct span data, struct json_object **o, struct err *e);
+/* The same for a protocol whose events are objects: ERR_NETWORK for a list. */
+int wire_object_event(struct span data, struct json_object **o, struct err *e);
+/* Parses an object; ERR_NETWORK. The caller owns *o. */
 int wire_parse(struct span json, struct json_object **o, struct err *e);
 /* The same for the body of an answer: other JSON comes from the wrong server, or path. */
 int wire_parse_body(struct span json, struct json_object **o, struct err *e);
@@ -42,13 +53,17 @@ int wire_no_reply(struct err *e);
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e);
 /* The end of whole(), which takes what says something. */
 int wire_whole_done(struct reply *r, struct err *e);
-/* An end() that the finish reason is enough for. */
+/* An end() that the finish reason is enough for. ERR_NETWORK also when that is a failure. */
 int wire_end(const struct reply *r, struct err *e);
 /* ERR_NETWORK: the stream ended too early. */
 int wire_cut_short(struct err *e);
 
 /* A member that is a string goes to the end of `b`. */
 void wire_add(struct buf *b, struct json_object *o, const char *key);
+/* A text that is a string, a part {"text":…}, or a list of these. */
+void wire_add_text(struct buf *b, struct json_object *o);
+/* A part of a message's content goes to the text or, by its type, to the reasoning. */
+void wire_add_part(struct reply *r, struct json_object *part);
 /* A member that is a count; -1 when it is none. */
 int64_t wire_count(struct json_object *o, const char *key);
 /* A member that is the HTTP status of an error; 0 when it is none. */
@@ -62,9 +77,18 @@ struct json_object *wire_first_or_self(struct json_object *o);
 /* In an array, for lists that may be missing: 0 when it is no array. */
 size_t wire_length(struct json_object *list);
 
-/* Sets the finish reason: our word for the vendor's, from pairs of theirs and ours, which
- * end with a NULL; else theirs. Nothing for an empty one. */
-void wire_finish(struct reply *r, struct span word, const char *const *pairs);
+/* Sets the finish reason to finish_word(). A word that says nothing changes nothing; neither does
+ * one behind a failure, nor "stop" behind a refusal. */
+void wire_finish(struct reply *r, struct span word);
+/* More of the reply came behind "stop", which some gateways put on each chunk: takes it back. */
+void wire_go_on(struct reply *r);
+/* The model called a tool; `name` may be empty. */
+void wire_call(struct reply *r, struct span name);
+
+/* Whether a value says anything: not null, false, 0, "", nor a list or object of such values. */
+bool wire_says(struct json_object *v);
+/* The member "error" when it says anything, else NULL. */
+struct json_object *wire_error(struct json_object *o);
 /* A problem() that take() does, for a body that is JSON. */
 void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),
                   struct problem *p);

@@ -14,6 +14,7 @@
 
 #define REPLY_MAX (128u << 20)            /* bytes of text and reasoning, as a record holds them */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
+#define BROKEN_OFF 502                    /* the status that a reply stands for whose finish reason is a failure */
 #define SILENT_TIMEOUTS 6                 /* idle times in which nothing but keep-alives came */
 
 /* One attempt. */
@@ -209,7 +210,12 @@ static int finish(struct flow *f, struct err *e)
 	if (f->form != FORM_WHOLE && !f->any_event)
 		return err_set(e, ERR_NETWORK, "the answer from '%s' is no reply of a model; is the base URL "
 		               "right?", f->letter->shown.p);
-	return p->end(f->reply, e);
+	r = p->end(f->reply, e);
+	if (r < 0 && finish_kind(buf_span(&f->reply->finish_reason)) == FINISH_FAILURE) {
+		f->refused = true;
+		f->reply->problem.status = BROKEN_OFF;
+	}
+	return r;
 }
 
 /* A connection that breaks or falls silent when the reply has said that it is finished

@@ -72,6 +72,7 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 
 	/* They come from the server as they like. */
 	utf8_clean(&t->reply.finish_reason);
+	utf8_clean(&t->reply.call);
 	utf8_clean(&t->reply.reasoning);
 	utf8_clean(&t->reply.text);
 	conclude(t, started, r < 0, e);

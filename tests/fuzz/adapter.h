@@ -14,8 +14,42 @@
 #include "fuzz.h"
 #include "net/sse.h"
 #include "provider/provider.h"
+#include "provider/wire.h"
 
 static const struct provider *adapter;
+
+/* ---- why a reply ended ---- */
+
+/* As it is after each event: a reason changes what was there, unless that is a failure, or a
+ * refusal and the new one a stop; a stop is taken back when more comes, and is the calls' where
+ * there were any. */
+struct ending {
+	struct buf reason;
+	bool called;
+};
+
+static inline void ending_add(struct ending *end, struct span word, bool more)
+{
+	struct span had = buf_span(&end->reason);
+
+	word = finish_word(word);
+	if (more && span_eq(had, FINISH_STOP))
+		buf_clear(&end->reason);
+	if (word.n && finish_kind(had) != FINISH_FAILURE &&
+	    !(span_eq(had, FINISH_REFUSED) && span_eq(word, FINISH_STOP))) {
+		buf_clear(&end->reason);
+		buf_add(&end->reason, word.p, word.n);
+	}
+	if (end->called && span_eq(buf_span(&end->reason), FINISH_STOP)) {
+		buf_clear(&end->reason);
+		buf_adds(&end->reason, FINISH_CALLS);
+	}
+}
+
+static inline bool fails(const struct reply *r)
+{
+	return finish_kind(buf_span(&r->finish_reason)) == FINISH_FAILURE;
+}
 
 /* ---- json-c's view ---- */
 
@@ -70,6 +104,8 @@ static inline void must_equal(const struct reply *a, const struct reply *b)
 	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
 	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
 	must(a->done == b->done, "done");
+	must(a->called == b->called, "a call");
+	must_be_same(buf_span(&a->call), buf_span(&b->call), "the call's name");
 	must_be_same(buf_span(&a->problem.message), buf_span(&b->problem.message), "problem");
 	must(a->problem.kind == b->problem.kind && a->problem.status == b->problem.status, "problem");
 	must(a->problem.tokens == b->problem.tokens && a->problem.window == b->problem.window, "sizes");
@@ -150,8 +186,8 @@ static inline bool hear_whole(struct span body, struct reply *r)
 	bool taken = adapter->whole(r, body, &e) == 0;
 
 	if (taken) {
-		must(r->done && (r->text.n || r->reasoning.n || r->finish_reason.n), "a reply");
-		must(adapter->end(r, &e) == 0, "%s", e.msg);
+		must(r->done && (r->text.n || r->reasoning.n || r->finish_reason.n || r->called), "a reply");
+		must((adapter->end(r, &e) == 0) == !fails(r), "%s", e.msg);
 	} else {
 		must(e.kind == ERR_NETWORK && e.msg[0] && !r->done, "a reason: %s", e.msg);
 	}

@@ -4,8 +4,8 @@
  * prompt, a model's name, and parameters, one a line.
  *
  * Properties: the reply and the reasoning are the texts of the first candidate in a row, as
- * json-c finds them, up to the first chunk that is refused; the reply is complete if the last
- * of its chunks with text or a reason has a reason; the same events come to the same when they
+ * json-c finds them, up to the first chunk that is refused; the reason is the last one, unless
+ * text comes behind a stop; the same events come to the same when they
  * arrive as server-sent events, in chunks; counts are counts, and the total is a sum; an answer
  * as a whole is read as its one event would be. A request is JSON that says the conversation,
  * and each parameter once; its URL is the model's name in the letters of a URL. A refusal
@@ -26,7 +26,8 @@ static void check_usage(const struct usage *u)
 
 struct said_so {
 	struct buf text, reasoning;
-	bool complete, refused;
+	struct ending ending;
+	bool refused;
 };
 
 static struct json_object *first_candidate(struct json_object *list)
@@ -41,18 +42,20 @@ static struct json_object *first_candidate(struct json_object *list)
 	return NULL;
 }
 
-static void model_parts(struct said_so *s, struct json_object *parts)
+/* Whether there are words. */
+static bool model_parts(struct said_so *s, struct json_object *parts)
 {
+	size_t had = s->text.n + s->reasoning.n;
+
 	for (size_t i = 0; i < length(parts); i++) {
 		struct json_object *text = json_member(element(parts, i), "text");
 		struct json_object *thought = json_member(element(parts, i), "thought");
 		bool is_thought = json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
-		struct buf *to = is_thought ? &s->reasoning : &s->text;
-		size_t had = to->n;
 
-		add_str(to, text);
-		s->complete &= to->n == had;
+		add_str(is_thought ? &s->reasoning : &s->text, text);
+		s->ending.called |= json_member(element(parts, i), "functionCall") != NULL;
 	}
+	return s->text.n + s->reasoning.n > had;
 }
 
 static void model_chunk(struct said_so *s, struct json_object *o)
@@ -61,27 +64,24 @@ static void model_chunk(struct said_so *s, struct json_object *o)
 	struct span reason = json_member_str(candidate, "finishReason");
 	struct span block = json_member_str(json_member(o, "promptFeedback"), "blockReason");
 
-	s->refused = !json_object_is_type(o, json_type_object) || json_member(o, "error");
+	s->refused = !json_object_is_type(o, json_type_object) || wire_error(o);
 	if (s->refused)
 		return;
-	model_parts(s, json_member(json_member(candidate, "content"), "parts"));
-	if (reason.n)
-		s->complete = !span_eq(reason, "FINISH_REASON_UNSPECIFIED");
-	if (!candidate && block.n && !span_ends(block, "_UNSPECIFIED"))
-		s->complete = true;
+	s->refused = wire_error(candidate) != NULL;
+	if (!candidate)
+		reason = span_str(block.n && !span_ends(block, "_UNSPECIFIED") ? FINISH_REFUSED : "");
+	ending_add(&s->ending, reason, model_parts(s, json_member(json_member(candidate, "content"), "parts")));
 }
 
 static void model_event(struct said_so *s, struct span event)
 {
 	struct json_object *o;
 	struct err e = ERR_INIT;
+	int what = wire_event(event, &o, &e);
 
-	if (!event.n)
+	s->refused = what < 0;
+	if (what != WIRE_VALUE)
 		return;
-	if (json_parse_lenient(event, &o, &e) < 0) {
-		s->refused = true;
-		return;
-	}
 	if (!json_object_is_type(o, json_type_array))
 		model_chunk(s, o);
 	for (size_t i = 0; i < length(o) && !s->refused; i++)
@@ -93,14 +93,15 @@ static void must_say(const struct reply *r, struct said_so *s)
 {
 	must_be_same(buf_span(&r->text), buf_span(&s->text), "the reply");
 	must_be_same(buf_span(&r->reasoning), buf_span(&s->reasoning), "the reasoning");
-	must((r->finish_reason.n > 0) == s->complete, "the finish reason '%s'", r->finish_reason.p);
+	must_be_same(buf_span(&r->finish_reason), buf_span(&s->ending.reason), "the finish reason");
+	buf_release(&s->ending.reason);
 	buf_release(&s->text);
 	buf_release(&s->reasoning);
 }
 
 static void check_events(struct span text, struct reply *r, struct err *e)
 {
-	struct said_so want = { BUF_INIT, BUF_INIT, false, false };
+	struct said_so want = { BUF_INIT, BUF_INIT, { BUF_INIT, false }, false };
 	struct span rest = text, event;
 
 	while (e->kind == ERR_NONE && cut_line(&rest, &event)) {
@@ -113,7 +114,7 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 	}
 	check_error(e);
 	must_say(r, &want);
-	must(!r->done, "a stream has no end mark");
+	must(!r->done || r->finish_reason.n, "an end mark alone ends nothing");
 	check_reply(r, text.n);
 	check_usage(&r->usage);
 }
@@ -122,7 +123,7 @@ static void check_events(struct span text, struct reply *r, struct err *e)
 
 static void check_whole(struct span body)
 {
-	struct said_so want = { BUF_INIT, BUF_INIT, false, false };
+	struct said_so want = { BUF_INIT, BUF_INIT, { BUF_INIT, false }, false };
 	struct reply r = REPLY_INIT;
 
 	hear_whole(body, &r);
@@ -262,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	adapter = provider_find("google");
 	check_events(text, &r, &e);
 	check_stream(text, &r, &e);
-	check_end(&r, r.finish_reason.n);
+	check_end(&r, r.finish_reason.n && !fails(&r));
 	check_whole(text);
 	check_problem(text);
 	check_models(text);

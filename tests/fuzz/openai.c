@@ -19,6 +19,7 @@
 
 struct model_reply {
 	struct buf text, reasoning;
+	bool streamed;
 };
 
 static void add_gap(struct buf *b)
@@ -29,40 +30,43 @@ static void add_gap(struct buf *b)
 }
 
 /* The parts of a list, each after a gap or only the list as a whole. */
-static void add_parts(struct buf *b, struct json_object *list, bool each)
+static void add_parts(struct buf *b, struct json_object *list)
 {
-	if (!each)
-		add_gap(b);
 	for (size_t i = 0; i < length(list); i++) {
-		if (each)
-			add_gap(b);
+		add_gap(b);
 		add_str(b, json_member(element(list, i), "text"));
-		if (!each)
-			add_str(b, json_member(element(list, i), "refusal"));
 	}
+}
+
+static void add_message(struct model_reply *m, struct json_object *list)
+{
+	struct reply parts = REPLY_INIT;
+
+	add_gap(&m->text);
+	for (size_t i = 0; i < length(list); i++) {
+		wire_add_part(&parts, element(list, i));
+		add_str(&parts.text, json_member(element(list, i), "refusal"));
+	}
+	buf_add(&m->text, parts.text.p, parts.text.n);
+	buf_add(&m->reasoning, parts.reasoning.p, parts.reasoning.n);
+	reply_release(&parts);
 }
 
 static void model_output(struct model_reply *m, struct json_object *output)
 {
-	struct model_reply all = { BUF_INIT, BUF_INIT };
+	bool thought = m->reasoning.n > 0;
 
 	for (size_t i = 0; i < length(output); i++) {
 		struct json_object *item = element(output, i);
 		struct span type = json_member_str(item, "type");
 
-		if (span_eq(type, "message"))
-			add_parts(&all.text, json_member(item, "content"), false);
-		if (span_eq(type, "reasoning")) {
-			add_parts(&all.reasoning, json_member(item, "summary"), true);
-			add_parts(&all.reasoning, json_member(item, "content"), true);
+		if (span_eq(type, "message") && !m->streamed)
+			add_message(m, json_member(item, "content"));
+		if (span_eq(type, "reasoning") && !thought) {
+			add_parts(&m->reasoning, json_member(item, "summary"));
+			add_parts(&m->reasoning, json_member(item, "content"));
 		}
 	}
-	if (!m->text.n)
-		buf_add(&m->text, all.text.p, all.text.n);
-	if (!m->reasoning.n)
-		buf_add(&m->reasoning, all.reasoning.p, all.reasoning.n);
-	buf_release(&all.text);
-	buf_release(&all.reasoning);
 }
 
 static void model_event(struct span event, struct model_reply *m)
@@ -76,8 +80,12 @@ static void model_event(struct span event, struct model_reply *m)
 	type = json_member_str(o, "type");
 	delta = json_member(o, "delta");
 	part = json_member(o, "part");
-	if (span_eq(type, "response.output_text.delta") || span_eq(type, "response.refusal.delta"))
+	if (span_eq(type, "response.output_text.delta") || span_eq(type, "response.refusal.delta")) {
+		size_t had = m->text.n;
+
 		add_str(&m->text, delta);
+		m->streamed |= m->text.n > had;
+	}
 	if (span_eq(type, "response.reasoning_summary_text.delta") ||
 	    span_eq(type, "response.reasoning_text.delta"))
 		add_str(&m->reasoning, delta);
@@ -91,14 +99,15 @@ static void model_event(struct span event, struct model_reply *m)
 		else if (json_object_is_type(index, json_type_int) && json_object_get_int64(index) == 0)
 			add_gap(&m->text);
 	}
-	if (span_eq(type, "response.completed") || span_eq(type, "response.incomplete"))
+	if (span_eq(type, "response.completed") || span_eq(type, "response.incomplete") ||
+	    span_eq(type, "response.cancelled") || span_eq(type, "response.failed"))
 		model_output(m, json_member(json_member(o, "response"), "output"));
 	json_object_put(o);
 }
 
 static void check_events(struct span text, struct reply *r, struct err *e)
 {
-	struct model_reply want = { BUF_INIT, BUF_INIT };
+	struct model_reply want = { BUF_INIT, BUF_INIT, false };
 	struct span rest = text, event;
 
 	while (e->kind == ERR_NONE && cut_line(&rest, &event)) {
@@ -232,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	adapter = provider_find("openai");
 	check_events(text, &r, &e);
 	check_stream(text, &r, &e);
-	check_end(&r, r.done);
+	check_end(&r, r.done && !fails(&r));
 	check_whole(text);
 	check_problem(text);
 	must(!check_models(text), "one page");

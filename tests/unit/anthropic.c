@@ -133,8 +133,13 @@ static void test_bad_streams(void)
 		  "the server reports: an error", "", 0, 0 },
 		{ HALF "data: {\"type\":\"content_block_delta\",\"delta\n\n", "the server sent a malformed event: ",
 		  "Hal", 0, 0 },
-		{ "data: hello\n\n", "the server sent a malformed event: ", "", 0, 0 },
-		{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0, 0 },
+		{ START "{}}}\n\n" "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":"
+		  "\"half\"}}\n\n" STOP("Error", "{}"),
+		  "the server broke off the reply: its finish reason is 'Error'", "half", 0, 0 },
+		{ "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null,\"error\":{\"message\":\"it broke\"}}}"
+		  "\n\n", "the server reports: it broke", "", 0, 0 },
+		{ "data: hello there\n\n", "the server sent a malformed event: ", "", 0, 0 },
+		{ "data: [1]\n\n", "the server sent a malformed event: no JSON object", "", 0, 0 },
 		{ "data: {} {}\n\n", "the server sent a malformed event: ", "", 0, 0 },
 	};
 
@@ -160,7 +165,7 @@ static void test_whole(void)
 	       0, "a whole body");
 	is_buf(&r.text, "One two", "its text");
 	is_buf(&r.reasoning, "Hm.", "its reasoning");
-	is_buf(&r.finish_reason, "stop", "its finish reason");
+	is_buf(&r.finish_reason, "tool_calls", "its finish reason");
 	is_usage(&r.usage, &want);
 	reply_release(&r);
 	is_int(whole(&r, "{\"type\":\"message\",\"content\":[],\"stop_reason\":\"refusal\"}", &e), 0,

@@ -53,7 +53,7 @@ static const struct good_stream streams[] = {
 	{ "PROHIBITED_CONTENT", FINISH("PROHIBITED_CONTENT"), "", "", "content_filter", USAGE_NONE },
 	{ "SPII", FINISH("SPII"), "", "", "content_filter", USAGE_NONE },
 	{ "IMAGE_SAFETY", FINISH("IMAGE_SAFETY"), "", "", "content_filter", USAGE_NONE },
-	{ "another reason", FINISH("MALFORMED_FUNCTION_CALL"), "", "", "MALFORMED_FUNCTION_CALL", USAGE_NONE },
+	{ "another reason", FINISH("OTHER"), "", "", "OTHER", USAGE_NONE },
 	{ "a reason of next year", FINISH("TOO_TIRED"), "", "", "TOO_TIRED", USAGE_NONE },
 	{ "parts of other kinds, unknown fields and keep-alives",
 	  ": ping\n\nevent: x\ndata:\n\n"
@@ -63,7 +63,13 @@ static const struct good_stream streams[] = {
 	       "\"AA==\"}},{\"future\":{\"text\":\"no\"}},{\"text\":\"yes\"}]},\"groundingMetadata\":{},"
 	       "\"citationMetadata\":{},\"tokenCount\":1,\"avgLogprobs\":-0.1}],\"modelStatus\":{\"x\":1}}")
 	  DATA("{}") FINISH("STOP"),
-	  "yes", "", "stop", USAGE_NONE },
+	  "yes", "", "tool_calls", USAGE_NONE },
+	{ "keep-alives, and an end mark of a gateway",
+	  DATA(" ") DATA("\"\"") DATA("null") DATA("3") DATA("ping") DATA("[]") DATA(TEXT("A"))
+	  DATA("{\"error\":{},\"candidates\":[{\"error\":false,\"content\":{\"parts\":[{\"text\":\"B\"}]}}]}")
+	  FINISH("Stop") DATA("ping"), "AB", "", "stop", USAGE_NONE },
+	{ "nothing but a call", DATA("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":"
+	  "\"f\",\"args\":{}}}]},\"finishReason\":\"STOP\"}]}"), "", "", "tool_calls", USAGE_NONE },
 	{ "two candidates", DATA("{\"candidates\":[{\"index\":1,\"content\":{\"parts\":[{\"text\":\"B\"}]}},"
 	  "{\"index\":0,\"content\":{\"parts\":[{\"text\":\"A\"}]}}]}")
 	  DATA("{\"candidates\":[{\"index\":1,\"finishReason\":\"SAFETY\"}]}") FINISH("STOP"),
@@ -117,8 +123,14 @@ static void test_bad_streams(void)
 		{ DATA("{\"error\":{\"code\":5}}"), "the server reports: an error", "", 0, 0 },
 		{ DATA("{\"error\":true}"), "the server reports: an error", "", 0, 0 },
 		{ DATA("{\"candidates\":[{\"content\""), "the server sent a malformed event: ", "", 0, 0 },
-		{ DATA("hello"), "the server sent a malformed event: ", "", 0, 0 },
-		{ DATA("7"), "the server sent a malformed event: no JSON object", "", 0, 0 },
+		{ DATA("hello there"), "the server sent a malformed event: ", "", 0, 0 },
+		{ DATA(TEXT("half")) FINISH("MALFORMED_FUNCTION_CALL"),
+		  "the server broke off the reply: its finish reason is 'MALFORMED_FUNCTION_CALL'", "half", 0, 0 },
+		{ DATA("{\"candidates\":[{\"finishReason\":\"ERROR\",\"finishMessage\":\"it broke\"}]}"),
+		  "the server broke off the reply: its finish reason is 'ERROR': it broke", "", 0, 0 },
+		{ DATA("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"half\"}]},\"error\":{\"message\":"
+		       "\"it broke\",\"code\":503}}]}"), "the server reports: it broke", "half", 503, 0 },
+		{ DATA("[7]"), "the server sent a malformed event: no JSON object", "", 0, 0 },
 		{ DATA("[" TEXT("a") ",[]]"), "the server sent a malformed event: no JSON object", "a", 0, 0 },
 		{ DATA("{} {}"), "the server sent a malformed event: ", "", 0, 0 },
 	};

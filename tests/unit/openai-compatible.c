@@ -88,6 +88,34 @@ static const struct good_stream streams[] = {
 	{ "an end mark, but no finish reason",
 	  "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n",
 	  "x", "", "", USAGE_NONE },
+	{ "words of others, and keep-alives",
+	  "data: \n\ndata: \"\"\n\ndata: null\n\ndata: 7\n\ndata: ping\n\ndata: []\n\n"
+	  "data: {\"error\":{\"code\":0,\"message\":\"\"},\"choices\":[{\"delta\":{\"content\":\"x\"},"
+	  "\"error\":false,\"finish_reason\":\"END_TURN\"}]}\n\ndata:  [DONE] \n\n",
+	  "x", "", "stop", USAGE_NONE },
+	{ "a message in place of a delta",
+	  "data: {\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"ha\"}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{},\"message\":{\"content\":\"ha\",\"reasoning\":\"r\"}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":null,\"message\":{\"content\":\"!\"},\"finish_reason\":\"stop\"}]}\n\n",
+	  "haha!", "r", "stop", USAGE_NONE },
+	{ "a message that says all of it again",
+	  "data: {\"choices\":[{\"delta\":{\"content\":\"ha\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":"
+	  "\"ha\"},\"message\":{\"content\":\"haha\"}}]}\n\ndata: {\"choices\":[{\"message\":{\"content\":\"haha\"},"
+	  "\"finish_reason\":\"stop\"}]}\n\n", "haha", "", "stop", USAGE_NONE },
+	{ "Mistral, with thinking as parts of the content",
+	  "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\","
+	  "\"text\":\"let \"}]}]}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":"
+	  "\"me \"},{\"type\":\"reasoning\",\"text\":\"see\"},{\"type\":\"text\",\"text\":\"fi\"}]}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{\"content\":\"ne\"},\"finish_reason\":\"stop\"}]}\n\n",
+	  "fine", "let me see", "stop", USAGE_NONE },
+	{ "a tool call, in pieces",
+	  "data: {\"choices\":[{\"delta\":{\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"type\":"
+	  "\"function\",\"function\":{\"name\":\"look\",\"arguments\":\"\"}}]}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]},"
+	  "\"finish_reason\":\"stop\"}]}\n\n", "", "", "tool_calls", USAGE_NONE },
+	{ "text behind a stop", "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"length\"}]}\n\n",
+	  "ab", "", "length", USAGE_NONE },
 	{ "strange values where others are expected",
 	  "data: {\"choices\":[{\"delta\":{\"content\":5,\"reasoning\":[]},\"finish_reason\":7}],"
 	  "\"usage\":[]}\n\ndata: {\"choices\":[null]}\n\ndata: {\"choices\":{}}\n\ndata: {}\n\n"
@@ -115,8 +143,18 @@ static void test_bad_streams(void)
 		{ "data: {\"error\":{\"code\":5}}\n\n", "the server reports: an error", "", 0, 0 },
 		{ "data: {\"error\":true}\n\n", "the server reports: an error", "", 0, 0 },
 		{ "data: {\"choices\":[{\"delta\"\n\n", "the server sent a malformed event: ", "", 0, 0 },
-		{ "data: hello\n\n", "the server sent a malformed event: ", "", 0, 0 },
-		{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0, 0 },
+		{ "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n"
+		  "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n",
+		  "the server ended the stream before the reply was complete", "ab", 0, 0 },
+		{ "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\ndata: {\"choices\":[{\"delta\":{},"
+		  "\"finish_reason\":\"insufficient_system_resource\"}]}\n\n", "the server broke off the reply: its "
+		  "finish reason is 'insufficient_system_resource'", "half", 0, 0 },
+		{ "data: {\"choices\":[{\"delta\":{\"content\":\"half\"},\"error\":{\"code\":502,\"message\":\"gone\"},"
+		  "\"finish_reason\":\"error\"}]}\n\n", "the server reports: gone", "half", 502, 0 },
+		{ "data: {\"choices\":[{\"message\":{\"content\":\"half\",\"error\":\"gone\"}}]}\n\n",
+		  "the server reports: gone", "half", 0, 0 },
+		{ "data: hello there\n\n", "the server sent a malformed event: ", "", 0, 0 },
+		{ "data: [1]\n\n", "the server sent a malformed event: no JSON object", "", 0, 0 },
 		{ "data: {} {}\n\n", "the server sent a malformed event: ", "", 0, 0 },
 	};
 
@@ -279,6 +317,7 @@ static void test_request(void)
 	const struct said turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1") },
 		{ .query = span_str("q2"), .answer = span_str("") },
+		{ .query = span_str("q3"), .answer = span_str(" \n\xc2\xa0") },
 	};
 	struct chat_request rq = { .base_url = "http://h", .model = "m:8b",
 		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
@@ -287,14 +326,13 @@ static void test_request(void)
 	           "\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "the least request");
 	rq.system = span_str("Be short.");
 	rq.turns = turns;
-	rq.nturns = 2;
+	rq.nturns = 3;
 	rq.stream = false;
 	rq.prompt.query = span_str("now");
 	is_request(&rq, "{\"model\":\"m:8b\",\"messages\":[{\"role\":\"system\",\"content\":\"Be short.\"},"
 	           "{\"role\":\"user\",\"content\":\"q1\"},{\"role\":\"assistant\",\"content\":\"a1\"},"
-	           "{\"role\":\"user\",\"content\":\"q2\"},{\"role\":\"assistant\",\"content\":\"\"},"
-	           "{\"role\":\"user\",\"content\":\"now\"}],\"stream\":false}",
-	           "a conversation");
+	           "{\"role\":\"user\",\"content\":\"q2\\n\\nq3\\n\\nnow\"}],\"stream\":false}",
+	           "a conversation, in which blank answers are left out");
 }
 
 static void test_files(void)
@@ -306,6 +344,7 @@ static void test_files(void)
 	};
 	const struct attachment other = { span_str("s.wav"), span_str("audio/wav"), span_str("RIFF") };
 	const struct said turn = { span_str("old"), span_str("a"), files, 1 };
+	const struct said blank = { span_str("old"), span_str(" "), files, 1 };
 	struct chat_request rq = { .base_url = "http://h", .model = "m", .turns = &turn, .nturns = 1,
 		                   .prompt = { span_str("what?"), span_str(""), files, 3 } };
 	const char *image = "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBO\"}}";
@@ -317,6 +356,12 @@ static void test_files(void)
 	         "{\"type\":\"text\",\"text\":\"<file name=\\\"t.txt\\\">\\none\\n</file>\"},{\"type\":\"text\",\"text\":"
 	         "\"what?\"}]}],\"stream\":false}", image, image);
 	is_request(&rq, want.p, "files go before the text, of each turn");
+	buf_clear(&want);
+	rq.turns = &blank;
+	rq.prompt.nfiles = 0;
+	buf_addf(&want, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[%s,{\"type\":\"text\",\"text\":"
+	         "\"old\"},{\"type\":\"text\",\"text\":\"what?\"}]}],\"stream\":false}", image);
+	is_request(&rq, want.p, "and of one without an answer, which is one message with the next");
 	buf_release(&want);
 	rq.prompt.files = &other;
 	rq.prompt.nfiles = 1;

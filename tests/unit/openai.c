@@ -88,7 +88,19 @@ static const struct good_stream streams[] = {
 	  EV("audio.delta", "\"delta\":\"QUJD\"") EV("mcp_call.failed", "\"error\":\"not ours\"")
 	  "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n"
 	  "data: {\"sequence_number\":4}\n\n" DELTA("ok") COMPLETED(MESSAGE("ok")),
+	  "ok", "", "tool_calls", COUNTS },
+	{ "completed, and yet incomplete", DELTA("half")
+	  EV("completed", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"max_output_tokens\"}")),
+	  "half", "", "length", USAGE_NONE },
+	{ "completed, with a reason for being incomplete", DELTA("half")
+	  EV("completed", "\"response\":{\"incomplete_details\":{\"reason\":\"content_filter\"}}"),
+	  "half", "", "content_filter", USAGE_NONE },
+	{ "keep-alives", "data: \"\"\n\ndata: null\n\ndata: ping\n\n" DELTA("ok") COMPLETED(MESSAGE("ok")) "data: [DONE] \n\n",
 	  "ok", "", "stop", COUNTS },
+	{ "a part that is reasoning", COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"reasoning_text\","
+	  "\"text\":\"hm\"},{\"type\":\"output_text\",\"text\":\"ok\"}]}"), "ok", "hm", "stop", COUNTS },
+	{ "nothing but a call", COMPLETED("{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}"),
+	  "", "", "tool_calls", COUNTS },
 	{ "strange values where others are expected",
 	  EV("output_text.delta", "\"delta\":7") EV("output_text.delta", "\"x\":null")
 	  EV("reasoning_text.delta", "\"delta\":[]") EV("content_part.added", "\"part\":4")
@@ -139,9 +151,13 @@ static const struct bad_stream bad[] = {
 	  "the server reports: upstream", "a", 502, PROBLEM_OTHER },
 	{ "data: {\"error\":\"overloaded\"}\n\n", "the server reports: overloaded", "", 0, PROBLEM_OTHER },
 	{ "data: {\"error\":{\"message\":\"m\",\"code\":7}}\n\n", "the server reports: m", "", 0, PROBLEM_OTHER },
+	{ DELTA("Hal") EV("completed", RESPONSE("failed", "\"error\":{\"code\":\"server_error\",\"message\":\"it broke\"}")),
+	  "the server reports: it broke", "Hal", 500, PROBLEM_OTHER },
+	{ DELTA("Hal") EV("completed", RESPONSE("completed", "\"error\":{\"message\":\"it broke\"}")),
+	  "the server reports: it broke", "Hal", 0, PROBLEM_OTHER },
 	{ "data: {\"type\":\"response.comp\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
-	{ "data: hello\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
-	{ "data: []\n\n", "the server sent a malformed event: no JSON object", "", 0, PROBLEM_OTHER },
+	{ "data: hello there\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
+	{ "data: [1]\n\n", "the server sent a malformed event: no JSON object", "", 0, PROBLEM_OTHER },
 	{ DELTA("a") "data: {} {}\n\n", "the server sent a malformed event: ", "a", 0, PROBLEM_OTHER },
 };
 

@@ -290,20 +290,96 @@ static void test_numbers(void)
 	is_int(wire_sum(COUNT_MAX, COUNT_MAX), COUNT_MAX, "no more than can be counted");
 }
 
+static void test_says(void)
+{
+	static const struct {
+		const char *json;
+		bool says;
+	} cases[] = {
+		{ "null", false },    { "false", false },   { "0", false },     { "0.0", false },
+		{ "-0", false },      { "\"\"", false },    { "{}", false },    { "[]", false },
+		{ "[[],{}]", false }, { "{\"code\":0,\"message\":\"\",\"type\":null}", false },
+		{ "true", true },     { "5", true },        { "0.5", true },    { "\"x\"", true },
+		{ "[0,1]", true },    { "{\"a\":{\"b\":[true]}}", true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf text = BUF_INIT;
+		struct json_object *o;
+		struct err e = ERR_INIT;
+
+		buf_addf(&text, "{\"error\":%s}", cases[i].json);
+		if (ok(json_parse_lenient(buf_span(&text), &o, &e) == 0, "an error of %s", cases[i].json))
+			is_int(wire_error(o) != NULL, cases[i].says, "is %s", cases[i].says ? "one" : "none");
+		json_object_put(o);
+		buf_release(&text);
+	}
+}
+
+static void test_event(void)
+{
+	static const struct {
+		const char *data;
+		int what;
+	} cases[] = {
+		{ "", WIRE_NOTHING },       { "  \t", WIRE_NOTHING },    { "\"\"", WIRE_NOTHING },
+		{ "null", WIRE_NOTHING },   { " null ", WIRE_NOTHING },  { "true", WIRE_NOTHING },
+		{ "17", WIRE_NOTHING },     { "-1.5e3", WIRE_NOTHING },  { "ping", WIRE_NOTHING },
+		{ "keep-alive", WIRE_NOTHING }, { "\"ping pong\"", WIRE_NOTHING }, { "[]", WIRE_NOTHING },
+		{ ": ping", -1 },           { "[DONE]", WIRE_DONE },     { " [DONE]", WIRE_DONE },
+		{ "[DONE] \t", WIRE_DONE }, { "\"[DONE]\"", WIRE_DONE }, { "{}", WIRE_VALUE },
+		{ " {\"a\":1} ", WIRE_VALUE }, { "[1]", WIRE_VALUE },    { "{\"a\":", -1 },
+		{ "Internal Server Error", -1 }, { "{} {}", -1 },        { "[DONE", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span copy = exact(span_str(cases[i].data));
+		struct json_object *o;
+		struct err e = ERR_INIT;
+
+		is_int(wire_event(copy, &o, &e), cases[i].what, "an event '%s'", cases[i].data);
+		ok((o != NULL) == (cases[i].what == WIRE_VALUE), "has a value or none");
+		json_object_put(o);
+		drop(copy);
+	}
+}
+
 static void test_finish(void)
 {
-	static const char *const words[] = { "max", FINISH_LENGTH, "no", FINISH_REFUSED, NULL };
 	struct reply r = REPLY_INIT;
 	struct err e = ERR_INIT;
 
-	wire_finish(&r, span_str("max"), words);
+	wire_finish(&r, span_str("MAX_TOKENS"));
 	is_buf(&r.finish_reason, "length", "our word for theirs");
-	wire_finish(&r, span_str(""), words);
+	wire_finish(&r, span_str(""));
 	is_buf(&r.finish_reason, "length", "none changes nothing");
-	wire_finish(&r, span_str("length"), words);
-	is_buf(&r.finish_reason, "length", "ours is not theirs, and stays");
-	wire_finish(&r, span_str("moon"), words);
+	wire_finish(&r, span_str("FINISH_REASON_UNSPECIFIED"));
+	is_buf(&r.finish_reason, "length", "nor does a word that says nothing");
+	wire_finish(&r, span_str("moon"));
 	is_buf(&r.finish_reason, "moon", "theirs where we have none");
+	wire_finish(&r, span_str("stop"));
+	wire_go_on(&r);
+	is_buf(&r.finish_reason, "", "more of the reply takes back that it ended");
+	wire_finish(&r, span_str("SAFETY"));
+	wire_finish(&r, span_str("stop"));
+	wire_go_on(&r);
+	is_buf(&r.finish_reason, "content_filter", "a refusal is not taken back");
+	wire_finish(&r, span_str("Error"));
+	wire_finish(&r, span_str("stop"));
+	is_buf(&r.finish_reason, "Error", "nor is a failure");
+	is_int(wire_end(&r, &e), -1, "which is no end of a reply");
+	is_err(&e, ERR_NETWORK, "the server broke off the reply: its finish reason is 'Error'", "says so");
+	err_clear(&e);
+	buf_clear(&r.finish_reason);
+	wire_finish(&r, span_str("stop"));
+	wire_call(&r, span_str(""));
+	wire_call(&r, span_str("look"));
+	wire_call(&r, span_str("see"));
+	is_buf(&r.finish_reason, "tool_calls", "a call is a reason of its own");
+	is_buf(&r.call, "look", "the first name");
+	buf_clear(&r.finish_reason);
+	wire_finish(&r, span_str("STOP"));
+	is_buf(&r.finish_reason, "tool_calls", "also when the reason comes behind it");
 	is_int(wire_report(&r.problem, &e), -1, "an error without words");
 	is_err(&e, ERR_NETWORK, "the server reports: an error", "says at least that");
 	err_clear(&e);
@@ -372,6 +448,8 @@ int main(void)
 	test_parse();
 	test_members();
 	test_numbers();
+	test_says();
+	test_event();
 	test_finish();
 	test_context();
 	return tap_end();

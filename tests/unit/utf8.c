@@ -214,6 +214,20 @@ static void test_head(void)
 	}
 }
 
+static void test_blank(void)
+{
+	static const char *const blank[] = { "", " ", "\t\r\n\v\f", "\xc2\xa0", "\xe2\x80\x8b", "\xe3\x80\x80 ",
+		                             "\xef\xbb\xbf\n" };
+	static const char *const text[] = { "x", " . ", "\xc3\xa9", "\x01", " \xff", "\xe2\x80" };
+	const struct span nul = { "\0", 1 };
+
+	for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++)
+		ok(utf8_is_blank(span_str(blank[i])), "blank, case %zu", i);
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		ok(!utf8_is_blank(span_str(text[i])), "not blank, case %zu", i);
+	ok(!utf8_is_blank(nul), "a NUL is not blank");
+}
+
 int main(void)
 {
 	test_each_character();
@@ -223,5 +237,6 @@ int main(void)
 	test_clean();
 	test_clean_random();
 	test_head();
+	test_blank();
 	return tap_end();
 }
