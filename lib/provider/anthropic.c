@@ -13,6 +13,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "provider/fit.h"
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://api.anthropic.com"
@@ -20,40 +21,51 @@
 
 /* ---- what is known of models ---- */
 
-/* Those of before the 4.6 generation think only when given a budget of tokens, and refuse
- * what newer ones want instead ("adaptive", with an effort). */
+/* Those of before the 4.6 generation think only when given a budget of tokens, or not at all,
+ * and refuse what newer ones want instead ("adaptive", with an effort). */
+enum thinking { ADAPTIVE, BUDGET, NO_THINKING };
+
 static const struct known {
 	const char *id; /* or what comes before a "-": a version or a date */
 	int64_t window;
-	bool budget;
+	int64_t output; /* the most tokens that an answer may have, where that is less than 64000; or 0 */
+	enum thinking thinking;
 } known[] = {
-	{ "claude-fable-5", 1000000, false },
-	{ "claude-mythos-5", 1000000, false },
-	{ "claude-opus-5", 1000000, false },
-	{ "claude-sonnet-5", 1000000, false },
-	{ "claude-haiku-5-5", 1000000, false },
-	{ "claude-opus-4-8", 1000000, false },
-	{ "claude-opus-4-7", 1000000, false },
-	{ "claude-opus-4-6", 1000000, false },
-	{ "claude-sonnet-4-6", 1000000, false },
-	{ "claude-opus-4-5", 200000, true },
-	{ "claude-sonnet-4-5", 200000, true },
-	{ "claude-haiku-4-5", 200000, true },
-	{ "claude-opus-4-1", 200000, true },
-	{ "claude-opus-4-0", 200000, true },
-	{ "claude-opus-4-20250514", 200000, true },
-	{ "claude-sonnet-4-0", 200000, true },
-	{ "claude-sonnet-4-20250514", 200000, true },
-	{ NULL, 0, false },
+	{ "claude-fable-5", 1000000, 0, ADAPTIVE },
+	{ "claude-mythos-5", 1000000, 0, ADAPTIVE },
+	{ "claude-opus-5", 1000000, 0, ADAPTIVE },
+	{ "claude-sonnet-5", 1000000, 0, ADAPTIVE },
+	{ "claude-haiku-5-5", 1000000, 0, ADAPTIVE },
+	{ "claude-opus-4-8", 1000000, 0, ADAPTIVE },
+	{ "claude-opus-4-7", 1000000, 0, ADAPTIVE },
+	{ "claude-opus-4-6", 1000000, 0, ADAPTIVE },
+	{ "claude-sonnet-4-6", 1000000, 0, ADAPTIVE },
+	{ "claude-opus-4-5", 200000, 32000, BUDGET },
+	{ "claude-sonnet-4-5", 200000, 32000, BUDGET },
+	{ "claude-haiku-4-5", 200000, 32000, BUDGET },
+	{ "claude-opus-4-1", 200000, 32000, BUDGET },
+	{ "claude-opus-4-0", 200000, 32000, BUDGET },
+	{ "claude-opus-4-20250514", 200000, 32000, BUDGET },
+	{ "claude-sonnet-4-0", 200000, 32000, BUDGET },
+	{ "claude-sonnet-4-20250514", 200000, 32000, BUDGET },
+	{ "claude-3-7-sonnet", 200000, 32000, BUDGET },
+	{ "claude-3-5-sonnet", 200000, 8192, NO_THINKING },
+	{ "claude-3-5-haiku", 200000, 8192, NO_THINKING },
+	{ "claude-3", 200000, 4096, NO_THINKING },
+	{ "claude-2", 100000, 4096, NO_THINKING },
+	{ "claude-instant", 100000, 4096, NO_THINKING },
+	{ NULL, 0, 0, ADAPTIVE },
 };
 
 /* The end of the table when there is none. */
 static const struct known *know(struct span model)
 {
+	char room[FIT_NAME];
+	struct span name = fit_claude_name(model, room);
 	const struct known *k = known;
 
-	while (k->id && !(wire_begins(model, k->id) &&
-	                  (model.n == strlen(k->id) || model.p[strlen(k->id)] == '-')))
+	while (k->id && !(wire_begins(name, k->id) &&
+	                  (name.n == strlen(k->id) || name.p[strlen(k->id)] == '-')))
 		k++;
 	return k;
 }
@@ -66,19 +78,19 @@ static int64_t window(struct span model)
 /*
  * The API wants a limit. It costs nothing that is not used, thinking counts towards it,
  * and it must not be above what the model can do: 128,000 since 4.6, 64,000 or 32,000
- * before, and unknown for what a gateway offers beside Claude. Without a stream the
+ * before, 8192 and 4096 of the oldest, and unknown for what a gateway offers beside Claude. Without a stream the
  * answer to a larger one might not come before the connection is cut (api/errors). Older
  * models refuse one that is above what the request leaves of the window.
  */
 static int64_t default_max_tokens(const struct chat_request *rq)
 {
 	struct span model = span_str(rq->model);
-	int64_t n = know(model)->budget ? 32000 : 64000;
+	int64_t most = know(model)->output, n = rq->stream ? 64000 : 16000;
 
-	if (!wire_begins(model, "claude"))
+	if (!memmem(model.p, model.n, "claude", 6))
 		n = 8192;
-	else if (!rq->stream)
-		n = 16000;
+	if (most && most < n)
+		n = most;
 	return rq->room > 0 && rq->room < n ? rq->room : n;
 }
 
@@ -244,16 +256,28 @@ static int add_budget(struct buf *b, const struct chat_request *rq, struct span 
 	return 0;
 }
 
+/* Two of those that do not think unless told to refuse the word for it. */
+static void add_no_thinking(struct buf *b, struct span model)
+{
+	char room[FIT_NAME];
+	struct span name = fit_claude_name(model, room);
+
+	if (!wire_begins(name, "claude-opus-4-7") && !wire_begins(name, "claude-opus-4-8"))
+		buf_adds(b, ",\"thinking\":{\"type\":\"disabled\"}");
+}
+
 /* Newer models send no text of their thinking unless told to; for some of them it is off
  * unless told to. "none" is nobody's effort, but what other vendors call no thinking. */
 static int add_thinking(struct buf *b, const struct chat_request *rq, struct span effort,
                         struct err *e)
 {
-	if (params_get(rq->params, "thinking").p || (!rq->reasoning && !effort.p))
+	enum thinking thinking = know(span_str(rq->model))->thinking;
+
+	if (params_get(rq->params, "thinking").p || (!rq->reasoning && !effort.p) || thinking == NO_THINKING)
 		return 0;
 	if (span_eq(effort, "\"none\""))
-		buf_adds(b, ",\"thinking\":{\"type\":\"disabled\"}");
-	else if (know(span_str(rq->model))->budget)
+		add_no_thinking(b, span_str(rq->model));
+	else if (thinking == BUDGET)
 		return add_budget(b, rq, effort, e);
 	else
 		buf_addf(b, ",\"thinking\":{\"type\":\"adaptive\"%s}",
@@ -264,7 +288,7 @@ static int add_thinking(struct buf *b, const struct chat_request *rq, struct spa
 /* Whether there was anything to say in it. */
 static bool add_output_config(struct buf *b, const struct chat_request *rq, struct span effort)
 {
-	if (span_eq(effort, "\"none\"") || know(span_str(rq->model))->budget)
+	if (span_eq(effort, "\"none\"") || know(span_str(rq->model))->thinking != ADAPTIVE)
 		effort.p = NULL;
 	if (!effort.p && !rq->schema.p)
 		return false;
@@ -443,6 +467,8 @@ static void take_problem(struct json_object *o, struct problem *p)
 	p->status = status_of(type);
 	if (says(p, "prompt is too long") || says(p, "exceed context limit"))
 		take_sizes(p);
+	else if (wire_says_context(p) || span_eq(type, "exceed_context_size_error"))
+		p->kind = PROBLEM_CONTEXT; /* llama.cpp and vLLM, which have /v1/messages too */
 	else if (span_eq(type, "not_found_error") && says(p, "model"))
 		p->kind = PROBLEM_MODEL;
 	else if (span_eq(type, "billing_error") || says(p, "credit balance") ||

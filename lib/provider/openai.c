@@ -15,6 +15,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "provider/fit.h"
 #include "provider/wire.h"
 
 /* ---- what is known of the models ---- */
@@ -22,17 +23,6 @@
 static bool is_digit(struct span s, size_t i)
 {
 	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
-}
-
-/* Without the maker's name that gateways put before it, and the mark of a fine-tuned one. */
-static struct span plain_name(struct span model)
-{
-	for (size_t i = model.n; i > 0; i--)
-		if (model.p[i - 1] == '/') {
-			model = (struct span){ model.p + i, model.n - i };
-			break;
-		}
-	return wire_begins(model, "ft:") ? (struct span){ model.p + 3, model.n - 3 } : model;
 }
 
 /* 602 for gpt-6.2-sol, 400 for gpt-4o; 0 for another name, as Azure's gpt-35-turbo. */
@@ -83,7 +73,7 @@ static int64_t window(struct span model)
 		{ "o4-mini", 200000 },      { "o3", 200000 },           { "o1", 200000 },
 		{ "gpt-oss", 131072 },
 	};
-	struct span name = plain_name(model);
+	struct span name = fit_plain_name(model);
 	size_t longest = 0;
 	int64_t tokens = 0;
 
@@ -153,28 +143,30 @@ static int add_prompt(struct buf *b, const struct said *s, struct err *e)
 	return 0;
 }
 
-/* What the model said is output_text, also when it is sent again. A blank answer is left
- * out: strict servers refuse one, and two prompts in a row are allowed. */
-static void add_answer(struct buf *b, struct span answer, bool phases)
+/* What the model said is output_text, also when it is sent again, and an item of that kind has an id
+ * (only its form is checked where nothing is stored), a status and, for each text, annotations. A
+ * blank answer is left out: strict servers refuse one, and two prompts in a row are allowed. */
+static void add_answer(struct buf *b, struct span answer, size_t n, bool phases)
 {
 	if (utf8_is_blank(answer))
 		return;
 	wire_comma(b);
-	buf_addf(b, "{\"type\":\"message\",\"role\":\"assistant\",%s\"content\":[",
+	buf_addf(b, "{\"type\":\"message\",\"id\":\"msg_%zu\",\"role\":\"assistant\",\"status\":\"completed\",%s"
+	         "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":", n,
 	         phases ? "\"phase\":\"final_answer\"," : "");
-	add_text_part(b, "output_text", answer);
-	buf_adds(b, "]}");
+	json_add_str(b, answer);
+	buf_adds(b, "}]}");
 }
 
 static int add_input(struct buf *b, const struct chat_request *rq, struct err *e)
 {
-	bool phases = has_phases(plain_name(span_str(rq->model)));
+	bool phases = has_phases(fit_plain_name(span_str(rq->model)));
 
 	buf_adds(b, ",\"input\":[");
 	for (size_t i = 0; i < rq->nturns; i++) {
 		if (add_prompt(b, &rq->turns[i], e) < 0)
 			return -1;
-		add_answer(b, rq->turns[i].answer, phases);
+		add_answer(b, rq->turns[i].answer, i, phases);
 	}
 	if (add_prompt(b, &rq->prompt, e) < 0)
 		return -1;
@@ -229,7 +221,7 @@ static void add_member(struct buf *b, const char *key, struct span json)
 static int add_reasoning(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	struct span effort = params_get(rq->params, "reasoning_effort");
-	bool known = reasons(plain_name(span_str(rq->model))), twice, summary;
+	bool known = reasons(fit_plain_name(span_str(rq->model))), twice, summary;
 	struct json_object *own;
 
 	if (own_object(rq->params, "reasoning", &own, e) < 0)
@@ -281,7 +273,7 @@ static int add_others(struct buf *b, const struct params *params, struct err *e)
 	static const char *const own[] = { "model", "instructions", "input", "store", "stream", NULL };
 
 	for (size_t i = 0; params && i < params->n; i++) {
-		struct params one = { &params->list[i], 1 };
+		struct params one = { .list = &params->list[i], .n = 1 };
 		struct span key = buf_span(&params->list[i].key);
 
 		if (span_eq(key, "reasoning") || span_eq(key, "text"))

@@ -1,5 +1,6 @@
 #include "provider/param.h"
 
+#include <json-c/linkhash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,39 +77,71 @@ static int check(struct span key, struct span json, struct err *e)
 	return right ? 0 : err_set(e, ERR_USAGE, "'%s' must be %s", common[i].key, common[i].expected);
 }
 
-static struct param *find(const struct params *p, struct span key)
+static struct param *find_in(struct param *list, size_t n, struct span key)
 {
-	for (size_t i = 0; i < p->n; i++)
-		if (span_same(buf_span(&p->list[i].key), key))
-			return &p->list[i];
+	for (size_t i = 0; i < n; i++)
+		if (span_same(buf_span(&list[i].key), key))
+			return &list[i];
 	return NULL;
 }
 
-static void drop(struct params *p, struct param *at)
+static struct param *find(const struct params *p, struct span key)
+{
+	return find_in(p->list, p->n, key);
+}
+
+static void drop(struct param *list, size_t *n, struct param *at)
 {
 	buf_release(&at->key);
 	buf_release(&at->value);
-	*at = p->list[--p->n];
+	*at = list[--*n];
+}
+
+static int append(struct param **list, size_t *n, struct span key, struct span value, struct err *e)
+{
+	struct param new = { BUF_INIT, BUF_INIT }, *more = realloc(*list, (*n + 1) * sizeof(*more));
+
+	if (!more)
+		return err_oom(e);
+	*list = more;
+	buf_add(&new.key, key.p, key.n);
+	buf_add(&new.value, value.p, value.n);
+	more[(*n)++] = new;
+	return buf_check(&new.key, e) < 0 || buf_check(&new.value, e) < 0 ? -1 : 0;
 }
 
 int params_set(struct params *p, struct span key, struct span json, struct err *e)
 {
-	struct param new = { BUF_INIT, BUF_INIT }, *old = find(p, key), *list;
+	struct param *old = find(p, key), *not = find_in(p->without, p->nwithout, key);
+	bool was_set = old != NULL;
 
 	if (old)
-		drop(p, old);
+		drop(p->list, &p->n, old);
 	if (span_eq(json, "null"))
-		return 0;
-	if (check(key, json, e) < 0)
-		return -1;
-	list = realloc(p->list, (p->n + 1) * sizeof(*list));
-	if (!list)
-		return err_oom(e);
-	p->list = list;
-	buf_add(&new.key, key.p, key.n);
-	buf_add(&new.value, json.p, json.n);
-	p->list[p->n++] = new;
-	return buf_check(&new.key, e) < 0 || buf_check(&new.value, e) < 0 ? -1 : 0;
+		return not ? 0 : append(&p->without, &p->nwithout, key, span_str(was_set ? "set" : ""), e);
+	if (not)
+		drop(p->without, &p->nwithout, not);
+	return check(key, json, e) < 0 ? -1 : append(&p->list, &p->n, key, json, e);
+}
+
+void params_drop(struct params *p, const char *key)
+{
+	struct param *old = find(p, span_str(key));
+
+	if (old)
+		drop(p->list, &p->n, old);
+}
+
+int params_copy(struct params *to, const struct params *from, struct err *e)
+{
+	for (size_t i = 0; from && i < from->nwithout; i++)
+		if (append(&to->without, &to->nwithout, buf_span(&from->without[i].key),
+		           buf_span(&from->without[i].value), e) < 0)
+			return -1;
+	for (size_t i = 0; from && i < from->n; i++)
+		if (params_set(to, buf_span(&from->list[i].key), buf_span(&from->list[i].value), e) < 0)
+			return -1;
+	return 0;
 }
 
 /* A word that a common parameter wants is a string even where it could be a number. */
@@ -146,9 +179,12 @@ int params_add(struct params *p, const char *text, struct err *e)
 void params_release(struct params *p)
 {
 	while (p->n)
-		drop(p, &p->list[p->n - 1]);
+		drop(p->list, &p->n, &p->list[p->n - 1]);
+	while (p->nwithout)
+		drop(p->without, &p->nwithout, &p->without[p->nwithout - 1]);
 	free(p->list);
-	p->list = NULL;
+	free(p->without);
+	*p = (struct params)PARAMS_INIT;
 }
 
 struct span params_get(const struct params *p, const char *key)
@@ -182,4 +218,124 @@ int params_refuse(const struct params *p, const char *key, const char *provider,
 	if (!params_get(p, key).p)
 		return 0;
 	return err_set(e, ERR_USAGE, "%s has no '%s'", provider, key);
+}
+
+/* ---- what the request must not have ---- */
+
+/* What the conversation is made of, in all protocols. */
+static bool holds_prompt(struct span name)
+{
+	static const char *const names[] = { "model", "messages", "input", "contents", "role", "content",
+		"parts", "type", "text", "source", "data", "media_type", "mimeType", "inlineData", "image_url",
+		"url", "file", "file_data", "filename", NULL };
+	const char *const *each = names;
+
+	while (*each && !span_eq(name, *each))
+		each++;
+	return *each != NULL;
+}
+
+/* In a schema of the user's own, any name may stand for anything. */
+static bool is_schema(const char *name)
+{
+	return strcmp(name, "schema") == 0 || strcmp(name, "responseJsonSchema") == 0;
+}
+
+static bool is_empty(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_object) && json_object_object_length(o) == 0;
+}
+
+/* Removes `path` from an object, or from each of a list of them. */
+static bool remove_path(struct json_object *o, const char *path)
+{
+	size_t n = strcspn(path, ".");
+	struct json_object *v;
+	bool removed = false;
+	char name[256];
+
+	if (json_object_is_type(o, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			removed |= remove_path(json_object_array_get_idx(o, i), path);
+		return removed;
+	}
+	if (!json_object_is_type(o, json_type_object))
+		return false;
+	if (json_object_object_get_ex(o, path, NULL)) { /* a name may have dots in it */
+		json_object_object_del(o, path);
+		return true;
+	}
+	if (!path[n] || n >= sizeof(name))
+		return false;
+	memcpy(name, path, n);
+	name[n] = '\0';
+	if (!json_object_object_get_ex(o, name, &v) || !remove_path(v, path + n + 1))
+		return false;
+	if (is_empty(v))
+		json_object_object_del(o, name);
+	return true;
+}
+
+/* Removes what has that name at any depth. */
+static bool remove_name(struct json_object *o, const char *name)
+{
+	bool removed = false;
+
+	if (json_object_is_type(o, json_type_array))
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			removed |= remove_name(json_object_array_get_idx(o, i), name);
+	if (!json_object_is_type(o, json_type_object))
+		return removed;
+	if (json_object_object_get_ex(o, name, NULL)) {
+		json_object_object_del(o, name);
+		removed = true;
+	}
+	json_object_object_foreach(o, key, value) {
+		if (!is_schema(key) && remove_name(value, name)) {
+			removed = true;
+			if (is_empty(value))
+				json_object_object_del(o, key); /* which this kind of loop allows */
+		}
+	}
+	return removed;
+}
+
+static struct span last_name(struct span path)
+{
+	const char *dot = memrchr(path.p, '.', path.n);
+
+	return dot ? (struct span){ dot + 1, (size_t)(path.p + path.n - dot - 1) } : path;
+}
+
+/* The member "text" of a request itself is the reply's format, at OpenAI. */
+static bool is_needed(struct json_object *o, const char *key)
+{
+	if (strcmp(key, "text") == 0 && json_object_object_get_ex(o, key, NULL))
+		return false;
+	return holds_prompt(last_name(span_str(key)));
+}
+
+int params_leave_out(const struct params *p, struct buf *body, struct buf *notices, struct err *e)
+{
+	struct json_object *o;
+
+	if (!p || !p->nwithout)
+		return 0;
+	if (json_parse_lenient(buf_span(body), &o, e) < 0)
+		return -1;
+	for (size_t i = 0; i < p->nwithout; i++) {
+		const char *key = p->without[i].key.p;
+
+		if (is_needed(o, key)) {
+			json_object_put(o);
+			return err_set(e, ERR_USAGE, "'%s' cannot be left out of a request: the prompt is in it, or "
+			               "needs it", key);
+		}
+		if (!remove_path(o, key) && !remove_name(o, key) && !p->without[i].value.n)
+			buf_addf(notices, "'%s=' changes nothing: the request has no '%s'\n", key, key);
+	}
+	buf_clear(body);
+	json_add_value(body, o);
+	json_object_put(o);
+	return buf_check(body, e);
 }

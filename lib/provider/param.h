@@ -20,14 +20,22 @@ struct param {
 struct params {
 	struct param *list; /* no key twice */
 	size_t n;
+	struct param *without; /* fields that the request must not have; the value is not empty if one
+	                        * of that key was set before */
+	size_t nwithout;
 };
 
-#define PARAMS_INIT { NULL, 0 }
+#define PARAMS_INIT { NULL, 0, NULL, 0 }
 
-/* "KEY=VALUE" in place of an earlier one of that key; "KEY=" takes it away. ERR_USAGE. */
+/* "KEY=VALUE" in place of an earlier one of that key; "KEY=" removes it, and the field of that
+ * name that mcbox would send itself. ERR_USAGE. */
 int params_add(struct params *p, const char *text, struct err *e);
-/* The same with a value that is JSON. */
+/* The same with a value that is JSON; null removes. */
 int params_set(struct params *p, struct span key, struct span json, struct err *e);
+/* Only removes the parameter. */
+void params_drop(struct params *p, const char *key);
+/* Adds all of `from`. */
+int params_copy(struct params *to, const struct params *from, struct err *e);
 void params_release(struct params *p);
 
 /* The value, as JSON; p == NULL when it is not set. `p` may be NULL. */
@@ -41,6 +49,13 @@ bool param_is_common(struct span key);
  */
 int params_add_others(const struct params *p, const char *const *own, struct buf *body,
                       struct err *e);
+/*
+ * Takes out of a request's body what it must not have. KEY is a path, as in
+ * stream_options.include_usage, or the name of a member of the body, or else of an object
+ * anywhere in it. An object that becomes empty goes as well. ERR_USAGE for what holds the
+ * prompt. A sentence for a KEY that changed nothing goes to `notices`, as a line.
+ */
+int params_leave_out(const struct params *p, struct buf *body, struct buf *notices, struct err *e);
 /* ERR_USAGE: "PROVIDER has no KEY" for a common one that is set. */
 int params_refuse(const struct params *p, const char *key, const char *provider, struct err *e);
 

@@ -49,6 +49,7 @@ enum problem_kind {
 	PROBLEM_CONTEXT, /* the request is larger than the model's window */
 	PROBLEM_MODEL,   /* there is no such model, or not for this key */
 	PROBLEM_QUOTA,   /* the account has nothing left: trying again is no use */
+	PROBLEM_INPUT,   /* the model cannot read a kind of file that was sent: the same */
 };
 
 struct problem {

@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include "base/json.h"
+#include "base/url.h"
 #include "base/utf8.h"
 #include "talk/models.h"
 
@@ -71,6 +73,65 @@ static void add_plain(struct buf *message, struct span body)
 	while (text.n && memchr(" \t\r\n", text.p[text.n - 1], 4))
 		text.n--;
 	utf8_add_clean(message, text);
+}
+
+/* ---- what it is about ---- */
+
+static bool says(struct span text, const char *words)
+{
+	size_t n = strlen(words);
+
+	for (; text.n >= n; text.p++, text.n--)
+		if (strncasecmp(text.p, words, n) == 0)
+			return true;
+	return false;
+}
+
+static bool says_any(struct span text, const char *const *words)
+{
+	while (*words && !says(text, *words))
+		words++;
+	return *words != NULL;
+}
+
+bool refusal_is_about(const struct http_response *rs, const char *field)
+{
+	return (rs->status == 400 || rs->status == 422) && says(buf_span(&rs->body), field);
+}
+
+/* Google of Gemma; OpenAI of o1-mini; the templates of Gemma and older Mistral, in llama.cpp and
+ * vLLM, which is a 500 at some of them. */
+bool refusal_is_about_system(const struct http_response *rs)
+{
+	static const char *const words[] = { "developer instruction is not enabled",
+		"system instruction is not enabled", "system instruction is not supported",
+		"system role not supported", "system role is not supported", "system role is not enabled",
+		"does not support 'system'", "does not support system", "system messages are not supported",
+		"system message is not supported", NULL };
+
+	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
+}
+
+/* llama.cpp ("image input is not supported", a 500), Ollama ("this model is missing data required
+ * for image input", "does not support images"), OpenRouter ("No endpoints found that support image
+ * input", a 404), vLLM ("is not a multimodal model"). */
+static bool is_about_input(struct span said)
+{
+	static const char *const kinds[] = { "image", "vision", "audio", "video", "pdf", "document", "file",
+		"multimodal", "modalit", NULL };
+	static const char *const refused[] = { "not supported", "unsupported", "not support", "support image",
+		"support audio", "support file", "is not a multimodal", "missing data required", "cannot process",
+		"no vision", "mmproj", NULL };
+
+	return says_any(said, kinds) && says_any(said, refused);
+}
+
+static bool has_files(const struct chat_request *rq)
+{
+	for (size_t i = 0; i < rq->nturns; i++)
+		if (rq->turns[i].nfiles)
+			return true;
+	return rq->prompt.nfiles > 0;
 }
 
 /* ---- the way out ---- */
@@ -146,11 +207,41 @@ static void advise_model(struct talk *how, const struct letter *l, const struct 
 	models_release(&list);
 }
 
+/* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's. */
+static bool lacks_protocol(const struct talk *how, const struct problem *p, long status)
+{
+	const struct endpoint *ep = &how->endpoint;
+
+	return (status == 404 || status == 405) && p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
+	       ep->provider->base_url && strcmp(ep->provider->name, "openai-compatible") != 0 &&
+	       !span_same(url_host(ep->base_url), url_host(ep->provider->base_url)) &&
+	       (p->kind == PROBLEM_OTHER || !says(buf_span(&p->message), "model"));
+}
+
+static void advise_protocol(const struct talk *how, const struct letter *l, struct buf *b)
+{
+	const struct endpoint *ep = &how->endpoint;
+	bool own = strcmp(ep->name, ep->provider->name) == 0;
+	const char *summary = ep->provider->summary;
+
+	buf_addf(b, "; '%s' is a part of %.*s, which this server seems not to speak: if it speaks Chat "
+	         "Completions, ", l->shown.p, (int)strcspn(summary, ":"), summary);
+	if (own)
+		buf_addf(b, "name it in MC_BASE_URL instead of %s, and its key in OPENAI_COMPATIBLE_API_KEY",
+		         ep->provider->url_env);
+	else
+		buf_addf(b, "its 'type' in the config file is openai-compatible");
+}
+
 static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
                    int64_t retry_after, bool last, struct buf *b)
 {
 	if (p->kind == PROBLEM_CONTEXT)
 		advise_context(p, b);
+	else if (p->kind == PROBLEM_INPUT)
+		buf_adds(b, "; ask without that file, or ask a model that reads such files");
+	else if (lacks_protocol(how, p, status))
+		advise_protocol(how, l, b);
 	else if (p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER))
 		advise_model(how, l, p, b);
 	else if (p->kind == PROBLEM_QUOTA)
@@ -206,6 +297,8 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	how->endpoint.provider->problem(buf_span(&rs->body), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
+	if (p->kind == PROBLEM_OTHER && has_files(l->rq) && is_about_input(buf_span(&p->message)))
+		p->kind = PROBLEM_INPUT;
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
 	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
@@ -219,12 +312,14 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	return -1;
 }
 
-void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p, bool last,
+void refusal_advise(struct talk *how, const struct letter *l, struct problem *p, bool last,
                     struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
+	if (p->kind == PROBLEM_OTHER && has_files(l->rq) && is_about_input(buf_span(&p->message)))
+		p->kind = PROBLEM_INPUT;
 	advise(how, l, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);

@@ -9,8 +9,13 @@
 int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e);
 /* The error that `e` tells already, of an event in the stream: adds the way out. */
-void refusal_advise(struct talk *how, const struct letter *l, const struct problem *p, bool last,
+void refusal_advise(struct talk *how, const struct letter *l, struct problem *p, bool last,
                     struct err *e);
+
+/* Whether the server does not know, or does not want, this field of the request. */
+bool refusal_is_about(const struct http_response *rs, const char *field);
+/* Whether it says that the model has no system instruction. */
+bool refusal_is_about_system(const struct http_response *rs);
 
 /* How long until another attempt makes sense, in ms; -1: it makes none. `attempt` counts
  * from 0. */

@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "base/utf8.h"
 #include "net/sse.h"
+#include "provider/fit.h"
 #include "store/spool.h"
 #include "talk/refusal.h"
 
@@ -20,7 +21,8 @@
 /* One attempt. */
 struct flow {
 	struct talk *how;
-	const struct letter *letter;
+	const struct letter *letter; /* the caller's, or: */
+	struct letter amended;       /* without what the server refused */
 	struct reply *reply;
 	int spool_fd;
 	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
@@ -28,6 +30,7 @@ struct flow {
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
 	bool refused; /* by the adapter: not a fault of the connection */
+	bool changed; /* the request is another one than the one that was refused */
 	int64_t bytes, last_word; /* the latter on the steady clock */
 	struct sse sse;
 	struct buf whole;
@@ -38,6 +41,7 @@ void letter_release(struct letter *l)
 	buf_release(&l->url);
 	buf_release(&l->shown);
 	buf_release(&l->body);
+	buf_release(&l->notices);
 }
 
 int talk_open(struct talk *how, struct err *e)
@@ -72,13 +76,58 @@ void talk_inherit(struct talk *to, struct talk *from)
 	from->http = NULL;
 }
 
+/* A system prompt for a model that has no system instruction is the beginning of the first prompt. */
+static int write_in_prompt(const struct talk *how, struct chat_request *rq, struct letter *l, struct err *e)
+{
+	struct said *turns = calloc(rq->nturns + 1, sizeof(*turns)), *first = rq->nturns ? turns : &rq->prompt;
+	struct buf text = BUF_INIT;
+	int r;
+
+	if (!turns)
+		return err_oom(e);
+	if (rq->nturns)
+		memcpy(turns, rq->turns, rq->nturns * sizeof(*turns));
+	rq->turns = turns;
+	buf_add(&text, rq->system.p, rq->system.n);
+	buf_adds(&text, "\n\n");
+	buf_add(&text, first->query.p, first->query.n);
+	first->query = buf_span(&text);
+	rq->system = (struct span){ NULL, 0 };
+	r = buf_check(&text, e) < 0 ? -1 : how->endpoint.provider->request(rq, &l->url, &l->body, e);
+	buf_release(&text);
+	free(turns);
+	return r;
+}
+
+static int write_request(const struct talk *how, const struct params *params, struct letter *l, struct err *e)
+{
+	const struct provider *p = how->endpoint.provider;
+	struct chat_request rq = *l->rq;
+
+	rq.params = params;
+	if (rq.system.n && (how->no_system || !fit_has_system(p->name, rq.model)))
+		return write_in_prompt(how, &rq, l, e);
+	return p->request(&rq, &l->url, &l->body, e);
+}
+
 int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
                  struct err *e)
 {
+	struct params fitted = PARAMS_INIT;
+	int r;
+
 	l->rq = rq;
 	if (how->endpoint.provider->local)
 		return 0;
-	if (how->endpoint.provider->request(rq, &l->url, &l->body, e) < 0)
+	r = params_copy(&fitted, rq->params, e);
+	if (r == 0)
+		r = fit_params(&fitted, how->endpoint.provider->name, rq->model, rq->reasoning, &l->notices, e);
+	if (r == 0)
+		r = write_request(how, &fitted, l, e);
+	if (r == 0)
+		r = params_leave_out(&fitted, &l->body, &l->notices, e);
+	params_release(&fitted);
+	if (r < 0)
 		return -1;
 	url_add_shown(&l->shown, l->url.p);
 	return buf_check(&l->shown, e);
@@ -231,6 +280,31 @@ static bool was_over(struct flow *f, struct err *e)
 	return true;
 }
 
+/* Whether it was refused for a part of the request that can be left out: then the other attempts are
+ * without it, and the next requests, too. */
+static bool amend(struct flow *f, const struct http_response *rs)
+{
+	struct talk *how = f->how;
+	struct span body = buf_span(&f->letter->body);
+	struct letter l = LETTER_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
+		how->no_system = true;
+	else if (refusal_is_about(rs, "stream_options") && memmem(body.p, body.n, "\"stream_options\":", 17))
+		params_set(&how->params, span_str("stream_options"), span_str("null"), &ignored);
+	else
+		return false;
+	if (ignored.kind != ERR_NONE || talk_prepare(how, f->letter->rq, &l, &ignored) < 0) {
+		letter_release(&l);
+		return false;
+	}
+	letter_release(&f->amended);
+	f->amended = l;
+	f->letter = &f->amended;
+	return true;
+}
+
 /* Sets *again to the ms to wait before another attempt, or -1. */
 static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 {
@@ -254,8 +328,9 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	if (r < 0 && rs.failure == HTTP_LOST && f->bytes == 0)
 		*again = refusal_delay(p, 0, -1, number);
 	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
-		r = refusal_tell(how, f->letter, &rs, last, p, e);
-		*again = refusal_delay(p, rs.status, rs.retry_after, number);
+		f->changed = amend(f, &rs);
+		r = refusal_tell(how, f->letter, &rs, last || f->changed, p, e);
+		*again = f->changed ? 0 : refusal_delay(p, rs.status, rs.retry_after, number);
 	} else if (r == 0) {
 		r = finish(f, e);
 	} else if (was_over(f, e)) {
@@ -268,7 +343,7 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	how->refused = r < 0 && (f->refused || rs.status > 299) && *again < 0;
 	if (f->reply->text.n || f->reply->reasoning.n)
 		*again = -1; /* it would be said twice */
-	if (last)
+	if (last && !f->changed)
 		*again = -1;
 	key_redact(&how->endpoint.key, e->msg, strlen(e->msg)); /* a server may say it back anywhere */
 	trace_response(how->trace, &rs, r < 0 ? e->msg : NULL);
@@ -312,7 +387,7 @@ static void flow_begin(struct flow *f)
 	f->sse = (struct sse)SSE_INIT(on_event, f);
 	f->whole = (struct buf)BUF_INIT;
 	f->form = FORM_UNKNOWN;
-	f->any_event = f->refused = false;
+	f->any_event = f->refused = f->changed = false;
 	f->bytes = 0;
 }
 
@@ -340,7 +415,9 @@ static int ask_server(struct flow *f, struct err *e)
 		why = *e;
 		err_clear(e);
 		w.why = why.msg;
-		if (wait_for(f->how, &w, again, e) < 0)
+		if (f->changed)
+			number--; /* not another attempt at the same */
+		else if (wait_for(f->how, &w, again, e) < 0)
 			return -1;
 		reply_release(f->reply);
 		*f->reply = (struct reply)REPLY_INIT;
@@ -363,7 +440,11 @@ static int ask_local(struct flow *f, struct err *e)
 int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
              struct err *e)
 {
-	struct flow f = { .how = how, .letter = l, .reply = r, .spool_fd = spool_fd };
+	struct flow f = { .how = how, .letter = l, .reply = r, .spool_fd = spool_fd,
+		          .amended = LETTER_INIT };
 
-	return how->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
+	int result = how->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
+
+	letter_release(&f.amended);
+	return result;
 }

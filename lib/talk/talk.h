@@ -36,6 +36,7 @@ struct talk {
 	struct http *http;    /* opened by talk_open(), kept for the next requests */
 	struct trace *trace;  /* NULL: none */
 	bool refused;         /* by talk_run(), which failed: the server would say the same again */
+	bool no_system;       /* the model was found to have no system instruction */
 	/* Takes each piece of the reply as it comes. */
 	void (*show)(void *ctx, enum talk_part part, struct span piece);
 	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins or the
@@ -49,9 +50,10 @@ struct talk {
 /* A request, ready to be sent. */
 struct letter {
 	struct buf url, shown, body; /* the second is the URL as messages show it */
+	struct buf notices; /* sentences about what was changed for the model, a line each */
 	const struct chat_request *rq;
 };
-#define LETTER_INIT { BUF_INIT, BUF_INIT, BUF_INIT, NULL }
+#define LETTER_INIT { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, NULL }
 void letter_release(struct letter *l);
 
 /* Once is enough. */
@@ -71,7 +73,8 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
  * what came until then is in `r`. A spool that fails does not end the reply: it is
  * worth more on the screen than nowhere.
  *
- * A request that fails in passing, before anything of a reply came, is sent again.
+ * A request that fails in passing, before anything of a reply came, is sent again. So is one
+ * that the server refuses for a part that can be left out, without that part.
  */
 int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
              struct err *e);

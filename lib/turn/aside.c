@@ -14,13 +14,10 @@ int aside_begin(struct aside *a, const struct talk *how, struct err *e)
 	a->how = *how;
 	a->how.show = show_nothing;
 	a->how.reasoning = false;
-	for (size_t i = 0; i < how->params.n; i++) {
-		struct span key = buf_span(&how->params.list[i].key);
-
-		if (!span_eq(key, "max_tokens") && !span_eq(key, "stop") &&
-		    params_set(&a->params, key, buf_span(&how->params.list[i].value), e) < 0)
-			return -1;
-	}
+	if (params_copy(&a->params, &how->params, e) < 0)
+		return -1;
+	params_drop(&a->params, "max_tokens");
+	params_drop(&a->params, "stop");
 	return 0;
 }
 

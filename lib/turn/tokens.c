@@ -9,14 +9,15 @@
 #define FILE_MAX (INT64_C(1) << 30) /* bytes; none is that large that is sent */
 #define EIGHTHS 8 /* of a token: what a character counts is given in these */
 
-/* The characters of an alphabet come in frequent groups, signs and digits hardly, and the
- * rest one by one. Counted at the first byte of each. */
+/* The characters of an alphabet come in frequent groups, signs hardly, and the rest one by one; so
+ * do digits in most models (in OpenAI's up to three are one token). Counted at the first byte of
+ * each. */
 static unsigned weight(unsigned char c)
 {
 	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c <= ' ')
 		return 2;
 	if (c >= '0' && c <= '9')
-		return 3;
+		return 8;
 	if (c < 0x80)
 		return 4;
 	if (c < 0xc0)

@@ -124,6 +124,15 @@ static void note_context(struct turn *t, const struct context *cx)
 	t->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
 }
 
+/* What the request has not, or otherwise, because of the model. */
+static void tell_notices(const struct store *s, const struct letter *l)
+{
+	const char *end;
+
+	for (const char *p = l->notices.p; (end = strchr(p, '\n')); p = end + 1)
+		store_notice(s, "%.*s", (int)(end - p), p);
+}
+
 /* What of the conversation goes along, and all of it in the provider's words. */
 static int write_message(struct turn *t, const struct talk *how, const struct session *x,
                          const struct conversation *c, struct message *m, struct err *e)
@@ -149,7 +158,10 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
 	                &m->rq.prompt, &t->exchange, e) < 0)
 		return -1;
-	return talk_prepare(how, &m->rq, &m->letter, e);
+	if (talk_prepare(how, &m->rq, &m->letter, e) < 0)
+		return -1;
+	tell_notices(x->store, &m->letter);
+	return 0;
 }
 
 /* ---- a conversation that outgrew the window ---- */

@@ -292,14 +292,14 @@ static void test_request(void)
 	rq.stream = false;
 	rq.prompt.query = span_str("now");
 	is_request(&rq, "{\"model\":\"gpt-4.1\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
-	           ",{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
-	           "\"a1\"}]}," USER("q2") "," USER("now") "],\"store\":false,\"stream\":false}",
+	           ",{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":["
+	           "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("q2") "," USER("now") "],\"store\":false,\"stream\":false}",
 	           "a conversation, with an empty answer");
 	rq.nturns = 1;
 	rq.model = "gpt-6.2-sol";
 	is_request(&rq, "{\"model\":\"gpt-6.2-sol\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
-	           ",{\"type\":\"message\",\"role\":\"assistant\",\"phase\":\"final_answer\",\"content\":[{\"type\":"
-	           "\"output_text\",\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false}",
+	           ",{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"phase\":"
+	           "\"final_answer\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false}",
 	           "answers have a phase where the model knows it");
 }
 
@@ -319,8 +319,8 @@ static void test_files(void)
 	struct buf want = BUF_INIT;
 
 	buf_addf(&want, "{\"model\":\"gpt-4.1\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[%s,"
-	         "{\"type\":\"input_text\",\"text\":\"old\"}]},{\"type\":\"message\",\"role\":\"assistant\","
-	         "\"content\":[{\"type\":\"output_text\",\"text\":\"a\"}]},{\"type\":\"message\",\"role\":\"user\","
+	         "{\"type\":\"input_text\",\"text\":\"old\"}]},{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\","
+	         "\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a\"}]},{\"type\":\"message\",\"role\":\"user\","
 	         "\"content\":[%s,{\"type\":\"input_file\",\"filename\":\"p.pdf\",\"file_data\":"
 	         "\"data:application/pdf;base64,JVBERg==\"},{\"type\":\"input_text\",\"text\":\"<file name=\\\"t.txt"
 	         "\\\">\\none\\ntwo\\n</file>\"},{\"type\":\"input_text\",\"text\":\"what?\"}]}],\"store\":false,"

@@ -123,6 +123,59 @@ static void test_set(void)
 	is_int((int64_t)p.n, 0, "nothing is left");
 }
 
+/* What a request must not have. */
+static void test_leave_out(void)
+{
+	static const char body[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+		"\"text\":\"q\",\"cache_control\":{\"type\":\"x\"}}]}],\"stream_options\":{\"include_usage\":true},"
+		"\"a.b\":1,\"f\":{\"strict\":true,\"schema\":{\"strict\":1,\"x\":\"f\"}},\"n\":1.50}";
+	static const struct {
+		const char *add[3], *gone, *notice; /* NULL: refused */
+	} cases[] = {
+		{ { "stream_options=" }, ",\"stream_options\":{\"include_usage\":true}", "" },
+		{ { "stream_options=null" }, ",\"stream_options\":{\"include_usage\":true}", "" },
+		{ { "stream_options.include_usage=" }, ",\"stream_options\":{\"include_usage\":true}", "" },
+		{ { "include_usage=" }, ",\"stream_options\":{\"include_usage\":true}", "" },
+		{ { "cache_control=" }, ",\"cache_control\":{\"type\":\"x\"}", "" },
+		{ { "messages.content.cache_control=" }, ",\"cache_control\":{\"type\":\"x\"}", "" },
+		{ { "a.b=" }, ",\"a.b\":1", "" }, { { "f.strict=" }, "\"strict\":true,", "" },
+		{ { "strict=" }, "\"strict\":true,", "" }, { { "n=" }, ",\"n\":1.50", "" },
+		{ { "top_k=5", "top_k=" }, "", "" }, { { "n=1", "n=" }, ",\"n\":1.50", "" },
+		{ { "nothing=" }, "", "'nothing=' changes nothing: the request has no 'nothing'\n" },
+		{ { "x=" }, "", "'x=' changes nothing: the request has no 'x'\n" },
+		{ { "f.none=" }, "", "'f.none=' changes nothing: the request has no 'f.none'\n" },
+		{ { "model=" }, NULL, "" }, { { "messages=" }, NULL, "" }, { { "content=" }, NULL, "" },
+		{ { "messages.content.text=" }, NULL, "" }, { { "text=" }, NULL, "" }, { { "contents=" }, NULL, "" },
+		{ { "n=", "n=2" }, "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = BUF_INIT, want = BUF_INIT, notices = BUF_INIT;
+		const char *gone = cases[i].gone ? strstr(body, cases[i].gone) : NULL;
+		struct params p = PARAMS_INIT, copy = PARAMS_INIT;
+		struct err e = ERR_INIT;
+
+		for (const char *const *add = cases[i].add; *add; add++)
+			is_int(params_add(&p, *add, &e), 0, "%s", *add);
+		is_int(params_copy(&copy, &p, &e), 0, "a copy");
+		buf_adds(&b, body);
+		is_int(params_leave_out(&copy, &b, &notices, &e), cases[i].gone ? 0 : -1, "%s", cases[i].add[0]);
+		if (gone) {
+			buf_add(&want, body, (size_t)(gone - body));
+			buf_adds(&want, gone + strlen(cases[i].gone));
+			is_buf(&b, want.p, "the rest stays");
+			is_buf(&notices, cases[i].notice, "what changes nothing is told");
+		} else {
+			is_err(&e, ERR_USAGE, "cannot be left out", "with a sentence");
+		}
+		buf_release(&b);
+		buf_release(&want);
+		buf_release(&notices);
+		params_release(&p);
+		params_release(&copy);
+	}
+}
+
 /* ---- to the server ---- */
 
 static void test_base64(void)
@@ -443,6 +496,7 @@ int main(void)
 	test_values();
 	test_refused();
 	test_set();
+	test_leave_out();
 	test_base64();
 	test_pieces();
 	test_parse();
