@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/near.h"
@@ -110,9 +111,42 @@ static bool help(struct chat *chat, struct span args)
 	return true;
 }
 
+/* The command's name: what is between the slash and a blank. */
+static struct span name_of(struct span line)
+{
+	struct span name = { line.p + 1, 0 };
+
+	while (name.n < line.n - 1 && !strchr(BLANKS, name.p[name.n]))
+		name.n++;
+	return name;
+}
+
+static const struct command *find(struct span name)
+{
+	for (const struct command *c = chat_commands; c->name; c++)
+		if (span_eq(name, c->name))
+			return c;
+	return span_eq(name, "quit") ? find(span_str("exit")) : NULL; /* as it is called elsewhere */
+}
+
+/* "/etc/hosts", "/tmp": what has another slash in it, or exists, is a path and begins a prompt. */
+static bool is_path(struct span name)
+{
+	struct buf path = BUF_INIT;
+	struct stat st;
+	bool exists;
+
+	if (memchr(name.p, '/', name.n))
+		return true;
+	buf_addf(&path, "/%.*s", (int)name.n, name.p);
+	exists = name.n && lstat(path.p, &st) == 0;
+	buf_release(&path);
+	return exists;
+}
+
 bool chat_is_command(struct span line)
 {
-	return line.n && line.p[0] == '/';
+	return line.n && line.p[0] == '/' && (find(name_of(line)) || !is_path(name_of(line)));
 }
 
 /* What other programs call it: no slip of the hand, so that letters do not tell. */
@@ -183,18 +217,16 @@ static bool run(const struct command *c, struct chat *chat, struct span name, st
 
 bool chat_command(struct chat *chat, struct span line)
 {
-	struct span name = { line.p + 1, 0 }, args;
+	struct span name = name_of(line), args;
+	const struct command *c = find(name);
 
-	while (name.n < line.n - 1 && !strchr(BLANKS, name.p[name.n]))
-		name.n++;
 	args = (struct span){ line.p + 1 + name.n, line.n - 1 - name.n };
 	while (args.n && strchr(BLANKS, *args.p))
 		args.p++, args.n--;
 	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
 		args.n--;
-	for (const struct command *c = chat_commands; c->name; c++)
-		if (span_eq(name, c->name) || (c->run == leave && span_eq(name, "quit")))
-			return run(c, chat, name, args);
+	if (c)
+		return run(c, chat, name, args);
 	say_unknown(name);
 	return true;
 }

@@ -83,6 +83,20 @@ filled() {
 	same 'number of exchanges' 1 "$(count s)"
 }
 
+@test "a path as the first word is no command, whether it exists or not" {
+	term_start mc-chat -n -s s
+	for text in '/etc/hosts what is it for?' '/no/such/file' '/^[a-z]+$/ matches what?' '//comment' '/tmp is full'; do
+		enter "$text"
+		at_prompt
+		same 'stored' "$text" "$(exchange s .query)"
+	done
+	enter '/tmpp'
+	term_wait "unknown command '/tmpp'"
+	enter '/exit'
+	same 'exit status' 0 "$(term_status)"
+	same 'exchanges' 5 "$(count s)"
+}
+
 @test "a sentence that is longer than the window is broken between words" {
 	term_start -x 40 mc-chat
 	enter /exti
