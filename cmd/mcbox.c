@@ -56,10 +56,11 @@ static void help(const struct applet *a)
 	printf("\nThe manual page %s(1) tells the rest.\n", a->name);
 }
 
-static int usage(const struct err *e)
+static int usage(const struct applet *a, const struct err *e)
 {
 	fail(e);
-	fprintf(stderr, "Try '%s --help'.\n", tool_name);
+	fprintf(stderr, "Try '%s --help'.%s\n", tool_name,
+	        a->operand == ARG_TEXT ? " Put '--' before words that begin with a dash." : "");
 	return EXIT_USAGE;
 }
 
@@ -79,7 +80,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 
 	tool_name = a->name;
 	if (cli_parse(&c, a->opts, argc, argv, &e) < 0) {
-		status = e.kind == ERR_USAGE ? usage(&e) : fail(&e);
+		status = e.kind == ERR_USAGE ? usage(a, &e) : fail(&e);
 	} else if (has(&c, OPT_HELP)) {
 		help(a);
 		status = EXIT_DONE;
@@ -88,7 +89,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 		status = EXIT_DONE;
 	} else if (!*a->operands && c.noperands) {
 		err_set(&e, ERR_USAGE, "unexpected operand '%s'", c.operands[0]);
-		status = usage(&e);
+		status = usage(a, &e);
 	} else {
 		status = a->run(&c);
 	}

@@ -430,6 +430,7 @@ const struct applet applet_models = {
 	.name = "mc-models",
 	.summary = "list the models that a provider offers",
 	.operands = "[PATTERN]",
+	.operand = ARG_TEXT,
 	.opts = opts,
 	.run = run,
 };

@@ -131,6 +131,9 @@ static int parse_cluster(struct cli *c, const struct opt **all, size_t n, struct
 			put(c, o->id, NULL);
 			continue;
 		}
+		if (p[1] == ' ')
+			return err_set(e, ERR_USAGE, "'%s' is one word, with a blank in it: an option '-%c' and its value "
+			               "are two", w->argv[w->at - 1], *p);
 		if (p[1])
 			put(c, o->id, p + 1);
 		else if (w->at < w->argc)
