@@ -230,6 +230,6 @@ int chat_guard(struct chat *chat, struct err *e)
 		return 0; /* since a session was picked */
 	signal(SIGPIPE, SIG_IGN);
 	chat->stop_fd = chat->at.how.stop_fd = stop_begin(e);
-	chat->tool.store.stop_fd = chat->stop_fd;
+	chat->tool.store.stop_fd = chat->files.stop_fd = chat->stop_fd;
 	return chat->stop_fd < 0 ? -1 : 0;
 }

@@ -13,7 +13,7 @@
 
 enum {
 	O_JSON = OPT_LONG, O_EVENTS, O_REASONING, O_SCHEMA, O_CONTEXT, O_TRACE, O_NO_SAVE, O_NO_WAIT,
-	O_NO_STREAM, O_NO_STDIN, O_PLAIN, O_TIMEOUT
+	O_NO_STREAM, O_NO_STDIN, O_REPLACE_INVALID, O_PLAIN, O_TIMEOUT
 };
 
 static const struct opt opts[] = {
@@ -24,7 +24,7 @@ static const struct opt opts[] = {
 	{ 'm', "model", "NAME", ARG_MODEL, "the model, from this turn on" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt of a new session" },
 	{ 't', "title", "TEXT", ARG_TEXT, "the session's title" },
-	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt" },
+	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt; - is standard input" },
 	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
 	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
 	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "the model's window, for a request and its reply" },
@@ -35,6 +35,7 @@ static const struct opt opts[] = {
 	{ O_NO_WAIT, "no-wait", NULL, ARG_NONE, "fail when the session is busy" },
 	{ O_NO_STREAM, "no-stream", NULL, ARG_NONE, "ask for the reply in one piece" },
 	{ O_NO_STDIN, "no-stdin", NULL, ARG_NONE, "leave standard input alone" },
+	{ O_REPLACE_INVALID, "replace-invalid", NULL, ARG_NONE, "replace bytes that are not UTF-8 by U+FFFD" },
 	{ O_PLAIN, "plain", NULL, ARG_NONE, "show the reply as it is, at a terminal too" },
 	{ O_TIMEOUT, "timeout", "SEC", ARG_TEXT, "give up after so long without a word" },
 	{ O_TRACE, "trace", "FILE", ARG_FILE, "append requests, answers and timings to this file" },
@@ -46,13 +47,32 @@ static const struct opt opts[] = {
 
 /* ---- the command line ---- */
 
-/* Read at once, so that nothing is made or sent for one that cannot be. */
-static int attach(struct chat *chat, const char *path, struct err *e)
+static void tell_waiting(const char *path)
 {
-	if (strcmp(path, "-") == 0)
-		return err_set(e, ERR_USAGE, "-a takes a file: what comes by standard input is the prompt "
-		               "(a file of that name is './-')");
-	return files_attach(&chat->files, path, e);
+	struct buf line = BUF_INIT;
+
+	if (files_is_stdin(path))
+		buf_adds(&line, "waiting for the end of standard input");
+	else
+		buf_addf(&line, "waiting for the end of '%s'", path);
+	say(line.p);
+	buf_release(&line);
+}
+
+/* Read at once, so that nothing is made or sent for one that cannot be. */
+static int attach_all(const struct cli *c, struct chat *chat, struct err *e)
+{
+	for (size_t i = 0; i < c->nopts; i++) {
+		const char *path = c->opts[i].val;
+
+		if (c->opts[i].id != 'a')
+			continue;
+		if (chat->no_stdin && files_is_stdin(path))
+			return err_set(e, ERR_USAGE, "-a %s and --no-stdin exclude each other", path);
+		if (files_attach(&chat->files, path, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int choose_form(struct chat *chat, enum show_form form, struct err *e)
@@ -98,10 +118,6 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		case 'm': chat->wish.choice.model = val; break;
 		case 'S': chat->wish.choice.system = utf8_unmarked(span_str(val)).p; break; /* of "$(cat FILE)" */
 		case 't': chat->wish.choice.title = utf8_unmarked(span_str(val)).p; break;
-		case 'a':
-			if (attach(chat, val, e) < 0)
-				return -1;
-			break;
 		case 'o':
 			if (check_param(val, e) < 0)
 				return err_prefix(e, "-o");
@@ -126,6 +142,7 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 		case O_NO_WAIT: chat->no_wait = true; break;
 		case O_NO_STREAM: chat->no_stream = true; break;
 		case O_NO_STDIN: chat->no_stdin = true; break;
+		case O_REPLACE_INVALID: chat->files.replace_invalid = true; break;
 		case O_TIMEOUT:
 			if (cli_number(val, "--timeout", 1, CONFIG_TIMEOUT_MAX, &chat->timeout, e) < 0)
 				return -1;
@@ -136,15 +153,15 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 	if (chat->pick && !can_pick_session())
 		return err_set(e, ERR_USAGE, "option '-s' needs a value: ID; without one it shows a list "
 		               "to pick from, which takes a terminal");
-	return check_choice(&chat->wish.choice, e);
+	return check_choice(&chat->wish.choice, e) < 0 ? -1 : attach_all(c, chat, e);
 }
 
 int check_prompt(struct span p, struct err *e)
 {
-	size_t bad = utf8_valid(p.p, p.n), i = 0;
+	size_t i = 0;
 
-	if (bad < p.n)
-		return err_set(e, ERR_USAGE, "the prompt is not valid UTF-8 (at byte %zu)", bad + 1);
+	if (utf8_check(p, "the prompt", e) < 0)
+		return utf8_other_encoding(p) ? -1 : err_suffix(e, "; --replace-invalid replaces such bytes");
 	if (memchr(p.p, '\0', p.n))
 		return err_set(e, ERR_USAGE, "the prompt holds a NUL character; is it a binary file?");
 	while (i < p.n && strchr(" \t\r\n", p.p[i]))
@@ -152,29 +169,57 @@ int check_prompt(struct span p, struct err *e)
 	return i < p.n ? 0 : err_set(e, ERR_USAGE, "the prompt is empty");
 }
 
+static void tell_waiting_for_stdin(void *ctx)
+{
+	const struct cli *c = ctx;
+
+	if (c->noperands)
+		say("waiting for the end of standard input, which follows the prompt; --no-stdin leaves it alone");
+	else
+		say(isatty(STDIN_FILENO) ? "waiting for the prompt on standard input; Ctrl-D ends it"
+		                         : "waiting for the end of standard input, which is the prompt");
+}
+
+static void repair(const struct chat *chat, struct buf *text)
+{
+	if (chat->files.replace_invalid && !utf8_other_encoding(buf_span(text)))
+		utf8_clean(text);
+}
+
 /* The operands, joined by spaces, then standard input, set off by an empty line. */
 static int read_prompt(const struct cli *c, const struct chat *chat, struct buf *prompt,
                        struct err *e)
 {
+	bool stdin_left = !chat->no_stdin && !chat->files.stdin_read;
+
 	for (size_t i = 0; i < c->noperands; i++)
 		buf_addf(prompt, "%s%s", i ? " " : "", c->operands[i]);
-	if (!chat->no_stdin && (!c->noperands || !isatty(STDIN_FILENO))) {
+	utf8_drop_mark(prompt);
+	repair(chat, prompt);
+	if (stdin_left && (!c->noperands || !isatty(STDIN_FILENO))) {
+		const struct io_wait wait = { -1, tell_waiting_for_stdin, (void *)(uintptr_t)c };
 		struct buf in = BUF_INIT;
-		int r = io_read_all(STDIN_FILENO, &in, PROMPT_MAX);
+		int r = io_read_slow(STDIN_FILENO, &in, PROMPT_MAX, &wait);
 
 		if (r < 0 && errno == EFBIG)
 			err_set(e, ERR_USAGE, "the prompt is larger than %d MiB", PROMPT_MAX >> 20);
 		else if (r < 0 && errno != EBADF) /* a closed stdin is an empty one */
 			err_sys(e, errno, "cannot read standard input");
+		utf8_drop_mark(&in);
+		repair(chat, &in);
 		while (in.n && in.p[in.n - 1] == '\n')
 			in.n--;
 		if (in.n && prompt->n)
 			buf_adds(prompt, "\n\n");
 		buf_add(prompt, in.p, in.n);
+		prompt->oom |= in.oom;
 		buf_release(&in);
 	}
 	if (e->kind != ERR_NONE || buf_check(prompt, e) < 0)
 		return -1;
+	if (!prompt->n && chat->files.stdin_read)
+		return err_set(e, ERR_USAGE, "the prompt is empty: standard input is attached, so give the prompt "
+		               "as an argument");
 	return check_prompt(buf_span(prompt), e);
 }
 
@@ -191,8 +236,11 @@ static int read_schema(struct chat *chat, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, "cannot read the schema '%s'", chat->schema_file);
 	r = io_read_all(fd, &chat->schema, SCHEMA_MAX);
+	utf8_drop_mark(&chat->schema);
 	if (r < 0)
 		err_sys(e, errno, "cannot read the schema '%s'", chat->schema_file);
+	else if ((r = utf8_check(buf_span(&chat->schema), "it", e)) < 0)
+		err_prefix(e, "the schema '%s'", chat->schema_file);
 	else if ((r = json_parse_object(buf_span(&chat->schema), &o, e)) < 0)
 		e->kind = ERR_USAGE, err_prefix(e, "the schema '%s'", chat->schema_file);
 	else
@@ -292,6 +340,7 @@ static int run(const struct cli *c)
 	int status;
 
 	chat.show.terminal = at_terminal();
+	chat.files.waiting = tell_waiting;
 	if (read_options(c, &chat, &e) < 0) {
 		files_release(&chat.files);
 		return fail(&e);
@@ -315,6 +364,7 @@ const struct applet applet_chat = {
 	.name = "mc-chat",
 	.summary = "send a prompt to a model, or hold a conversation",
 	.operands = "[PROMPT…]",
+	.operand = ARG_TEXT,
 	.opts = opts,
 	.run = run,
 };

@@ -1,12 +1,14 @@
 /* mc-session-rm: deletes sessions. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "applet.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/session.h"
@@ -122,6 +124,15 @@ static void remove_one(struct job *j, const char *given)
 		remember(j, fail(&e));
 }
 
+/* The first one may be long in coming. */
+static void wait_for_ids(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (poll(&p, 1, IO_PATIENCE_MS) == 0)
+		say("waiting for session ids on standard input, one a line");
+}
+
 static void remove_listed(struct job *j)
 {
 	struct err e = ERR_INIT;
@@ -129,10 +140,11 @@ static void remove_listed(struct job *j)
 	size_t cap = 0;
 	ssize_t n;
 
+	wait_for_ids();
 	while ((n = getline(&line, &cap, stdin)) > 0) {
 		line[strcspn(line, "\r\n")] = '\0';
 		if (*line)
-			remove_one(j, line);
+			remove_one(j, utf8_unmarked(span_str(line)).p); /* the mark is before the first one */
 	}
 	free(line);
 	if (ferror(stdin)) {

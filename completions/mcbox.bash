@@ -80,11 +80,11 @@ _mcbox_providers() {
 _mcbox_has() {
 	case $1 in
 	mc-chat)
-		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --plain --timeout --trace -h --help -V --version '
-		operand='' ;;
+		options='-s --session -c --continue -n --new -p --provider -m --model -S --system -t --title -a --attach -o --option --schema --context --reasoning --json --events --no-save --no-wait --no-stream --no-stdin --replace-invalid --plain --timeout --trace -h --help -V --version '
+		operand='text' ;;
 	mc-models)
 		options='-p --provider -q --quiet --json --refresh --cached --providers -h --help -V --version '
-		operand='' ;;
+		operand='text' ;;
 	mc-session-cat)
 		options='-f --follow -n --last --json --no-pager --plain --status -h --help -V --version '
 		operand='session' ;;

@@ -78,8 +78,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s S -l system -x -d 'the system 
 complete -c mc-chat -s S -l system -x -d 'the system prompt of a new session'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s t -l title -x -d 'the session\'s title'
 complete -c mc-chat -s t -l title -x -d 'the session\'s title'
-complete -c mcbox -n '__mcbox_is chat mc-chat' -s a -l attach -r -F -d 'send this file along with the prompt'
-complete -c mc-chat -s a -l attach -r -F -d 'send this file along with the prompt'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -s a -l attach -r -F -d 'send this file along with the prompt; - is standard input'
+complete -c mc-chat -s a -l attach -r -F -d 'send this file along with the prompt; - is standard input'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
 complete -c mc-chat -s o -l option -x -d 'a parameter of the model, such as temperature=0.2'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l schema -r -F -d 'have the reply follow this JSON Schema'
@@ -100,6 +100,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-stream -d 'ask for the repl
 complete -c mc-chat -l no-stream -d 'ask for the reply in one piece'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l no-stdin -d 'leave standard input alone'
 complete -c mc-chat -l no-stdin -d 'leave standard input alone'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -l replace-invalid -d 'replace bytes that are not UTF-8 by U+FFFD'
+complete -c mc-chat -l replace-invalid -d 'replace bytes that are not UTF-8 by U+FFFD'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l plain -d 'show the reply as it is, at a terminal too'
 complete -c mc-chat -l plain -d 'show the reply as it is, at a terminal too'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -l timeout -x -d 'give up after so long without a word'
@@ -110,6 +112,8 @@ complete -c mcbox -n '__mcbox_is chat mc-chat' -s h -l help -d 'show this help'
 complete -c mc-chat -s h -l help -d 'show this help'
 complete -c mcbox -n '__mcbox_is chat mc-chat' -s V -l version -d 'show the version'
 complete -c mc-chat -s V -l version -d 'show the version'
+complete -c mcbox -n '__mcbox_is chat mc-chat' -x
+complete -c mc-chat -x
 
 complete -c mc-models -f
 complete -c mcbox -n '__mcbox_is models mc-models' -s p -l provider -x -a '(__mcbox_providers)' -d 'the provider (default: as mc-chat would choose)'
@@ -128,6 +132,8 @@ complete -c mcbox -n '__mcbox_is models mc-models' -s h -l help -d 'show this he
 complete -c mc-models -s h -l help -d 'show this help'
 complete -c mcbox -n '__mcbox_is models mc-models' -s V -l version -d 'show the version'
 complete -c mc-models -s V -l version -d 'show the version'
+complete -c mcbox -n '__mcbox_is models mc-models' -x
+complete -c mc-models -x
 
 complete -c mc-session-cat -f
 complete -c mcbox -n '__mcbox_is session-cat mc-session-cat' -s f -l follow -d 'go on with what happens there, as it happens'

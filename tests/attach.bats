@@ -161,7 +161,6 @@ refuse_file() {
 @test "attach: what cannot be attached is told before anything is made or sent" {
 	answers "$(says ok)"
 	mkdir folder
-	mkfifo fifo
 	: >empty
 	printf 'a\0b' >binary
 	printf 'caf\xe9' >latin
@@ -170,14 +169,91 @@ refuse_file() {
 	refuse_file "cannot attach 'dangling': No such file or directory" -a dangling
 	refuse_file "cannot attach '': No such file or directory" -a ''
 	refuse_file "cannot attach 'folder': it is a folder" -a folder
-	refuse_file "cannot attach 'fifo': it is no regular file" -a fifo
-	refuse_file "cannot attach '/dev/null': it is no regular file" -a /dev/null
+	refuse_file "cannot attach '/dev/null': it is a device" -a /dev/null
+	refuse_file "cannot attach '/dev/zero': it is a device" -a /dev/zero
 	refuse_file "cannot attach 'empty': it is empty" -a empty
-	refuse_file "cannot attach 'binary': it is of no known type (a control character at byte 2); taken are images (PNG, JPEG, GIF, WebP), PDF and text" -a binary
-	refuse_file "cannot attach 'latin': it is of no known type (no UTF-8 at byte 4)" -a latin
-	refuse_file '-a takes a file: what comes by standard input is the prompt' -a -
+	refuse_file "cannot attach 'binary': it is neither an image (PNG, JPEG, GIF, WebP) nor a PDF nor text (a control character at byte 2)" -a binary
 	refuse_file "cannot attach 'missing'" -a cat.png -a missing
 	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+# Pipes
+
+@test "attach: pipes and standard input are read to their end, once" {
+	answers "$(says ok)"
+	mkfifo fifo
+	cat notes.txt >fifo 3>&- &
+	mc-chat -n -s s -a <(printf 'one\n'; printf 'two é\n') -a <(cat cat.png) -a fifo look
+	jq -e '.[0].type == "text" and (.[0].text | contains("one\ntwo é\n")) and .[1].type == "image_url" and
+		(.[2].text | contains("one\ntwo é\n"))' <<<"$(content)"
+	same 'names' "$(printf 'fd-N\nfd-N\nfifo')" "$(exchange s '.attachments[].name' | sed 's/fd-[0-9]*/fd-N/')"
+	cmp cat.png "$(artifact s cat.png)"
+	cmp notes.txt "$(artifact s notes.txt)"
+	rm -r "$MC_SESSIONS_DIR/s"
+	local name
+	for name in - /dev/stdin /dev/fd/0; do
+		mc-chat -n -s s -a "$name" 'what is it?' <cat.png
+		same 'query' 'what is it?' "$(exchange s .query)"
+		same 'the record' "[$(reference cat.png image/png stdin)]" "$(exchange s '.attachments | tojson')"
+		cat notes.txt | mc-chat -n -s s --attach="$name" -a cat.png hi
+		same 'the record' "[$(reference notes.txt text/plain stdin),$(reference cat.png image/png)]" "$(exchange s '.attachments | tojson')"
+	done
+}
+
+@test "attach: standard input that is attached is not the prompt as well" {
+	answers "$(says ok)"
+	refuse_stdin() {
+		run_split mc-chat -n -s s "${@:2}" <notes.txt
+		assert_status 2
+		assert_out_empty
+		assert_err_has "$1"
+		untouched
+	}
+	refuse_stdin 'the prompt is empty: standard input is attached, so give the prompt as an argument' -a -
+	refuse_stdin '-a - and --no-stdin exclude each other' -a - --no-stdin hi
+	refuse_stdin '-a /dev/stdin and --no-stdin exclude each other' --no-stdin -a /dev/stdin hi
+	refuse_stdin "cannot attach '-': standard input can be read only once" -a /dev/stdin -a - hi
+	refuse_file "cannot attach '-': it is empty" -a -
+	refuse_file "cannot attach '-': Bad file descriptor" -a - <&-
+	refuse_file "cannot attach './-': No such file" -a ./-
+	refuse_file 'it is larger than 64 MiB' -a - < <(cat /dev/zero)
+	refuse_file "it is empty" -a <(:)
+	term_start mc-chat -n -s s -a - hi
+	same 'exit status' 2 "$(term_status)"
+	term_wait "cannot attach '-': standard input is a terminal"
+}
+
+@test "attach: a FIFO that nobody writes to is waited for, aloud, and Ctrl-C ends that" {
+	mkfifo fifo
+	start_chat -p echo -n -s s -a fifo hi
+	holds chat.err "mc-chat: waiting for the end of 'fifo'"
+	same 'what was said' 1 "$(wc -l <chat.err)"
+	kill -INT "$CHAT"
+	end_chat
+	assert_status 130
+	same 'sessions' 0 "$(sessions)"
+	MC_PROVIDER=echo start_chat -n -s s -a fifo hi
+	cat notes.txt >fifo
+	end_chat
+	assert_status 0
+	same 'the record' "[$(reference notes.txt text/plain fifo)]" "$(exchange s '.attachments | tojson')"
+}
+
+@test "attach: text that is not UTF-8 is refused with what helps, or repaired" {
+	answers "$(says ok)"
+	printf 'caf\xe9\n' >latin
+	refuse_file "cannot attach 'latin': it is neither an image (PNG, JPEG, GIF, WebP) nor a PDF, and as text it is not valid UTF-8 (at byte 4); 'iconv -f LATIN1 -t UTF-8' converts Latin-1; --replace-invalid replaces such bytes" -a latin
+	iconv -t UTF-16 notes.txt >utf16
+	refuse_file "as text it is UTF-16, and must be UTF-8; 'iconv -f UTF-16 -t UTF-8' converts it" -a utf16
+	refuse_file "as text it is UTF-16" --replace-invalid -a utf16
+	printf 'a\0b\xe9' >binary
+	refuse_file "a control character at byte 2" --replace-invalid -a binary
+	mc-chat -n -s s --replace-invalid -a latin -a <(cat latin) -a cat.png hi
+	printf 'caf\ufffd\n' >clean
+	cmp clean "$(artifact s clean)"
+	same 'the first' "$(reference clean text/plain latin)" "$(exchange s '.attachments[0] | tojson')"
+	cmp cat.png "$(artifact s cat.png)"
+	mc-session-fsck
 }
 
 @test "attach: a file that may not be read" {

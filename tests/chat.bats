@@ -71,11 +71,98 @@ setup() {
 @test "a prompt that is not UTF-8 is refused, with the place of the first bad byte" {
 	run_split mc-chat $'caf\xe9 noir'
 	assert_status 2
-	assert_err_has 'not valid UTF-8 (at byte 4)'
+	assert_err_has "the prompt is not valid UTF-8 (at byte 4); 'iconv -f LATIN1 -t UTF-8' converts Latin-1; --replace-invalid replaces such bytes"
 	run_split mc-chat < <(printf 'half a character \xe6\x97')
 	assert_status 2
 	assert_err_has 'not valid UTF-8'
 	same 'number of sessions' 0 "$(sessions)"
+}
+
+@test "the place of a bad byte has its line, and another encoding is named" {
+	run_split mc-chat < <(printf 'one\ntwo\ncaf\xe9\n')
+	assert_status 2
+	assert_err_has 'not valid UTF-8 (at line 3, byte 4)'
+	run_split mc-chat --replace-invalid < <(printf 'text\n' | iconv -t UTF-16)
+	assert_status 2
+	assert_err_has "the prompt is UTF-16, and must be UTF-8; 'iconv -f UTF-16 -t UTF-8' converts it"
+	for opt in -S -t -m; do
+		run_split mc-chat $opt $'caf\xe9' hi
+		assert_status 2
+		assert_err_has iconv
+	done
+	run_split mc-chat --schema <(printf '{"title":"caf\xe9"}') hi
+	assert_status 2
+	assert_err_has "it is not valid UTF-8 (at byte 14); 'iconv"
+	same 'number of sessions' 0 "$(sessions)"
+}
+
+@test "--replace-invalid sends U+FFFD for each byte that is not UTF-8" {
+	printf 'from a log: \xff\xfe caf\xe9\n' >log
+	run_split mc-chat -n -s s --replace-invalid $'na\xefve' <log
+	assert_status 0
+	assert_out $'na\ufffdve\n\nfrom a log: \ufffd\ufffd caf\ufffd'
+	same 'stored prompt' $'na\ufffdve\n\nfrom a log: \ufffd\ufffd caf\ufffd' "$(exchange s .query)"
+	run_split mc-chat --replace-invalid 'ça va 日本'
+	assert_out 'ça va 日本'
+}
+
+@test "a byte order mark is not part of a prompt, a system prompt or a title" {
+	run_split mc-chat -n -s s -S $'\ufeffbe brief' -t $'\ufeffmy title' $'\ufeffhello' < <(printf '\xef\xbb\xbfworld\n')
+	assert_status 0
+	assert_out $'hello\n\nworld'
+	jq -se '.[0].system == "be brief" and .[0].title == "my title"' "$(history s)"
+	run_split mc-chat -s s -S $'\ufeffbe brief' < <(printf '\xef\xbb\xbfalone')
+	assert_out alone
+}
+
+@test "a prompt that begins with a dash: the refusal tells of --" {
+	for prompt in '- first point' '--find me this' '-n is a flag' '-s is another' '-a or -b?' $'---\nfront: matter\n---' -5; do
+		run_split mc-chat "$prompt"
+		assert_status 2
+		assert_out_empty
+		assert_err_has "Put '--' before words that begin with a dash."
+		run_split mc-chat -- "$prompt"
+		assert_status 0
+		assert_out "$prompt"
+	done
+	run_split mc-session-ls -5
+	assert_status 2
+	[[ $err != *"'--'"* ]]
+}
+
+# with_open_stdin ARG...: mc-chat with a pipe as standard input, whose other end is descriptor 9.
+with_open_stdin() {
+	mkfifo pipe
+	exec 9<>pipe
+	start_chat "$@" <pipe 9>&-
+}
+
+@test "standard input that stays open is told after a while, once, and read to its end" {
+	with_open_stdin -n -s s hi
+	holds chat.err 'mc-chat: waiting for the end of standard input, which follows the prompt; --no-stdin leaves it alone'
+	echo there >&9
+	exec 9>&-
+	end_chat
+	assert_status 0
+	assert_out $'hi\n\nthere'
+	same 'lines' 1 "$(wc -l <chat.err)"
+}
+
+@test "standard input that falls silent is told, with a prompt and without" {
+	with_open_stdin -n -s s
+	echo 'the beginning' >&9
+	holds chat.err 'mc-chat: waiting for the end of standard input, which is the prompt'
+	exec 9>&-
+	end_chat
+	assert_out 'the beginning'
+	run_split mc-chat hi < <(echo quick)
+	assert_err_empty
+	mkfifo open
+	exec 9<>open
+	run_split mc-chat --no-stdin hi <open 9>&-
+	exec 9>&-
+	assert_status 0
+	assert_err_empty
 }
 
 @test "a prompt with a NUL character is refused" {

@@ -119,6 +119,20 @@ there() {
 	gone b
 }
 
+@test "rm: - says that it waits for ids that do not come, and passes over a byte order mark" {
+	mc-session-new -p echo -i a
+	mkfifo pipe
+	exec 9<>pipe
+	mc-session-rm -f - <pipe 9>&- 2>err 3>&- &
+	local pid=$!
+	poll 30 grep -q 'mc-session-rm: waiting for session ids on standard input' err
+	printf '\xef\xbb\xbfa\r\n' >&9
+	exec 9>&-
+	wait "$pid"
+	[[ ! -e $MC_SESSIONS_DIR/a ]]
+	same 'lines' 1 "$(wc -l <err)"
+}
+
 @test "rm: - with nobody to ask deletes nothing without --force" {
 	new a
 	with_answer $'a\n' mc-session-rm -

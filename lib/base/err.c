@@ -53,6 +53,17 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
+int err_suffix(struct err *e, const char *fmt, ...)
+{
+	size_t n = strlen(e->msg);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e->msg + n, sizeof(e->msg) - n, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
 void err_clear(struct err *e)
 {
 	e->kind = ERR_NONE;

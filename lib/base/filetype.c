@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 
-#define TAKEN "taken are images (PNG, JPEG, GIF, WebP), PDF and text in UTF-8"
+#define NEITHER "it is neither an image (PNG, JPEG, GIF, WebP) nor a PDF"
 
 static bool has(struct span bytes, size_t at, const char *sign, size_t n)
 {
@@ -29,9 +29,8 @@ static int check_text(struct span s, struct err *e)
 	if (odd == s.n && bad == s.n)
 		return 0;
 	if (odd < bad)
-		return err_set(e, ERR_USAGE, "it is of no known type (a control character at byte %zu); "
-		               TAKEN, odd + 1);
-	return err_set(e, ERR_USAGE, "it is of no known type (no UTF-8 at byte %zu); " TAKEN, bad + 1);
+		return err_set(e, ERR_USAGE, NEITHER " nor text (a control character at byte %zu)", odd + 1);
+	return utf8_check(s, NEITHER ", and as text it", e);
 }
 
 const char *filetype_of(struct span bytes, struct err *e)
@@ -49,4 +48,10 @@ const char *filetype_of(struct span bytes, struct err *e)
 	if (has(bytes, 0, "%PDF-", 5))
 		return "application/pdf";
 	return check_text(bytes, e) == 0 ? "text/plain" : NULL;
+}
+
+bool filetype_is_broken_text(struct span bytes)
+{
+	return find_control(bytes) == bytes.n && utf8_valid(bytes.p, bytes.n) < bytes.n &&
+	       !utf8_other_encoding(bytes);
 }

@@ -26,4 +26,16 @@ int io_sync_folder(int fd);
  * were more, ENOMEM when memory ran out. */
 int io_read_all(int fd, struct buf *b, size_t max);
 
+#define IO_PATIENCE_MS 2000
+
+/* How io_read_slow() waits. */
+struct io_wait {
+	int stop_fd;                /* when it becomes readable the read ends with ECANCELED; or -1 */
+	void (*waiting)(void *ctx); /* called once, when nothing has come for IO_PATIENCE_MS; or NULL */
+	void *ctx;
+};
+/* io_read_all() from a pipe, a FIFO or a terminal, where somebody may be slow at the other end. `fd`
+ * may be non-blocking. */
+int io_read_slow(int fd, struct buf *b, size_t max, const struct io_wait *w);
+
 #endif

@@ -105,9 +105,8 @@ void utf8_drop_mark(struct buf *b)
 	buf_drop(b, b->n - utf8_unmarked(buf_span(b)).n);
 }
 
-/* The encoding that another byte order mark names (The Unicode Standard, 23.8); or NULL. The mark of
- * UTF-32 in little endian begins with that of UTF-16. */
-static const char *other_encoding(struct span s)
+/* The marks of The Unicode Standard, 23.8: that of UTF-32 in little endian begins with that of UTF-16. */
+const char *utf8_other_encoding(struct span s)
 {
 	if (s.n >= 4 && (memcmp(s.p, "\xff\xfe\0", 4) == 0 || memcmp(s.p, "\0\0\xfe\xff", 4) == 0))
 		return "UTF-32";
@@ -119,7 +118,7 @@ static const char *other_encoding(struct span s)
 int utf8_check(struct span s, const char *what, struct err *e)
 {
 	size_t bad = utf8_valid(s.p, s.n), lines = 1, start = 0;
-	const char *other = other_encoding(s);
+	const char *other = utf8_other_encoding(s);
 	char line[40] = "";
 
 	if (bad == s.n)
@@ -135,7 +134,7 @@ int utf8_check(struct span s, const char *what, struct err *e)
 	if (lines > 1)
 		snprintf(line, sizeof(line), "line %zu, ", lines);
 	return err_set(e, ERR_USAGE, "%s is not valid UTF-8 (at %sbyte %zu); 'iconv -f LATIN1 -t UTF-8' converts "
-	               "it from Latin-1, for example", what, line, bad - start + 1);
+	               "Latin-1", what, line, bad - start + 1);
 }
 
 void utf8_add_clean(struct buf *b, struct span s)

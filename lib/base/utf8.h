@@ -37,6 +37,8 @@ void utf8_drop_mark(struct buf *b);
  * where the text is wrong (or that a byte order mark names another encoding), and how to convert it.
  */
 int utf8_check(struct span s, const char *what, struct err *e);
+/* "UTF-16" or "UTF-32", if a byte order mark says so; else NULL. */
+const char *utf8_other_encoding(struct span s);
 
 /* Adds `s` with each byte that is not UTF-8 replaced by U+FFFD. */
 void utf8_add_clean(struct buf *b, struct span s);

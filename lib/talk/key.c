@@ -75,8 +75,9 @@ static int check(struct key *k, struct err *e)
 {
 	size_t lead = 0;
 
-	if (k->value.n >= 2 && (memcmp(k->value.p, "\xff\xfe", 2) == 0 || memcmp(k->value.p, "\xfe\xff", 2) == 0))
-		return err_set(e, ERR_USAGE, "%s is UTF-16; write the key in plain ASCII", k->source);
+	if (utf8_other_encoding(buf_span(&k->value)))
+		return err_set(e, ERR_USAGE, "%s is %s; write the key in plain ASCII", k->source,
+		               utf8_other_encoding(buf_span(&k->value)));
 	utf8_drop_mark(&k->value);
 	while (k->value.n && strchr(" \t\r\n", k->value.p[k->value.n - 1]))
 		k->value.p[--k->value.n] = '\0';

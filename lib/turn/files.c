@@ -100,7 +100,30 @@ static struct file *learn(struct files *f, const char *sha256, const char *type,
 
 /* ---- attaching ---- */
 
-/* Not to wait for somebody at the other end of a FIFO, nor to read a device for ever. */
+bool files_is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0 || strcmp(path, "/dev/fd/0") == 0 ||
+	       strcmp(path, "/proc/self/fd/0") == 0;
+}
+
+/* By its descriptor: a socket cannot be opened by a name. */
+static int open_stdin(struct files *f, const char *path, struct err *e)
+{
+	int fd;
+
+	if (f->stdin_read)
+		return err_set(e, ERR_USAGE, "cannot attach '%s': standard input can be read only once", path);
+	if (isatty(STDIN_FILENO))
+		return err_set(e, ERR_USAGE, "cannot attach '%s': standard input is a terminal (a file of that "
+		               "name is './-')", path);
+	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		err_sys(e, errno, "cannot read standard input");
+	f->stdin_read = fd >= 0;
+	return fd;
+}
+
+/* Not to wait here for somebody at the other end of a FIFO, nor to read a device for ever. */
 static int open_file(const char *path, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -111,8 +134,8 @@ static int open_file(const char *path, struct err *e)
 		e->kind = ERR_USAGE;
 	} else if (S_ISDIR(st.st_mode)) {
 		err_set(e, ERR_USAGE, "cannot attach '%s': it is a folder", path);
-	} else if (!S_ISREG(st.st_mode)) {
-		err_set(e, ERR_USAGE, "cannot attach '%s': it is no regular file", path);
+	} else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
+		err_set(e, ERR_USAGE, "cannot attach '%s': it is a device", path);
 	} else {
 		return fd;
 	}
@@ -121,15 +144,32 @@ static int open_file(const char *path, struct err *e)
 	return -1;
 }
 
-static int read_file(const char *path, struct buf *bytes, struct err *e)
+struct slow_file {
+	const struct files *files;
+	const char *path;
+};
+
+static void tell_waiting(void *ctx)
 {
-	int fd = open_file(path, e), r;
+	const struct slow_file *s = ctx;
+
+	s->files->waiting(s->path);
+}
+
+static int read_file(struct files *f, const char *path, struct buf *bytes, struct err *e)
+{
+	bool standard = files_is_stdin(path);
+	struct slow_file slow = { f, path };
+	struct io_wait wait = { f->stop_fd, f->waiting ? tell_waiting : NULL, &slow };
+	int fd = standard ? open_stdin(f, path, e) : open_file(path, e), r;
 
 	if (fd < 0)
 		return -1;
-	r = io_read_all(fd, bytes, ARTIFACT_MAX);
+	r = io_read_slow(fd, bytes, ARTIFACT_MAX, &wait);
 	if (r < 0 && errno == ENOMEM) {
 		err_oom(e);
+	} else if (r < 0 && errno == ECANCELED) {
+		err_set(e, ERR_INTERRUPTED, "interrupted");
 	} else if (r < 0 && errno == EFBIG) {
 		err_set(e, ERR_USAGE, "cannot attach '%s': it is larger than %u MiB", path,
 		        ARTIFACT_MAX >> 20);
@@ -171,20 +211,43 @@ static int add_ref(struct files *f, const struct attachment_ref *ref, struct err
 	return -1;
 }
 
-/* What follows the last slash, in UTF-8. */
+/* What follows the last slash, in UTF-8; a shell's <(COMMAND) is /dev/fd/63. */
 static int add_file(struct files *f, const char *path, const struct file *file, struct err *e)
 {
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	bool numbered = strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
 	struct buf name = BUF_INIT;
 	struct attachment_ref ref = { .sha256 = span_str(file->sha256), .type = span_str(file->type),
 		                      .size = (int64_t)file->bytes.n };
 	int r;
 
-	utf8_add_clean(&name, span_str(slash ? slash + 1 : path));
+	if (files_is_stdin(path))
+		base = "stdin";
+	else if (numbered)
+		buf_adds(&name, "fd-");
+	utf8_add_clean(&name, span_str(base));
 	ref.name = buf_span(&name);
 	r = buf_check(&name, e) < 0 ? -1 : add_ref(f, &ref, e);
 	buf_release(&name);
 	return r;
+}
+
+/* What the bytes are; text is repaired where the user wants that, but not from another encoding. */
+static const char *judge(const struct files *f, struct buf *bytes, struct err *e)
+{
+	const char *type = filetype_of(buf_span(bytes), e);
+
+	if (type || !filetype_is_broken_text(buf_span(bytes)))
+		return type;
+	if (!f->replace_invalid)
+		return err_suffix(e, "; --replace-invalid replaces such bytes"), NULL;
+	err_clear(e);
+	utf8_clean(bytes);
+	if (buf_check(bytes, e) < 0)
+		return NULL;
+	if (bytes->n > ARTIFACT_MAX)
+		return err_set(e, ERR_USAGE, "repaired it is larger than %u MiB", ARTIFACT_MAX >> 20), NULL;
+	return filetype_of(buf_span(bytes), e);
 }
 
 int files_attach(struct files *f, const char *path, struct err *e)
@@ -194,8 +257,8 @@ int files_attach(struct files *f, const char *path, struct err *e)
 	const struct file *file;
 	const char *type = NULL;
 
-	if (read_file(path, &bytes, e) == 0) {
-		type = filetype_of(buf_span(&bytes), e);
+	if (read_file(f, path, &bytes, e) == 0) {
+		type = judge(f, &bytes, e);
 		if (!type)
 			err_prefix(e, "cannot attach '%s'", path);
 	}

@@ -23,13 +23,19 @@ struct files {
 	struct attachment_ref *refs; /* what goes along with the next prompt */
 	size_t nrefs, refs_cap;
 	int64_t size; /* of those together */
+	bool replace_invalid; /* text that is not UTF-8 is attached with U+FFFD for each such byte */
+	bool stdin_read;
+	int stop_fd;  /* becomes readable when the user wants to stop waiting for a FIFO; or -1 */
+	void (*waiting)(const char *path); /* nothing comes from there; NULL, or called once for a path */
 };
-#define FILES_INIT { NULL, 0, 0, NULL, 0, 0, 0 }
+#define FILES_INIT { NULL, 0, 0, NULL, 0, 0, 0, false, false, -1, NULL }
 void files_release(struct files *f);
 
-/* Reads a file, and adds it to what goes along with the next prompt. ERR_USAGE for what
- * cannot be attached. */
+/* Reads a file, a FIFO to its end, or with "-" or "/dev/stdin" standard input, and adds it to what
+ * goes along with the next prompt. ERR_USAGE for what cannot be attached. */
 int files_attach(struct files *f, const char *path, struct err *e);
+/* Whether that is standard input, which can be read once. */
+bool files_is_stdin(const char *path);
 /* The same with those of an earlier exchange, whose content is with the session. One that goes
  * along already does so once. */
 int files_attach_again(struct files *f, const struct exchange *x, struct err *e);

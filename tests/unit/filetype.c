@@ -61,14 +61,14 @@ static void test_refused(void)
 	refused(BYTES("abc\x01"), "a control character at byte 4");
 	refused(BYTES("\x0e"), "a control character at byte 1");
 	refused(BYTES("ab\x7f"), "a control character at byte 3");
-	refused(BYTES("caf\xe9\n"), "no UTF-8 at byte 4");
-	refused(BYTES("Gr\xc3"), "no UTF-8 at byte 3");
-	refused(BYTES("\xff\xfe" "a\0"), "no UTF-8 at byte 1");
-	refused(BYTES("\xff\xd8"), "no UTF-8 at byte 1");
+	refused(BYTES("caf\xe9\n"), "nor a PDF, and as text it is not valid UTF-8 (at byte 4); 'iconv");
+	refused(BYTES("Gr\xc3"), "as text it is not valid UTF-8 (at byte 3)");
+	refused(BYTES("\xff\xfe" "a\0"), "as text it is UTF-16, and must be UTF-8; 'iconv -f UTF-16 -t UTF-8' converts it");
+	refused(BYTES("\xff\xd8"), "as text it is not valid UTF-8 (at byte 1)");
 	refused(BYTES("\x7f" "ELF\2\1\1\0"), "a control character at byte 1");
-	refused(BYTES("PK\3\4\x14\0"), "taken are images (PNG, JPEG, GIF, WebP), PDF and text in UTF-8");
+	refused(BYTES("PK\3\4\x14\0"), "it is neither an image (PNG, JPEG, GIF, WebP) nor a PDF nor text (a control");
 	refused(BYTES("RIFF\x24\0\0\0WAVEfmt "), "a control character at byte 6");
-	refused(BYTES("\x89PNG\r\n\x1a"), "no UTF-8 at byte 1");
+	refused(BYTES("\x89PNG\r\n\x1a"), "as text it is not valid UTF-8 (at byte 1)");
 }
 
 int main(void)
