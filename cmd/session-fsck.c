@@ -206,8 +206,12 @@ static int run(const struct cli *cli)
 		status = fail(&e);
 	} else {
 		c.store = &t.store;
-		status = cli->noperands ? check_named(&c, cli->operands, cli->noperands)
-		         : check_store(&c, &e) < 0 ? fail(&e) : EXIT_DONE;
+		if (check_recognise(&c, &e) < 0)
+			status = fail(&e);
+		else if (cli->noperands)
+			status = check_named(&c, cli->operands, cli->noperands);
+		else
+			status = check_store(&c, &e) < 0 ? fail(&e) : EXIT_DONE;
 	}
 	check_release(&c);
 	tool_close(&t);

@@ -19,7 +19,8 @@ mends    that; the repair says what it did; after it no byte is lost, only what
          takes another turn, and that is no damage.
 kept     every file of the folder BEFORE is in the store as it was, or at the
          place in quarantine that a finding names; the lines of a history are
-         in the one or the other, those that stay in their old order.
+         in the one or the other, those that stay in their old order.  Beside what
+         is in quarantine is a note of its old place and mode.
 """
 
 import json
@@ -204,16 +205,30 @@ class Kept:
         # The index may have got a record before it was moved, or only that.
         return name == b"index.jsonl" and any(k == "file" and d.startswith(data) for k, d in here)
 
+    def undo(self, name, place):
+        """What is needed to undo the move is beside what was moved."""
+        with open(os.path.join(STORE, place + b".json"), encoding="utf-8") as f:
+            note = json.load(f)
+        old = os.lstat(os.path.join(self.before, name)) if os.path.lexists(os.path.join(self.before, name)) else None
+        repaired = {"0700", "0600"}  # by the same run, which told of it
+        expect(note["from"] == name.decode(errors="replace"), place, "comes from", name, "and says", note)
+        expect(note.get("session") == (name.split(b"/")[0].decode() if b"/" in name else None), place, note)
+        expect(old is None or note["mode"] in {f"{stat.S_IMODE(old.st_mode):04o}"} | repaired, place, note)
+        expect(old is None or note["uid"] == old.st_uid, place, note)
+
     def judge(self):
         for name in walk(self.before):
             expect(self.one(name), name, "is lost")
         named = {place for places in self.moved.values() for place in places}
         for place in named:
             expect(os.path.lexists(os.path.join(STORE, place)), place, "is named as the place, and is not there")
+        for name, places in self.moved.items():
+            for place in places:
+                self.undo(name, place)
         for name in walk(STORE):
             new = not os.path.lexists(os.path.join(self.before, name))
             if os.path.dirname(name) == QUARANTINE:
-                expect(not new or name in named, name, "is there, and no finding names it")
+                expect(not new or name.removesuffix(b".json") in named, name, "is there, and no finding names it")
             elif not name.startswith(QUARANTINE):
                 expect(not new or name in (b"index.jsonl", b"index.lock"), name, "is new")
         if named:

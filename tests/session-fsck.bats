@@ -59,6 +59,12 @@ three() {
 
 partial() { printf '%s\n%s' "$(exchange "$2" | jq -c '{type, id, timestamp, query, model}')" "${3-half}" >"$MC_SESSIONS_DIR/$1/turn.partial"; }
 
+# lost ID: what is left of a session whose history is gone.
+lost() {
+	mkdir "$MC_SESSIONS_DIR/$1"
+	partial "$1" 1
+}
+
 # without_privilege CMD...: root may do everything, so it gives that up.
 without_privilege() {
 	if ((EUID == 0)); then
@@ -141,6 +147,150 @@ small_files() (
 	same quarantined garbage "$(in_quarantine b/history.jsonl)"
 }
 
+# What is not the tools' own
+
+# project DIR: a folder with all sorts of things that no tool of ours made.
+project() {
+	mkdir -p "$1/src" "$1/bin" "$1/empty" "$1/other/artifacts" "$1/.git" "$1/.new-things" "$1/logs"
+	echo code >"$1/src/a.c"
+	printf '#!/bin/sh\n' >"$1/bin/tool"
+	chmod 0755 "$1" "$1/bin" "$1/bin/tool" "$1/empty" "$1/other" "$1/src" "$1/.git"
+	ln -s src "$1/link"
+	ln -s nowhere "$1/dangling"
+	mkfifo "$1/fifo"
+	echo '{"role":"user","content":"hi"}' >"$1/other/history.jsonl" # another program's
+	echo '{"event":"start","version":3}' >"$1/logs/index.jsonl"
+	chmod 0666 "$1/other/history.jsonl" "$1/logs/index.jsonl"
+	echo words >"$1/.new-things/words"
+	echo read >"$1/README"
+}
+
+# looks DIR: names, modes, kinds, targets and contents, without times.
+looks() {
+	mode "$1"
+	find "$1" -mindepth 1 ! -path '*/.quarantine*' -printf '%P %m %y %l %n\n' | LC_ALL=C sort
+	find "$1" -type f ! -path '*/.quarantine*' -exec sha256sum {} + | LC_ALL=C sort
+}
+
+# not_a_store DIR TEXT: neither a check nor a repair touches it; the message has the text.
+not_a_store() {
+	local words
+	looks "$1" >looks.before
+	for words in '' -r --repair '-r src' '-r a' --json; do
+		# shellcheck disable=SC2086
+		MC_SESSIONS_DIR=$PWD/$1 run_split mc-session-fsck $words
+		assert_status 1
+		assert_out_empty
+		assert_err_has "'$PWD/$1' is not a sessions directory"
+		assert_err_has "$2"
+		looks "$1" | diff looks.before - || differs "no change by '$words'" ''
+	done
+}
+
+@test "not a store: nothing there is moved or changed, and the message names what is there" {
+	project p
+	not_a_store p "'.git', '.new-things', 'README', 'bin' and 7 more"
+	echo '{"name":"index of something"}' >p/index.jsonl
+	not_a_store p 'MC_SESSIONS_DIR'
+	mkdir user
+	echo alias >user/.bashrc
+	chmod 0755 user
+	not_a_store user "but '.bashrc'; set"
+}
+
+@test "not a store: a folder above it, and one in it, are named as what was meant" {
+	three
+	mkdir up
+	mv "$MC_SESSIONS_DIR" up/sessions
+	chmod 0755 up up/sessions/a
+	not_a_store up "'sessions' in it is one"
+	mkdir -p up/sessions/a/artifacts
+	not_a_store up/sessions/a 'the folder above it is one'
+}
+
+@test "not a store: an index, or a session, makes it one" {
+	three
+	rm -r "$MC_SESSIONS_DIR"/index.*
+	rm -r "$MC_SESSIONS_DIR"/[ab]
+	run_split mc-session-fsck -r
+	assert_out 'index.jsonl: it is missing; repaired'
+	mc-session-rm -f c
+	echo note >"$MC_SESSIONS_DIR/note"
+	run_split mc-session-fsck -r
+	assert_status 0
+	rm "$MC_SESSIONS_DIR"/index.*
+	run_split mc-session-fsck -r
+	assert_err_has "it holds no index and no session, but 'note'; set"
+}
+
+@test "a store in a folder with other things: only its own is repaired" {
+	project p
+	export MC_SESSIONS_DIR=$PWD/p
+	looks p | LC_ALL=C sort >looks.before
+	three
+	mkdir p/.new-x-abc p/.removed-y-1-2
+	mkfifo p/a/fifo
+	chmod 0644 p/b/history.jsonl
+	rm p/c/history.jsonl
+	run_split mc-session-fsck -r --json
+	assert_status 1
+	assert_err_has 'could not be repaired'
+	findings | LC_ALL=C sort >found
+	jq -r 'select(.kind == "history" and .session == "src").message' out |
+		grep -qx 'a folder without a history; nothing shows that it is a session'
+	LC_ALL=C sort >wanted <<-'EOF'
+		leftover - .new-x-abc - moved
+		leftover - .removed-y-1-2 - moved
+		special a a/fifo - moved
+		mode b b/history.jsonl - done
+		history c c - moved
+		orphan c index.jsonl - moved
+		mode - . - impossible
+		history bin bin - impossible
+		history empty empty - impossible
+		history logs logs - impossible
+		history src src - impossible
+		head other other/history.jsonl 1 impossible
+		link dangling dangling - impossible
+		link link link - impossible
+		special fifo fifo - impossible
+	EOF
+	diff wanted found
+	# All that was there before is as it was.
+	looks p | LC_ALL=C sort | LC_ALL=C comm -23 looks.before - >changed
+	same 'what changed' '' "$(<changed)"
+	same 'the list' $'a\nb' "$(mc-session-ls -q | sort)"
+	run_split mc-session-fsck -r src other
+	assert_status 1
+	looks p | LC_ALL=C sort | LC_ALL=C comm -23 looks.before - >changed
+	same 'what changed' '' "$(<changed)"
+}
+
+@test "quarantine: a note beside each thing tells its old place and mode" {
+	local place
+	three
+	mkdir -m 0700 "$MC_SESSIONS_DIR/a/artifacts"
+	ln -s /nowhere "$MC_SESSIONS_DIR/a/artifacts/link"
+	mkfifo -m 0640 "$MC_SESSIONS_DIR/a/fifo"
+	lost e
+	chmod 0750 "$MC_SESSIONS_DIR/e"
+	echo garbage >>"$(history b)"
+	cp -a "$MC_SESSIONS_DIR" before
+	repair
+	judge kept before repaired
+	note() { jq -c "{from, session, mode, uid}" "$MC_SESSIONS_DIR/$(jq -r --arg f "$1" 'select(.file == $f).quarantine' repaired).json"; }
+	same fifo "{\"from\":\"a/fifo\",\"session\":\"a\",\"mode\":\"0640\",\"uid\":$UID}" "$(note a/fifo)"
+	same link "{\"from\":\"a/artifacts/link\",\"session\":\"a\",\"mode\":\"0777\",\"uid\":$UID}" "$(note a/artifacts/link)"
+	same folder "{\"from\":\"e\",\"session\":null,\"mode\":\"0750\",\"uid\":$UID}" "$(note e)"
+	same lines "{\"from\":\"b/history.jsonl\",\"session\":\"b\",\"mode\":\"0600\",\"uid\":$UID}" "$(note b/history.jsonl)"
+	# With these it can be undone, as the manual shows.
+	for place in "$MC_SESSIONS_DIR"/.quarantine/e-????????; do
+		mv -n "$place" "$MC_SESSIONS_DIR/$(jq -r .from "$place.json")"
+	done
+	diff -r before/e "$MC_SESSIONS_DIR/e"
+	same mode 750 "$(mode "$MC_SESSIONS_DIR/e")"
+}
+
 # Lines of a history
 
 @test "torn: the fragment goes to quarantine, wherever the record broke off" {
@@ -149,7 +299,7 @@ small_files() (
 	for cut in 1 2 40 150 249; do
 		exchange 9 | head -c "$cut" >>"$(history b)"
 		mends 'torn b b/history.jsonl 3 moved'
-		same quarantined "$(exchange 9 | head -c "$cut")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-*)"
+		same quarantined "$(exchange 9 | head -c "$cut")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-????????)"
 		mc-session-rm -f b
 		rm -r "$MC_SESSIONS_DIR/.quarantine"
 		new b
@@ -194,7 +344,7 @@ small_files() (
 	run_split mc-session-fsck --json
 	jq -e '(.kind == "torn" or .kind == "nul") and .line == 4 and .file == "c/history.jsonl"' out
 	repair
-	same quarantined 4096 "$(cat "$MC_SESSIONS_DIR"/.quarantine/c.history.jsonl-* | tr -d '\n' | wc -c)"
+	same quarantined 4096 "$(cat "$MC_SESSIONS_DIR"/.quarantine/c.history.jsonl-???????? | tr -d '\n' | wc -c)"
 	run_split mc-session-fsck
 	assert_status 0
 }
@@ -220,7 +370,7 @@ small_files() (
 		'record b b/history.jsonl 7 moved' 'record b b/history.jsonl 8 moved' 'record b b/history.jsonl 9 moved' \
 		'record b b/history.jsonl 10 moved' 'record b b/history.jsonl 12 moved'
 	head -n 5 "$(history b)" | cmp wanted -
-	cmp unwanted "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-*
+	cmp unwanted "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-????????
 }
 
 @test "record: a byte order mark" {
@@ -241,7 +391,7 @@ small_files() (
 	mends 'head b b/history.jsonl 1 moved' '?record b b/history.jsonl 1 moved'
 	head -n 1 "$(history b)" | jq -e '.type == "session" and .version == 1'
 	head -n 1 "$(history b)" | jq -c "$part" | cmp wanted -
-	grep -q 'Be brief.' "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-* # as the manual says
+	grep -q 'Be brief.' "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-???????? # as the manual says
 	same queries 'two,and on in b' "$(queries b)"
 }
 
@@ -309,7 +459,7 @@ small_files() (
 		exchange 1 "$copy" >>"$(history a)"
 		mends 'duplicate a a/history.jsonl 4 moved'
 		same queries 'ask 1,ask 2,and on in a' "$(queries a)"
-		same quarantined "$(exchange 1 "$copy")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+		same quarantined "$(exchange 1 "$copy")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 		rm -r "$MC_SESSIONS_DIR"
 	done
 }
@@ -321,7 +471,7 @@ small_files() (
 	mends '?duplicate a a/history.jsonl 2 moved' '?duplicate a a/history.jsonl 4 moved'
 	same 'times it is there' 1 "$(grep -c "$(uuid 1)" "$(history a)")"
 	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
-	same quarantined "$(exchange 1 interrupted)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+	same quarantined "$(exchange 1 interrupted)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 }
 
 @test "duplicate: three and more of one id leave the complete one, in one repair" {
@@ -332,7 +482,7 @@ small_files() (
 	mends '?duplicate a a/history.jsonl 3 moved' 'duplicate a a/history.jsonl 2 moved' 'duplicate a a/history.jsonl 4 moved' \
 		'?duplicate a a/history.jsonl 6 moved' 'duplicate a a/history.jsonl 7 moved'
 	same queries 'ask 2,ask 1,and on in a' "$(queries a | sed 's/ask 1,ask 2/ask 2,ask 1/')"
-	same 'lines in quarantine' 4 "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | wc -l)"
+	same 'lines in quarantine' 4 "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-???????? | wc -l)"
 	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
 }
 
@@ -357,12 +507,14 @@ small_files() (
 
 @test "history: folders without one go to quarantine, with all that is in them" {
 	three
-	mkdir -p "$MC_SESSIONS_DIR/empty" "$MC_SESSIONS_DIR/full/artifacts/deep"
+	mkdir -p "$MC_SESSIONS_DIR/full/artifacts/deep" "$MC_SESSIONS_DIR/temp"
 	echo art >"$MC_SESSIONS_DIR/full/artifacts/deep/x"
 	partial full 1
-	mends 'history empty empty - moved' 'history full full - moved' \
-		'?spool full full/turn.partial - none' '?spool full full/turn.partial - moved'
-	same 'list' $'a\nb\nc' "$(mc-session-ls -q | sort)"
+	head_of temp >"$MC_SESSIONS_DIR/temp/.history.tmp"
+	rm "$(history c)"
+	echo note >"$MC_SESSIONS_DIR/c/note"
+	mends 'history full full - moved' 'history temp temp - moved' 'history c c - moved' 'orphan c index.jsonl - moved'
+	same 'list' $'a\nb' "$(mc-session-ls -q | sort)"
 }
 
 @test "history: where it was lost the index's record goes, too" {
@@ -585,7 +737,7 @@ three_files() {
 	three
 	echo garbage >>"$(history a)"
 	partial c 9
-	mkdir "$MC_SESSIONS_DIR/empty"
+	lost empty
 	chown -R 12345 "$MC_SESSIONS_DIR"
 	repair
 	run_split mc-session-fsck
@@ -614,9 +766,8 @@ outside_kept() { diff -r beyond beyond.before; }
 	ln -s ../../beyond/kept "$MC_SESSIONS_DIR/c/turn.partial"
 	ln -s ../../beyond "$MC_SESSIONS_DIR/c/artifacts"
 	ln -s ../../beyond/kept "$MC_SESSIONS_DIR/c/note"
-	ln -s nowhere "$MC_SESSIONS_DIR/no session"
 	mends 'link a a - moved' 'link b b/history.jsonl - moved' '+history b b - moved' 'link c c/turn.partial - moved' \
-		'link c c/artifacts - moved' 'link c c/note - moved' 'link - no session - moved' \
+		'link c c/artifacts - moved' 'link c c/note - moved' \
 		'?unreadable b b/history.jsonl - none' '?spool c c/turn.partial - none' '+orphan b index.jsonl - moved' \
 		'?orphan a index.jsonl - none' '?orphan a index.jsonl - moved'
 	outside_kept
@@ -712,10 +863,10 @@ outside_kept() { diff -r beyond beyond.before; }
 @test "special: FIFOs, sockets and devices are found at once, and go to quarantine" {
 	three
 	rm "$(history b)"
-	mkfifo "$(history b)" "$MC_SESSIONS_DIR/c/turn.partial" "$MC_SESSIONS_DIR/c/fifo" "$MC_SESSIONS_DIR/no session"
+	mkfifo "$(history b)" "$MC_SESSIONS_DIR/c/turn.partial" "$MC_SESSIONS_DIR/c/fifo"
 	(cd "$MC_SESSIONS_DIR/a" && "${PYTHON:-/usr/bin/python3}" -IS -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")')
 	expected=('special b b/history.jsonl - moved' '+history b b - moved' 'special c c/turn.partial - moved'
-		'special c c/fifo - moved' 'special - no session - moved' 'special a a/socket - moved'
+		'special c c/fifo - moved' 'special a a/socket - moved'
 		'?unreadable b b/history.jsonl - none' '?spool c c/turn.partial - none' '+orphan b index.jsonl - moved')
 	if mknod "$MC_SESSIONS_DIR/a/device" c 1 3 2>/dev/null; then
 		expected+=('special a a/device - moved')
@@ -936,7 +1087,9 @@ list_kept() { mc-session-ls --json | diff list -; }
 	sed -i '1s/"version":1/"version":7/' "$(history c)"
 	rm "$(history d)"
 	mkdir "$MC_SESSIONS_DIR/.new-f-123"
-	ln -s "$PWD" "$MC_SESSIONS_DIR/link"
+	say link five
+	mv "$MC_SESSIONS_DIR/link" outside
+	ln -s "$PWD/outside" "$MC_SESSIONS_DIR/link"
 	cp -a "$MC_SESSIONS_DIR/e" "$MC_SESSIONS_DIR/g"
 	mkfifo "$MC_SESSIONS_DIR/e/fifo"
 	echo garbage >>"$MC_SESSIONS_DIR/index.jsonl"
@@ -945,7 +1098,7 @@ list_kept() { mc-session-ls --json | diff list -; }
 		'record b b/history.jsonl 1 moved' 'mode b b/history.jsonl - done' 'version c c/history.jsonl 1 none' \
 		'history d d - moved' 'leftover - .new-f-123 - moved' 'link link link - moved' 'special e e/fifo - moved' \
 		"index - index.jsonl $(wc -l <"$MC_SESSIONS_DIR/index.jsonl") moved" \
-		'unlisted g index.jsonl - moved' 'orphan d index.jsonl - moved'
+		'unlisted g index.jsonl - moved' 'orphan d index.jsonl - moved' '+orphan link index.jsonl - moved'
 	same queries 'one,ask 9,ask 11' "$(queries a)"
 }
 
@@ -954,11 +1107,11 @@ list_kept() { mc-session-ls --json | diff list -; }
 	three
 	for i in 1 2 3; do
 		echo "garbage $i" >>"$(history a)"
-		mkdir "$MC_SESSIONS_DIR/empty"
+		lost empty
 		mends 'record a a/history.jsonl '"$((i + 2))"' moved' 'history empty empty - moved'
 	done
-	same 'all of it' $'garbage 1\ngarbage 2\ngarbage 3' "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | sort)"
-	same 'folders' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -name 'empty-*' | wc -l)"
+	same 'all of it' $'garbage 1\ngarbage 2\ngarbage 3' "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-???????? | sort)"
+	same 'folders' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -name 'empty-????????' | wc -l)"
 }
 
 @test "fsck: the text of a repair names what was done, as the README shows" {
@@ -1217,7 +1370,7 @@ chat_stalls() {
 	same 'exit status' 130 "$(term_status)"
 	flock -u 9
 	mends 'record b b/history.jsonl 3 moved'
-	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 }
 
 @test "in use: folders that are being made or deleted are nobody's leftovers" {
@@ -1265,7 +1418,7 @@ chat_stalls() {
 	done
 	wait
 	same prompts "$( (echo one; for i in {1..12}; do echo "prompt $i"; done) | sort)" "$(stored a | sort)"
-	same 'garbage, all of it' "$(printf 'garbage %s\n' 1 2 3 4)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-* | sort)"
+	same 'garbage, all of it' "$(printf 'garbage %s\n' 1 2 3 4)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-???????? | sort)"
 	run_split mc-session-fsck
 	assert_status 0
 	assert_out_empty
@@ -1338,7 +1491,8 @@ many_records() {
 	many_records a
 	head_of b | tr -d '\n' >b
 	mc-session-ls >/dev/null 2>&1
-	mkdir "$MC_SESSIONS_DIR/empty" disk
+	mkdir disk
+	lost empty
 	cp -a "$MC_SESSIONS_DIR" before
 	# shellcheck disable=SC2016
 	unshare -m bash -e -c '
@@ -1376,7 +1530,7 @@ many_records() {
 	status=0
 	mc-session-fsck -r >/dev/full 2>err || status=$?
 	same status 1 "$status"
-	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-*)"
+	same quarantined garbage "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 	run_split mc-session-fsck
 	assert_status 0
 }
@@ -1405,7 +1559,7 @@ many_records() {
 	done
 	mc-session-ls >/dev/null 2>&1
 	for id in a b c; do partial "$id" 70; done
-	mkdir "$MC_SESSIONS_DIR/empty"
+	lost empty
 	for i in 1 2 3 4 6 8 12; do
 		{ timeout -s KILL "0.00$i" mc-session-fsck -r >/dev/null || true; } 2>/dev/null
 		for id in a b c; do
@@ -1416,7 +1570,7 @@ many_records() {
 	mends
 	for id in a b c; do
 		same "all that was no record in $id" "$(sort garbage)" \
-			"$(cat "$MC_SESSIONS_DIR/.quarantine/$id.history.jsonl"-* | grep '^garbage' | sort -u)"
+			"$(cat "$MC_SESSIONS_DIR/.quarantine/$id.history.jsonl"-???????? | grep '^garbage' | sort -u)"
 		sed -n 2,61p "$(history "$id")" | cmp - records
 		same 'the turn' "ask 70,and on in $id" "$(stored "$id" | sed 1,60d | paste -sd,)"
 	done
@@ -1429,7 +1583,7 @@ many_records() {
 	for kind in link file other; do
 		three
 		echo garbage >>"$(history a)"
-		mkdir "$MC_SESSIONS_DIR/empty"
+		lost empty
 		case $kind in
 		link) ln -s ../beyond "$MC_SESSIONS_DIR/.quarantine" ;;
 		file) echo kept >"$MC_SESSIONS_DIR/.quarantine" ;;
@@ -1485,7 +1639,7 @@ many_records() {
 # strange_names: a store with names that no tool gave.
 strange_names() {
 	three
-	ln -s x "$MC_SESSIONS_DIR/"$'nl\nb\e[31mred\xff\u009b2J\u202e "quoted"\\'
+	ln -s x "$MC_SESSIONS_DIR/a/"$'nl\nb\e[31mred\xff\u009b2J\u202e "quoted"\\'
 	mkdir "$MC_SESSIONS_DIR/"$'.new-\n\e]0;x\a'
 	mkfifo "$MC_SESSIONS_DIR/a/"$'f\xc3\n\t\r\b\x7f'
 }
@@ -1504,7 +1658,7 @@ strange_names() {
 	done
 	run_split mc-session-fsck
 	assert_status 0
-	same 'in quarantine' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -mindepth 1 -maxdepth 1 -printf x | wc -c)"
+	same 'in quarantine' 3 "$(find "$MC_SESSIONS_DIR/.quarantine" -mindepth 1 -maxdepth 1 ! -name '*.json' -printf x | wc -c)"
 }
 
 @test "names: with --json they are valid JSON, and exact where they are UTF-8" {

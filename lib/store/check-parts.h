@@ -41,6 +41,25 @@ void check_unreadable(struct check *c, const struct spot *at, const char *why);
  * is there, and what it should be, so that it can be read. */
 bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st);
 
+/* ---- what is the tools' own ---- */
+
+#define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
+#define DAMAGED_SPOOL "turn.damaged-"
+
+/* By its name, a file of a session's folder. */
+bool check_own_file(const char *name);
+/* By its name and what is in it, something that a crash left in the sessions directory.
+ * 1, 0 or -1. */
+int check_own_leftover(const struct check *c, const char *name, struct err *e);
+/* Whether `id`, which is there, is a session or was one: the index knows it, its history has a
+ * record, or there is a turn and nothing strange. 1, 0 or -1. */
+int check_own_session(struct check *c, const char *id, struct err *e);
+/* Whether anything there is not the tools' own; the first such thing is *name. Other programs'
+ * hidden files do not count. 1, 0 or -1. */
+int check_stranger(struct check *c, const struct names *names, const char **name, struct err *e);
+
+/* ---- sessions ---- */
+
 /* One session's folder with what is in it. `whole`: the whole store is checked, and the
  * index was begun. */
 int check_folder(struct check *c, const char *id, bool whole, struct err *e);

@@ -14,9 +14,6 @@
 #include "store/place.h"
 #include "store/spool.h"
 
-#define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
-#define DAMAGED_SPOOL "turn.damaged-"
-
 struct subject {
 	struct check *c;
 	struct session x; /* its fd is -1 as long as the history is not open */
@@ -41,13 +38,6 @@ static void tell_unreadable(const struct subject *s, const char *name, const cha
 }
 
 /* ---- what is in the folder ---- */
-
-static bool is_own_file(const char *name)
-{
-	return strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0 ||
-	       strcmp(name, HISTORY_TEMP) == 0 ||
-	       strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0;
-}
 
 /* Whether something of this name is there: 1 or 0; -1 when that cannot be seen, which is
  * told. */
@@ -100,7 +90,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 
 	if (look_at(s, dir, &at, &st) <= 0)
 		return 0;
-	is_folder = S_ISDIR(st.st_mode) && !(top && is_own_file(name));
+	is_folder = S_ISDIR(st.st_mode) && !(top && check_own_file(name));
 	if (!check_place(s->c, dir, &at, is_folder, &st))
 		return 0;
 	if (is_folder && (!top || strcmp(name, ARTIFACTS_DIR) == 0))
@@ -462,29 +452,73 @@ static void release(struct subject *s)
 	session_unlock(&s->x);
 }
 
+/* Something of another program, or of the user: it is told of, and left alone. */
+static void tell_stranger(struct subject *s, const struct stat *st)
+{
+	struct spot at = { s->x.id, NULL, s->x.id, 0 }, history = spot(s, HISTORY_FILE, 1);
+	struct outcome o = OUTCOME_NONE;
+	struct stat ignored;
+
+	if (s->c->repair)
+		outcome_set(&o, err_set(&o.why, ERR_FAILED, "nothing shows that it is a session"));
+	if (S_ISLNK(st->st_mode))
+		check_tell(s->c, FINDING_LINK, &at, &o, "a symbolic link");
+	else if (!S_ISDIR(st->st_mode))
+		check_tell(s->c, FINDING_SPECIAL, &at, &o, "no folder");
+	else if (s->x.dir >= 0 && fstatat(s->x.dir, HISTORY_FILE, &ignored, AT_SYMLINK_NOFOLLOW) == 0)
+		check_tell(s->c, FINDING_HEAD, &history, &o, "no valid session record");
+	else
+		check_tell(s->c, FINDING_HISTORY, &at, &o, "a folder without a history");
+}
+
+static int open_folder(struct subject *s)
+{
+	s->x.dir = openat(s->x.store->fd, s->x.id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return s->x.dir;
+}
+
+/* All of it, after its mode: what may not be looked into is repaired first. */
+static int check_own(struct subject *s, struct err *e)
+{
+	struct spot at = { s->x.id, NULL, s->x.id, 0 };
+	struct stat st;
+	int r;
+
+	/* Before anything in it is changed, so that it goes as it was. */
+	if (s->x.dir >= 0 && fstatat(s->x.dir, HISTORY_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno == ENOENT) {
+		check_missing(s);
+		return 0;
+	}
+	if (!check_place(s->c, s->x.store->fd, &at, true, &st))
+		return 0;
+	if (s->x.dir < 0 && open_folder(s) < 0) {
+		if (errno != ENOENT)
+			tell_unreadable(s, ".", strerror(errno));
+		return 0;
+	}
+	r = check_entries(s, s->x.dir, s->x.id, e);
+	return r == 0 ? check_history(s, e) : r;
+}
+
 int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 {
 	struct subject s = { .c = c, .x = { .store = c->store, .dir = -1, .fd = -1 },
 	                     .whole = whole, .j = { "", 0, 0 } };
 	struct spot at = { id, NULL, id, 0 };
 	struct stat st;
-	int r;
+	int own;
 
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
 	/* A plain file is not ours: it may have any name. */
-	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode) ||
-	    !check_place(c, c->store->fd, &at, true, &st))
+	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode))
 		return 0;
-	s.x.dir = openat(c->store->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (s.x.dir < 0 && errno == ENOENT)
-		return 0;
-	if (s.x.dir < 0) {
-		tell_unreadable(&s, ".", strerror(errno));
-		return 0;
-	}
-	r = check_entries(&s, s.x.dir, id, e);
-	if (r == 0)
-		r = check_history(&s, e);
+	open_folder(&s);
+	own = check_own_session(c, id, e);
+	if (own > 0)
+		own = check_own(&s, e);
+	else if (own == 0)
+		tell_stranger(&s, &st);
 	release(&s);
-	return r;
+	return own < 0 ? -1 : 0;
 }

@@ -72,6 +72,13 @@ void check_unreadable(struct check *c, const struct spot *at, const char *why)
 
 /* ---- one file or folder ---- */
 
+static void tell_mode(struct check *c, const struct spot *at, const struct stat *st, mode_t want,
+                      const struct outcome *o)
+{
+	check_tell(c, FINDING_MODE, at, o, "its mode is %04o; it should be %04o",
+	           (unsigned)(st->st_mode & 07777), (unsigned)want);
+}
+
 static void check_mode(struct check *c, int dir, const struct spot *at, const struct stat *st,
                        mode_t want)
 {
@@ -81,8 +88,7 @@ static void check_mode(struct check *c, int dir, const struct spot *at, const st
 		return;
 	if (c->repair)
 		outcome_set(&o, place_set_mode(dir, at->name, st, want, &o.why));
-	check_tell(c, FINDING_MODE, at, &o, "its mode is %04o; it should be %04o",
-	           (unsigned)(st->st_mode & 07777), (unsigned)want);
+	tell_mode(c, at, st, want, &o);
 }
 
 bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st)
@@ -124,8 +130,8 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 
 /* ---- the whole store ---- */
 
-/* Those of the sessions directory's own files that are not the index's content. */
-static void check_own_file(struct check *c, const char *name)
+/* The index and its lock, by their looks. */
+static void check_top_file(struct check *c, const char *name)
 {
 	struct spot at = { .name = name };
 	struct stat st;
@@ -137,11 +143,6 @@ static void check_own_file(struct check *c, const char *name)
 static bool begins(const char *name, const char *with)
 {
 	return strncmp(name, with, strlen(with)) == 0;
-}
-
-static bool is_passing(const char *name)
-{
-	return begins(name, ".new-") || begins(name, ".removed-") || strcmp(name, INDEX_TEMP) == 0;
 }
 
 static void check_leftover(struct check *c, const char *name)
@@ -157,44 +158,34 @@ static void check_leftover(struct check *c, const char *name)
 	                                       : "an index whose making was cut short");
 }
 
+/* Moves them, or only sees whether there are any: 1, 0 or -1. */
+static int each_leftover(struct check *c, const struct names *names, bool move, struct err *e)
+{
+	int own = 0, any = 0;
+
+	for (size_t i = 0; own >= 0 && i < names->n; i++) {
+		own = names->v[i][0] == '.' ? check_own_leftover(c, names->v[i], e) : 0;
+		any |= own > 0;
+		if (own > 0 && move)
+			check_leftover(c, names->v[i]);
+	}
+	return own < 0 ? -1 : any;
+}
+
 /* Alone with the directory and the index, so that none of them is somebody's work. */
 static int check_leftovers(struct check *c, const struct names *names, struct err *e)
 {
-	bool any = false;
-	int lock;
+	int r = each_leftover(c, names, false, e), lock;
 
-	for (size_t i = 0; i < names->n; i++)
-		any |= is_passing(names->v[i]);
-	if (!any || !store_alone(c->store))
-		return 0;
+	if (r <= 0 || !store_alone(c->store))
+		return r < 0 ? -1 : 0;
 	lock = names_has(names, INDEX_LOCK) ? index_lock(c->store, e) : 0;
-	for (size_t i = 0; lock >= 0 && i < names->n; i++)
-		if (is_passing(names->v[i]))
-			check_leftover(c, names->v[i]);
+	if (lock >= 0)
+		r = each_leftover(c, names, true, e);
 	if (lock > 0)
 		close(lock);
 	store_unshare(c->store);
-	return lock < 0 ? -1 : 0;
-}
-
-static bool is_ours(const char *name)
-{
-	return id_valid(name, strlen(name));
-}
-
-/* Names that the tools do not use may be anything but links and the like; those that
- * begin with a dot are other programs' business. */
-static void check_stranger(struct check *c, const char *name)
-{
-	struct spot at = { .name = name };
-	struct stat st;
-
-	if (name[0] == '.' || fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	if (S_ISLNK(st.st_mode))
-		check_move(c, FINDING_LINK, c->store->fd, &at, "a symbolic link");
-	else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		check_move(c, FINDING_SPECIAL, c->store->fd, &at, "no regular file");
+	return lock < 0 || r < 0 ? -1 : 0;
 }
 
 static int check_sessions(struct check *c, const struct names *names, struct err *e)
@@ -204,26 +195,41 @@ static int check_sessions(struct check *c, const struct names *names, struct err
 	for (size_t i = 0; r == 0 && i < names->n; i++) {
 		if (c->progress)
 			c->progress(c->ctx, i, names->n);
-		if (is_ours(names->v[i]))
+		if (id_valid(names->v[i], strlen(names->v[i])))
 			r = check_folder(c, names->v[i], true, e);
 	}
 	return r;
 }
 
-static int check_top(struct check *c, const struct names *names, struct err *e)
+static void check_top_files(struct check *c, const struct names *names)
 {
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->v[i], INDEX_FILE) == 0 || strcmp(names->v[i], INDEX_LOCK) == 0)
+			check_top_file(c, names->v[i]);
+}
+
+/* The directory's own mode, unless it is shared with what is not ours. */
+static int check_top_mode(struct check *c, const struct names *names, struct err *e)
+{
+	struct outcome o = OUTCOME_NONE;
 	struct spot at = { .name = "." };
+	const char *stranger;
 	struct stat st;
+	int shared;
 
 	if (fstat(c->store->fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine '%s'", c->store->dir);
-	check_mode(c, c->store->fd, &at, &st, 0700);
-	for (size_t i = 0; i < names->n; i++)
-		if (strcmp(names->v[i], INDEX_FILE) == 0 || strcmp(names->v[i], INDEX_LOCK) == 0)
-			check_own_file(c, names->v[i]);
-		else if (!is_ours(names->v[i]))
-			check_stranger(c, names->v[i]);
-	return check_leftovers(c, names, e);
+	if ((st.st_mode & 07777) == 0700)
+		return 0;
+	shared = c->repair ? check_stranger(c, names, &stranger, e) : 0;
+	if (shared > 0)
+		outcome_set(&o, err_set(&o.why, ERR_FAILED, "'%.60s' in it is not mcbox's: use chmod",
+		                        stranger));
+	if (shared > 0)
+		tell_mode(c, &at, &st, 0700, &o);
+	else if (shared == 0)
+		check_mode(c, c->store->fd, &at, &st, 0700);
+	return shared < 0 ? -1 : 0;
 }
 
 /* Nothing is repaired where no lock keeps others from writing at the same time. */
@@ -250,9 +256,12 @@ int check_store(struct check *c, struct err *e)
 		return -1;
 	if (names_read(&names, c->store->fd, e) < 0)
 		return err_prefix(e, "'%s'", c->store->dir);
-	r = check_top(c, &names, e);
+	check_top_files(c, &names);
+	r = check_index_begin(c, e);
+	if (r == 0 && names.n)
+		r = check_top_mode(c, &names, e);
 	if (r == 0)
-		r = check_index_begin(c, e);
+		r = check_leftovers(c, &names, e);
 	if (r == 0)
 		r = check_sessions(c, &names, e);
 	if (r == 0)

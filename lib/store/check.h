@@ -3,13 +3,14 @@
  * what a repair does.
  *
  *	struct check c = { .store = &store, .repair = …, .report = …, .ctx = … };
+ *	r = check_recognise(&c, &e);
  *	r = check_store(&c, &e);		— or check_session(&c, id, &e) for some
  *	check_release(&c);
  *
  * Nothing that is found is an error: it is reported, and counted in `findings`. A
  * session that another process uses is judged as far as that is possible; with `repair`
  * its turn's end is waited for. Repairing never deletes: what is in the way is moved
- * (see quarantine.h).
+ * (see quarantine.h). What is not the tools' own is neither moved nor changed.
  */
 #ifndef STORE_CHECK_H
 #define STORE_CHECK_H
@@ -68,6 +69,9 @@ struct check {
 	struct check_index *index; /* private */
 };
 
+/* Fails where the directory has something in it, but neither an index nor a session: it is some
+ * other one. An empty one may become a store. */
+int check_recognise(struct check *c, struct err *e);
 /* Everything. */
 int check_store(struct check *c, struct err *e);
 /* One session, and its record in the index. */

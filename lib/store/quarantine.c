@@ -3,10 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
+#include "base/json.h"
+#include "base/utf8.h"
 #include "store/id.h"
 #include "store/place.h"
 
@@ -39,7 +43,7 @@ static int choose(const char *folder, const char *name, char place[QUARANTINE_PA
 
 	if (id_generate(end, e) < 0)
 		return -1;
-	snprintf(place, QUARANTINE_PATH, QUARANTINE_DIR "/%s%s%.100s-%s", folder ? folder : "",
+	snprintf(place, QUARANTINE_PATH, QUARANTINE_DIR "/%.100s%s%.100s-%s", folder ? folder : "",
 	         folder ? "." : "", name, end);
 	for (char *p = place + sizeof(QUARANTINE_DIR); *p; p++)
 		if (*p == '/') /* of a folder in the session's */
@@ -52,21 +56,83 @@ static const char *base(const char *place)
 	return place + sizeof(QUARANTINE_DIR);
 }
 
+static void note_name(const char *place, char name[QUARANTINE_PATH])
+{
+	snprintf(name, QUARANTINE_PATH, "%s" QUARANTINE_NOTE, base(place));
+}
+
+static void add_note(struct buf *b, const char *folder, const char *name, const struct stat *st)
+{
+	struct buf from = BUF_INIT, clean = BUF_INIT;
+
+	buf_addf(&from, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
+	utf8_add_clean(&clean, buf_span(&from));
+	buf_adds(b, "{\"from\":");
+	json_add_str(b, buf_span(&clean));
+	if (folder)
+		buf_addf(b, ",\"session\":\"%.*s\"", (int)strcspn(folder, "/"), folder);
+	buf_addf(b, ",\"mode\":\"%04o\",\"uid\":%ld,\"gid\":%ld,\"timestamp\":%lld,\"version\":1}\n",
+	         (unsigned)(st->st_mode & 07777), (long)st->st_uid, (long)st->st_gid,
+	         (long long)clock_now_ms());
+	b->oom |= from.oom || clean.oom;
+	buf_release(&from);
+	buf_release(&clean);
+}
+
+/* How to undo it, for what `st` describes. */
+static int write_note(int q, const char *place, const char *folder, const char *name,
+                      const struct stat *st, struct err *e)
+{
+	char file[QUARANTINE_PATH];
+	struct buf b = BUF_INIT;
+	int fd = -1, r = -1;
+
+	note_name(place, file);
+	add_note(&b, folder, name, st);
+	if (buf_check(&b, e) == 0)
+		fd = place_file(q, file, O_WRONLY | O_CREAT | O_EXCL, e);
+	if (fd >= 0) {
+		r = io_write(fd, b.p, b.n) < 0 || io_sync(fd) < 0 ? err_sys(e, errno, "cannot write it") : 0;
+		if (r < 0)
+			unlinkat(q, file, 0);
+		close(fd);
+	}
+	buf_release(&b);
+	return r < 0 ? err_prefix(e, "'%s" QUARANTINE_NOTE "'", place) : 0;
+}
+
+static void remove_note(int q, const char *place)
+{
+	char file[QUARANTINE_PATH];
+
+	note_name(place, file);
+	unlinkat(q, file, 0);
+}
+
+static int move(int q, int dir, const char *name, const char *place, struct err *e)
+{
+	if (renameat(dir, name, q, base(place)) < 0) {
+		err_sys(e, errno, "cannot move it to '%s'", place);
+		remove_note(q, place);
+		return -1;
+	}
+	if (io_sync_folder(q) < 0 || io_sync_folder(dir) < 0)
+		return err_sys(e, errno, "it is now '%s', but that may not be on the disk", place);
+	return 0;
+}
+
 int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
                     char place[QUARANTINE_PATH], struct err *e)
 {
 	int q = open_quarantine(s, e), r = -1;
+	struct stat st;
 
 	if (q < 0)
 		return -1;
-	if (choose(folder, name, place, e) == 0) {
-		if (renameat(dir, name, q, base(place)) < 0)
-			err_sys(e, errno, "cannot move it to '%s'", place);
-		else if (io_sync_folder(q) < 0 || io_sync_folder(dir) < 0)
-			err_sys(e, errno, "it is now '%s', but that may not be on the disk", place);
-		else
-			r = 0;
-	}
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		err_sys(e, errno, "cannot examine it");
+	else if (choose(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0)
+		r = move(q, dir, name, place, e);
 	close(q);
 	return r;
 }
@@ -75,15 +141,20 @@ int quarantine_create(const struct store *s, const char *folder, const char *nam
                       char place[QUARANTINE_PATH], struct err *e)
 {
 	int q = open_quarantine(s, e), fd = -1;
+	struct stat st;
 
 	if (q < 0)
 		return -1;
-	if (choose(folder, name, place, e) == 0) {
+	if (fstat(from, &st) < 0)
+		err_sys(e, errno, "cannot examine it");
+	else if (choose(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0) {
 		fd = openat(q, base(place), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0)
+		if (fd < 0) {
 			err_sys(e, errno, "cannot create '%s'", place);
-		else
+			remove_note(q, place);
+		} else {
 			place_give(fd, from);
+		}
 	}
 	close(q);
 	return fd;

@@ -1,6 +1,7 @@
 /*
  * .quarantine: where a repair puts what it must move out of the way. Nothing in it is
- * ever read or deleted by the tools.
+ * ever read by the tools. What is needed to undo it, the old place and mode, is in a file
+ * of the same name with QUARANTINE_NOTE behind it, which is there first.
  *
  * `folder` is the session's id, or NULL for the sessions directory itself. `place`
  * becomes the path from the sessions directory on.
@@ -12,6 +13,7 @@
 
 #define QUARANTINE_DIR ".quarantine"
 #define QUARANTINE_PATH 256
+#define QUARANTINE_NOTE ".json"
 
 /* Moves `name`, whatever it is, out of `dir`. On the disk when this returns 0. */
 int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
