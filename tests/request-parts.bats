@@ -136,6 +136,11 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 		same requests 'true false' "$(jq -s 'map(.body | has("stream_options")) | join(" ")' -r "$SERVER_LOG")"
 		mc-session-rm -f s
 	done
+	answers "$(says one)" "$(says two)" "$refusal" "$(says 'What was said.')"
+	for prompt in one two; do mc-chat --no-stdin -n -s s "$prompt"; done
+	run_split mc-session-compact -k 1 s
+	assert_status 0
+	same requests 'true true true false' "$(jq -s 'map(.body | has("stream_options")) | join(" ")' -r "$SERVER_LOG")"
 	answers "$refusal" "$(refuses 400 '{"error":"no"}')"
 	MC_RETRIES=3 run_split mc-chat --no-stdin --no-save hi
 	assert_status 3
@@ -190,6 +195,13 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 		claude-future-9 64000
 		qwen3 8192
 	END
+	vendors "$(refuses 400 '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 64000 > 2048, which is the maximum allowed number of output tokens for claude-future-9"}}')"
+	chat anthropic -m claude-future-9
+	same limits '64000 2048' "$(jq -rs 'map(.body.max_tokens) | join(" ")' "$SERVER_LOG")"
+	vendors "$(refuses 400 '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9000 > 2048, which is the maximum allowed number of output tokens for x"}}')"
+	run_split mc-chat --no-stdin --no-save -p anthropic -m claude-future-9 -o max_tokens=9000 hi
+	assert_status 3 # it is the user's own
+	vendors
 	chat anthropic -m claude-3-haiku-20240307 --reasoning
 	lacks thinking
 }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/url.h"
 #include "base/utf8.h"
+#include "provider/wire.h"
 #include "talk/models.h"
 
 #define MESSAGE_MAX 300      /* characters of a server's own words */
@@ -97,6 +98,16 @@ static bool says_any(struct span text, const char *const *words)
 bool refusal_is_about(const struct http_response *rs, const char *field)
 {
 	return (rs->status == 400 || rs->status == 422) && says(buf_span(&rs->body), field);
+}
+
+/* Anthropic: "max_tokens: 64000 > 4096, which is the maximum allowed number of output tokens for …". */
+int64_t refusal_limit(const struct http_response *rs)
+{
+	struct span body = buf_span(&rs->body);
+
+	if (!refusal_is_about(rs, "max_tokens") || !says(body, "maximum allowed number of output tokens"))
+		return 0;
+	return wire_number_after(body, " > ");
 }
 
 /* Google of Gemma; OpenAI of o1-mini; the templates of Gemma and older Mistral, in llama.cpp and

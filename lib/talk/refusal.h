@@ -14,6 +14,8 @@ void refusal_advise(struct talk *how, const struct letter *l, struct problem *p,
 
 /* Whether the server does not know, or does not want, this field of the request. */
 bool refusal_is_about(const struct http_response *rs, const char *field);
+/* The most tokens that it says an answer of the model may have; 0: it does not say. */
+int64_t refusal_limit(const struct http_response *rs);
 /* Whether it says that the model has no system instruction. */
 bool refusal_is_about_system(const struct http_response *rs);
 

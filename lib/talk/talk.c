@@ -1,6 +1,7 @@
 #include "talk/talk.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@
 struct flow {
 	struct talk *how;
 	const struct letter *letter; /* the caller's, or: */
-	struct letter amended;       /* without what the server refused */
+	struct letter amended;       /* as the server wants it */
 	struct reply *reply;
 	int spool_fd;
 	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
@@ -119,7 +120,7 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 	l->rq = rq;
 	if (how->endpoint.provider->local)
 		return 0;
-	r = params_copy(&fitted, rq->params, e);
+	r = params_copy(&fitted, &how->params, e);
 	if (r == 0)
 		r = fit_params(&fitted, how->endpoint.provider->name, rq->model, rq->reasoning, &l->notices, e);
 	if (r == 0)
@@ -280,16 +281,21 @@ static bool was_over(struct flow *f, struct err *e)
 	return true;
 }
 
-/* Whether it was refused for a part of the request that can be left out: then the other attempts are
- * without it, and the next requests, too. */
+/* Whether it was refused for a part of the request that can be left out or made smaller: then it is
+ * so in the other attempts, and in the next requests. */
 static bool amend(struct flow *f, const struct http_response *rs)
 {
 	struct talk *how = f->how;
 	struct span body = buf_span(&f->letter->body);
 	struct letter l = LETTER_INIT;
 	struct err ignored = ERR_INIT;
+	int64_t limit = params_get(&how->params, "max_tokens").p ? 0 : refusal_limit(rs);
+	char number[32];
 
-	if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
+	snprintf(number, sizeof(number), "%lld", (long long)limit);
+	if (limit > 0)
+		params_set(&how->params, span_str("max_tokens"), span_str(number), &ignored);
+	else if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
 		how->no_system = true;
 	else if (refusal_is_about(rs, "stream_options") && memmem(body.p, body.n, "\"stream_options\":", 17))
 		params_set(&how->params, span_str("stream_options"), span_str("null"), &ignored);

@@ -62,8 +62,8 @@ void talk_close(struct talk *how);
 /* What `from` has opened is for `to`, where both have the same endpoint; else `from` keeps it. */
 void talk_inherit(struct talk *to, struct talk *from);
 
-/* `rq` stays the caller's, and is needed until the letter is sent. ERR_USAGE for what the
- * provider has no words for. */
+/* `rq` stays the caller's, and is needed until the letter is sent; the parameters are those of
+ * `how`. ERR_USAGE for what the provider has no words for. */
 int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
                  struct err *e);
 

@@ -14,16 +14,17 @@ int aside_begin(struct aside *a, const struct talk *how, struct err *e)
 	a->how = *how;
 	a->how.show = show_nothing;
 	a->how.reasoning = false;
-	if (params_copy(&a->params, &how->params, e) < 0)
+	a->how.params = (struct params)PARAMS_INIT;
+	if (params_copy(&a->how.params, &how->params, e) < 0)
 		return -1;
-	params_drop(&a->params, "max_tokens");
-	params_drop(&a->params, "stop");
+	params_drop(&a->how.params, "max_tokens");
+	params_drop(&a->how.params, "stop");
 	return 0;
 }
 
 void aside_end(struct aside *a)
 {
-	params_release(&a->params);
+	params_release(&a->how.params);
 }
 
 int aside_ask(struct aside *a, const struct chat_request *asked, struct reply *reply, struct err *e)
@@ -33,7 +34,6 @@ int aside_ask(struct aside *a, const struct chat_request *asked, struct reply *r
 	int r;
 
 	rq.base_url = a->how.endpoint.base_url;
-	rq.params = &a->params;
 	rq.stream = a->how.stream;
 	r = talk_prepare(&a->how, &rq, &l, e);
 	if (r == 0)

@@ -13,10 +13,9 @@
 #include "talk/talk.h"
 
 struct aside {
-	struct talk how; /* the way itself is the caller's, and opens with it */
-	struct params params;
+	struct talk how; /* the way itself is the caller's, and opens with it; the parameters are not */
 };
-#define ASIDE_INIT { .params = PARAMS_INIT }
+#define ASIDE_INIT { .how = TALK_INIT }
 
 /* With what the user wants of replies in general, but not where they end, nor their form. */
 int aside_begin(struct aside *a, const struct talk *how, struct err *e);

@@ -149,7 +149,6 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 		.turns = m->cx.turns,
 		.nturns = m->cx.n,
 		.prompt = m->cx.prompt,
-		.params = &how->params,
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
