@@ -274,3 +274,17 @@ ask() {
 		same reply 'let me see|fine' "$(jq -r '"\(.reasoning)|\(.answer)"' <<<"$out")"
 	done
 }
+
+@test "events may be apart by one newline, and JSON may have several lines" {
+	for p in "${PROTOCOLS[@]}"; do
+		answers "$({ text "$p" 'a{\"' 'b\\\\' 'c' && printf 'data: ping\n' && ending "$p"; } | sed '/^$/d' | sent)" \
+			"$({ text "$p" 'a{\"' 'b\\\\' 'c' && ending "$p"; } |
+				sed 's/^data: {\(.*\)}$/data: {\ndata: \1\ndata: }/' | sent)"
+		for _ in 1 2; do
+			ask "$p" --no-save hi
+			assert_status 0
+			assert_out 'a{"b\\c'
+			assert_err_empty
+		done
+	done
+}

@@ -9,9 +9,47 @@ static int dispatch(struct sse *s, struct err *e)
 	if (s->have_data)
 		r = buf_check(&s->data, e) < 0 ? -1 : s->event(s->ctx, buf_span(&s->data), e);
 	buf_clear(&s->data);
-	s->have_data = false;
+	s->have_data = s->json = s->in_string = s->escaped = false;
+	s->depth = 0;
 	return r;
 }
+
+/* ---- JSON as data ---- */
+
+static bool begins_json(struct span s)
+{
+	size_t i = 0;
+
+	while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'))
+		i++;
+	return i < s.n && (s.p[i] == '{' || s.p[i] == '[');
+}
+
+/* Takes note of which brackets are open behind what is added to the data. */
+static void count_brackets(struct sse *s, struct span added)
+{
+	for (size_t i = 0; i < added.n; i++) {
+		char c = added.p[i];
+
+		if (s->escaped)
+			s->escaped = false;
+		else if (s->in_string && c == '\\')
+			s->escaped = true;
+		else if (c == '"')
+			s->in_string = !s->in_string;
+		else if (!s->in_string && (c == '{' || c == '['))
+			s->depth++;
+		else if (!s->in_string && (c == '}' || c == ']') && s->depth)
+			s->depth--;
+	}
+}
+
+static bool json_ends(const struct sse *s)
+{
+	return s->json && !s->in_string && s->depth == 0;
+}
+
+/* ---- lines ---- */
 
 /* Cuts "name:" and a space off the line, if it begins so. */
 static bool take_field(struct span *line, const char *name)
@@ -35,14 +73,20 @@ static int take_line(struct sse *s, struct span line, struct err *e)
 		return dispatch(s, e);
 	if (!take_field(&line, "data") && !take_field(&line, "error"))
 		return 0;
+	if (s->have_data && !s->json && begins_json(line) && dispatch(s, e) < 0)
+		return -1;
+	s->json |= !s->have_data && begins_json(line);
 	if (s->have_data)
 		buf_addc(&s->data, '\n');
 	s->have_data = true;
+	s->escaped = false; /* by a backslash at the line's end */
 	buf_add(&s->data, line.p, line.n);
+	if (s->json)
+		count_brackets(s, line);
 	if (s->data.n > SSE_EVENT_MAX)
 		return err_set(e, ERR_NETWORK, "the server sent an event of more than %u MB",
 		               SSE_EVENT_MAX >> 20);
-	return 0;
+	return json_ends(s) ? dispatch(s, e) : 0;
 }
 
 static size_t to_line_end(struct span chunk)

@@ -2,8 +2,8 @@
  * lib/net/sse. The input is a stream.
  *
  * Properties: the events are those of a plain reading of the standard (WHATWG HTML,
- * 9.2.6, with what sse.h says of its own: an `error` field counts as data, and the last
- * event needs no blank line), whole or in chunks; a consumer who stops gets no more.
+ * 9.2.6, with what sse.h says of its own: an `error` field counts as data, the last event needs
+ * no blank line, nor does one that is a JSON object or list), whole or in chunks; a consumer who stops gets no more.
  */
 #include "net/sse.h"
 
@@ -75,6 +75,34 @@ static void model_dispatch(struct buf *data, struct buf *out)
 	buf_clear(data);
 }
 
+static bool looks_like_json(struct span s)
+{
+	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = (struct span){ s.p + 1, s.n - 1 };
+	return s.n && (s.p[0] == '{' || s.p[0] == '[');
+}
+
+/* Whether all brackets are closed at the end of the lines, from their beginning on. */
+static bool is_closed(const struct buf *lines)
+{
+	bool string = false;
+	size_t open = 0;
+
+	for (size_t i = 0; i < lines->n; i++) {
+		char c = lines->p[i];
+
+		if (string && c == '\\' && lines->p[i + 1] != '\n') {
+			i++;
+		} else if (c == '"') {
+			string = !string;
+		} else if (!string) {
+			open += c == '{' || c == '[';
+			open -= open && (c == '}' || c == ']');
+		}
+	}
+	return !string && !open;
+}
+
 static void model_line(struct span line, struct buf *data, struct buf *out)
 {
 	const char *colon = memchr(line.p, ':', line.n);
@@ -95,8 +123,12 @@ static void model_line(struct span line, struct buf *data, struct buf *out)
 		value.p++;
 		value.n--;
 	}
+	if (data->n && looks_like_json(value) && !looks_like_json((struct span){ data->p, strcspn(data->p, "\n") }))
+		model_dispatch(data, out);
 	buf_add(data, value.p, value.n);
 	buf_addc(data, '\n');
+	if (looks_like_json((struct span){ data->p, strcspn(data->p, "\n") }) && is_closed(data))
+		model_dispatch(data, out);
 }
 
 static void model(struct span text, struct buf *out)

@@ -9,7 +9,7 @@ static const struct {
 } words[] = {
 	{ "stop", "stop", FINISH_KNOWN },
 	{ "STOP", "stop", FINISH_KNOWN },
-	{ " Stop\n", "stop", FINISH_KNOWN },
+	{ " Stop\t", "stop", FINISH_KNOWN },
 	{ "FinishReason.STOP", "stop", FINISH_KNOWN },
 	{ "FINISH_REASON_STOP", "stop", FINISH_KNOWN },
 	{ "end_turn", "stop", FINISH_KNOWN },
