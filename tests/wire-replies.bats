@@ -288,3 +288,114 @@ ask() {
 		done
 	done
 }
+
+# Characters and tags in pieces
+
+@test "halves of a surrogate pair in two pieces are one character, alone they are U+FFFD" {
+	for p in "${PROTOCOLS[@]}"; do
+		answers "$({ thought "$p" 'x\\ud83d' '\\ude00' && text "$p" 'a\\ud83d' '\\ude00b' && ending "$p"; } |
+			sed 's/\\\\/\\/g' | sent)" \
+			"$({ text "$p" 'a\\ud83d' 'b\\ude00' 'c\\ud83d' && ending "$p"; } | sed 's/\\\\/\\/g' | sent)"
+		ask "$p" -n -s "$p" hi
+		assert_status 0
+		assert_out 'a😀b'
+		same stored 'a😀b x😀' "$(exchange "$p" '"\(.answer) \(.reasoning)"')"
+		ask "$p" -s "$p" hi
+		assert_status 0
+		assert_out 'a�b�c�'
+		same stored 'a�b�c�' "$(exchange "$p" .answer)"
+	done
+}
+
+@test "reasoning in think tags at the beginning is reasoning, on any protocol and in any pieces" {
+	reply='\n<think>\nlet me see\n</think>\n\nfine'
+	for p in "${PROTOCOLS[@]}"; do
+		pieces=()
+		for ((i = 0; i < ${#reply}; i++)); do
+			[[ ${reply:i:1} == '\' ]] && pieces+=('\n') && ((++i)) && continue
+			pieces+=("${reply:i:1}")
+		done
+		answers "$({ text "$p" "${pieces[@]}" && ending "$p"; } | sent)" "$({ text "$p" "$reply" && ending "$p"; } | sent)"
+		for _ in 1 2; do
+			ask "$p" --no-save --json hi
+			assert_status 0
+			same 'answer and reasoning' 'fine|let me see' "$(jq -r '"\(.answer)|\(.reasoning)"' <<<"$out")"
+		done
+		ask "$p" --no-save --reasoning hi
+		assert_out fine
+		same 'standard error' 'let me see' "$err"
+	done
+	answers "$(refuses 200 '{"choices":[{"message":{"content":"<think>let me see</think>fine"},"finish_reason":"stop"}]}')"
+	run_split mc-chat --no-save --json hi
+	same 'answer and reasoning' 'fine|let me see' "$(jq -r '"\(.answer)|\(.reasoning)"' <<<"$out")"
+}
+
+@test "think tags: without an end, with nothing in them, elsewhere, and where the settings want none" {
+	answers "$(says '<think>let me')" "$(says $'<think>\n\n</think>\n\nfine')" "$(says 'so <think>a</think>')" \
+		"$(says '<thinking>a</thinking>')" "$(says '<think>a</think>b')"
+	run_split mc-chat -n -s s hi
+	assert_status 0
+	assert_out_empty
+	assert_err_has 'only reasoning and no answer'
+	same stored 'let me' "$(exchange s .reasoning)"
+	run_split mc-chat -s s hi
+	assert_out fine
+	same stored null "$(exchange s .reasoning)"
+	run_split mc-chat --no-save hi
+	assert_out 'so <think>a</think>'
+	run_split mc-chat --no-save hi
+	assert_out '<thinking>a</thinking>'
+	echo '{"thinkTags":false}' >config.json
+	MC_CONFIG=$PWD/config.json run_split mc-chat --no-save hi
+	assert_out '<think>a</think>b'
+}
+
+@test "think tags: what was thought when the turn was interrupted is stored" {
+	answers "$(stream '{"text":"<think>let me"}' '{"text":" see</think>half"}' '{"hang":true}')"
+	start_chat -n -s s hi
+	holds chat.out half
+	kill -INT "$CHAT"
+	end_chat
+	same 'exit status' 130 "$status"
+	same stored 'interrupted half let me see' "$(exchange s '"\(.status) \(.answer) \(.reasoning)"')"
+}
+
+# A server that says the key back
+
+@test "a key in a reply is neither shown nor stored nor traced, in whatever pieces" {
+	key=sk-live-0123456789
+	export OPENAI_API_KEY=$key ANTHROPIC_API_KEY=$key GEMINI_API_KEY=$key OPENAI_COMPATIBLE_API_KEY=$key
+	for p in "${PROTOCOLS[@]}"; do
+		answers "$({
+			thought "$p" "it is $key" sk-live -0123 456789
+			text "$p" "so $key" ' s' k-live- 01234 56789. '\\u0073k-live-0123456789' 'sk-live-012345678' '!'
+			ending "$p" "the-$key"
+		} | sed 's/\\\\/\\/g' | sent)"
+		ask "$p" --trace "$p.trace" --reasoning -n -s "$p" hi
+		assert_status 0
+		assert_out 'so ****************** ******************.******************sk-live-012345678!'
+		same reasoning 'it is ************************************' "$(exchange "$p" .reasoning)"
+		same reason 'the-******************' "$(exchange "$p" .finishReason)"
+		refute grep -rF "$key" "$p.trace" "$MC_SESSIONS_DIR"
+		refute grep -F "$key" <<<"$err"
+		# nor in the pieces of the trace
+		refute grep -F "$key" <<<"$(jq -rj 'select(.type == "data").data | fromjson? | .. | strings' "$p.trace")"
+		same 'what is left of the rest' 1 "$(grep -c 'sk-live-012345678\\"' "$p.trace")"
+	done
+}
+
+@test "a key in what is not a reply is not printed: errors, tools, models and whole answers" {
+	export OPENAI_COMPATIBLE_API_KEY=sk-live-0123456789 MC_RETRIES=0
+	local k=$OPENAI_COMPATIBLE_API_KEY
+	answers "$(refuses 400 "{\"error\":{\"message\":\"bad key $k\"}}")" "$(refuses 500 "bad key $k" text/plain)" \
+		"$(stream "{\"event\":{\"error\":{\"message\":\"bad key $k\"}}}")" \
+		"$(stream "{\"text\":\"a\"}" "{\"finish\":\"error $k\"}")" "$(stream "{\"event\":{\"x\":\"$k\"}}" '{"send":"data: {\n\n"}')" \
+		"$(event '{"choices":[{"delta":{"tool_calls":[{"function":{"name":"'"$k"'"}}]},"finish_reason":"stop"}]}' | sent)" \
+		"$(refuses 200 "{\"choices\":[{\"message\":{\"content\":\"$k\",\"reasoning\":\"$k\"},\"finish_reason\":\"stop\"}]}")"
+	for _ in 1 2 3 4 5 6 7; do
+		run_split mc-chat --trace trace -n -s s hi
+		refute grep -F "$k" <<<"$out$err"
+	done
+	assert_out '******************'
+	refute grep -rF "$k" trace "$MC_SESSIONS_DIR"
+}

@@ -46,6 +46,7 @@ static const struct field of_file[] = {
 	{ "context", WHOLE, AT(config, context), CONFIG_CONTEXT_MIN, CONFIG_CONTEXT_MAX },
 	{ "autoCompact", FLAG, AT(config, auto_compact), 0, 0 },
 	{ "autoTitle", FLAG, AT(config, auto_title), 0, 0 },
+	{ "thinkTags", FLAG, AT(config, think_tags), 0, 0 },
 	{ "clipboard", WORDS, AT(config, clipboard), 1, 0 },
 	{ "plain", FLAG, AT(config, plain), 0, 0 },
 	{ "highlighter", WORDS, AT(config, highlighter), 0, 0 },

@@ -61,6 +61,7 @@ struct config {
 	const char *proxy, *no_proxy;
 	bool provider_of_file, model_of_file; /* the file chose it, not the environment */
 	bool allow_http, auto_compact, auto_title;
+	bool think_tags;         /* a reply's text between them is its reasoning */
 	bool plain;              /* text is shown as it is, at a terminal too */
 	struct json_object *highlighter; /* a list of strings; empty: none is wanted; NULL: not set */
 	int64_t timeout;         /* seconds without a byte from the server */
@@ -77,7 +78,8 @@ struct config {
 	size_t naliases;
 };
 
-#define CONFIG_INIT { .timeout = 600, .connect_timeout = 30, .retries = 4, .typed_max = 10000 }
+#define CONFIG_INIT { .timeout = 600, .connect_timeout = 30, .retries = 4, .typed_max = 10000, \
+                      .think_tags = true }
 
 int config_load(struct config *c, struct err *e);
 void config_release(struct config *c);

@@ -447,3 +447,38 @@ void key_redact(const struct key *k, char *text, size_t n)
 	while (next_secret(&s))
 		redact(s.value, text, n);
 }
+
+static size_t hide(struct span secret, char *text, size_t n, bool last, bool *hidden)
+{
+	size_t open = secret.n - 1 < n ? secret.n - 1 : n;
+	char *end = text + n;
+
+	if (secret.n < KEY_SECRET)
+		return 0;
+	for (char *p = text; (p = memmem(p, (size_t)(end - p), secret.p, secret.n)); p += secret.n) {
+		memset(p, '*', secret.n);
+		*hidden = true;
+	}
+	while (open && memcmp(end - open, secret.p, open) != 0)
+		open--;
+	if (!last)
+		return open;
+	if (open >= KEY_SECRET) {
+		memset(end - open, '*', open);
+		*hidden = true;
+	}
+	return 0;
+}
+
+size_t key_hide(const struct key *k, char *text, size_t n, bool last, bool *hidden)
+{
+	struct secrets s = { .key = k };
+	size_t open = 0;
+
+	while (next_secret(&s)) {
+		size_t of_this = hide(s.value, text, n, last, hidden);
+
+		open = of_this > open ? of_this : open;
+	}
+	return open;
+}

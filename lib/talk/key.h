@@ -47,6 +47,10 @@ void key_advise(const struct key *k, struct buf *b);
 /* Puts asterisks in place of the key, and of the other secrets of a request, wherever they are in
  * `text`, which may be JSON. */
 void key_redact(const struct key *k, char *text, size_t n);
+/* The same for a text that arrives in pieces, by the letter. Returns how many bytes at the end of
+ * `text` may be the beginning of one: those are to be given again with what follows. 0 when this is
+ * the `last` piece. *hidden is set to true when one was there. */
+size_t key_hide(const struct key *k, char *text, size_t n, bool last, bool *hidden);
 /* Whether one of them is in there. */
 bool key_is_in(const struct key *k, struct span text);
 

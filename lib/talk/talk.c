@@ -13,6 +13,7 @@
 #include "provider/fit.h"
 #include "store/spool.h"
 #include "talk/refusal.h"
+#include "talk/reply-filter.h"
 
 #define REPLY_MAX (128u << 20)            /* bytes of text and reasoning, as a record holds them */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
@@ -26,6 +27,7 @@ struct flow {
 	struct letter amended;       /* as the server wants it */
 	struct reply *reply;
 	int spool_fd;
+	struct reply_filter filter;
 	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
 	size_t text_weighed, thought_weighed, weight;
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
@@ -139,33 +141,52 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 /* What was added to the text goes out as one piece. */
 static void pass_on(struct flow *f)
 {
-	struct span text = buf_span(&f->reply->text), thought = buf_span(&f->reply->reasoning);
+	const struct span thought = { f->reply->reasoning.p + f->thought_on, f->filter.reasoning - f->thought_on };
+	const struct span text = { f->reply->text.p + f->passed_on, f->filter.text - f->passed_on };
 	struct err ignored = ERR_INIT;
 
-	if (thought.n > f->thought_on) {
-		thought = (struct span){ thought.p + f->thought_on, thought.n - f->thought_on };
+	if (thought.n)
 		f->how->show(f->how->ctx, TALK_REASONING, thought);
-		f->thought_on = f->reply->reasoning.n;
-	}
-	if (text.n > f->passed_on) {
-		text = (struct span){ text.p + f->passed_on, text.n - f->passed_on };
+	f->thought_on = f->filter.reasoning;
+	if (text.n) {
 		if (f->spool_fd >= 0 && spool_add(f->spool_fd, text, &ignored) < 0)
 			f->spool_fd = -1; /* the exchange itself may still fit; that failure is reported */
 		f->how->show(f->how->ctx, TALK_TEXT, text);
-		f->passed_on = f->reply->text.n;
 	}
+	f->passed_on = f->filter.text;
+}
+
+static size_t words(const struct flow *f)
+{
+	return f->reply->text.n + f->reply->reasoning.n;
+}
+
+/* A key that came in pieces, or escaped, is in the trace's lines where nobody finds it. */
+static void run_filter(struct flow *f, bool key_seen, bool last)
+{
+	bool open = f->filter.key_open;
+
+	reply_filter_run(&f->filter, f->reply, last);
+	if (f->filter.hidden && (open || !key_seen))
+		trace_withhold(f->how->trace);
+	else if (!f->filter.key_open)
+		trace_release(f->how->trace);
 }
 
 static int on_event(void *ctx, struct span data, struct err *e)
 {
 	struct flow *f = ctx;
+	size_t had = words(f);
+	int r;
 
 	f->any_event = true;
 	trace_data(f->how->trace, data);
-	if (f->how->endpoint.provider->event(f->reply, data, e) == 0)
-		return 0;
-	f->refused = true;
-	return -1;
+	r = f->how->endpoint.provider->event(f->reply, data, e);
+	if (words(f) > had)
+		f->last_word = clock_steady_ms();
+	run_filter(f, f->how->trace && key_is_in(&f->how->endpoint.key, data), false);
+	f->refused |= r < 0;
+	return r;
 }
 
 /* A server that does not stream sends one JSON text, whatever it calls it: an object, or a list
@@ -187,10 +208,10 @@ static int take_whole(struct flow *f, struct span piece, struct err *e)
 
 /* A byte may become three or six in the record, and what cannot be stored is not to be shown.
  * A character whose end is not there yet is weighed with it. */
-static void weigh(struct flow *f, const struct buf *b, size_t *weighed)
+static void weigh(struct flow *f, const struct buf *b, size_t n, size_t *weighed)
 {
-	while (*weighed < b->n) {
-		struct span s = { b->p + *weighed, b->n - *weighed };
+	while (*weighed < n) {
+		struct span s = { b->p + *weighed, n - *weighed };
 		size_t good = utf8_valid(s.p, s.n);
 		uint32_t c;
 
@@ -208,8 +229,8 @@ static int check_limits(struct flow *f, struct err *e)
 {
 	int64_t now = clock_steady_ms(), silent = now - f->last_word;
 
-	weigh(f, &f->reply->text, &f->text_weighed);
-	weigh(f, &f->reply->reasoning, &f->thought_weighed);
+	weigh(f, &f->reply->text, f->filter.text, &f->text_weighed);
+	weigh(f, &f->reply->reasoning, f->filter.reasoning, &f->thought_weighed);
 	if (f->weight > REPLY_MAX)
 		return err_set(e, ERR_NETWORK, "the reply is larger than %u MB; the rest of it is not read",
 		               REPLY_MAX >> 20);
@@ -225,7 +246,6 @@ static int check_limits(struct flow *f, struct err *e)
 static int on_piece(void *ctx, struct span piece, struct err *e)
 {
 	struct flow *f = ctx;
-	size_t had = f->reply->text.n + f->reply->reasoning.n;
 	int r;
 
 	f->bytes += (int64_t)piece.n;
@@ -235,8 +255,6 @@ static int on_piece(void *ctx, struct span piece, struct err *e)
 		return take_whole(f, piece, e) < 0 ? -1 : check_limits(f, e);
 	r = sse_feed(&f->sse, piece, e);
 	pass_on(f);
-	if (f->reply->text.n + f->reply->reasoning.n > had)
-		f->last_word = clock_steady_ms();
 	return r < 0 || check_limits(f, e) < 0 ? -1 : f->reply->done;
 }
 
@@ -254,7 +272,6 @@ static int finish(struct flow *f, struct err *e)
 	} else {
 		r = sse_end(&f->sse, e);
 	}
-	pass_on(f);
 	if (r < 0)
 		return -1;
 	if (f->form != FORM_WHOLE && !f->any_event)
@@ -342,6 +359,8 @@ static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 	} else if (was_over(f, e)) {
 		r = 0;
 	}
+	run_filter(f, f->form == FORM_WHOLE && key_is_in(&f->how->endpoint.key, buf_span(&f->whole)), true);
+	pass_on(f);
 	if (r < 0 && f->refused) {
 		refusal_advise(how, f->letter, p, last, e);
 		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
@@ -395,6 +414,9 @@ static void flow_begin(struct flow *f)
 	f->form = FORM_UNKNOWN;
 	f->any_event = f->refused = f->changed = false;
 	f->bytes = 0;
+	f->filter = (struct reply_filter){ .key = &f->how->endpoint.key,
+		                           .think_tags = f->how->endpoint.config->think_tags };
+	f->passed_on = f->thought_on = 0;
 }
 
 static void flow_end(struct flow *f)
@@ -438,6 +460,7 @@ static int ask_local(struct flow *f, struct err *e)
 		if (stopped(f->how, 0))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		more = f->how->endpoint.provider->local(f->letter->rq, f->reply, e);
+		f->filter.text = f->reply->text.n; /* it is the prompt, to the letter */
 		pass_on(f);
 	} while (more > 0);
 	return more;

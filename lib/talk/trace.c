@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
+#define HELD_MAX (1u << 20) /* bytes of several lines */
+
 int trace_open(struct trace *t, const char *path, struct err *e)
 {
 	*t = (struct trace)TRACE_INIT;
@@ -106,12 +108,44 @@ void trace_request(struct trace *t, const struct http_request *rq, const struct 
 void trace_data(struct trace *t, struct span data)
 {
 	struct buf line = BUF_INIT;
+	size_t head, had;
 
 	if (!t || t->fd < 0)
 		return;
 	begin(t, &line, "data");
+	head = line.n;
+	had = t->held.n;
 	add_text(t, &line, "data", data);
-	end(t, &line);
+	buf_adds(&line, "}\n");
+	buf_add(&t->bare, line.p, head);
+	buf_adds(&t->bare, ",\"data\":\"***\"}\n");
+	buf_add(&t->held, line.p, line.n);
+	t->held.oom |= line.oom;
+	buf_release(&line);
+	if (had && t->held.n > HELD_MAX) /* what waits behind half a key is nothing that ends well */
+		trace_withhold(t);
+}
+
+static void write_held(struct trace *t, const struct buf *lines)
+{
+	if (t->held.oom || t->bare.oom)
+		t->failed = t->failed ? t->failed : ENOMEM;
+	else if (lines->n && io_write(t->fd, lines->p, lines->n) < 0)
+		t->failed = t->failed ? t->failed : errno;
+	buf_release(&t->held);
+	buf_release(&t->bare);
+}
+
+void trace_release(struct trace *t)
+{
+	if (t && t->fd >= 0)
+		write_held(t, &t->held);
+}
+
+void trace_withhold(struct trace *t)
+{
+	if (t && t->fd >= 0)
+		write_held(t, &t->bare);
 }
 
 static void add_times(const struct http_times *times, struct buf *line)
@@ -128,6 +162,7 @@ void trace_response(struct trace *t, const struct http_response *rs, const char 
 
 	if (!t || t->fd < 0)
 		return;
+	trace_release(t);
 	begin(t, &line, "response");
 	buf_addf(&line, ",\"status\":%ld", rs->status);
 	add_text(t, &line, "head", buf_span(&rs->headers));
