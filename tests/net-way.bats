@@ -193,6 +193,44 @@ by_proxy() {
 	by_proxy no http_proxy="$p" no_proxy=.invalid
 	by_proxy no http_proxy="$p" no_proxy='*'
 	by_proxy yes http_proxy="$p" no_proxy=other.test
+	by_proxy yes http_proxy="$p" no_proxy='del.invalid, x.model.invalid,model.invalid:80'
+	by_proxy no http_proxy="$p" no_proxy='other.test  Model.Invalid.'
+	export MC_BASE_URL=http://192.0.2.7/v1 # which nobody has
+	by_proxy yes http_proxy="$p" no_proxy=192.0.2.8,192.0.3.0/24,2.7
+	for MC_BASE_URL in http://192.0.2.7/v1 http://[2001:db8::7]/v1; do
+		by_proxy yes http_proxy="$p"
+	done
+}
+
+@test "a message names the proxy only when the request went through it" {
+	settings '{"allowHttp": true, "connectTimeout": 1, "timeout": 2}'
+	export MC_PROVIDER=openai-compatible MC_MODEL=m all_proxy=http://127.0.0.1:1 list
+	while read -r host list; do
+		MC_BASE_URL=http://$host/v1 no_proxy=$list run_split mc-chat --no-save hi
+		assert_status 3
+		[[ $err != *proxy* ]] || differs 'no word of a proxy' "$host $list"
+	done <<-END
+		model.invalid model.invalid
+		a.model.invalid .model.invalid
+		a.b.model.invalid other.test,model.invalid
+		model.invalid *
+		127.0.0.1:1 x
+		localhost:1 x
+		192.0.2.7 192.0.2.7
+		192.0.2.7 192.0.2.4/30
+		192.0.2.7 0.0.0.0/0
+		[2001:db8::7] 2001:db8::/32
+		[2001:db8::7] 2001:db8:0::7
+	END
+	for host in model.invalid xmodel.invalid 192.0.2.7; do
+		MC_BASE_URL=http://$host/v1 no_proxy=other.test,192.0.2.8/30,a.model.invalid run_split mc-chat --no-save hi
+		assert_err_has "through the proxy 'http://127.0.0.1:1'"
+	done
+	answers "$(refuses 407 '{"error":"who are you?"}')"
+	run_split mc-chat --no-save hi
+	assert_status 3
+	assert_err_has '407: who are you?'
+	[[ $err != *proxy* ]]
 }
 
 @test "the settings' proxy goes before the variables', and may be none" {
@@ -250,7 +288,7 @@ by_proxy() {
 			failed_with "$MC_BASE_URL"
 		done
 		no_proxy=other.test all_proxy=http://127.0.0.1:1 run_split mc-chat -n -s s hi
-		failed_with 'which is not for other.test'
+		failed_with "through the proxy 'http://127.0.0.1:1'"
 	done
 	refute grep -rq pass-word "$MC_SESSIONS_DIR" "$BATS_TEST_TMPDIR/err"
 	untouched

@@ -353,6 +353,7 @@ static void note_end(struct transfer *t)
 	curl_off_t wait = 0;
 
 	status(t);
+	t->rs->proxied = transfer_has_proxy(t);
 	if (t->rs->retry_after < 0 && t->h->curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &wait) == CURLE_OK &&
 	    wait > 0)
 		t->rs->retry_after = wait < INT32_MAX ? wait * 1000 : INT32_MAX;

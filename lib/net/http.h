@@ -59,6 +59,7 @@ struct http_response {
 	long status;         /* 0: no answer came */
 	struct buf headers;  /* lines as they came, of the last answer */
 	struct buf body;     /* what another answer than 2xx said, up to 64 KB */
+	bool proxied;        /* it went through a proxy */
 	int64_t retry_after; /* ms that the server asks to wait; -1: it does not */
 	struct http_times times;
 };

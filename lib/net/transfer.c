@@ -1,5 +1,6 @@
 #include "net/transfer.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -81,13 +82,11 @@ static int add_headers(struct transfer *t)
 
 /* ---- proxies ---- */
 
-static const char *proxy(const struct transfer *t)
+/* The proxy of the settings or the environment; "" when there is none. */
+static const char *configured_proxy(const struct transfer *t)
 {
-	const struct http_options *o = &t->h->options;
-	const char *p = o->proxy;
+	const char *p = t->h->options.proxy;
 
-	if (url_is_local(t->rq->url))
-		return "";
 	if (!p)
 		p = url_is_plain(t->rq->url) ? env("http_proxy") : env("https_proxy");
 	if (!p && !url_is_plain(t->rq->url))
@@ -95,6 +94,87 @@ static const char *proxy(const struct transfer *t)
 	p = p ? p : env("all_proxy");
 	p = p ? p : env("ALL_PROXY");
 	return p ? p : "";
+}
+
+static const char *no_proxy(const struct transfer *t)
+{
+	const char *p = t->h->options.no_proxy;
+
+	p = p ? p : env("no_proxy");
+	p = p ? p : env("NO_PROXY");
+	return p ? p : "";
+}
+
+/* "10.0.0.0/8", "fe80::/10", or an address alone. */
+static bool is_in_network(int family, const char *address, const char *network)
+{
+	unsigned char a[16], b[16];
+	char text[64];
+	size_t n = strcspn(network, "/"), bytes = family == AF_INET ? 4 : 16;
+	long bits = network[n] ? strtol(network + n + 1, NULL, 10) : (long)bytes * 8;
+
+	if (n >= sizeof(text) || bits < 0 || bits > (long)bytes * 8)
+		return false;
+	memcpy(text, network, n);
+	text[n] = '\0';
+	if (inet_pton(family, address, a) != 1 || inet_pton(family, text, b) != 1 || memcmp(a, b, (size_t)bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
+/* The name itself, or the end of the host's name behind a dot. */
+static bool is_domain_of(struct span host, struct span name)
+{
+	if (name.n && name.p[0] == '.')
+		name = (struct span){ name.p + 1, name.n - 1 };
+	if (name.n && name.p[name.n - 1] == '.')
+		name.n--;
+	if (!name.n || host.n < name.n || strncasecmp(host.p + host.n - name.n, name.p, name.n) != 0)
+		return false;
+	return host.n == name.n || host.p[host.n - name.n - 1] == '.';
+}
+
+/* Whether the host is reached without a proxy, by the rules of curl(1): decided here, since libcurl
+ * does not tell what it decided. */
+static bool is_excluded(const struct transfer *t)
+{
+	const char *list = no_proxy(t);
+	struct span host = url_host(t->rq->url);
+	unsigned char address[16];
+	char name[256], entry[256];
+	int family;
+
+	if (strcmp(list, "*") == 0)
+		return true;
+	if (!host.n || host.n >= sizeof(name))
+		return false;
+	memcpy(name, host.p, host.n);
+	name[host.n] = '\0';
+	family = host.p[-1] == '[' ? AF_INET6 : inet_pton(AF_INET, name, address) == 1 ? AF_INET : AF_UNSPEC;
+	if (family == AF_UNSPEC && host.p[host.n - 1] == '.')
+		host.n--;
+	while (*(list += strspn(list, ", \t"))) {
+		size_t n = strcspn(list, ", \t");
+
+		if (n < sizeof(entry)) {
+			memcpy(entry, list, n);
+			entry[n] = '\0';
+			if (family == AF_UNSPEC ? is_domain_of(host, (struct span){ list, n })
+			                        : is_in_network(family, name, entry))
+				return true;
+		}
+		list += n;
+	}
+	return false;
+}
+
+/* The one that the request goes through; "" when it goes through none. Another machine's would not
+ * find this one. */
+static const char *proxy(const struct transfer *t)
+{
+	const char *p = url_is_local(t->rq->url) ? "" : configured_proxy(t);
+
+	return *p && is_excluded(t) ? "" : p;
 }
 
 /* "user:password@" where that is in a proxy's address; else empty, at its beginning. */
@@ -110,26 +190,19 @@ static struct span proxy_user(const char *p)
 	return (struct span){ p, (size_t)(at + 1 - p) };
 }
 
-static const char *no_proxy(const struct transfer *t)
-{
-	const char *p = t->h->options.no_proxy;
-
-	p = p ? p : env("no_proxy");
-	p = p ? p : env("NO_PROXY");
-	return p ? p : "";
-}
-
-/* libcurl judges by rules of its own which hosts are reached without it, and does not tell. */
 void transfer_tell_proxy(const struct transfer *t, char out[512])
 {
-	const char *p = proxy(t), *but_not = no_proxy(t);
+	const char *p = proxy(t);
 	struct span user = proxy_user(p);
 
 	out[0] = '\0';
-	if (!*p)
-		return;
-	snprintf(out, 512, " through the proxy '%.*s%.200s'%s%.200s%s", (int)(user.p - p), p,
-	         user.p + user.n, *but_not ? " (which is not for " : "", but_not, *but_not ? ")" : "");
+	if (*p)
+		snprintf(out, 512, " through the proxy '%.*s%.200s'", (int)(user.p - p), p, user.p + user.n);
+}
+
+bool transfer_has_proxy(const struct transfer *t)
+{
+	return *proxy(t);
 }
 
 void transfer_redact_proxy(struct transfer *t)
@@ -144,16 +217,9 @@ void transfer_redact_proxy(struct transfer *t)
 static CURLcode set_proxy(struct transfer *t)
 {
 	__typeof__(curl_easy_setopt) *set = t->h->curl.easy_setopt;
-	const struct http_options *o = &t->h->options;
-	CURLcode bad = CURLE_OK;
+	CURLcode bad = set(t->easy, CURLOPT_PROXY, proxy(t));
 
-	if (url_is_local(t->rq->url)) /* another machine's proxy would not find this one */
-		return set(t->easy, CURLOPT_PROXY, "");
-	if (o->proxy)
-		bad = set(t->easy, CURLOPT_PROXY, o->proxy);
-	if (!bad && o->no_proxy)
-		bad = set(t->easy, CURLOPT_NOPROXY, o->no_proxy);
-	return bad;
+	return bad ? bad : set(t->easy, CURLOPT_NOPROXY, "");
 }
 
 /* ---- certificates ---- */

@@ -30,8 +30,9 @@ struct transfer {
 
 /* Everything but where the answer goes: the URL, the headers, the way there. */
 int transfer_set_up(struct transfer *t);
-/* Words on the proxy that the settings have for the request, without its password; empty when
- * there is none. */
+/* Whether the request goes through a proxy. */
+bool transfer_has_proxy(const struct transfer *t);
+/* Words on that proxy, without its password; empty when there is none. */
 void transfer_tell_proxy(const struct transfer *t, char out[512]);
 /* What libcurl says may be the proxy's address as it was given. */
 void transfer_redact_proxy(struct transfer *t);

@@ -312,7 +312,8 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 		p->kind = PROBLEM_INPUT;
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
-	advise(how, l, p, p->status == 401 ? 401 : rs->status, rs->retry_after, last, &way_out);
+	advise(how, l, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
+	       last, &way_out);
 	said = problem_said(p, MESSAGE_MAX, way_out.n > 0, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
