@@ -1,10 +1,15 @@
 /* Files that a prompt mentions: @main.c, @~/notes.md, @"with blanks.txt". */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/config.h"
+#include "base/utf8.h"
 #include "chat.h"
+#include "tty/neutral.h"
+
+#define PASTED_TOLD 3 /* mentions that are named */
 
 int chat_attach(struct chat *chat, const char *path, struct err *e)
 {
@@ -127,24 +132,99 @@ static void tell_missing(const struct buf *name)
 	buf_release(&line);
 }
 
+/* ---- whether it may be sent ---- */
+
+/* A prompt whose mentions are looked at. */
+struct mentions {
+	struct chat *chat;
+	struct buf pasted; /* those that are not attached, because they were pasted */
+	size_t npasted;
+};
+
+/* Pasted text is often somebody else's: no file leaves on its word. */
+static void note_pasted(struct mentions *m, struct span word)
+{
+	if (m->npasted++ < PASTED_TOLD)
+		buf_addf(&m->pasted, "%s%.*s", m->npasted > 1 ? ", " : "", (int)word.n, word.p);
+}
+
+static void tell_pasted(const struct mentions *m)
+{
+	struct buf line = BUF_INIT;
+
+	if (!m->npasted)
+		return;
+	buf_addf(&line, "not attached, because it was pasted: %s", m->pasted.p);
+	if (m->npasted > PASTED_TOLD)
+		buf_addf(&line, " and %zu more", m->npasted - PASTED_TOLD);
+	buf_adds(&line, "; /attach FILE attaches a file");
+	say(line.oom ? "the files that pasted text mentions are not attached" : line.p);
+	buf_release(&line);
+}
+
+/* Where a link leads counts. The real path goes to *real. */
+static bool is_outside(const char *path, struct buf *real)
+{
+	char *where = realpath(path, NULL), *here = realpath(".", NULL);
+	size_t n = here ? strlen(here) : 0;
+	bool outside;
+
+	n -= n == 1; /* in the root directory there is nothing outside */
+	outside = !where || !here || strncmp(where, here, n) != 0 || where[n] != '/';
+	buf_adds(real, where ? where : path);
+	free(where);
+	free(here);
+	return outside;
+}
+
+/* 1: it may be attached. 0: it may not, and the prompt is sent without it. -1: Ctrl-C. */
+static int ask(struct chat *chat, const struct buf *real, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	int r;
+
+	/* What was typed before the question is no answer to it. */
+	if (edit_has_input(chat->editor)) {
+		buf_addf(&line, "'%s' is outside the working directory, and is not attached without a question; "
+		         "/attach attaches it", real->p);
+		say(line.p);
+		r = 0;
+	} else {
+		buf_adds(&line, "Attach '");
+		neutral_add_line(&line, buf_span(real));
+		buf_adds(&line, "', which is outside the working directory? [y/N] ");
+		r = buf_check(&line, e) < 0 ? -1 : edit_ask(chat->editor, line.p, e);
+	}
+	buf_release(&line);
+	return r;
+}
+
 static int attach(struct chat *chat, const struct buf *path, struct err *e)
 {
+	struct buf real = BUF_INIT;
 	struct stat st;
+	int r;
 
 	if (stat(path->p, &st) == 0 && S_ISDIR(st.st_mode))
 		return err_set(e, ERR_USAGE, "nothing is sent: '%s' is a folder; mention its files, or write \\@ "
 		               "for a plain @", path->p);
-	if (chat_attach(chat, path->p, e) < 0)
-		return err_prefix(e, "nothing is sent");
-	return 0;
+	if (stat(path->p, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, ERR_USAGE, "nothing is sent: '%s' is not a regular file; /attach reads a FIFO, and "
+		               "\\@ is a plain @", path->p);
+	r = is_outside(path->p, &real) ? ask(chat, &real, e) : 1;
+	if (r > 0)
+		r = chat_attach(chat, path->p, e);
+	buf_release(&real);
+	return r < 0 ? err_prefix(e, "nothing is sent") : 0;
 }
 
 /* The word behind the @ at `at`; `escaped` by a backslash, which goes where it was needed. Returns
  * its end, or 0 for an error. */
-static size_t take_word(struct chat *chat, struct span text, size_t at, bool escaped, struct buf *sent,
+static size_t take_word(struct mentions *m, struct span text, size_t at, bool escaped, struct buf *sent,
                         struct err *e)
 {
 	struct buf name = BUF_INIT, path = BUF_INIT;
+	struct span word;
 	bool quoted = at + 1 < text.n && text.p[at + 1] == '"';
 	size_t end = quoted ? take_quoted(text, at + 1, &name) : take_plain(text, at + 1, &name), found;
 	int r = 0;
@@ -155,22 +235,25 @@ static size_t take_word(struct chat *chat, struct span text, size_t at, bool esc
 	if (escaped && !found)
 		buf_addc(sent, '\\');
 	buf_add(sent, text.p + at, end - at);
-	if (found && !escaped)
-		r = attach(chat, &path, e);
-	else if (!found && !escaped && end > at + 1 && (quoted || looks_like_path(&name)))
+	word = (struct span){ text.p + at, end - at };
+	if (found && !escaped && edit_was_pasted(m->chat->editor, word))
+		note_pasted(m, word);
+	else if (found && !escaped)
+		r = attach(m->chat, &path, e);
+	else if (!found && !escaped && !edit_was_pasted(m->chat->editor, word) && end > at + 1 && (quoted || looks_like_path(&name)))
 		tell_missing(&name);
 	buf_release(&name);
 	buf_release(&path);
 	return r < 0 ? 0 : end;
 }
 
-static int take_words(struct chat *chat, struct span text, struct buf *sent, struct err *e)
+static int take_words(struct mentions *m, struct span text, struct buf *sent, struct err *e)
 {
 	for (size_t i = 0; i < text.n;) {
 		bool escaped = i + 1 < text.n && text.p[i] == '\\' && text.p[i + 1] == '@';
 
 		if ((escaped || text.p[i] == '@') && begins_word(text, i)) {
-			i = take_word(chat, text, i + escaped, escaped, sent, e);
+			i = take_word(m, text, i + escaped, escaped, sent, e);
 			if (!i)
 				return -1;
 		} else {
@@ -182,9 +265,13 @@ static int take_words(struct chat *chat, struct span text, struct buf *sent, str
 
 int chat_mention(struct chat *chat, struct span prompt, struct buf *sent, struct err *e)
 {
+	struct mentions m = { chat, BUF_INIT, 0 };
 	size_t n = chat->files.nrefs;
-	int r = take_words(chat, prompt, sent, e);
+	int r = take_words(&m, prompt, sent, e);
 
+	if (r == 0)
+		tell_pasted(&m);
+	buf_release(&m.pasted);
 	if (r < 0)
 		files_detach_from(&chat->files, n);
 	if (chat->files.nrefs > n)
@@ -194,14 +281,19 @@ int chat_mention(struct chat *chat, struct span prompt, struct buf *sent, struct
 
 int chat_say(struct chat *chat, struct span typed)
 {
-	struct buf sent = BUF_INIT;
+	struct buf text = BUF_INIT, sent = BUF_INIT;
 	struct err e = ERR_INIT;
 	int status;
 
-	if (check_prompt(typed, &e) < 0 || chat_mention(chat, typed, &sent, &e) < 0)
-		status = fail(&e);
+	buf_add(&text, typed.p, typed.n);
+	if (chat->files.replace_invalid)
+		utf8_clean(&text);
+	if (buf_check(&text, &e) < 0 || check_prompt(buf_span(&text), &e) < 0 ||
+	    chat_mention(chat, buf_span(&text), &sent, &e) < 0)
+		status = chat_fail(&e);
 	else
 		status = chat_turn(chat, buf_span(&sent));
+	buf_release(&text);
 	buf_release(&sent);
 	return status;
 }

@@ -193,7 +193,7 @@ with_blocks() {
 		read @good.txt and @src|nothing is sent: 'src' is a folder
 		@good.txt @empty.txt|nothing is sent: cannot attach 'empty.txt': it is empty
 		@good.txt @binary|nothing is sent: cannot attach 'binary': 
-		@good.txt @pipe|nothing is sent: cannot attach 'pipe': it is no regular file
+		@good.txt @pipe|nothing is sent: 'pipe' is not a regular file; /attach reads a FIFO
 	END
 	same 'sessions' 0 "$(sessions)"
 	enter /attach
@@ -208,6 +208,127 @@ with_blocks() {
 	talk -n -s s -a before.txt
 	enter '@src' hello
 	same 'attached' before.txt "$(attached)"
+}
+
+# paste TEXT: as a terminal does it, in brackets where the program asked for them.
+paste() {
+	on_term set-buffer -- "${1/%;/\\;}" \; paste-buffer -p -d
+}
+
+# sent_without WORD...: the last prompt went without files, and these words say why.
+sent_without() {
+	at_prompt
+	same 'attached' '' "$(attached)"
+	local word
+	for word; do term_wait "$word"; done
+}
+
+# send: what stands at the prompt.
+send() {
+	term_keys Enter
+	at_prompt
+}
+
+@test "a file that pasted text mentions is not attached" {
+	echo secret >secret.txt
+	echo mine >mine.txt
+	talk -n -s s
+	paste $'Fix this:\n\n\tsee @secret.txt, and @none.txt'
+	send
+	sent_without '^mc-chat: not attached, because it was pasted: @secret.txt; /attach FILE attaches$'
+	same 'stored' $'Fix this:\n\n\tsee @secret.txt, and @none.txt' "$(exchange s .query)"
+	refute term_shows 'none.txt. names no file'
+	# What is typed beside it is attached; so is a path that was pasted behind a typed @.
+	term_type 'read @mine.txt and '
+	paste '@./secret.txt'
+	term_type '?'
+	send
+	same 'attached' 'mine.txt' "$(attached)"
+	term_type 'read @'
+	paste "$PWD/secret.txt"
+	send
+	same 'attached' 'secret.txt' "$(attached)"
+	# It stays pasted when Up brings it back, and when it is edited.
+	term_keys Up Up Up C-a
+	term_type 'again: '
+	send
+	same 'stored' $'again: Fix this:\n\n\tsee @secret.txt, and @none.txt' "$(exchange s .query)"
+	sent_without
+	paste 'all of @secret.txt @mine.txt @./secret.txt @./mine.txt'
+	send
+	sent_without 'because it was pasted: @secret.txt, @mine.txt,$' '^@./secret.txt and 1 more;'
+}
+
+@test "a file that is mentioned in what was pasted while a reply ran is not attached" {
+	echo secret >secret.txt
+	answers "$(stream '{"text":"one"}' '{"wait":"go"}' "$END")" "$(says two)"
+	talk -n -s s
+	term_type hello
+	term_keys Enter
+	term_wait '^one'
+	paste 'see @secret.txt'
+	touch go
+	poll 30 last_line_is '> see @secret.txt'
+	term_keys Enter
+	term_wait '^two'
+	sent_without 'because it was pasted: @secret.txt'
+}
+
+@test "without marks, lines that come at once are taken for pasted ones" {
+	echo secret >secret.txt
+	TERM=dumb term_start env TERM=dumb mc-chat -n -s s
+	at_prompt
+	paste $'one @secret.txt\ntwo @secret.txt\n'
+	poll 30 eval '[[ -e $(history s) && $(count s) == 2 ]]'
+	at_prompt
+	same 'attached' '0 0' "$(jq -r 'select(.type == "exchange").attachments | length' "$(history s)" | paste_lines)"
+	enter 'three @secret.txt'
+	same 'stored' 'three @secret.txt' "$(exchange s .query)"
+}
+
+paste_lines() { command paste -sd ' '; }
+
+@test "a mentioned file outside of the working directory is asked for" {
+	mkdir work outside
+	echo out >outside/out.txt
+	echo in >work/in.txt
+	ln -s ../outside/out.txt work/link.txt
+	cd work
+	talk -n -s s
+	ask_of() {
+		at_prompt
+		term_type "$1"
+		term_keys Enter
+		poll 30 is_asked
+	}
+	is_asked() { [[ $(term_screen | tr -d '\n') == *'[y/N]' ]]; }
+	real=$(realpath ../outside/out.txt)
+	for mention in @../outside/out.txt "@$PWD/../outside/out.txt" @link.txt; do
+		ask_of "read $mention"
+		[[ $(term_screen | tr -d '\n') == *"$real"* ]]
+		term_keys n Enter
+		sent_without
+		same 'stored' "read $mention" "$(exchange s .query)"
+	done
+	ask_of 'read @in.txt and @link.txt'
+	term_keys y Enter
+	at_prompt
+	same 'attached' 'in.txt link.txt' "$(attached)"
+	same 'exchanges' 4 "$(count s)"
+	# An answer that is no answer, and none.
+	ask_of 'and @link.txt'
+	term_keys Enter
+	sent_without
+	same 'exchanges' 5 "$(count s)"
+	ask_of 'or @in.txt @link.txt'
+	term_keys C-c
+	term_wait 'nothing is sent: interrupted'
+	ask_of 'or @link.txt'
+	term_keys C-d
+	at_prompt
+	same 'exchanges' 5 "$(count s)"
+	enter 'only @in.txt'
+	same 'attached' in.txt "$(attached)"
 }
 
 @test "prompts that are not typed in a conversation are not looked at" {

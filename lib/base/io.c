@@ -63,10 +63,13 @@ int io_read_all(int fd, struct buf *b, size_t max)
 static int wait_for_input(int fd, const struct io_wait *w, int ms)
 {
 	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = w->stop_fd, .events = POLLIN } };
-	int n = poll(p, w->stop_fd >= 0 ? 2 : 1, ms);
+	int n;
 
+	do
+		n = poll(p, w->stop_fd >= 0 ? 2 : 1, ms);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EINTR ? 0 : -1;
+		return -1;
 	if (n > 0 && w->stop_fd >= 0 && p[1].revents) {
 		errno = ECANCELED;
 		return -1;

@@ -56,6 +56,7 @@ static void insert_pasted(struct buf *b)
 			b->p[i] = '\n';
 	if (b->cap)
 		b->p[to] = '\0';
+	edit_note_pasted(edit_now, (struct span){ b->p, to });
 	if (to)
 		edit_rl.rl_insert_text(b->p);
 }

@@ -1,5 +1,6 @@
 #include "tty/edit.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ void edit_open(struct edit *ed, const struct edit_options *o)
 
 	*ed = (struct edit){
 		.o = *o, .why_plain = ERR_INIT, .lines = LINE_READER(o->fd, o->stop_fd), .text = BUF_INIT,
+		.pasted = BUF_INIT,
 	};
 	ed->plain = !term || strcmp(term, "dumb") == 0 ||
 	            edit_line_start(ed, &ed->why_plain) < 0;
@@ -29,6 +31,7 @@ void edit_close(struct edit *ed)
 		edit_line_end();
 	line_release(&ed->lines);
 	buf_release(&ed->text);
+	buf_release(&ed->pasted);
 }
 
 void edit_type_ahead(struct edit *ed, struct span keys)
@@ -46,6 +49,60 @@ void edit_take_ahead(struct edit *ed, struct buf *keys)
 	buf_add(keys, r->pending.p, r->pending.n);
 	buf_clear(&r->pending);
 	r->unseen = 0;
+}
+
+/* ---- what was pasted ---- */
+
+void edit_note_pasted(struct edit *ed, struct span text)
+{
+	if (!memchr(text.p, '@', text.n))
+		return;
+	buf_add(&ed->pasted, text.p, text.n);
+	buf_addc(&ed->pasted, '\0');
+}
+
+bool edit_was_pasted(const struct edit *ed, struct span words)
+{
+	return ed->pasted.oom || memmem(ed->pasted.p, ed->pasted.n, words.p, words.n);
+}
+
+static bool is_readable(const struct edit *ed)
+{
+	struct pollfd p = { .fd = ed->o.fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+bool edit_has_input(const struct edit *ed)
+{
+	return ed->lines.pending.n || is_readable(ed);
+}
+
+/* Without marks, a paste of several lines looks like one that is sent while the next is there already.
+ * What waits in `pending` and was seen came by a read for this line; the rest was typed ahead. */
+static void note_burst(struct edit *ed)
+{
+	ed->burst |= is_readable(ed) || (ed->plain && ed->lines.pending.n > ed->lines.unseen);
+	if (ed->burst)
+		edit_note_pasted(ed, buf_span(&ed->text));
+}
+
+int edit_ask(struct edit *ed, const char *question, struct err *e)
+{
+	struct line_reader in = LINE_READER(ed->o.fd, ed->o.stop_fd); /* its end is not that of the prompts */
+	struct buf line = BUF_INIT;
+	int r;
+
+	line_prompt(&in, ed->o.out, question);
+	r = line_read(&in, &line, e);
+	if (r == 0)
+		r = err_set(e, ERR_INTERRUPTED, "interrupted");
+	else if (r > 0)
+		r = span_eq(buf_span(&line), "y") || span_eq(buf_span(&line), "Y") ||
+		    span_eq(buf_span(&line), "yes") || span_eq(buf_span(&line), "Yes");
+	line_release(&in);
+	buf_release(&line);
+	return r;
 }
 
 void edit_recall(struct edit *ed, struct span text)
@@ -138,6 +195,7 @@ int edit_read(struct edit *ed, const char *prompt, const char *draft, struct buf
 	int r;
 
 	ed->dropped = ed->quoted = false;
+	ed->burst = ed->burst && edit_has_input(ed);
 	buf_clear(&ed->text);
 	buf_clear(out);
 	r = ed->plain ? read_plain(ed, prompt, draft, e) : edit_line_read(ed, prompt, draft, e);
@@ -145,6 +203,7 @@ int edit_read(struct edit *ed, const char *prompt, const char *draft, struct buf
 		ed->o.typed(ed->o.ctx, buf_span(&ed->text));
 	if (r <= 0)
 		return r;
+	note_burst(ed);
 	text = edit_text_prompt(buf_span(&ed->text), &ed->quoted);
 	buf_add(out, text.p, text.n);
 	return buf_check(out, e) < 0 ? -1 : 1;

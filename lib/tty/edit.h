@@ -60,6 +60,8 @@ struct edit {
 
 	struct line_reader lines; /* of plain ones; and keys that were read too early */
 	struct buf text;       /* as it was typed */
+	struct buf pasted;     /* each text with an @ that was pasted, and a NUL behind it */
+	bool burst;            /* lines come faster than anybody types: a paste without marks */
 	bool bulk;             /* nothing was recalled before */
 };
 
@@ -76,6 +78,20 @@ void edit_open(struct edit *ed, const struct edit_options *o);
 int edit_read(struct edit *ed, const char *prompt, const char *draft, struct buf *out,
               struct err *e);
 void edit_close(struct edit *ed);
+
+/*
+ * Whether `words`, which have an @ in them, were pasted in this conversation, now or before: they may
+ * be somebody else's. Known are pastes that the terminal marks, and lines behind which the next one
+ * was there at once.
+ */
+bool edit_was_pasted(const struct edit *ed, struct span words);
+/* For the readers of keys: this was pasted. */
+void edit_note_pasted(struct edit *ed, struct span text);
+/* Whether keys are there that were typed before they were asked for. */
+bool edit_has_input(const struct edit *ed);
+/* Asks a question in a line of its own, between two prompts: 1 for y or yes, 0 for another answer,
+ * -1 and ERR_INTERRUPTED for Ctrl-C or Ctrl-D. */
+int edit_ask(struct edit *ed, const char *question, struct err *e);
 
 /* Keys that were typed before it was time. */
 void edit_type_ahead(struct edit *ed, struct span keys);

@@ -114,8 +114,7 @@ static int open_stdin(struct files *f, const char *path, struct err *e)
 	if (f->stdin_read)
 		return err_set(e, ERR_USAGE, "cannot attach '%s': standard input can be read only once", path);
 	if (isatty(STDIN_FILENO))
-		return err_set(e, ERR_USAGE, "cannot attach '%s': standard input is a terminal (a file of that "
-		               "name is './-')", path);
+		return err_set(e, ERR_USAGE, "cannot attach '%s': standard input is a terminal", path);
 	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		err_sys(e, errno, "cannot read standard input");
