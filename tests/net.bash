@@ -3,33 +3,69 @@
 # What the tests of the network share, on top of wire.bash: certificates, servers that
 # speak TLS, proxies, and a look at how much memory was used.
 
-# A file that makes certificates has them made once, in its setup_file.
+# A file that makes certificates makes them once, in its setup_file.
 
-# make_authority NAME: a certificate of an authority, in keys/NAME.pem
-make_authority() {
-	mkdir -p keys
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-		-subj "/CN=mcbox test $1" -keyout "keys/$1.key" -out "keys/$1.pem" 2>/dev/null
+# quietly CMD...: its output is shown only if it fails.
+quietly() {
+	local said status=0
+	said=$("$@" 2>&1) || status=$?
+	((status == 0)) && return
+	echo "status $status: $*"
+	echo "$said"
+	return 1
 }
 
-# make_certificate NAME AUTHORITY ALT-NAMES [OPTION...]: keys/NAME.pem, of that authority
+# make_self_signed NAME SUBJECT [OPTION...]: keys/NAME.pem, valid from now on
+make_self_signed() {
+	quietly openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj "/CN=$2" -keyout "keys/$1.key" -out "keys/$1.pem" "${@:3}"
+}
+
+# make_authority NAME: the certificate of an authority, and what "openssl ca" needs to know of it
+make_authority() {
+	make_self_signed "$1" "mcbox test $1"
+	: >"keys/$1.issued"
+	cat >"keys/$1.conf" <<-END
+		[ca]
+		default_ca = authority
+		[authority]
+		certificate = keys/$1.pem
+		private_key = keys/$1.key
+		database = keys/$1.issued
+		new_certs_dir = keys
+		rand_serial = yes
+		unique_subject = no
+		default_md = sha256
+		default_days = 2
+		copy_extensions = copyall
+		policy = names
+		[names]
+		commonName = supplied
+	END
+}
+
+# make_certificate NAME AUTHORITY ALT-NAMES [FROM TO]: keys/NAME.pem, signed by that authority and
+# valid from FROM to TO (YYYYMMDDHHMMSSZ), or from now on. Every version of "openssl ca" takes
+# these dates; "openssl x509" knows them from 3.4 on, and since then refuses -days -1.
 make_certificate() {
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
-		-addext "subjectAltName=$3" -keyout "keys/$1.key" -out "keys/$1.csr" 2>/dev/null
-	openssl x509 -req -in "keys/$1.csr" -CA "keys/$2.pem" -CAkey "keys/$2.key" -CAcreateserial \
-		-copy_extensions copyall -days 2 -out "keys/$1.pem" "${@:4}" 2>/dev/null
+	local dates=()
+	(($# == 3)) || dates=(-startdate "$4" -enddate "$5")
+	quietly openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
+		-addext "subjectAltName=$3" -keyout "keys/$1.key" -out "keys/$1.csr"
+	quietly openssl ca -batch -notext -config "keys/$2.conf" "${dates[@]}" \
+		-in "keys/$1.csr" -out "keys/$1.pem"
 }
 
 # make_keys: all that the tests need, in keys/ of the file's own directory; KEYS is where
 make_keys() {
 	cd "$BATS_FILE_TMPDIR" || return
+	mkdir -p keys
 	make_authority ca
 	make_certificate here ca 'DNS:localhost,IP:127.0.0.1'
 	make_certificate model ca 'DNS:model.test'
 	make_certificate other ca 'DNS:other.test'
-	make_certificate past ca 'DNS:localhost,IP:127.0.0.1' -days -1
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-		-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout keys/self.key -out keys/self.pem 2>/dev/null
+	make_certificate past ca 'DNS:localhost,IP:127.0.0.1' 20200101000000Z 20200102000000Z
+	make_self_signed self localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1'
 	export KEYS=$BATS_FILE_TMPDIR/keys
 }
 
@@ -57,7 +93,9 @@ start_proxy() {
 	mkfifo "$dir/proxy.port"
 	/usr/bin/python3 "$ROOT/tests/proxy.py" --parent $$ "$@" "$PROXY_LOG" >"$dir/proxy.port" 3>&- &
 	PROXY_PID=$!
-	read -r PROXY_PORT <"$dir/proxy.port"
+	read -rt 60 PROXY_PORT <"$dir/proxy.port" && return
+	echo 'the proxy did not start, or not within 60 s'
+	return 1
 }
 
 stop_proxy() {
