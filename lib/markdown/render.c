@@ -295,6 +295,26 @@ static size_t table_head(struct span text, size_t *underline)
 	return columns && columns == line_cells(text) ? (size_t)(second - text.p) : 0;
 }
 
+/*
+ * Whether md4c may find tables in it. The second line may look like what is below a table's head, and
+ * not fit the first line: no table on GitHub, but one for md4c, from version 0.5 on even where a
+ * column has one dash only.
+ */
+static bool may_hold_table(struct span text)
+{
+	const char *first = memchr(text.p, '\n', text.n), *second;
+	struct md_line l;
+	size_t columns, n;
+
+	if (!first)
+		return true;
+	n = text.n - (size_t)(first + 1 - text.p);
+	second = memchr(first + 1, '\n', n);
+	l = line_look((struct span){ first + 1, second ? (size_t)(second - first - 1) : n });
+	columns = line_table_columns(&l);
+	return !columns || columns == line_cells(text);
+}
+
 /* What md4c is given, in `b` if it is not the part's text. */
 static void make_text(struct rendering *s, struct buf *b)
 {
@@ -321,7 +341,7 @@ static void make_text(struct rendering *s, struct buf *b)
 
 static bool render_markdown(struct render *r, const struct part *p, struct rows *rows)
 {
-	static const MD_PARSER parser = {
+	MD_PARSER parser = {
 		.flags = MD_DIALECT_GITHUB | MD_FLAG_NOHTML,
 		.enter_block = enter_block, .leave_block = leave_block,
 		.enter_span = render_enter_span, .leave_span = render_leave_span, .text = render_text,
@@ -337,6 +357,8 @@ static bool render_markdown(struct render *r, const struct part *p, struct rows 
 
 	s.flow.margins = &s.margins;
 	make_text(&s, &whole);
+	if (!may_hold_table(s.text))
+		parser.flags &= ~(unsigned)MD_FLAG_TABLES;
 	bad = r->md4c->parse(s.text.p, (MD_SIZE)s.text.n, &parser, &s);
 	rows->text.oom |= whole.oom || s.flow.word.oom || s.line.oom || s.linked.oom;
 	buf_release(&whole);

@@ -167,6 +167,8 @@ static void test_tables(void)
 		{ "in a quote", 80, "> |a|b|\n> |---|---|\n> |1|2|\n\nx", "│ a | b\n│ --|--\n│ 1 | 2\n\nx" },
 		{ "no table", 80, "a|b\n--\nc", "## a|b\nc" },
 		{ "columns that the head has not", 80, "a\n|-|-|\n||b", "a\n|-|-|\n||b" },
+		{ "with more dashes, too", 80, "a|b\n|---|---|---|\n|1|2|3|", "a|b\n|---|---|---|\n|1|2|3|" },
+		{ "fewer than the head has", 80, "a|b|c\n|-|-|\n1|2|3", "a|b|c\n|-|-|\n1|2|3" },
 		{ "no text below it", 80, "|a|\n|-|", "a\n-" },
 	};
 
