@@ -15,6 +15,16 @@
 #define HEADERS_END 262144   /* and of all that are taken; some versions of libcurl set no limit */
 #define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
+#if LIBCURL_VERSION_NUM < 0x080600 /* an enumerator since then; the library may be newer than its header */
+#define CURLE_TOO_LARGE 100
+#endif
+
+/* libcurl gives no reason. */
+static int cannot_start(struct err *e)
+{
+	return err_set(e, ERR_FAILED, "libcurl cannot start a transfer: it has no memory, or could not be set up");
+}
+
 struct http *http_open(const struct http_options *o, struct err *e)
 {
 	struct http *h = calloc(1, sizeof(*h));
@@ -29,7 +39,7 @@ struct http *http_open(const struct http_options *o, struct err *e)
 	}
 	h->multi = h->curl.multi_init();
 	if (!h->multi) {
-		err_oom(e);
+		cannot_start(e);
 		free(h);
 		return NULL;
 	}
@@ -229,7 +239,6 @@ static bool is_final(const struct transfer *t, CURLcode result)
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_OUT_OF_MEMORY:
 		return true;
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -247,17 +256,34 @@ static int certificate_failed(struct transfer *t, const char *why)
 	               t->authorities ? t->authorities : "libcurl's certificates");
 }
 
-/* libcurl says so as well when a line of the answer's head is longer than it takes. */
-static int out_of_memory(struct transfer *t)
+/*
+ * Whether libcurl met a limit of its own, or had no memory: some versions call both "out of memory", even
+ * where they have a code for the first (CURLE_TOO_LARGE), and a trailer that is too long is "Out of memory
+ * in chunked-encoding" in all of them.
+ */
+static bool is_too_large(const struct transfer *t, CURLcode result)
+{
+	return result == CURLE_OUT_OF_MEMORY || result == (CURLcode)CURLE_TOO_LARGE ||
+	       strncmp(t->why, "Out of memory", 13) == 0;
+}
+
+/* Both are named: which of them it was nobody knows. */
+static int too_large(struct transfer *t)
 {
 	curl_off_t sent = 0;
 
 	t->h->curl.easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
-	if (!sent || t->begun)
-		return err_oom(t->e);
+	if (t->begun)
+		return err_set(t->e, ERR_NETWORK,
+		               "the connection broke before the reply was complete: what ends the answer "
+		               "is too long, or there is no memory left");
+	if (sent)
+		return err_set(t->e, ERR_NETWORK,
+		               "cannot read the answer from '%s': a line of its head is too long, or there is no memory "
+		               "left", t->rq->url);
 	return err_set(t->e, ERR_NETWORK,
-	               "cannot read the answer from '%s': a line of its head is too long, or there is no memory "
-	               "left", t->rq->shown_url);
+	               "cannot send the request to '%.200s': its head is too long, or there is no memory left",
+	               t->rq->url);
 }
 
 static int fail(struct transfer *t, CURLcode result)
@@ -270,10 +296,14 @@ static int fail(struct transfer *t, CURLcode result)
 		t->rs->failure = HTTP_FINAL;
 		return -1;
 	}
-	if (result == CURLE_OUT_OF_MEMORY)
-		return out_of_memory(t);
-	if (t->enough_since || is_refusal(t)) /* whose first words will do */
+	if (t->begun && (t->enough_since || is_refusal(t))) /* whose first words will do */
 		return 0;
+	if (is_too_large(t, result))
+		return too_large(t);
+	if (t->enough_since || is_refusal(t))
+		return 0;
+	if (result == CURLE_BAD_CONTENT_ENCODING) /* from 8.9 on libcurl looks before we can */
+		return err_set(t->e, ERR_NETWORK, "the server sent a compressed answer that cannot be read: %s", why);
 	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
 	if (t->rs->status >= 200)
 		return err_set(t->e, ERR_NETWORK, "the connection broke before the reply was complete: %s",
@@ -370,6 +400,7 @@ int http_send(struct http *h, const struct http_request *rq, struct http_respons
               struct err *e)
 {
 	struct transfer t = { .h = h, .rq = rq, .rs = rs, .e = e };
+	CURLMcode m;
 	int r = -1;
 
 	*rs = (struct http_response){ .failure = HTTP_FINAL, .headers = BUF_INIT, .body = BUF_INIT,
@@ -377,13 +408,17 @@ int http_send(struct http *h, const struct http_request *rq, struct http_respons
 	t.last_activity = clock_steady_ms();
 	t.easy = h->curl.easy_init();
 	if (!t.easy)
-		return err_oom(e);
+		return cannot_start(e);
 	if (transfer_set_up(&t) == 0) {
 		set_up_answer(&t);
-		h->curl.multi_add_handle(h->multi, t.easy);
-		r = run(&t);
-		note_end(&t);
-		h->curl.multi_remove_handle(h->multi, t.easy);
+		m = h->curl.multi_add_handle(h->multi, t.easy);
+		if (m == CURLM_OK) {
+			r = run(&t);
+			note_end(&t);
+			h->curl.multi_remove_handle(h->multi, t.easy);
+		} else {
+			err_set(e, ERR_FAILED, "libcurl cannot start a transfer: %s", h->curl.multi_strerror(m));
+		}
 	}
 	if (r == 0)
 		rs->failure = HTTP_FINE;

@@ -344,5 +344,8 @@ int transfer_set_up(struct transfer *t)
 	bad = bad ? bad : set(c, CURLOPT_ERRORBUFFER, t->why);
 	if (bad == CURLE_OUT_OF_MEMORY)
 		return err_oom(t->e);
-	return bad ? err_set(t->e, ERR_FAILED, "libcurl is too old or lacks HTTP") : 0;
+	if (bad)
+		return err_set(t->e, ERR_FAILED, "libcurl refuses an option: %s; it may be too old, or built without HTTP",
+		               t->h->curl.easy_strerror(bad));
+	return 0;
 }
