@@ -30,12 +30,14 @@ BUILD    = build/sanitize
 OUT      = $(BUILD)
 SAN      = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
+export TEST_LIMIT = 1800
 export LSAN_OPTIONS = suppressions=$(CURDIR)/tests/leaks:print_suppressions=0
 else ifdef COVERAGE
 BUILD    = build/coverage
 OUT      = $(BUILD)
 SAN      = --coverage
 CFLAGS   = -O0 -g
+export TEST_LIMIT = 1800
 export MCBOX_BIN_DIR = $(CURDIR)/$(OUT)
 else
 BUILD    = build
@@ -175,7 +177,7 @@ check: all $(UNIT) $(REPLAY) $(FAULT_BIN) $(BUILD)/completions/generate
 		tests/run $(UNIT) $(REPLAY) $(SCRIPTS) $(FAULT_TESTS)
 
 check-fault: all $(FAULT_BIN)
-	$(Q)FAULT=full TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
+	$(Q)FAULT=full TEST_LIMIT=7200 TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
 
 # A program that is killed, or tested for what it does without memory or disk, says nothing
 # of what it ran, or says so on a standard error that is being looked at: not here.
@@ -188,7 +190,7 @@ coverage:
 
 # All of the faults that an error's line may wait for, not a sample: a quarter of an hour.
 coverage-faults: all $(FAULT_BIN)
-	$(Q)FAULT=full FAULT_BIN_DIR=$(CURDIR)/$(BUILD)/tests/fault TEST_OUT=$(BUILD)/check-fault \
+	$(Q)FAULT=full FAULT_BIN_DIR=$(CURDIR)/$(BUILD)/tests/fault TEST_LIMIT=7200 TEST_OUT=$(BUILD)/check-fault \
 		tests/run tests/fault/failing-calls.py tests/fault/alloc.py
 
 # ---- fuzzing: the targets once more, by clang, with libFuzzer and the sanitizers ----

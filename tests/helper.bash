@@ -7,6 +7,27 @@
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
+# What the parent of bats ignores or blocks (nohup: HUP) would be ignored by all that a test starts,
+# and a shell cannot undo that. So the process of a test is started once more, without that. Where
+# tests/run has started bats, nothing is left to do.
+usual_signals() {
+	local key value command odd=0
+	[[ -r /proc/$$/status && ${TESTS_SIGNALS_OF-} != "$$" ]] || return 0
+	while read -r key value; do
+		case $key in
+		SigIgn:) ((odd |= 16#$value & ~4)) ;; # bash itself ignores QUIT
+		SigBlk:) ((odd |= 16#$value)) ;;
+		esac || true
+	done <"/proc/$$/status"
+	((odd)) || return 0
+	mapfile -d '' -t command <"/proc/$$/cmdline"
+	[[ ${command[*]} == *bats-exec-test* ]] || return 0
+	rmdir "$BATS_TEST_TMPDIR" # which it makes again
+	TESTS_SIGNALS_OF=$$ exec env --default-signal "${command[@]}"
+}
+
+usual_signals
+
 setup() { fresh; }
 
 teardown() {
@@ -22,7 +43,7 @@ fresh() {
 		case $name in
 		MC_* | XDG_* | *_proxy | *_PROXY | LC_*) unset "$name" ;;
 		ANTHROPIC_* | OPENAI_* | GEMINI_* | GOOGLE_* | SSL_CERT_*) unset "$name" ;;
-		NO_COLOR | COLUMNS | LINES | INPUTRC | PAGER | LESS* | LV | TMUX | TMUX_*) unset "$name" ;;
+		NO_COLOR | COLUMNS | LINES | LANGUAGE | INPUTRC | PAGER | LESS* | LV | TMUX | TMUX_*) unset "$name" ;;
 		esac
 	done < <(compgen -e)
 	export PATH=${MCBOX_BIN_DIR:-$ROOT}:$PATH
@@ -30,6 +51,7 @@ fresh() {
 	export MC_SESSIONS_DIR=$BATS_TEST_TMPDIR/sessions
 	export MC_RETRIES=0 # a test that wants others says so
 	export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm-256color
+	umask 022
 	mkdir -p "$HOME"
 	cd "$BATS_TEST_TMPDIR" || return
 	exec </dev/null
@@ -79,14 +101,45 @@ show() {
 
 # Waiting
 
-# poll SECONDS CMD...: runs CMD until it succeeds; fails when the time is up.
+# poll SECONDS CMD...: runs CMD until it succeeds; when the time is up, fails and says what did not
+# come, and what the terminal shows.
 poll() {
-	local deadline=$((SECONDS + $1))
+	local seconds=$1 deadline=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		((SECONDS <= deadline)) || return 1
+		if ((SECONDS > deadline)); then
+			echo "waited $seconds s for: $*"
+			[[ ! ${TERM_SOCKET-} ]] || { echo 'the screen:' && show "$(term_screen)"; }
+			return 1
+		fi >&2
 		sleep 0.02
 	done
+}
+
+# becomes WHAT EXPECTED CMD...: until CMD prints that. As "same" compares what is there for good,
+# this compares what may still be on its way: a terminal's screen, what another process writes.
+becomes() {
+	poll 30 prints "${@:2}" 2>/dev/null || same "$1" "$2" "$("${@:3}")"
+}
+
+prints() { [[ $("${@:2}") == "$1" ]]; }
+
+# screen_becomes WHAT EXPECTED FILTER...: until the filter makes that of what the terminal shows.
+screen_becomes() { becomes "$1" "$2" screen_through "${@:3}"; }
+
+screen_through() { term_screen | "$@"; }
+
+# lock_elsewhere FILE: another process has its lock, from now on until unlock_elsewhere.
+lock_elsewhere() {
+	rm -f held free
+	flock "$1" sh -c "touch held; exec '$ROOT/tests/await' free" 3>&- &
+	HOLDER=$!
+	wait_for held
+}
+
+unlock_elsewhere() {
+	touch free
+	wait "$HOLDER"
 }
 
 # same WHAT EXPECTED SEEN
@@ -101,9 +154,7 @@ same() {
 
 # wait_for FILE [SECONDS]: until the file exists.
 wait_for() {
-	poll "${2:-30}" test -e "$1" && return
-	echo "'$1' did not appear in ${2:-30} s"
-	return 1
+	poll "${2:-30}" test -e "$1"
 }
 
 # The scripted server (tests/server.py)
@@ -126,8 +177,8 @@ server_start() {
 	"${PYTHON:-/usr/bin/python3}" "$ROOT/tests/server.py" --parent $$ "${SERVER_OPTIONS[@]}" \
 		"$script" "$SERVER_LOG" >"$dir/server.port" 2>"$dir/server.err" 3>&- &
 	SERVER_PID=$!
-	if ! read -r SERVER_PORT <"$dir/server.port"; then
-		echo 'the server did not start:'
+	if ! read -rt 60 SERVER_PORT <"$dir/server.port"; then
+		echo 'the server did not start, or not within 60 s:'
 		cat "$dir/server.err"
 		return 1
 	fi
@@ -182,24 +233,18 @@ term_type() { on_term send-keys -l -- "${1/%;/\\;}"; }
 term_screen() { on_term capture-pane -p; }
 
 # term_wait REGEX [SECONDS]: until a line on the screen matches (grep -E).
-term_wait() {
-	poll "${2:-30}" term_shows "$1" && return
-	echo "no line matched '$1' in ${2:-30} s; the screen:"
-	show "$(term_screen)"
-	return 1
-}
+term_wait() { poll "${2:-30}" term_shows "$1"; }
+
+# term_gone REGEX: until none does.
+term_gone() { poll 30 term_lacks "$1"; }
 
 term_shows() { term_screen | grep -Eq -e "$1"; }
+term_lacks() { ! term_shows "$1"; }
 
 # term_status: waits until CMD has ended and prints its exit status (128 + N
 # when signal N ended it).
 term_status() {
-	if ! poll 30 test -s "$BATS_TEST_TMPDIR/term.status"; then
-		echo 'the command did not end in 30 s; the screen:' >&2
-		show "$(term_screen)" >&2
-		return 1
-	fi
-	cat "$BATS_TEST_TMPDIR/term.status"
+	poll 30 test -s "$BATS_TEST_TMPDIR/term.status" && cat "$BATS_TEST_TMPDIR/term.status"
 }
 
 # kill_below PID: all that it started, and they did.
