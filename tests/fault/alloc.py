@@ -5,8 +5,8 @@ Two ways: the Nth allocation fails and no other; and the Nth and all that follow
 short form takes the first and the last allocation of each call stack, and of these at most
 so many of a scenario as BUDGET says.  A run passes when
 
-  - the tool does not crash, and its status is a documented one; where a library crashes for
-    its own want of memory, that is counted and shown, and only the last four points hold;
+  - the tool does not crash or hang, and its status is a documented one; where a library does,
+    for its own want of memory, that is counted and shown, and only the last four points hold;
   - standard error says "TOOL: … memory …", and the status is not 0; or else the status,
     standard output and the histories are those of a run that lacks nothing, and so is the
     index, unless standard error says otherwise;
@@ -25,14 +25,17 @@ import pathlib
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import threading
+import time
 
 import harness
 from harness import FULL, SANITIZED, Result, note, ok, run
 
 ALLOC = harness.FAULT_BIN + "/alloc.so"
 BUDGET = 10**9 if FULL else 12 if SANITIZED else 60  # allocations of a scenario
+LIMIT = 60  # seconds that a run may take; nothing here takes more than one
 MANY = 800  # sessions: more than the index reader's first table takes
 VOLATILE = ("id", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
             "deletedAt")
@@ -150,6 +153,41 @@ def read_all(fd):
     return b"".join(parts)
 
 
+def ticks_in_futex(pid):
+    """The processor time so far, if the process waits for another thread; else None."""
+    try:
+        call = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()[0]
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, IndexError):
+        return None
+    return fields[11:13] if call == FUTEX else None
+
+
+FUTEX = {"x86_64": "202", "aarch64": "98"}.get(os.uname().machine)
+
+
+def end(process):
+    """Waits for it.  One that does not end is aborted, so that it reports where."""
+    deadline, before, why = time.monotonic() + LIMIT, None, b""
+    while True:
+        try:
+            out, err = process.communicate(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            now = ticks_in_futex(process.pid)
+            if why:
+                process.kill()
+            elif now and now == before or time.monotonic() > deadline:
+                why = HUNG if now and now == before else LATE
+                process.send_signal(signal.SIGABRT)
+            before = now
+    return Result(process.returncode, out, (err or b"") + why)
+
+
+HUNG = b"\n(it waited for a thread, without an end)\n"
+LATE = b"\n(it did not end in time)\n"
+
+
 def run_at_terminal(words, env):
     """Standard output is a terminal, as wide as it takes; its text is returned."""
     master, slave = pty.openpty()
@@ -158,8 +196,8 @@ def run_at_terminal(words, env):
     reader.start()
     process = harness.start(*words, out=slave, **env)
     os.close(slave)
-    result = harness.end(process)
-    reader.join()
+    result = end(process)
+    reader.join(LIMIT)
     os.close(master)
     return Result(result.status, b"".join(parts), result.err)
 
@@ -170,11 +208,11 @@ def execute(scenario, **plan):
     report.unlink(missing_ok=True)
     env = {**scenario.env, "LD_PRELOAD": ALLOC, "ALLOC_REPORT": str(report.absolute()), **plan}
     if SANITIZED:  # the sanitizer wants to be the first library; its malloc() is behind ours
-        env["ASAN_OPTIONS"] = "detect_leaks=0:verify_asan_link_order=0:exitcode=99"
+        env["ASAN_OPTIONS"] = "detect_leaks=0:verify_asan_link_order=0:exitcode=99:handle_abort=1"
     if scenario.terminal:
         result = run_at_terminal(scenario.words, env)
     else:
-        result = run(*scenario.words, **env)
+        result = end(harness.start(*scenario.words, **env))
     return result, report.read_text().splitlines() if report.exists() else []
 
 
@@ -305,13 +343,15 @@ def check(scenario, before, ideal, result, crashed_in):
 
 
 def library_that_crashed(result, report):
-    """Its file and function, where a library that we call ended the process."""
+    """Its file and function, where a library that we call ended the process, or hung."""
+    if result.err.endswith(LATE):
+        return None  # the library waits because we call it again and again
     if result.status == 127 and b"thread-local data: ABORT" in result.err:
         return "ld-linux (no memory for thread-local data)"
     if result.status == 99:  # the sanitizer's report
         stack = re.findall(r"#\d+ \S+ in (\S+) .*?([^/ +]+)[^/ ]*$", result.err.decode(), re.M)
         return next((f"{where}:{name}" for name, where in stack
-                     if where.startswith(("libjson-c", "libcurl", "libgnutls"))), None)
+                     if where.startswith(("libjson-c", "libcurl", "libgnutls", "libcrypto"))), None)
     if result.status >= 0:
         return None
     at = next((i for i, line in enumerate(report) if line.startswith("signal ")), len(report))
@@ -370,7 +410,7 @@ def sweep(scenario):
             result, report = execute(scenario, **{way: str(number)})
             crashed_in = library_that_crashed(result, report)
             if crashed_in:
-                crashes[crashed_in] += 1
+                crashes["hangs" if result.err.endswith(HUNG) else "crashes", crashed_in] += 1
             for text in check(scenario, before, ideal, result, crashed_in):
                 kinds[text] += 1
                 if kinds[text] == 1:
@@ -379,8 +419,8 @@ def sweep(scenario):
             complaints.insert(0, f"{dict(kinds)}")
         ok(f"{scenario.name}: {'one allocation' if way == 'ALLOC_FAIL' else 'memory'} fails "
            f"({len(chosen)} of {total}, {places} places)", complaints)
-        for library, times in crashes.items():
-            note(f"crashes in a library: {times} in {library}")
+        for (what, library), times in crashes.items():
+            note(f"{what} in a library: {times} in {library}")
 
 
 HELLO = {"responses": [{"steps": [{"text": "Hello"}, {"text": " from"}, {"text": " the server."},

@@ -172,15 +172,19 @@ class Server:
         spill(place.dir + "/server.json", json.dumps(script).encode())
         self.process = subprocess.Popen(
             ["/usr/bin/python3", str(ROOT / "tests/server.py"), place.dir + "/server.json",
-             place.dir + "/server.jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True)
+             place.dir + "/server.jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.stop)
         port = self.process.stdout.readline().strip()
+        if not port:
+            sys.exit("tests/server.py did not start")
         place.env["MC_BASE_URL"] = f"http://127.0.0.1:{port}/v1"
 
     def stop(self):
         self.process.stdin.close()  # it ends with its input
-        self.process.wait()
+        try:
+            self.process.wait(HANG)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 # TAP

@@ -16,8 +16,10 @@ And after a few turns, killed or not, when mc-session-cat has looked at the sess
 usage: random-kills   (FAULT=full: 10,000 kills and 500; FAULT_SEED=N)
 """
 
+import itertools
 import os
 import random
+import select
 import signal
 import sys
 
@@ -27,6 +29,8 @@ ECHO_KILLS = 10000 if FULL else 100 if SANITIZED else 300
 STREAM_KILLS = 500 if FULL else 10 if SANITIZED else 40
 TURNS = 8  # of a session, and no more than so many bytes
 BYTES = 20_000_000
+PROBLEMS = 20  # that are shown; then it ends
+LEAST = 0.05  # of the turns must have been killed, or the moments are wrong
 
 PIECES = [f"piece {n} of a reply, naïve… " for n in range(400)]
 SCRIPT = {"responses": [{"steps": [*({"text": piece} for piece in PIECES), {"finish": "stop"}, {"done": True}]}]}
@@ -154,10 +158,18 @@ class Clock:
             self.per_byte *= step
 
 
+def too_few(counts, wanted):
+    """Whether it would go on for ever."""
+    return counts["turns"] > 100 + wanted / LEAST
+
+
 def echo_kills(place, choose, counts):
     """Turns with the echo provider, in one session after the other."""
     prompts, clock = Prompts(choose), Clock(choose)
     while counts["kills"] < ECHO_KILLS:
+        if too_few(counts, ECHO_KILLS):
+            yield f"{counts['turns']} turns, and only {counts['kills']} kills"
+            return
         place.write({})
         session = Session(place, f"echo{prompts.n}")
         while not session.full():
@@ -172,6 +184,7 @@ def echo_kills(place, choose, counts):
             clock.learn(size, late)
             status = wait(pid, HANG)
             out = slurp(place.dir + "/out")
+            counts["turns"] += 1
             counts["kills"] += status == -9
             counts["seen"] += status == -9 and bool(out)
             counts["acknowledged"] += status == 0
@@ -187,6 +200,9 @@ def stream_kills(place, choose, counts):
     Server(place, SCRIPT)
     n = 0
     while counts["kills"] < STREAM_KILLS:
+        if too_few(counts, STREAM_KILLS):
+            yield f"{counts['turns']} turns, and only {counts['kills']} kills"
+            return
         place.write({})
         session = Session(place, f"stream{n}")
         while not session.full():
@@ -200,6 +216,7 @@ def stream_kills(place, choose, counts):
             out += read_until(source, sys.maxsize)
             os.close(source)
             status = wait(pid, HANG)
+            counts["turns"] += 1
             counts["kills"] += status == -9
             counts["seen"] += status == -9 and bool(out)
             counts["acknowledged"] += status == 0
@@ -209,8 +226,9 @@ def stream_kills(place, choose, counts):
 
 
 def read_until(fd, size):
+    """What comes of it; less when it ends, or when nothing comes for so long that it hangs."""
     data = b""
-    while len(data) < size:
+    while len(data) < size and select.select([fd], [], [], HANG)[0]:
         more = os.read(fd, 65536)
         if not more:
             break
@@ -222,11 +240,11 @@ def main():
     tap = Tap()
     tap.note(f"FAULT_SEED={SEED}{' FAULT=full' if FULL else ''}")
     for what, kills in (("with the echo provider", echo_kills), ("in a stream", stream_kills)):
-        counts = dict.fromkeys(("kills", "seen", "acknowledged"), 0)
-        problems = list(kills(place(), random.Random(SEED), counts))
-        tap.note(f"{counts['kills']} kills, {counts['seen']} of them when a part had been printed; "
+        counts = dict.fromkeys(("turns", "kills", "seen", "acknowledged"), 0)
+        problems = list(itertools.islice(kills(place(), random.Random(SEED), counts), PROBLEMS))
+        tap.note(f"{counts['kills']} kills in {counts['turns']} turns, {counts['seen']} of them when a part had been printed; "
                  f"{counts['acknowledged']} acknowledged")
-        tap.result(not problems, f"SIGKILL {what} loses nothing", problems[:20])
+        tap.result(not problems, f"SIGKILL {what} loses nothing", problems)
     return tap.end()
 
 
