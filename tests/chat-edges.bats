@@ -62,14 +62,13 @@ turn() { mc-chat --no-stdin -s "$@"; }
 
 @test "a wait for the list of sessions can be interrupted" {
 	turn s -n first
-	flock "$MC_SESSIONS_DIR/index.lock" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$MC_SESSIONS_DIR/index.lock"
 	mc-chat --no-stdin -s s again 2>err.chat >out.chat 3>&- &
 	local chat=$!
 	poll 30 grep -q 'waiting for' err.chat
 	kill -TERM "$chat"
 	poll 30 refute_alive "$chat"
-	touch free
+	unlock_elsewhere
 	[[ $(<out.chat) == again ]]
 	[[ $(jq -r 'select(.query).query' "$(history s)") == $'first\nagain' ]]
 }
@@ -130,7 +129,7 @@ refute_alive() { ! kill -0 "$1" 2>&-; }
 	term_wait '^half'
 	term_keys C-c
 	[[ $(term_status) == 130 ]]
-	! term_shows 'went on'
+	term_gone 'went on'
 }
 
 @test "a line that the terminal cut is refused, not sent" {
@@ -147,5 +146,5 @@ refute_alive() { ! kill -0 "$1" 2>&-; }
 	turn s -n $'one\r\ntwo'
 	term_start mc-session-cat s
 	term_wait '^two$'
-	! term_shows '\^M'
+	term_gone '\^M'
 }

@@ -327,11 +327,9 @@ with_open_stdin() {
 
 @test "--no-wait on a busy session fails at once with status 75" {
 	mc-chat -n -s s one >/dev/null
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	run_split mc-chat --no-wait -s s two
-	touch free
-	wait
+	unlock_elsewhere
 	assert_status 75
 	assert_err_has "session 's' is in use by"
 	assert_out_empty
@@ -342,32 +340,29 @@ with_open_stdin() {
 
 @test "a busy session is waited for, and the waiting says for whom" {
 	mc-chat -n -s s one >/dev/null
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	holder=$!
-	wait_for held
+	lock_elsewhere "$(history s)"
 	start_chat -s s two
 	holds chat.err 'mc-chat: waiting for '
 	same 'number of exchanges' 1 "$(count s)"
-	touch free
+	unlock_elsewhere
 	end_chat
 	same 'exit status' 0 "$status"
 	same 'reply' two "$out"
 	same 'number of exchanges' 2 "$(count s)"
-	if grep -q " $holder .*:$(stat -c %i "$(history s)") " /proc/locks; then
-		has 'standard error' "$err" "process $holder,"
+	if grep -q " $HOLDER .*:$(stat -c %i "$(history s)") " /proc/locks; then
+		has 'standard error' "$err" "process $HOLDER,"
 	fi
 	has 'standard error' "$err" "using session 's'"
 }
 
 @test "a wait can be interrupted, and nothing has been sent or stored" {
 	mc-chat -n -s s one >/dev/null
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	start_chat -s s two
 	holds chat.err 'waiting for '
 	kill -INT "$CHAT"
 	end_chat
-	touch free
+	unlock_elsewhere
 	same 'exit status' 130 "$status"
 	same 'standard output' '' "$out"
 	same 'number of exchanges' 1 "$(count s)"

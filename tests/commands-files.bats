@@ -4,6 +4,7 @@
 
 load helper
 load wire
+load prompt
 load context
 
 setup() {
@@ -11,22 +12,11 @@ setup() {
 	export MC_PROVIDER=echo
 }
 
-# at_prompt: until the last line on the screen is the empty prompt.
-at_prompt() {
-	poll 30 last_line_is '>' && return
-	echo 'no prompt; the screen:'
-	show "$(term_screen)"
-	return 1
-}
-
-last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
-
 # enter TEXT...: lines, each typed at the prompt, until there is the next one.
 enter() {
 	local line
-	for line in "$@"; do
-		at_prompt
-		term_type "$line"
+	for line; do
+		type_line "$line"
 		term_keys Enter
 	done
 	at_prompt
@@ -160,7 +150,7 @@ with_blocks() {
 		same 'stored' "$typed" "$(exchange s .query)"
 		same 'attached' '' "$(attached)"
 	done
-	refute term_shows 'names no file'
+	term_gone 'names no file'
 	enter 'see @src/none.c.'
 	term_wait "^mc-chat: '@src/none.c' names no file that is there, and is sent as it stands$"
 	enter 'and @none.txt, or @"no such"'
@@ -476,7 +466,7 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 	enter '/copy 3'
 	term_wait '^Copied 1 line \(code block 3\) by tmux, into its own buffer only$'
 	same 'copied' last "$(<clip.tmux)"
-	refute term_shows 'it failed'
+	term_gone 'it failed'
 }
 
 @test "/copy without a program asks the terminal, by OSC 52" {
@@ -591,15 +581,15 @@ path_without() {
 	enter /usage
 	term_wait '^Exchanges: 0$'
 	enter q1 /usage
-	same 'what is not known' 'Exchanges: 1
+	screen_becomes 'what is not known' 'Exchanges: 1
 Tokens            session    last turn
 in                unknown      unknown
   cached          unknown      unknown
 out               unknown      unknown
   reasoning       unknown      unknown
-in all            unknown      unknown' "$(term_screen | grep -A 6 '^Exchanges: 1')"
+in all            unknown      unknown' grep -A 6 '^Exchanges: 1'
 	enter q2 /usage
-	same 'what is known' 'Exchanges: 2
+	screen_becomes 'what is known' 'Exchanges: 2
 Tokens            session    last turn
 in                 12,345       12,345
   cached           12,000       12,000
@@ -608,7 +598,7 @@ out                    67           67
 in all             12,412       12,412
 Window: 12 % of 100,000 tokens
 Next request: about 12,### tokens,
-  with 2 exchanges' "$(term_screen | grep -A 9 '^Exchanges: 2' | sed 's/about 12,3[0-9][0-9]/about 12,###/')"
+  with 2 exchanges' sed -n -e 's/about 12,3[0-9][0-9]/about 12,###/' -e '/^Exchanges: 2/,/exchanges$/p'
 	enter q3 /usage
 	term_wait '^in all             32,512       20,100$'
 }
@@ -753,7 +743,7 @@ mixed() {
 	same 'lines: a command each, the hint, the prompt' $((commands + 2)) "$lines"
 	term_start -x 40 -y 60 mc-chat
 	enter /help
-	same 'two lines' $'/copy [N]\n  the last reply to the clipboard, or it' "$(term_screen | grep -A 1 '^/copy')"
+	screen_becomes 'two lines' $'/copy [N]\n  the last reply to the clipboard, or it' grep -A 1 '^/copy'
 }
 
 # Where one is
@@ -765,10 +755,10 @@ mixed() {
 	term_wait '^Session: a \(resumed, 5 exchanges\)  ask 1 (wor ){10,13}w?o?…  openai-compatible test-model  1[0-9] % of 20,000 tokens$'
 	term_start -x 40 -y 200 mc-chat -s a --context 20000
 	at_prompt
-	same 'in 40 columns' "Session: a (resumed, 5 exchanges)
+	screen_becomes 'in 40 columns' "Session: a (resumed, 5 exchanges)
   ask 1 wor wor wor wor wor wor wor wor…
   openai-compatible test-model
-  1# % of 20,000 tokens" "$(term_screen | head -n 4 | sed 's/1[0-9] %/1# %/')"
+  1# % of 20,000 tokens" sed -e 's/1[0-9] %/1# %/' -e '4q'
 }
 
 @test "the title is shown where there is one, made harmless" {

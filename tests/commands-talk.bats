@@ -4,6 +4,7 @@
 
 load helper
 load wire
+load prompt
 
 setup() {
 	fresh
@@ -20,22 +21,11 @@ teardown() {
 	return "$clean"
 }
 
-# at_prompt: until the last line on the screen is the empty prompt.
-at_prompt() {
-	poll 30 last_line_is '>' && return
-	echo 'no prompt; the screen:'
-	show "$(term_screen)"
-	return 1
-}
-
-last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
-
 # enter TEXT...: lines, each typed at the prompt, until there is the next one.
 enter() {
 	local line
-	for line in "$@"; do
-		at_prompt
-		term_type "$line"
+	for line; do
+		type_line "$line"
 		term_keys Enter
 	done
 	at_prompt
@@ -51,19 +41,6 @@ story() {
 # said ID, answers_of ID: the conversation, as its queries and its answers.
 said() { mc-session-cat "$1" | sed -n 's/^> //p' | paste -sd ' ' -; }
 answers_of() { mc-session-cat "$1" | grep -v -e '^$' -e '^> '; }
-
-# held ID: somebody else uses the session, until release.
-held() {
-	flock "$(history "$1")" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	HOLDER=$!
-	wait_for held
-}
-
-release() {
-	touch free
-	wait "$HOLDER"
-	rm -f held free
-}
 
 # /undo
 
@@ -131,7 +108,7 @@ release() {
 @test "/undo waits for a session in use, and Ctrl-C gives that up" {
 	term_start -x 120 mc-chat -n -s s
 	enter one two
-	held s
+	lock_elsewhere "$(history s)"
 	term_type /undo
 	term_keys Enter
 	term_wait '^mc-chat: waiting for .*using session .s.'
@@ -141,7 +118,7 @@ release() {
 	term_type /undo
 	term_keys Enter
 	poll 30 shows_twice '^mc-chat: waiting for'
-	release
+	unlock_elsewhere
 	term_wait 'its file: two$'
 	at_prompt
 	same 'history' 'one two <' "$(story s)"
@@ -152,16 +129,13 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 @test "/undo does not take out what came while it waited" {
 	term_start -x 120 mc-chat -n -s s
 	enter one two
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done
-		printf %s\\n "$1" >>"$2"' - \
-		'{"type":"exchange","id":"x","timestamp":1,"query":"theirs","answer":"a","model":"m","status":"complete"}' \
-		"$(history s)" 3>&- &
-	HOLDER=$!
-	wait_for held
+	lock_elsewhere "$(history s)"
 	term_type /undo
 	term_keys Enter
 	term_wait '^mc-chat: waiting for'
-	release
+	echo '{"type":"exchange","id":"x","timestamp":1,"query":"theirs","answer":"a","model":"m","status":"complete"}' \
+		>>"$(history s)"
+	unlock_elsewhere
 	term_wait "session 's' has gone on in another process meanwhile"
 	enter three # brings the index up to date
 	same 'history' 'one two theirs three' "$(story s)"
@@ -268,13 +242,13 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	answers "$(says a1)" "$(says a2)"
 	term_start -x 120 mc-chat -n -s s
 	enter q1
-	held s
+	lock_elsewhere "$(history s)"
 	term_type q2
 	term_keys Enter
 	term_wait '^mc-chat: waiting for'
 	term_keys C-c
 	at_prompt
-	release
+	unlock_elsewhere
 	enter /retry
 	term_wait '^Asking again: q2$'
 	same 'history' 'q1 q2' "$(story s)"
@@ -409,7 +383,7 @@ edited_by() {
 	edited_by 'echo "all new" >"$1"'
 	term_start -x 120 mc-chat -n -s s
 	enter one
-	edited_by "echo 'all new' >\"\$1\"; flock '$(history s)' sh -c 'touch held; until [ -e free ]; do sleep 0.02; done' & until [ -e held ]; do sleep 0.02; done"
+	edited_by "echo 'all new' >\"\$1\"; flock '$(history s)' sh -c 'touch held; exec $ROOT/tests/await free' & exec $ROOT/tests/await held"
 	term_type /edit
 	term_keys Enter
 	term_wait '^mc-chat: waiting for'
@@ -614,7 +588,7 @@ edited_by() {
 	for command in /undo /retry '/title x' /title '/model m' /system; do
 		enter "$command"
 	done
-	same 'sentences' 6 "$(term_screen | grep -c "^mc-chat: session 's' was removed; the next prompt begins it anew")"
+	screen_becomes 'sentences' 6 grep -c "^mc-chat: session 's' was removed; the next prompt begins it anew"
 	enter q2
 	same 'number of sessions' 1 "$(sessions)"
 	id=$(mc-session-ls -q)
@@ -625,12 +599,12 @@ edited_by() {
 @test "a session that is removed while a command waits for it" {
 	term_start -x 120 mc-chat -n -s s
 	enter q1
-	held s
+	lock_elsewhere "$(history s)"
 	term_type '/title x'
 	term_keys Enter
 	term_wait '^mc-chat: waiting for'
 	mv "$MC_SESSIONS_DIR/s" gone
-	release
+	unlock_elsewhere
 	term_wait "^mc-chat: session 's' was removed"
 	mv gone "$MC_SESSIONS_DIR/s"
 }
@@ -638,13 +612,13 @@ edited_by() {
 @test "a hang-up while a command waits ends the conversation" {
 	term_start bash -c 'echo $$ >pid; exec mc-chat -n -s s'
 	enter q1
-	held s
+	lock_elsewhere "$(history s)"
 	term_type /undo
 	term_keys Enter
 	term_wait '^mc-chat: waiting for'
 	kill -TERM "$(<pid)"
 	same 'exit status' 143 "$(term_status)"
-	release
+	unlock_elsewhere
 	same 'history' q1 "$(story s)"
 }
 
@@ -736,7 +710,7 @@ enter_last() {
 	poll 30 requested 6
 	enter q4
 	same 'processes' '' "$(cat "/proc/$(<pid)/task/$(<pid)/children")"
-	same 'screen' $'> q1\na1\n> q2\na2\n> q3\na3\n> q4\na4\n>' "$(term_screen | sed -n '/^> q1/,$p' | sed '/^$/d')"
+	screen_becomes 'screen' $'> q1\na1\n> q2\na2\n> q3\na3\n> q4\na4\n>' sed -e '/^> q1/,$!d' -e '/^$/d'
 	same 'history' 'q1 q2 q3 q4' "$(story s)"
 }
 

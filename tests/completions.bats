@@ -21,7 +21,8 @@ setup() {
 
 nothing_ran() { ! compgen -G 'pwned*' && ! compgen -G "$HOME/pwned*"; }
 
-not_shown() { ! term_shows "$1"; }
+# first_words: of the lines that are listed
+first_words() { term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort; }
 
 # evil_list: from now on mc-session-ls prints what no session may be called.
 evil_list() {
@@ -287,7 +288,7 @@ bash_line() {
 	term_type 'mcbox session-cat '
 	term_keys Tab
 	term_wait '^beta +alpha\.2 +alpha-1 '
-	not_shown pwned
+	term_gone pwned
 	term_keys C-u
 	term_type 'mc-session-cat be'
 	term_keys Tab
@@ -472,8 +473,8 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^% mcbox session-cat$'
 	zsh_type 'mc-session-cat '
 	term_wait '^beta       .; touch pwned; .$' # shown, and not obeyed
-	same $'beta\nalpha.2\nalpha-1' "$(term_screen | sed -n '/^[ab]/s/ .*//p')"
-	same 8 "$(term_screen | sed 1d | grep -c .)"
+	screen_becomes sessions $'beta\nalpha.2\nalpha-1' sed -n '/^[ab]/s/ .*//p'
+	screen_becomes 'lines with the prompt' 9 grep -c .
 	nothing_ran
 }
 
@@ -493,7 +494,7 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^% mc-chat -popenai-compatible -m small$'
 	zsh_type 'mc-chat --schema a'
 	term_wait '^% mc-chat --schema a\\ schema\.json$'
-	not_shown pwned
+	term_gone pwned
 	nothing_ran
 }
 
@@ -502,7 +503,7 @@ lists() { [[ $(listed) == "$1" ]]; }
 	zsh_start
 	zsh_type 'mc-session-cat '
 	term_wait '^fine       A title [$][(]touch pwned[)] of \^\[\[31mred [?] end$'
-	same $'good\nfine' "$(term_screen | sed -n 's/^\([^ ]*\) *A title.*/\1/p')"
+	screen_becomes sessions $'good\nfine' sed -n 's/^\([^ ]*\) *A title.*/\1/p'
 	same '-n 500' "$(<"$HOME/asked")"
 	nothing_ran
 }
@@ -514,8 +515,8 @@ lists() { [[ $(listed) == "$1" ]]; }
 	term_wait '^echo +-- says the prompt back'
 	term_wait '^(e\.own +)?gpu-2( |$)'
 	term_wait '(^| )e\.own( |$)'
-	same 1 "$(term_screen | grep -Ec '^google( |$)')"
-	not_shown faulty
+	screen_becomes lines 1 grep -Ec '^google( |$)'
+	term_gone faulty
 	zsh_type 'mc-chat -p gp'
 	term_wait '^% mc-chat -p gpu-2$'
 	zsh_type 'mcbox chat --provider=e.'
@@ -528,13 +529,13 @@ lists() { [[ $(listed) == "$1" ]]; }
 	zsh_start
 	zsh_type 'mc-session-ls --provider '
 	term_wait '^fine_1( |$)'
-	same "$({ providers && echo fine_1; } | sort)" "$(term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort)"
+	becomes providers "$({ providers && echo fine_1; } | sort)" first_words
 	same '-q --providers' "$(sort -u "$HOME/asked")"
 	term_stop
 	without_models
 	zsh_start
 	zsh_type 'mc-session-ls --provider '
 	term_wait '^echo +-- says the prompt back'
-	same "$(providers)" "$(term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort)"
+	becomes providers "$(providers)" first_words
 	nothing_ran
 }

@@ -196,7 +196,7 @@ without_readline() {
 
 @test "a pasted page is one prompt, and its last newline does not send it" {
 	chat
-	paste $'one\ttab\n\ntwo; three\n\\\n'
+	paste_text $'one\ttab\n\ntwo; three\n\\\n'
 	wait_seen $'> one +tab\n\ntwo; three\n'
 	queried 0
 	term_type 'end'
@@ -206,7 +206,7 @@ without_readline() {
 
 @test "newlines at the end of a paste are not sent" {
 	chat
-	paste $'one\ntwo\n\n'
+	paste_text $'one\ntwo\n\n'
 	wait_seen $'> one\ntwo'
 	term_keys Enter
 	chat_stores '"one\ntwo"'
@@ -233,16 +233,16 @@ without_readline() {
 
 @test "a page higher than the window is shown in part, around the cursor" {
 	chat -x 40 -y 10
-	paste "$(seq -f 'line %g' 30)"
+	paste_text "$(seq -f 'line %g' 30)"
 	term_wait '^> … 23 lines above$'
 	term_wait '^line 30$'
-	refute_shows '^line 22$'
+	term_gone '^line 22$'
 	term_type ' end'
 	term_wait '^line 30 end$'
 	term_keys C-a
 	term_wait '^> line 1$'
 	term_wait '^… 23 lines below$'
-	refute_shows '^line 9$'
+	term_gone '^line 9$'
 	term_type 'X'
 	term_wait '^> Xline 1$'
 	for _ in {1..12}; do term_keys Down; done
@@ -254,8 +254,6 @@ without_readline() {
 	poll 30 queried 1
 	same 'sent' "$(seq -f 'line %g' 30 | sed '1s/^/X/; 13s/l/lY/; 30s/$/ end/' | jq -Rs 'rtrimstr("\n")')" "$(queries)"
 }
-
-refute_shows() { ! term_shows "$1"; }
 
 @test "a paragraph higher than the window is shown in part, too" {
 	chat -x 20 -y 8
@@ -433,7 +431,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	wait_seen $'\nn forty columns are!'
 	on_term resize-window -x 70 -y 12
 	term_wait '^> some text that is longer than forty columns are!$'
-	same 'once' 1 "$(term_screen | grep -c 'some text')"
+	screen_becomes 'once' 1 grep -c 'some text'
 	term_keys Enter
 	chat_stores '"some text that is longer than forty columns are!"'
 }
@@ -447,6 +445,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	term_type 'two'
 	term_keys M-Enter
 	term_type 'lines'
+	term_wait '^lines$'
 	term_keys Enter
 	at_prompt
 	enter 'one'
@@ -463,8 +462,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	wait_seen $'> two\nlines'
 	term_type '!'
 	term_keys Enter
-	poll 30 test -e "$(history other)"
-	same 'prompt' '"two\nlines!"' "$(queries other)"
+	becomes 'prompt' '"two\nlines!"' queries other
 }
 
 @test "a search finds it" {
@@ -534,7 +532,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 	enter 'two'
 	at_prompt
 	term_wait "what is typed is not remembered: '.*typed.jsonl': refused, because it is a symbolic link"
-	same 'once' 1 "$(term_screen | grep -c 'is not remembered')"
+	screen_becomes 'once' 1 grep -c 'is not remembered'
 	[[ ! -e elsewhere ]]
 	chat_stores '"one"' '"two"'
 	term_keys Up Up
@@ -683,7 +681,7 @@ editor() {
 	wait_for started
 	term_keys C-c
 	term_wait '^> caught$'
-	refute_shows 'Ctrl-C again'
+	term_gone 'Ctrl-C again'
 }
 
 # ---- without readline ----

@@ -474,6 +474,6 @@ secrets() {
 	term_start mc-chat -p mine --no-stdin hi
 	same 'exit status' 1 "$(term_status)"
 	term_wait 'cannot open the key file'
-	refute term_shows Session
+	term_gone Session
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }

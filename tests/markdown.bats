@@ -57,6 +57,9 @@ waiting() {
 }
 
 # shown: the screen from the session's line on, without what follows the reply.
+# rows: the numbers of the rows in all that the terminal has shown
+rows() { on_term capture-pane -p -S - | sed -n 's/^row \([0-9]*\) .*/\1/p'; }
+
 shown() { term_screen | sed -e '0,/^Session:/d' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'; }
 shows_reply() { [[ $(shown) == "$1" ]]; }
 must_show() {
@@ -86,7 +89,7 @@ styled() { on_term capture-pane -pe | grep -F -e "$1"; }
 		term_type hi
 		term_keys Enter
 		poll 30 eval '[[ $(term_screen | grep -c "^>") == 2 ]]'
-		same "screen, pieces of $size" "> hi"$'\n'"$SHOWN"$'\n>' "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+		screen_becomes "screen, pieces of $size" "> hi"$'\n'"$SHOWN"$'\n>' sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 	done
 }
 
@@ -123,7 +126,7 @@ styled() { on_term capture-pane -pe | grep -F -e "$1"; }
 		same 'exit status' 0 "$(term_status)"
 		term_wait 'word60$'
 		(($(shown | wc -L) <= columns))
-		refute term_shows '^ord'
+		term_gone '^ord'
 		same "the words at $columns" "$(printf 'word%d\n' {1..60})" "$(shown | tr ' ' '\n' | grep word)"
 		same "the others" "$(printf '日本語の%.0s' {1..20})" "$(shown | grep 日 | tr -d '\n')"
 	done
@@ -166,7 +169,7 @@ styled() { on_term capture-pane -pe | grep -F -e "$1"; }
 	term_start -y 10 mc-chat -n -s s hi
 	same 'exit status' 0 "$(term_status)"
 	term_wait '^end$'
-	same 'rows' "$(seq 300)" "$(on_term capture-pane -p -S - | sed -n 's/^row \([0-9]*\) .*/\1/p')"
+	becomes 'rows' "$(seq 300)" rows
 	term_wait '^much, +\| x$' # the widths are those of the rows that were shown
 }
 
@@ -248,7 +251,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 		term_wait '^end$'
 	}
 	coloured_at_last in_two_steps
-	same 'screen' "$CODE" "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+	screen_becomes 'screen' "$CODE" sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 	grep -qxF -e --language=c args
 	refute grep secret environment
 }
@@ -302,7 +305,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 		term_start mc-chat --no-save hi
 		same 'exit status' 0 "$(term_status)"
 		term_wait '^end$'
-		same "screen with '$body'" "$CODE" "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+		screen_becomes "screen with '$body'" "$CODE" sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 		refute coloured
 	done
 }

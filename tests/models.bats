@@ -656,20 +656,20 @@ default_is() {
 		"odd": {"baseUrl": "https://y.example.org/v1", "apiKeyFile": "/a\u001b[2J\u009b\tb\nc"}}}'
 	term_start -x 120 env ANTHROPIC_API_KEY=x mc-models --providers
 	same 'exit status' 0 "$(term_status)"
-	same table 'PROVIDER             PROTOCOL           KEY                  BASE URL
+	screen_becomes table 'PROVIDER             PROTOCOL           KEY                  BASE URL
 anthropic            anthropic          ANTHROPIC_API_KEY    https://api.anthropic.com
 openai               openai             -                    https://api.openai.com/v1
 google               google             -                    https://generativelanguage.googleapis.com/v1beta
 openai-compatible    openai-compatible  -                    -
 echo                 echo               -                    -
 a-name-that-is-long  openai-compatible  -                    https://x.example.org/v1
-odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.org/v1' "$(term_screen | grep .)"
+odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.org/v1' grep .
 	term_start -x 70 mc-models --providers
 	term_wait '^google .* https:.*…$'
-	same lines 8 "$(term_screen | grep -c .)"
+	screen_becomes lines 8 grep -c .
 	term_start -x 70 mc-models --providers nothing-like-it
 	same 'exit status' 0 "$(term_status)"
-	same lines '' "$(term_screen | grep .)"
+	screen_becomes lines '' grep .
 	for tool in 'mc-models --providers' 'mc-models --providers --json'; do
 		script -qec "$tool" typescript >/dev/null </dev/null
 		sed '1d;$d' typescript >seen
@@ -722,9 +722,9 @@ odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.o
 	offers "$(lists '{"id":"a","name":"Name of it","context_length":8192}' '{"id":"longer/one:7b"}')"
 	term_start -x 60 mc-models
 	same 'exit status' 0 "$(term_status)"
-	same table 'MODEL             WINDOW  NAME
+	screen_becomes table 'MODEL             WINDOW  NAME
 a                   8192  Name of it
-longer/one:7b' "$(term_screen | grep .)"
+longer/one:7b' grep .
 }
 
 @test "what a server or a cache says is shown at a terminal, and not obeyed" {

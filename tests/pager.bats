@@ -40,10 +40,10 @@ pager() {
 	cat_there a
 	term_wait '^:$'
 	term_wait '^> ask 1$'
-	refute term_shows '^> ask 30$'
+	term_gone '^> ask 30$'
 	term_keys G
 	term_wait '^reply 30$'
-	refute term_shows '^> ask 1$'
+	term_gone '^> ask 1$'
 	term_keys q
 	term_wait '^left with 0$'
 	term_wait '^ icanon$' # the terminal is as it was
@@ -54,7 +54,7 @@ pager() {
 	many a 3
 	cat_there a
 	term_wait '^left with 0$'
-	same 'screen' $'> ask 1\n\nreply 1\n\n> ask 2\n\nreply 2\n\n> ask 3\n\nreply 3\nleft with 0\n icanon' "$(screen)"
+	becomes 'screen' $'> ask 1\n\nreply 1\n\n> ask 2\n\nreply 2\n\n> ask 3\n\nreply 3\nleft with 0\n icanon' screen
 }
 
 @test "pager: leaving early is no error, however much is to come" {
@@ -66,8 +66,8 @@ pager() {
 	term_keys q
 	term_wait '^left with 0$'
 	term_wait '^ icanon$'
-	refute term_shows mc-session-cat:
-	refute term_shows '^> ask (9|[12][0-9]|30)$' # nothing was printed behind the pager's first page
+	term_gone mc-session-cat:
+	term_gone '^> ask (9|[12][0-9]|30)$' # nothing was printed behind the pager's first page
 }
 
 # less drops a key that comes while it sees to a Ctrl-C.
@@ -84,7 +84,7 @@ goes_to_the_end() {
 		term_wait '^:$'
 		term_keys C-c C-c
 		poll 30 goes_to_the_end '^reply 2000$' || term_wait '^reply 2000$' 0
-		refute term_shows '^left with'
+		term_gone '^left with'
 		term_keys q
 		term_wait '^left with 0$'
 		term_wait '^ icanon$'
@@ -118,7 +118,7 @@ goes_to_the_end() {
 	term_keys G
 	term_wait '\(END\)'
 	kill -0 "$(<pid)"
-	refute term_shows 'left with'
+	term_gone 'left with'
 	term_keys q
 	term_wait '^left with 143$'
 }
@@ -133,7 +133,7 @@ goes_to_the_end() {
 	export MC_PAGER=mine
 	cat_there a
 	term_wait '^mine: reply 3$'
-	refute term_shows yours
+	term_gone yours
 }
 
 @test "pager: cat, nothing, --no-pager and a simple terminal mean none" {
@@ -146,17 +146,17 @@ goes_to_the_end() {
 		cat_there a
 		term_wait '^left with 0$'
 		term_wait '^reply 3$'
-		refute term_shows mine:
+		term_gone mine:
 	done
 	unset MC_PAGER
 	cat_there --no-pager a
 	term_wait '^left with 0$'
-	refute term_shows mine:
+	term_gone mine:
 	TERM=dumb cat_there a
 	term_wait '^left with 0$'
 	term_start env -u MC_PAGER TERM=dumb bash -c 'mc-session-cat a; echo "left with $?"'
 	term_wait '^left with 0$'
-	refute term_shows mine:
+	term_gone mine:
 }
 
 @test "pager: a command of several words goes through sh" {
@@ -172,7 +172,7 @@ goes_to_the_end() {
 	term_wait '^:$'
 	term_keys G
 	term_wait '\(END\)'
-	same 'lines of the long one' 1 "$(term_screen | grep -c xxx)"
+	screen_becomes 'lines of the long one' 1 grep -c xxx
 	term_keys q
 	term_wait '^left with 0$'
 }
@@ -202,7 +202,7 @@ goes_to_the_end() {
 	ln -s "$(command -v bash)" "$(command -v mc-session-cat)" only
 	term_start env "PATH=$PWD/only" bash -c 'mc-session-cat a; echo "left with $?"'
 	term_wait '^left with 0$'
-	same 'screen' $'> ask 1\n\nreply 1\n\n> ask 2\n\nreply 2\n\n> ask 3\n\nreply 3\nleft with 0' "$(screen)"
+	becomes 'screen' $'> ask 1\n\nreply 1\n\n> ask 2\n\nreply 2\n\n> ask 3\n\nreply 3\nleft with 0' screen
 }
 
 @test "pager: LESS and LV are as git sets them, unless they are set" {
@@ -240,7 +240,7 @@ goes_to_the_end() {
 	term_wait '^:$'
 	term_keys G
 	term_wait '\(END\)'
-	refute term_shows 'mc-session-cat:'
+	term_gone 'mc-session-cat:'
 	term_keys q
 	term_wait '^left with 1$'
 	term_wait '^mc-session-cat: .*b/history.jsonl:3: skipped a damaged record'
@@ -259,7 +259,7 @@ goes_to_the_end() {
 	for _ in {1..300}; do echo garbage; done >>"$(history b)"
 	term_start -x 160 -y 400 bash -c 'mc-session-cat a b; echo "left with $?"'
 	term_wait '^left with 1$'
-	same 'notices' 300 "$(term_screen | grep -c 'b/history.jsonl:')"
+	screen_becomes 'notices' 300 grep -c 'b/history.jsonl:'
 }
 
 @test "pager: text and JSON for it are harmless, and stderr that is no terminal is not held back" {

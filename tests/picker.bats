@@ -3,6 +3,7 @@
 
 load helper
 load wire
+load prompt
 
 setup() {
 	fresh
@@ -46,7 +47,7 @@ marked() { [[ $(term_screen | sed -n '2,$s/^> //p') == *"$1"* ]]; }
 # left_as_it_was: the picker is gone, and nothing of it is left.
 left_as_it_was() {
 	same 'exit status' 130 "$(term_status)"
-	same 'screen' $'before\nmc-chat: no session was picked' "$(term_screen | sed '/^$/d')"
+	screen_becomes 'screen' $'before\nmc-chat: no session was picked' sed '/^$/d'
 	same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
 }
 
@@ -56,14 +57,14 @@ left_as_it_was() {
 	three
 	picking
 	selected 'three  now     echo   Zum Öffnen'
-	same 'rows' $'three\ntwo\none' "$(term_screen | sed -nE '3,5s/^..([a-z]+) .*/\1/p')"
+	screen_becomes 'rows' $'three\ntwo\none' sed -nE '3,5s/^..([a-z]+) .*/\1/p'
 	term_keys Enter
 	term_wait '^Session: three \(resumed, 1 exchange\)'
 	term_wait '^> gamma prompt$'
 	term_keys C-d
 	same 'exit status' 0 "$(term_status)"
 	same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
-	same 'screen' before "$(term_screen | head -n 1)"
+	screen_becomes 'screen' before head -n 1
 }
 
 @test "it is moved with arrows and with Ctrl-N and Ctrl-P" {
@@ -150,8 +151,8 @@ refute() { ! "$@"; }
 	term_wait '^echo, 2 exchanges$'
 	term_wait "^$BATS_TEST_TMPDIR"
 	term_wait '^[0-9-]{10} [0-9:]{5}, since [0-9-]{10} [0-9:]{5}$'
-	same 'exchanges' $'> beta 日本語 prompt\nbeta 日本語 prompt\n> second beta\nsecond beta' \
-		"$(term_screen | sed -n '/, since/,/^Enter/p' | sed '1d;$d;/^$/d')"
+	screen_becomes 'exchanges' $'> beta 日本語 prompt\nbeta 日本語 prompt\n> second beta\nsecond beta' \
+		sed -e '/, since/,/^Enter/!d' -e '/, since/d' -e '/^Enter/d' -e '/^$/d'
 }
 
 @test "a prompt on the command line goes to the session that is picked; standard output is the reply" {
@@ -197,7 +198,7 @@ stored() { [[ $(exchange "$2" .query) == "$1" ]]; }
 	selected two
 	term_keys Enter
 	term_wait '^Session: two \(resumed, 2 exchanges\)'
-	refute term_shows '^Session: beta'
+	term_gone '^Session: beta'
 	term_type $'to the second\n'
 	poll 30 stored 'to the second' two
 	term_type $'/sessions\n'
@@ -226,14 +227,13 @@ stored() { [[ $(exchange "$2" .query) == "$1" ]]; }
 	poll 30 is_screen "$screen"
 	term_keys Enter
 	poll 30 last_line_is '>'
-	same 'commands' 2 "$(term_screen | grep -c '^> /sessions$')"
+	screen_becomes 'commands' 2 grep -c '^> /sessions$'
 	term_type $'with the file\n'
 	poll 30 stored 'with the file' three
 	same 'attached' file "$(exchange three '.attachments[0].name')"
 }
 
 is_screen() { [[ $(term_screen) == "$1" ]]; }
-last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 
 @test "/sessions where there is none says so" {
 	term_start mc-chat
@@ -265,7 +265,7 @@ last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 @test "without a second screen the rows below are used, and empty afterwards" {
 	three
 	TERM=linux picking
-	same 'above it' before "$(term_screen | sed '/^Session:/,$d' | sed '/^$/d')"
+	screen_becomes 'above it' before sed -e '/^Session:/,$d' -e '/^$/d'
 	selected three
 	term_keys Down
 	selected two
@@ -282,8 +282,8 @@ last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 		kill -"$name" "$(<pid)"
 		same "exit status after $name" "$number" "$(term_status)"
 		same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
-		same 'screen' before "$(term_screen | head -n 1)"
-		refute term_shows '^Session:|three'
+		screen_becomes 'screen' before head -n 1
+		term_gone '^Session:|three'
 	done <<<$'TERM 143\nHUP 129\nINT 130'
 }
 
@@ -297,8 +297,8 @@ last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 		kill -"$name" "$(<pid)"
 		term_status >status
 		same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
-		same 'screen' before "$(term_screen | head -n 1)"
-		refute term_shows '^Session:|three'
+		screen_becomes 'screen' before head -n 1
+		term_gone '^Session:|three'
 	done
 	# shellcheck disable=SC2016
 	term_start bash -c 'stty -a >stty.before; bash -c "echo \$\$ >pid; exec mc-chat -s one"
@@ -310,7 +310,7 @@ last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
 	same 'exit status' 1 "$(term_status)"
 	same 'terminal settings' "$(<stty.before)" "$(<stty.after)"
 	term_wait '^Session: one '
-	refute term_shows '^Session: +3/3|> three'
+	term_gone '^Session: +3/3|> three'
 }
 
 @test "a terminal that goes away ends it" {
@@ -337,7 +337,7 @@ child() { xargs -n 1 <"/proc/$1/task/$1/children" | head -n 1; }
 	term_wait '^Session: second +1/3$'
 	term_keys C-z
 	term_wait 'Stopped +mc-chat -s'
-	refute term_shows '^Session:'
+	term_gone '^Session:'
 	term_type $'stty -a >stty.stopped\n'
 	poll 30 test -s stty.stopped
 	same 'terminal settings' "$(<stty.before)" "$(<stty.stopped)"
@@ -440,10 +440,10 @@ filter_ends_at() { [[ $(term_screen | head -n 1) =~ ^Session:.*30/30$ && ${#BASH
 		made "s$i" "Title ${i//2/of two}" 'a prompt'
 	done
 	picking -y 5
-	same 'rows' $'s9\ns8\ns7\ns6' "$(term_screen | sed -nE '2,$s/^..(s[0-9]) .*/\1/p')"
+	screen_becomes 'rows' $'s9\ns8\ns7\ns6' sed -nE '2,$s/^..(s[0-9]) .*/\1/p'
 	term_keys Down Down Down Down
 	selected 'Title 5'
-	same 'rows' $'s8\ns7\ns6\ns5' "$(term_screen | sed -nE '2,$s/^..(s[0-9]) .*/\1/p')"
+	screen_becomes 'rows' $'s8\ns7\ns6\ns5' sed -nE '2,$s/^..(s[0-9]) .*/\1/p'
 	term_type 'of two'
 	selected 'Title of two'
 	term_keys Enter
@@ -460,8 +460,7 @@ filter_ends_at() { [[ $(term_screen | head -n 1) =~ ^Session:.*30/30$ && ${#BASH
 	term_keys Down
 	selected 漢字
 	term_wait '^> wide .*漢?字?… *\| echo, 1 exchange$'
-	same 'where the preview is' '' "$(term_screen | sed '1d;/^Enter/d' |
-		while read -r line; do [[ $line == *'|'* ]] || echo "$line"; done)"
+	screen_becomes 'rows without the preview' '' sed -e '1d' -e '/^Enter/d' -e '/|/d'
 	term_keys Escape
 	left_as_it_was
 }
@@ -483,7 +482,7 @@ filter_ends_at() { [[ $(term_screen | head -n 1) =~ ^Session:.*30/30$ && ${#BASH
 @test "no session: that is said, and nothing is shown" {
 	term_start bash -c 'mc-chat -s'
 	same 'exit status' 1 "$(term_status)"
-	same 'screen' 'mc-chat: there is no session to pick yet' "$(term_screen | sed '/^$/d')"
+	screen_becomes 'screen' 'mc-chat: there is no session to pick yet' sed '/^$/d'
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
@@ -504,7 +503,7 @@ filter_ends_at() { [[ $(term_screen | head -n 1) =~ ^Session:.*30/30$ && ${#BASH
 	term_keys Down
 	selected hurt
 	term_wait '^> three gamma$'
-	refute term_shows 'beta$|damaged'
+	term_gone 'beta$|damaged'
 	term_keys Escape
 	left_as_it_was
 }

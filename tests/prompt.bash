@@ -3,23 +3,28 @@
 # At the prompt of a conversation, in the terminal of helper.bash.
 
 # at_prompt: until the last line on the screen is the empty prompt.
-at_prompt() {
-	poll 30 last_line_is '>' && return
-	echo 'no prompt; the screen:'
-	show "$(term_screen)"
-	return 1
+at_prompt() { poll 30 last_line_is '>'; }
+
+last_line() { term_screen | grep -v '^$' | tail -n 1; }
+last_line_is() { [[ $(last_line) == "$1" ]]; }
+
+# type_line TEXT: at the prompt, until it is seen there: a prompt that is waited for afterwards is then
+# the next one, and not this one still.
+type_line() {
+	at_prompt
+	term_type "$1"
+	[[ ! $1 ]] || poll 30 is_typed
 }
 
-last_line_is() { [[ $(term_screen | grep -v '^$' | tail -n 1) == "$1" ]]; }
+is_typed() { ! last_line_is '>'; }
 
 # enter TEXT: a line, typed at the prompt.
 enter() {
-	at_prompt
-	term_type "$1"
+	type_line "$1"
 	term_keys Enter
 }
 
-# paste TEXT: as a terminal does it, in brackets where the program asked for them.
-paste() {
+# paste_text TEXT: as a terminal does it, in brackets where the program asked for them.
+paste_text() {
 	on_term set-buffer -- "${1/%;/\\;}" \; paste-buffer -p -d
 }

@@ -27,17 +27,17 @@ screen() { term_screen | sed -e '/^left with/,$d'; }
 	answered a "$TEXT"
 	cat_there a
 	term_wait '^left with 0$'
-	same 'screen' "$SHOWN" "$(screen)"
+	becomes 'screen' "$SHOWN" screen
 	on_term capture-pane -p -e | grep -q $'\e\\[1mbold' || same 'weight' 'bold' "$(on_term capture-pane -p -e)"
 	cat_there --no-pager a
 	term_wait '^left with 0$'
-	same 'screen' "$SHOWN" "$(screen)"
+	becomes 'screen' "$SHOWN" screen
 	answered a "$TEXT"$'\n\n'"$(printf 'word %.0s' {1..600})"$'\n\n**the** end'
 	cat_there a
 	term_wait '^:$'
 	term_keys G
 	term_wait '^the end$'
-	refute term_shows ESC
+	term_gone ESC
 	term_keys q
 	term_wait '^left with 0$'
 }
@@ -49,7 +49,7 @@ screen() { term_screen | sed -e '/^left with/,$d'; }
 		# shellcheck disable=SC2086
 		term_start -x 50 bash -c 'mc-session-cat "$@"; echo "left with $?"' - $args
 		term_wait '^left with 0$'
-		same 'first line' "$(printf 'abcdefg %.0s' {1..6} | sed 's/ $//')" "$(term_screen | sed -n 3p)"
+		screen_becomes 'first line' "$(printf 'abcdefg %.0s' {1..6} | sed 's/ $//')" sed -n 3p
 	done
 }
 
@@ -65,24 +65,24 @@ screen() { term_screen | sed -e '/^left with/,$d'; }
 	local plain=$'> ask 1\n\n'"$TEXT"
 	cat_there --plain a
 	term_wait '^left with 0$'
-	same 'screen' "$plain" "$(screen)"
+	becomes 'screen' "$plain" screen
 	NO_COLOR=1 cat_there a
 	term_wait '^left with 0$'
-	same 'screen' "$plain" "$(screen)"
+	becomes 'screen' "$plain" screen
 	LESS=FX cat_there a
 	term_wait '^left with 0$'
-	same 'screen' "$plain" "$(screen)"
+	becomes 'screen' "$plain" screen
 	echo '{"plain": true}' >"$MC_CONFIG"
 	cat_there a
 	term_wait '^left with 0$'
-	same 'screen' "$plain" "$(screen)"
+	becomes 'screen' "$plain" screen
 	echo '{}' >"$MC_CONFIG"
 	term_start env TERM=dumb bash -c 'mc-session-cat a; echo "left with $?"'
 	term_wait '^left with 0$'
-	same 'screen' "$plain" "$(screen)"
+	becomes 'screen' "$plain" screen
 	LESS=-FXR cat_there a
 	term_wait '^left with 0$'
-	same 'screen' "$SHOWN" "$(screen)"
+	becomes 'screen' "$SHOWN" screen
 }
 
 @test "reading: pipes, files, --json and --status are what they were" {
@@ -115,7 +115,7 @@ screen() { term_screen | sed -e '/^left with/,$d'; }
 	rm "$MC_SESSIONS_DIR/a/turn.partial"
 	exchange 3 >>"$(history a)"
 	term_wait '^reply 3$'
-	same 'screen' $'> ask 1\n\nfirst one\n\n> ask 2\n\nsome bold and `code`\n\n• item and rest\n[interrupted]\n\n> ask 3\n\nreply 3' "$(screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+	screen_becomes 'screen' $'> ask 1\n\nfirst one\n\n> ask 2\n\nsome bold and `code`\n\n• item and rest\n[interrupted]\n\n> ask 3\n\nreply 3' sed -e '/^left with/,$d' -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 	exchange 4 | sed 's/reply 4/**four**/' >>"$(history a)"
 	term_wait '^four$'
 	term_keys C-c

@@ -4,25 +4,8 @@
 
 load helper
 load wire
+load prompt
 load context
-
-# at_prompt: until the last line on the screen is the empty prompt.
-at_prompt() {
-	poll 30 last_line_is '>' && return
-	echo 'no prompt; the screen:'
-	show "$(term_screen)"
-	return 1
-}
-
-last_line() { term_screen | grep -v '^$' | tail -n 1; }
-last_line_is() { [[ $(last_line) == "$1" ]]; }
-
-# enter TEXT: a line, typed at the prompt.
-enter() {
-	at_prompt
-	term_type "$1"
-	term_keys Enter
-}
 
 # screen_from REGEX: what the screen shows from that line on, without empty lines.
 screen_from() { term_screen | sed -n "/$1/,\$p" | sed '/^$/d'; }
@@ -45,7 +28,7 @@ until_file() { stream "{\"text\":\"$2\"}" "{\"wait\":\"$1\"}" '{"text":" end"}' 
 	touch go
 	term_wait '^two$'
 	at_prompt
-	same 'screen' $'> q1\none end\n> typed ahead\ntwo\n>' "$(screen_from '^> q1')"
+	becomes 'screen' $'> q1\none end\n> typed ahead\ntwo\n>' screen_from '^> q1'
 	same 'prompts' $'q1\ntyped ahead' "$(prompts s)"
 }
 
@@ -207,7 +190,7 @@ run() {
 	run 'jobs; echo still here'
 	term_wait '^still here$'
 	same 'the mode' "$(<before)" "$(<after)"
-	refute term_shows '^run by the shell$'
+	term_gone '^run by the shell$'
 	run fg
 	term_wait '^mc-chat -n -s s$'
 	term_type ' and more'
@@ -234,9 +217,9 @@ run() {
 	poll 30 last_line_is '3 |'
 	touch go
 	at_prompt
-	same 'screen' $'First.\na | b\n--|--\n1 | 2\n3 |' "$(screen_from '^First' | sed '/Stopped/,$d')"
-	same 'below' $'mine\n$ fg\nmc-chat -n -s s\n3 | a wide cell\n5 | 6\nThe end.\n>' \
-		"$(screen_from '^mine$')"
+	screen_becomes 'screen' $'First.\na | b\n--|--\n1 | 2\n3 |' sed -e '/^First/,/Stopped/!d' -e '/Stopped/d' -e '/^$/d'
+	becomes 'below' $'mine\n$ fg\nmc-chat -n -s s\n3 | a wide cell\n5 | 6\nThe end.\n>' \
+		screen_from '^mine$'
 }
 
 @test "Ctrl-Z in a reply: the same for a single turn" {
@@ -273,7 +256,7 @@ run() {
 	poll 30 last_line_is '3 |'
 	touch go
 	term_wait '^The end\.$'
-	same 'below' $'mine\n$ fg\nmc-session-cat -f -n 0 s\n3 | a wide cell\nThe end.' "$(screen_from '^mine$')"
+	becomes 'below' $'mine\n$ fg\nmc-session-cat -f -n 0 s\n3 | a wide cell\nThe end.' screen_from '^mine$'
 	end_chat
 }
 
@@ -400,7 +383,7 @@ run() {
 	touch go
 	term_wait '^two$'
 	at_prompt
-	refute term_shows '^not in the reply'
+	term_gone '^not in the reply'
 	term_wait '^> not in the reply$'
 }
 
@@ -414,7 +397,7 @@ run() {
 	touch go
 	term_wait '^one$'
 	at_prompt
-	same 'screen' $'> q1\none\n>' "$(screen_from '^> q1')"
+	becomes 'screen' $'> q1\none\n>' screen_from '^> q1'
 }
 
 @test "the indicator gives way to an error, a notice and a countdown" {
@@ -426,13 +409,13 @@ run() {
 	term_wait '^… 1 s$'
 	touch go
 	term_wait '^mc-chat: trying again in [12] s \(attempt 2 of 2\): '
-	refute term_shows '^…'
+	term_gone '^…'
 	term_wait '^… [2-9] s$'
-	refute term_shows 'trying again'
+	term_gone 'trying again'
 	touch go2
 	term_wait '^mc-chat: after 2 attempts: .*'
 	at_prompt
-	refute term_shows '^…'
+	term_gone '^…'
 }
 
 @test "a summary is waited for with the seconds, and Ctrl-C ends that, too" {
@@ -448,7 +431,7 @@ run() {
 	term_keys C-c
 	poll 30 last_line_is '> ahead'
 	term_wait '^mc-chat: interrupted$'
-	refute term_shows '^… [0-9]'
+	term_gone '^… [0-9]'
 	same 'stored' '["hi","interrupted",""]' "$(exchange a '[.query, .status, .answer] | tojson')"
 }
 
@@ -459,7 +442,7 @@ run() {
 	term_wait '^… 1 s$'
 	touch go
 	same 'exit status' 0 "$(term_status)"
-	same 'screen' 'They spoke of geese.' "$(term_screen | sed '/^$/d')"
+	screen_becomes 'screen' 'They spoke of geese.' sed '/^$/d'
 }
 
 @test "a session in use is waited for with the seconds" {
@@ -467,15 +450,14 @@ run() {
 	mc-chat -n -s s q1 >/dev/null
 	term_start mc-chat -s s
 	at_prompt
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	enter q2
 	term_wait '^mc-chat: waiting for '
 	term_wait '^… 1 s$'
 	term_type 'q3'
-	touch free
+	unlock_elsewhere
 	poll 30 last_line_is '> q3'
-	refute term_shows '^…'
+	term_gone '^…'
 }
 
 @test "in 40 columns and in 300 a countdown is one line, and nothing of it stays" {
@@ -485,10 +467,10 @@ run() {
 		term_start -x "$columns" mc-chat -n -s "s$columns"
 		enter q1
 		term_wait '^mc-chat: trying again in 2 s'
-		same 'lines' 1 "$(screen_from '^mc-chat: trying' | wc -l)"
+		becomes 'lines' 1 eval 'screen_from "^mc-chat: trying" | wc -l'
 		term_wait '^fine$'
 		at_prompt
-		same 'screen' $'> q1\nfine\n>' "$(screen_from '^> q1')"
+		becomes 'screen' $'> q1\nfine\n>' screen_from '^> q1'
 	done
 }
 
@@ -505,7 +487,7 @@ run() {
 	touch go
 	term_wait '^fine$'
 	at_prompt
-	same 'screen' $'> q1\nfine\n>' "$(screen_from '^> q1')"
+	becomes 'screen' $'> q1\nfine\n>' screen_from '^> q1'
 }
 
 @test "other terminals: what was waited for leaves nothing there, either" {
@@ -518,7 +500,7 @@ run() {
 		touch go
 		term_wait '^one$'
 		at_prompt
-		same 'screen' $'> q1\none\n>' "$(screen_from '^> q1')"
+		becomes 'screen' $'> q1\none\n>' screen_from '^> q1'
 	done
 }
 
@@ -534,7 +516,7 @@ run() {
 	term_wait '^two$'
 	enter /exit
 	same 'exit status' 0 "$(term_status)"
-	same 'screen' $'> q1\none\n> q2\ntwo\n> /exit' "$(screen_from '^> q1')"
+	becomes 'screen' $'> q1\none\n> q2\ntwo\n> /exit' screen_from '^> q1'
 }
 
 @test "TERM=dumb: typing ahead works, and nothing is drawn" {
@@ -561,7 +543,7 @@ run() {
 	touch go
 	term_wait '^mc-chat: the conversation could not be summed up'
 	term_wait '^hello$'
-	refute term_shows '^… [0-9]'
+	term_gone '^… [0-9]'
 }
 
 # What stands at the prompt

@@ -329,6 +329,6 @@ unchanged() { cmp before "$(history a)"; }
 	term_start mc-session-compact a
 	term_wait 'red .*geese'
 	same status 0 "$(term_status)"
-	refute term_shows $'\e'
+	term_gone $'\e'
 	term_shows 'red .{1,4}\[31mgeese'
 }

@@ -1391,13 +1391,13 @@ chat_stalls() {
 }
 
 @test "many: a check finds nothing while others create, talk and delete" {
-	local i pids=()
+	local i pids=() end=$((SECONDS + 300))
 	say keep one
-	while [[ ! -e stop ]]; do mc-session-new -p echo >/dev/null; done 3>&- &
+	until [[ -e stop || SECONDS -gt end ]]; do mc-session-new -p echo >/dev/null; done 3>&- &
 	pids+=($!)
-	while [[ ! -e stop ]]; do mc-chat --no-stdin -p echo hello >/dev/null 2>&1 && mc-chat --no-stdin -s keep more >/dev/null; done 3>&- &
+	until [[ -e stop || SECONDS -gt end ]]; do mc-chat --no-stdin -p echo hello >/dev/null 2>&1 && mc-chat --no-stdin -s keep more >/dev/null; done 3>&- &
 	pids+=($!)
-	while [[ ! -e stop ]]; do mc-session-ls -q | grep -vx keep | mc-session-rm -f -; done >/dev/null 2>&1 3>&- &
+	until [[ -e stop || SECONDS -gt end ]]; do mc-session-ls -q | grep -vx keep | mc-session-rm -f -; done >/dev/null 2>&1 3>&- &
 	pids+=($!)
 	for i in {1..50}; do
 		mc-session-fsck >>found 2>&1 || true
@@ -1717,7 +1717,7 @@ slow_store() {
 	flock -u 9
 	same 'exit status' 1 "$(term_status)"
 	term_wait '^z/history.jsonl:2: .*moved to'
-	same 'lines that are no finding and no waiting' '' "$(term_screen | grep -v -e '^$' -e waiting -e 'history.jsonl:2' -e '^index.jsonl ')"
+	screen_becomes 'lines that are no finding and no waiting' '' grep -v -e '^$' -e waiting -e 'history.jsonl:2' -e '^index.jsonl '
 }
 
 @test "terminal: the progress is on standard error, at a terminal only" {

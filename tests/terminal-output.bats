@@ -70,8 +70,7 @@ widest() { term_screen | wc -L; }
 		term_start -x "$columns" mc-session-ls
 		same 'exit status' 0 "$(term_status)"
 		term_wait '^plain '
-		same "lines at $columns columns" 'ID a-rather-long-id wide-one plain' \
-			"$(term_screen | grep -v '^$' | cut -d ' ' -f 1 | xargs)"
+		screen_becomes "lines at $columns columns" $'ID\na-rather-long-id\nwide-one\nplain' grep -o '^[^ ]*'
 		(($(widest) <= columns))
 		if ((columns < 90)); then # no room for the older date
 			term_wait '^ID +LAST ACTIVE +'
@@ -90,12 +89,12 @@ widest() { term_screen | wc -L; }
 	for columns in 30 45; do
 		term_start -x "$columns" mc-session-ls
 		same 'exit status' 0 "$(term_status)"
-		same "lines at $columns columns" 2 "$(term_screen | grep -vc '^$')"
+		screen_becomes "lines at $columns columns" 2 grep -vc '^$'
 	done
 	mc-chat -n -s "$id" hi there, hello >/dev/null
 	term_start mc-session-ls
 	same 'exit status' 0 "$(term_status)"
-	same "lines with an id of 64 characters" 3 "$(term_screen | grep -vc '^$')"
+	screen_becomes "lines with an id of 64 characters" 3 grep -vc '^$'
 }
 
 @test "columns stand under each other after wide characters" {
@@ -121,14 +120,14 @@ widest() { term_screen | wc -L; }
 
 @test "the table follows the window's size" {
 	mc-chat -n -s s "$(printf 'word %.0s' {1..60})" >/dev/null
-	term_start -x 150 bash -c 'mc-session-ls; touch first; until [[ -e go ]]; do sleep 0.02; done; clear; mc-session-ls'
+	term_start -x 150 bash -c "mc-session-ls; touch first; '$ROOT/tests/await' go; clear; mc-session-ls"
 	wait_for first
 	poll 30 widest_is 150
 	on_term resize-window -x 70 -y 24
 	touch go
 	same 'exit status' 0 "$(term_status)"
 	poll 30 widest_is 70
-	same 'lines' 2 "$(term_screen | grep -vc '^$')"
+	screen_becomes 'lines' 2 grep -vc '^$'
 }
 
 widest_is() { [[ $(widest) == "$1" ]]; }

@@ -30,7 +30,7 @@ filled() {
 	at_prompt
 	id=$(term_screen | sed -n 's/^Session: \([a-z0-9]*\).*/\1/p')
 	same 'stored' 'hello there' "$(exchange "$id" .answer)"
-	same 'screen' "Session: $id  echo"$'\n> hello there\nhello there\n>' "$(term_screen | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}')"
+	screen_becomes 'screen' "Session: $id  echo"$'\n> hello there\nhello there\n>' sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
 
 @test "a chat that says nothing leaves nothing" {
@@ -101,8 +101,8 @@ filled() {
 	term_start -x 40 mc-chat
 	enter /exti
 	at_prompt
-	same 'screen' $'mc-chat: unknown command \'/exti\'; did\nyou mean /exit? (a prompt may start with\na space and then a slash)' \
-		"$(term_screen | grep -A 2 unknown)"
+	screen_becomes 'screen' $'mc-chat: unknown command \'/exti\'; did\nyou mean /exit? (a prompt may start with\na space and then a slash)' \
+		grep -A 2 unknown
 }
 
 @test "/quit leaves, too" {
@@ -172,7 +172,7 @@ filled() {
 	at_prompt
 	term_wait '^> \^\[\[31mred\^\[\]52;c;Zm9v\^G$'
 	term_wait '^6$'
-	refute term_shows '^50$'
+	term_gone '^50$'
 }
 
 @test "recent exchanges are shown as the Markdown that they are, in as few lines" {
@@ -206,7 +206,7 @@ filled() {
 @test "a pipe at a terminal gets the reply without a banner" {
 	term_start bash -c 'mc-chat -n -s s hello | cat; mc-chat -s s hello again >file; echo end'
 	term_wait '^end$'
-	same 'screen' $'hello\nend' "$(term_screen | grep -v '^$')"
+	screen_becomes 'screen' $'hello\nend' grep -v '^$'
 	same 'file' 'hello again' "$(<file)"
 }
 
@@ -262,7 +262,7 @@ filled() {
 	poll 30 shows_twice '^mc-chat: interrupted$'
 	at_prompt
 	# What counted down is gone.
-	same 'on the screen' $'> q1\nmc-chat: interrupted\n> q2\nmc-chat: interrupted\n>' "$(term_screen | sed -n '/^> q1/,$p' | sed '/^$/d')"
+	screen_becomes 'on the screen' $'> q1\nmc-chat: interrupted\n> q2\nmc-chat: interrupted\n>' sed -e '/^> q1/,$!d' -e '/^$/d'
 }
 
 @test "a second Ctrl-C at the prompt leaves, with status 130" {
@@ -365,15 +365,14 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 	filled s 1
 	term_start mc-chat -s s
 	at_prompt
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	enter q1
 	term_wait '^mc-chat: waiting for .*'
 	term_keys C-c
 	at_prompt
 	enter q2
 	poll 30 shows_twice '^mc-chat: waiting for'
-	touch free
+	unlock_elsewhere
 	term_wait '^q2$'
 	at_prompt
 	same 'prompts' $'prompt number 1\nq2' "$(jq -r 'select(.query).query' "$(history s)")"
@@ -407,7 +406,7 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 	enter q2
 	term_wait '^a2$'
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
-	refute term_shows Session:
+	term_gone Session:
 	enter /exit
 	same 'exit status' 0 "$(term_status)"
 	[[ ! -e $MC_SESSIONS_DIR ]]

@@ -199,12 +199,11 @@ cut() {
 @test "a session that is removed while a turn waits for it: the turn goes to a new one" {
 	export MC_PROVIDER=echo MC_MODEL=
 	mc-chat -n -s s one >/dev/null
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	start_chat -s s two
 	holds chat.err 'waiting for '
 	mv "$MC_SESSIONS_DIR/s" gone
-	touch free
+	unlock_elsewhere
 	end_chat
 	same 'exit status' 0 "$status"
 	same 'reply' two "$out"
@@ -218,12 +217,11 @@ cut() {
 @test "--json tells the new id of a session that was removed" {
 	export MC_PROVIDER=echo MC_MODEL=
 	mc-chat -n -s s one >/dev/null
-	flock "$(history s)" bash -c 'touch held; until [[ -e free ]]; do sleep 0.02; done' 3>&- &
-	wait_for held
+	lock_elsewhere "$(history s)"
 	start_chat --json -s s two
 	holds chat.err 'waiting for '
 	mv "$MC_SESSIONS_DIR/s" gone
-	touch free
+	unlock_elsewhere
 	end_chat
 	same 'exit status' 0 "$status"
 	same 'session' "$(find "$MC_SESSIONS_DIR" -mindepth 1 -maxdepth 1 -type d -printf %f)" "$(jq -r .session <<<"$out")"
