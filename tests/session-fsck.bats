@@ -247,7 +247,6 @@ not_a_store() {
 		orphan c index.jsonl - moved
 		mode - . - impossible
 		history bin bin - impossible
-		history empty empty - impossible
 		history logs logs - impossible
 		history src src - impossible
 		head other other/history.jsonl 1 impossible
@@ -511,9 +510,11 @@ not_a_store() {
 	echo art >"$MC_SESSIONS_DIR/full/artifacts/deep/x"
 	partial full 1
 	head_of temp >"$MC_SESSIONS_DIR/temp/.history.tmp"
+	artifact kept alone
 	rm "$(history c)"
 	echo note >"$MC_SESSIONS_DIR/c/note"
-	mends 'history full full - moved' 'history temp temp - moved' 'history c c - moved' 'orphan c index.jsonl - moved'
+	mkdir -p "$MC_SESSIONS_DIR/empty" "$MC_SESSIONS_DIR/gone/artifacts" # after a loss of power
+	mends 'history full full - moved' 'history temp temp - moved' 'history kept kept - moved' 'history c c - moved' 'orphan c index.jsonl - moved'
 	same 'list' $'a\nb' "$(mc-session-ls -q | sort)"
 }
 

@@ -110,29 +110,59 @@ bool check_own_file(const char *name)
 	       strcmp(name, HISTORY_TEMP) == 0 || begins(name, DAMAGED_SPOOL);
 }
 
-/* Whether folder `path` holds nothing but what the tools put into a session's: 1, 0 or -1.
- * *turn: there is a turn among it, or a repair. */
-static int holds_only_own(const struct check *c, const char *path, bool *turn, struct err *e)
-{
-	int fd = openat(c->store->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct names names;
-	bool own = true;
-	int r;
+/* What a folder without a history may be, by what is in it. */
+enum content {
+	CONTENT_NONE,  /* nothing */
+	CONTENT_OWN,   /* a turn, attachments, a repair: what the tools put into a session's */
+	CONTENT_OTHER, /* something else, too */
+};
 
-	*turn = false;
+static int in_artifacts(const char *name)
+{
+	return sha256_valid(span_str(name)) || strcmp(name, ARTIFACT_TEMP) == 0 ? CONTENT_OWN
+	                                                                        : CONTENT_OTHER;
+}
+
+static int in_session(const char *name)
+{
+	return strcmp(name, ARTIFACTS_DIR) == 0 ? CONTENT_NONE
+	       : check_own_file(name)           ? CONTENT_OWN
+	                                        : CONTENT_OTHER;
+}
+
+/* By the names in folder `path` in `dir`; -1 when they cannot be seen. */
+static int content_of(int dir, const char *path, int (*kind_of)(const char *name), struct err *e)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int content = CONTENT_NONE, r;
+	struct names names;
+
 	if (fd < 0)
-		return is_none(errno) ? 0 : err_sys(e, errno, "cannot open '%s'", path);
+		return is_none(errno) ? CONTENT_OTHER : err_sys(e, errno, "cannot open '%s'", path);
 	r = names_read(&names, fd, e);
 	close(fd);
 	if (r < 0)
 		return err_prefix(e, "'%s'", path);
-	for (size_t i = 0; own && i < names.n; i++) {
-		own = check_own_file(names.v[i]);
-		*turn |= own && strcmp(names.v[i], HISTORY_FILE) != 0;
-		own |= strcmp(names.v[i], ARTIFACTS_DIR) == 0;
+	for (size_t i = 0; i < names.n; i++) {
+		int kind = kind_of(names.v[i]);
+
+		content = kind > content ? kind : content;
 	}
 	names_release(&names);
-	return own;
+	return content;
+}
+
+/* What is attached shows whose a folder is that has nothing else in it. */
+static int content_of_folder(int dir, const char *name, struct err *e)
+{
+	char path[QUARANTINE_PATH + sizeof(ARTIFACTS_DIR)];
+	int content = content_of(dir, name, in_session, e);
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" ARTIFACTS_DIR, name);
+	if (content != CONTENT_NONE || fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return content;
+	return content_of(dir, path, in_artifacts, e);
 }
 
 /* ".removed-ID-PID-TIME" */
@@ -148,10 +178,11 @@ static bool is_removed(const char *name)
 
 int check_own_leftover(const struct check *c, const char *name, struct err *e)
 {
-	bool ignored;
+	if (begins(name, ".new-")) {
+		int content = content_of_folder(c->store->fd, name, e);
 
-	if (begins(name, ".new-"))
-		return holds_only_own(c, name, &ignored, e);
+		return content < 0 ? -1 : content != CONTENT_OTHER;
+	}
 	return strcmp(name, INDEX_TEMP) == 0 || (begins(name, ".removed-") && is_removed(name));
 }
 
@@ -172,34 +203,56 @@ static int is_indexed(struct check *c, const char *id, struct err *e)
 	return found;
 }
 
+/* Of a folder that the index does not know. A history without a record of ours may be any
+ * program's. */
+static int judge_rest(struct check *c, const char *id, struct err *e)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
+	if (fstatat(c->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		return OWN_NONE;
+	switch (content_of_folder(c->store->fd, id, e)) {
+	case CONTENT_NONE:
+		return OWN_EMPTY;
+	case CONTENT_OWN:
+		return OWN_SESSION;
+	case CONTENT_OTHER:
+		return OWN_NONE;
+	}
+	return -1;
+}
+
 int check_own_session(struct check *c, const char *id, struct err *e)
 {
 	struct err why = ERR_INIT;
 	int own = c->index ? is_indexed(c, id, e) : 0;
-	bool turn;
 
 	if (own == 0)
 		own = has_history(c, id, &why);
 	if (own < 0 && why.kind != ERR_NONE)
-		return 1; /* what cannot be read is reported as that */
+		return OWN_SESSION; /* what cannot be read is reported as that */
 	if (own == 0 && !c->index)
 		own = is_indexed(c, id, e);
-	if (own == 0)
-		own = holds_only_own(c, id, &turn, e) && turn;
-	return own;
+	if (own < 0)
+		return -1;
+	return own ? OWN_SESSION : judge_rest(c, id, e);
 }
 
 int check_stranger(struct check *c, const struct names *names, const char **name, struct err *e)
 {
-	int own = 1;
+	for (size_t i = 0; i < names->n; i++) {
+		int own;
 
-	for (size_t i = 0; own > 0 && i < names->n; i++) {
 		*name = names->v[i];
 		if (**name == '.' || is_top_file(*name))
 			continue;
-		own = id_valid(*name, strlen(*name)) ? check_own_session(c, *name, e) : 0;
+		own = id_valid(*name, strlen(*name)) ? check_own_session(c, *name, e) : OWN_NONE;
+		if (own < 0 || own == OWN_NONE)
+			return own < 0 ? -1 : 1;
 	}
-	return own < 0 ? -1 : !own;
+	return 0;
 }
 
 /* ---- the store ---- */

@@ -51,8 +51,12 @@ bool check_own_file(const char *name);
 /* By its name and what is in it, something that a crash left in the sessions directory.
  * 1, 0 or -1. */
 int check_own_leftover(const struct check *c, const char *name, struct err *e);
-/* Whether `id`, which is there, is a session or was one: the index knows it, its history has a
- * record, or there is a turn and nothing strange. 1, 0 or -1. */
+/* What `id`, which is there, is; or -1. */
+enum own {
+	OWN_NONE,    /* not ours, as far as it shows */
+	OWN_EMPTY,   /* a folder with nothing in it, as a loss of power may leave of a session */
+	OWN_SESSION, /* the index knows it, its history has a record, or it holds what is left of one */
+};
 int check_own_session(struct check *c, const char *id, struct err *e);
 /* Whether anything there is not the tools' own; the first such thing is *name. Other programs'
  * hidden files do not count. 1, 0 or -1. */

@@ -515,9 +515,9 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 		return 0;
 	open_folder(&s);
 	own = check_own_session(c, id, e);
-	if (own > 0)
+	if (own == OWN_SESSION)
 		own = check_own(&s, e);
-	else if (own == 0)
+	else if (own == OWN_NONE)
 		tell_stranger(&s, &st);
 	release(&s);
 	return own < 0 ? -1 : 0;

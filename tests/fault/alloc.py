@@ -228,7 +228,7 @@ def stored():
 
 def unnumbered(text):
     """Without what makes the names in quarantine, and of what is set aside, unique."""
-    return re.sub(r"(quarantine/[^ /]*?|turn\.damaged)-[a-z0-9]+(?![^\s/])", r"\1-…", text)
+    return re.sub(r"(quarantine/[^ /]*?|turn\.damaged)-[a-z0-9]+(?=\.json\b|[\s/]|$)", r"\1-…", text)
 
 
 def settle(record):
@@ -249,7 +249,7 @@ def records(data):
 def summary(store):
     """What a store holds: (the files that are no index, the list)."""
     files = {unnumbered(name):
-             records(data) if name.endswith(".jsonl") else data
+             records(data) if name.endswith((".jsonl", ".json")) else data
              for name, data in store.items()
              if name != "index.lock" and not name.startswith("index.jsonl")}
     index = store.get("index.jsonl", b"")
