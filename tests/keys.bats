@@ -323,6 +323,13 @@ secrets() {
 	nowhere
 }
 
+@test "no secret of a query is in the message about a redirect" {
+	section '' '{"status":302,"headers":{"Location":"https://login.test/?code=%73hort&x=y"}}'
+	run_split mc-chat -p mine hi
+	assert_status 3
+	assert_err_has "points to 'https://login.test/?code=***&x=***'"
+}
+
 @test "a secret of a query is in no message about a server that is not there, whatever its length" {
 	printf '{"providers":{"mine":{"baseUrl":"http://127.0.0.1:1/v1?key=%%73hort&x&y=%s","model":"m"}}}\n' "$KEY" >"$CONF"
 	run_split mc-chat -p mine -n -s s hi

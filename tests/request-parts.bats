@@ -224,6 +224,15 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	assert_err_empty
 }
 
+@test "max_tokens is sent under its newer name where the server wants that" {
+	answers "$(refuses 400 '{"error":{"message":"Unsupported parameter: max_tokens is not supported with this model. Use max_completion_tokens instead.","param":"max_tokens","code":"unsupported_parameter"}}')" "$(says fine)"
+	run_split mc-chat --no-stdin --no-save -o max_tokens=50 hi
+	assert_status 0
+	assert_out fine
+	request | jq -e '.body.max_completion_tokens == 50 and (.body | has("max_tokens") | not)'
+	same requests 2 "$(wc -l <"$SERVER_LOG")"
+}
+
 @test "a prompt with a file that the model cannot read is not sent again" {
 	local words code
 	printf '\x89PNG\r\n\x1a\n0000' >picture.png
@@ -254,6 +263,7 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 @test "a server that does not speak a vendor's protocol is named as such, and no model is blamed" {
 	local vendor refusal
 	for refusal in "$(refuses 404 '{"detail":"Not Found"}')" "$(refuses 404 '404 page not found' text/plain)" \
+		'{"headers":{"Content-Type":"application/json"},"steps":[{"send":"{\"error\":\"Unexpected endpoint or method. (POST /v1/responses). Returning 200 anyway\"}"}]}' \
 		"$(refuses 404 '{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}')" "$(refuses 405 '')"; do
 		server_start "{\"routes\":{\"/v1/chat/completions\":[$(says fine)],\"/\":[$refusal]},\"models\":[{\"steps\":[{\"send\":\"{\\\"data\\\":[{\\\"id\\\":\\\"deepseek-chat\\\"}]}\"}]}]}"
 		unset MC_MODEL MC_PROVIDER

@@ -218,12 +218,14 @@ static void advise_model(struct talk *how, const struct letter *l, const struct 
 	models_release(&list);
 }
 
-/* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's. */
+/* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's; LM Studio
+ * says so in words, with a status of 200. */
 static bool lacks_protocol(const struct talk *how, const struct problem *p, long status)
 {
 	const struct endpoint *ep = &how->endpoint;
 
-	return (status == 404 || status == 405) && p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
+	return (status == 404 || status == 405 || status == 501 || says(buf_span(&p->message), "unexpected endpoint")) &&
+	       p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
 	       ep->provider->base_url && strcmp(ep->provider->name, "openai-compatible") != 0 &&
 	       !span_same(url_host(ep->base_url), url_host(ep->provider->base_url)) &&
 	       (p->kind == PROBLEM_OTHER || !says(buf_span(&p->message), "model"));
@@ -249,8 +251,10 @@ static void advise(struct talk *how, const struct letter *l, const struct proble
 {
 	if (p->kind == PROBLEM_CONTEXT)
 		advise_context(p, b);
-	else if (p->kind == PROBLEM_INPUT)
+	else if (p->kind == PROBLEM_INPUT && has_files(l->rq))
 		buf_adds(b, "; ask without that file, or ask a model that reads such files");
+	else if (p->kind == PROBLEM_INPUT)
+		return;
 	else if (lacks_protocol(how, p, status))
 		advise_protocol(how, l, b);
 	else if (p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER))
@@ -283,15 +287,17 @@ static bool is_redirect(const struct http_response *rs, struct span *to)
 static int tell_redirect(const struct talk *how, const struct letter *l,
                          const struct http_response *rs, struct span to, struct err *e)
 {
-	struct buf clean = BUF_INIT;
+	struct buf target = BUF_INIT, clean = BUF_INIT;
 	bool cut;
 
-	utf8_add_clean(&clean, to);
+	utf8_add_clean(&target, to);
+	url_add_shown(&clean, target.p);
 	key_redact(&how->endpoint.key, clean.p, clean.n); /* before it is cut */
 	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
 	err_set(e, ERR_NETWORK,
 	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
 	        "would go along: is the base URL right?", l->shown.p, rs->status, (int)to.n, to.p);
+	buf_release(&target);
 	buf_release(&clean);
 	return -1;
 }
@@ -308,7 +314,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	how->endpoint.provider->problem(buf_span(&rs->body), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
-	if (p->kind == PROBLEM_OTHER && has_files(l->rq) && is_about_input(buf_span(&p->message)))
+	if (p->kind == PROBLEM_OTHER && is_about_input(buf_span(&p->message)))
 		p->kind = PROBLEM_INPUT;
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
@@ -330,7 +336,7 @@ void refusal_advise(struct talk *how, const struct letter *l, struct problem *p,
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	if (p->kind == PROBLEM_OTHER && has_files(l->rq) && is_about_input(buf_span(&p->message)))
+	if (p->kind == PROBLEM_OTHER && is_about_input(buf_span(&p->message)))
 		p->kind = PROBLEM_INPUT;
 	advise(how, l, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);

@@ -102,13 +102,24 @@ static int write_in_prompt(const struct talk *how, struct chat_request *rq, stru
 	return r;
 }
 
+/* Whose models they are: a vendor's own server may be asked with another protocol, too. */
+static const char *vendor_of(const struct talk *how)
+{
+	const char *base_url = how->endpoint.base_url;
+
+	for (const struct provider *const *p = providers; base_url && *p; p++)
+		if ((*p)->base_url && (*p)->families && span_same(url_host(base_url), url_host((*p)->base_url)))
+			return (*p)->name;
+	return how->endpoint.provider->name;
+}
+
 static int write_request(const struct talk *how, const struct params *params, struct letter *l, struct err *e)
 {
 	const struct provider *p = how->endpoint.provider;
 	struct chat_request rq = *l->rq;
 
 	rq.params = params;
-	if (rq.system.n && (how->no_system || !fit_has_system(p->name, rq.model)))
+	if (rq.system.n && (how->no_system || !fit_has_system(vendor_of(how), rq.model)))
 		return write_in_prompt(how, &rq, l, e);
 	return p->request(&rq, &l->url, &l->body, e);
 }
@@ -124,7 +135,7 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 		return 0;
 	r = params_copy(&fitted, &how->params, e);
 	if (r == 0)
-		r = fit_params(&fitted, how->endpoint.provider->name, rq->model, rq->reasoning, &l->notices, e);
+		r = fit_params(&fitted, vendor_of(how), rq->model, rq->reasoning, &l->notices, e);
 	if (r == 0)
 		r = write_request(how, &fitted, l, e);
 	if (r == 0)
@@ -298,6 +309,15 @@ static bool was_over(struct flow *f, struct err *e)
 	return true;
 }
 
+/* What OpenAI's newer models call max_tokens in Chat Completions. */
+#define NEWER_LIMIT "max_completion_tokens"
+
+static void rename_limit(struct params *p, struct err *e)
+{
+	if (params_set(p, span_str(NEWER_LIMIT), params_get(p, "max_tokens"), e) == 0)
+		params_drop(p, "max_tokens");
+}
+
 /* Whether it was refused for a part of the request that can be left out or made smaller: then it is
  * so in the other attempts, and in the next requests. */
 static bool amend(struct flow *f, const struct http_response *rs)
@@ -306,12 +326,15 @@ static bool amend(struct flow *f, const struct http_response *rs)
 	struct span body = buf_span(&f->letter->body);
 	struct letter l = LETTER_INIT;
 	struct err ignored = ERR_INIT;
-	int64_t limit = params_get(&how->params, "max_tokens").p ? 0 : refusal_limit(rs);
+	struct span max_tokens = params_get(&how->params, "max_tokens");
+	int64_t limit = max_tokens.p ? 0 : refusal_limit(rs);
 	char number[32];
 
 	snprintf(number, sizeof(number), "%lld", (long long)limit);
 	if (limit > 0)
 		params_set(&how->params, span_str("max_tokens"), span_str(number), &ignored);
+	else if (max_tokens.p && refusal_is_about(rs, NEWER_LIMIT) && !params_get(&how->params, NEWER_LIMIT).p)
+		rename_limit(&how->params, &ignored);
 	else if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
 		how->no_system = true;
 	else if (refusal_is_about(rs, "stream_options") && memmem(body.p, body.n, "\"stream_options\":", 17))
