@@ -13,6 +13,8 @@
 #define BODY_MAX 65536
 #define HEADERS_MAX 65536    /* bytes kept */
 #define HEADERS_END 262144   /* and of all that are taken; some versions of libcurl set no limit */
+#define REFUSAL_MS 10000     /* for all of a refusal's words */
+#define SLOWEST 4            /* bytes of a request that a server must take in each ms of the idle time */
 #define LAST_WORDS_MS 200 /* for an answer's end that nobody needs, but that keeps the connection */
 
 #if LIBCURL_VERSION_NUM < 0x080600 /* an enumerator since then; the library may be newer than its header */
@@ -100,17 +102,22 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	return bytes;
 }
 
+/* Not each byte of a request that is taken counts: there would be no end. */
 static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
                        curl_off_t ulnow)
 {
 	struct transfer *t = ctx;
+	bool sent = (size_t)ulnow >= t->rq->body.n;
 
 	(void)dltotal;
 	(void)ultotal;
-	if (dlnow + ulnow != t->moved) {
-		t->moved = dlnow + ulnow;
+	if (dlnow != t->received || sent != t->sent || ulnow - t->taken >= SLOWEST * t->rq->idle_timeout * 1000) {
+		t->received = dlnow;
+		t->taken = ulnow;
 		t->last_activity = clock_steady_ms();
 	}
+	t->sent = sent;
+	t->begun_to_send |= ulnow > 0;
 	return 0;
 }
 
@@ -136,22 +143,59 @@ static bool is_header(struct span line, const char *name, struct span *value)
 	return true;
 }
 
-/* Nothing was offered but identity: what comes compressed may be a bomb (libcurl undoes what
- * Transfer-Encoding names), and would only be taken for noise. Of a refusal the status is
- * worth more than its words. */
+static bool can_decode(struct transfer *t, struct span coding)
+{
+	const curl_version_info_data *v = t->h->curl.version_info(CURLVERSION_NOW);
+	const struct {
+		const char *name;
+		int feature;
+	} known[] = { { "gzip", CURL_VERSION_LIBZ }, { "x-gzip", CURL_VERSION_LIBZ },
+		      { "deflate", CURL_VERSION_LIBZ }, { "br", CURL_VERSION_BROTLI },
+		      { "zstd", CURL_VERSION_ZSTD } };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_is(coding, known[i].name))
+			return v && v->features & known[i].feature;
+	return !coding.n || span_is(coding, "identity");
+}
+
+/* Several codings may follow each other, with commas. */
+static bool can_decode_all(struct transfer *t, struct span codings)
+{
+	while (codings.n) {
+		const char *comma = memchr(codings.p, ',', codings.n);
+		struct span one = { codings.p, comma ? (size_t)(comma - codings.p) : codings.n };
+		size_t n = one.n + (comma != NULL);
+
+		codings = (struct span){ codings.p + n, codings.n - n };
+		while (one.n && memchr(" \t", one.p[0], 2))
+			one = (struct span){ one.p + 1, one.n - 1 };
+		while (one.n && memchr(" \t", one.p[one.n - 1], 2))
+			one.n--;
+		if (!can_decode(t, one))
+			return false;
+	}
+	return true;
+}
+
+/* Of a transfer that is compressed itself, not every libcurl undoes that. Of a refusal the status
+ * is worth more than its words. */
 static bool is_readable(struct transfer *t, struct span line)
 {
 	struct span value;
 
 	if (is_header(line, "content-encoding", &value)
-	            ? !value.n || span_is(value, "identity")
+	            ? can_decode_all(t, value)
 	            : !is_header(line, "transfer-encoding", &value) || span_is(value, "chunked"))
 		return true;
-	if (is_refusal(t))
+	if (is_refusal(t)) {
+		if (!t->noise) /* in place of its words */
+			buf_adds(&t->rs->body, "its message is compressed in a way that libcurl does not decode here");
 		return t->noise = true;
+	}
 	if (value.n > 40) /* a part of it might be a part of the key, which nobody would know */
 		value = span_str("in an unknown way");
-	err_set(t->e, ERR_NETWORK, "the server sent a compressed answer (%.*s), which nobody asked for",
+	err_set(t->e, ERR_NETWORK, "the server sent a compressed answer (%.*s), which libcurl does not decode here",
 	        (int)value.n, value.p);
 	return false;
 }
@@ -190,6 +234,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 	if (line.n > 5 && memcmp(line.p, "HTTP/", 5) == 0) {
 		buf_clear(&t->rs->headers); /* of the answer before: the proxy's, or "continue" */
 		t->rs->retry_after = -1;
+		buf_clear(&t->rs->body);
 		t->noise = false;
 	}
 	if (t->rs->headers.n + line.n <= HEADERS_MAX)
@@ -302,7 +347,7 @@ static int fail(struct transfer *t, CURLcode result)
 		return too_large(t);
 	if (t->enough_since || is_refusal(t))
 		return 0;
-	if (result == CURLE_BAD_CONTENT_ENCODING) /* from 8.9 on libcurl looks before we can */
+	if (result == CURLE_BAD_CONTENT_ENCODING) /* or, from 8.9 on, one that libcurl saw before us */
 		return err_set(t->e, ERR_NETWORK, "the server sent a compressed answer that cannot be read: %s", why);
 	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
 	if (t->rs->status >= 200)
@@ -322,14 +367,36 @@ static int fail(struct transfer *t, CURLcode result)
 	               proxy_code == 407 ? "; the proxy wants a user's name and password" : "");
 }
 
-/* How long poll may sleep: to the end of the idle time; -1 when that has come. */
-static int64_t time_left(const struct transfer *t)
+static int64_t earlier(int64_t a, int64_t b)
 {
-	int64_t end = t->enough_since ? t->enough_since + LAST_WORDS_MS
-	                              : t->last_activity + t->rq->idle_timeout * 1000;
-	int64_t left = end - clock_steady_ms();
+	return a < b ? a : b;
+}
 
-	return left > 0 ? left : -1;
+/* How long poll may sleep: to the end of one of its times (http.h); -1 when that has come. */
+static int64_t time_left(struct transfer *t)
+{
+	int64_t idle = t->rq->idle_timeout * 1000, now = clock_steady_ms(), end = t->last_activity + idle;
+
+	if (is_refusal(t) && !t->refused_at)
+		t->refused_at = now;
+	if (t->refused_at)
+		end = earlier(end, t->refused_at + earlier(idle, REFUSAL_MS));
+	if (t->rq->deadline)
+		end = earlier(end, t->rq->deadline);
+	if (t->enough_since)
+		end = earlier(end, t->enough_since + LAST_WORDS_MS);
+	return end > now ? end - now : -1;
+}
+
+static int out_of_time(struct transfer *t)
+{
+	t->rs->failure = HTTP_FINAL;
+	if (t->rq->deadline && clock_steady_ms() >= t->rq->deadline)
+		return err_set(t->e, ERR_NETWORK, "the server takes too long for its answer");
+	if (t->begun_to_send && !t->sent)
+		return err_set(t->e, ERR_NETWORK, "the server takes the request too slowly");
+	return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld second%s", t->rq->idle_timeout,
+	               t->rq->idle_timeout == 1 ? "" : "s");
 }
 
 static int run(struct transfer *t)
@@ -350,11 +417,8 @@ static int run(struct transfer *t)
 		left = time_left(t);
 		if (left < 0 && (t->enough_since || is_refusal(t)))
 			return 0;
-		if (left < 0) {
-			t->rs->failure = HTTP_FINAL;
-			return err_set(t->e, ERR_NETWORK, "the server sent nothing for %ld second%s",
-			               t->rq->idle_timeout, t->rq->idle_timeout == 1 ? "" : "s");
-		}
+		if (left < 0)
+			return out_of_time(t);
 		m = c->multi_poll(t->h->multi, &stop, t->rq->stop_fd >= 0,
 		                  meanwhile_left(t->rq->meanwhile, left < 1000 ? (int)left : 1000), NULL);
 		if (m != CURLM_OK)

@@ -4,6 +4,14 @@
  * A struct http owns its connections until http_close(), and keeps them between
  * requests. Redirects are not followed: the key and the prompt would go along.
  * Certificates are always checked. What is sent to this machine passes no proxy.
+ *
+ * Every transfer has an end. The idle time bounds the time in which nothing of a body moves, and
+ * a head that does not end; the body of a refusal has that time in all, and ten seconds at most;
+ * of a request the server must take 4 KB a second, over that time. A 2xx answer goes on as long
+ * as something comes: its end is for `piece`, or a deadline.
+ *
+ * No compression is asked for, as what is counted is to be what came. Servers that compress all
+ * the same are understood as far as libcurl does; all limits are on the decoded bytes.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -30,7 +38,8 @@ struct http_request {
 	const char *secret_header;  /* the beginning of the line that the key ends, or NULL */
 	const char *secret;
 	bool plain;                 /* http:// to another machine is allowed */
-	long idle_timeout;          /* seconds without a byte in either direction */
+	long idle_timeout;          /* seconds without a byte of a body in either direction */
+	int64_t deadline;           /* steady clock, ms: it is over by then, whatever comes; 0: none */
 	int stop_fd;                /* becomes readable when the user wants to stop; or -1 */
 	struct meanwhile *meanwhile; /* or NULL */
 	/* Takes a piece of the body of a 2xx answer. 1: that was all that is wanted, and

@@ -65,7 +65,7 @@ static bool add_more(struct transfer *t, const struct config_header *h)
 
 static int add_headers(struct transfer *t)
 {
-	bool ok = add_header(t, "Accept-Encoding: identity") && /* what is counted is what came */
+	bool ok = add_header(t, "Accept-Encoding: identity") && /* in place of libcurl's own; see http.h */
 	          add_header(t, "Accept: text/event-stream, application/json");
 
 	if (t->rq->body.p)
@@ -340,6 +340,7 @@ int transfer_set_up(struct transfer *t)
 	bad = bad ? bad : set(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	bad = bad ? bad : set(c, CURLOPT_USERAGENT, "mcbox/" MCBOX_VERSION);
 	bad = bad ? bad : set(c, CURLOPT_HTTPHEADER, t->headers);
+	bad = bad ? bad : set(c, CURLOPT_ACCEPT_ENCODING, ""); /* all that it decodes */
 	bad = bad ? bad : set(c, CURLOPT_CONNECTTIMEOUT, t->h->options.connect_timeout);
 	bad = bad ? bad : set(c, CURLOPT_ERRORBUFFER, t->why);
 	if (bad == CURLE_OUT_OF_MEMORY)

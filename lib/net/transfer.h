@@ -18,11 +18,15 @@ struct transfer {
 	struct err *e;
 	CURL *easy;
 	struct curl_slist *headers;
-	int64_t last_activity; /* steady clock, ms */
-	curl_off_t moved;      /* bytes, both ways */
+	int64_t last_activity; /* steady clock, ms; as those that follow */
+	int64_t refused_at;    /* a status other than 2xx came; 0: not yet */
+	curl_off_t received;   /* bytes of a body, at the last activity */
+	curl_off_t taken;      /* bytes of the request's body, likewise */
+	bool begun_to_send;    /* that body */
 	int64_t enough_since;  /* when `piece` had all that it wanted; 0: not yet */
 	size_t header_bytes;   /* of all answers, the proxy's too */
-	bool noise;            /* the body is compressed */
+	bool sent;             /* all of it */
+	bool noise;            /* the body is compressed, and cannot be decoded */
 	bool begun;            /* something of a body came */
 	const char *authorities; /* where certificates of authorities are taken from; NULL: libcurl's */
 	char why[CURL_ERROR_SIZE];

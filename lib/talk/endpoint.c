@@ -251,8 +251,6 @@ static int take_piece(void *ctx, struct span piece, struct err *e)
 	buf_add(a->body, piece.p, piece.n);
 	if (a->body->n > GET_MAX)
 		return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB", GET_MAX >> 20);
-	if (clock_steady_ms() > a->deadline)
-		return err_set(e, ERR_NETWORK, "the server takes too long for its answer");
 	return buf_check(a->body, e);
 }
 
@@ -298,6 +296,7 @@ static int get_until(const struct endpoint *ep, struct http *h, const char *url,
 		most = (long)(left / 1000) + 1;
 	if (rq.idle_timeout > most)
 		rq.idle_timeout = most;
+	rq.deadline = a->deadline;
 	rq.piece = take_piece;
 	rq.ctx = a;
 	if (buf_check(&shown, e) < 0)
