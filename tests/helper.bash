@@ -99,6 +99,15 @@ show() {
 	fi
 }
 
+# alone CMD...: on a machine of its own, without a network. Skips where that is not allowed. (Root
+# needs no user namespace for it, and gets none in a chroot.)
+alone() {
+	local how=-rn
+	((EUID)) || how=-n
+	unshare "$how" true 2>/dev/null || skip 'no machine of its own can be had here'
+	unshare "$how" "$@"
+}
+
 # Waiting
 
 # poll SECONDS CMD...: runs CMD until it succeeds; when the time is up, fails and says what did not

@@ -79,8 +79,7 @@ serve() {
 
 @test "with no key, no server and no settings, the error shows the ways on" {
 	# Somebody may have a server of that kind on the machine that runs the tests.
-	unshare -rn true 2>/dev/null || skip 'no machine of its own can be had here'
-	run_split unshare -rn mc-chat --no-stdin hello
+	run_split alone mc-chat --no-stdin hello
 	assert_status 3
 	assert_out_empty
 	local way
@@ -114,11 +113,10 @@ serve() {
 # Servers of one's own
 
 @test "with a key, a model that no vendor is known by: another key is not the way on" {
-	unshare -rn true 2>/dev/null || skip 'no machine of its own can be had here'
 	local way word
 	for way in '-m mistral-small' '-p openai-compatible -m m'; do
 		# shellcheck disable=SC2086  # two or four words
-		run_split env OPENAI_API_KEY=k unshare -rn mc-chat --no-stdin $way hi
+		OPENAI_API_KEY=k run_split alone mc-chat --no-stdin $way hi
 		assert_status 3
 		for word in 'no server answers on this machine' 'port 11434' MC_BASE_URL "'-p openai'"; do
 			assert_err_has "$word"

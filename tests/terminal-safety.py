@@ -805,7 +805,7 @@ def in_tmux():
                 raise TimeoutError(f"no '{name}'; the screen: {tmux('capture-pane', '-p')}")
             time.sleep(0.02)
 
-    shell = """stty -echo; : >ready; until [ -e go ]; do sleep 0.02; done
+    shell = f"""stty -echo; : >ready; '{ROOT}/tests/await' go || exit
                mc-chat --plain -n -s tmux hi; : >done; IFS= read -r typed; printf %s "$typed" >typed.new
                mv typed.new typed; exec tail -f /dev/null"""
     settings = [f"{name}={value}" for name, value in server.at("whole").items()]
