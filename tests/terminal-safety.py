@@ -235,6 +235,7 @@ def packed(sequences, limit):
 
 
 ALL = framed(SEQUENCES)
+WITHOUT_HALVES = [s for s in SEQUENCES if b"\xed" not in s]
 TEXTS = [text.decode() for text in ALL if is_utf8(text)]  # what JSON can hold
 NAMES = framed(SEQUENCES, b"\0", b"/")  # what a file's name can be
 
@@ -285,6 +286,14 @@ def framed_forms(text):
     return forms
 
 
+def taken(data):
+    """What mc-chat makes of a reply: halves of a surrogate pair are one character, and one alone is bad."""
+    data = re.sub(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]",
+                  lambda m: m[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
+                  .decode("utf-16").encode(), data)
+    return re.sub(rb"\xed[\xa0-\xbf][\x80-\xbf]", "\ufffd".encode(), data)
+
+
 class Server:
     def __init__(self, routes):
         with open(path("server.json"), "w", encoding="utf-8") as script:
@@ -314,28 +323,28 @@ def table_of_replies():
     for family, group in itertools.groupby(enumerate(TABLE), lambda entry: entry[1][0]):
         wrong = []
         for number, (_, sequence) in group:
-            want = dict.fromkeys(range(cuts[number]), neutral(sequence))
+            want = dict.fromkeys(range(cuts[number]), neutral(taken(sequence)))
             got = forms.get(number, {})
             wrong += [f"{sequence}, cut {cut} of {cuts[number]}: {ascii(got.get(cut))}"
                       for cut in want if got.get(cut) != want[cut]]
         ok(not wrong, f"{family}: the same wherever they are cut", *wrong[:5])
     same("and nothing else is there", "Session: cut\n" + "".join(
-        f"<{n}.{cut}:{neutral(s)}:{n}.{cut}>\n" for n, s in enumerate(SEQUENCES)
+        f"<{n}.{cut}:{neutral(taken(s))}:{n}.{cut}>\n" for n, s in enumerate(SEQUENCES)
         for cut in range(cuts[n])), text)
     with open(path("replies/cut/history.jsonl"), encoding="utf-8", errors="replace") as history:
         stored = [json.loads(line) for line in history][1]["answer"]
-    same("the stored reply is exact", b"".join(pieces).decode(errors="each byte"), stored)
+    same("the stored reply is exact", taken(b"".join(pieces)).decode(errors="each byte"), stored)
     same("and so it is when it is printed to a pipe", ("> hi\n\n" + stored).encode(),
          piped("mc-session-cat", "cut", **server.at("")))
 
 
 def pieces_to_pipe():
     """A pipe of packets shows each write by itself: the pieces are what was sent, so the
-    neutraliser was given them one by one above, too."""
-    pieces, _ = cut_everywhere(SEQUENCES)
+    neutraliser was given them one by one above, too. (What may be half a pair is held back.)"""
+    pieces, _ = cut_everywhere(WITHOUT_HALVES)
     ours, theirs = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
     process = subprocess.Popen(["mc-chat", "--no-save", "hi"], stdin=subprocess.DEVNULL, stdout=theirs,
-                               env=environment | server.at("cut"), cwd=place)
+                               env=environment | server.at("pipe"), cwd=place)
     os.close(theirs)
     got = list(iter(lambda: os.read(ours, 65536), b""))
     os.close(ours)
@@ -345,22 +354,22 @@ def pieces_to_pipe():
 
 def reply_in_one_piece():
     status, raw = terminal("mc-chat", "--plain", "--no-save", "--no-stream", "hi", **server.at("whole"))
-    shown("a reply that is not streamed", raw, [neutral(text) for text in ALL])
+    shown("a reply that is not streamed", raw, [neutral(taken(text)) for text in ALL])
 
 
 def reply_as_json():
     status, raw = terminal("mc-chat", "--no-save", "--json", "hi", **server.at("whole"))
     ok(not harm(raw), "the record of a turn has nothing that a terminal obeys", harm(raw))
-    record, want = parsed(seen(raw))[0], b"\n".join(ALL).decode(errors="each byte")
-    same("and means the reply, its reasoning and its finish reason", [want] * 3,
-         [record[member] for member in ("answer", "reasoning", "finishReason")])
+    record, want = parsed(seen(raw))[0], b"\n".join(ALL)
+    for member, change in ("answer", taken), ("reasoning", taken), ("finishReason", bytes):
+        same(f"and means the reply's {member}", change(want).decode(errors="each byte"), record[member])
 
 
 def open_ends():
     """Replies that end with a sequence: what is open must not reach into what follows."""
     _, raw = terminal("mc-chat", "--plain", "--no-save", typed=b"hi\n" * len(SEQUENCES) + b"/exit\n", **server.at("open"))
     shown("replies that break off behind a sequence", raw, [
-        neutral_end(b"a" + s).removesuffix("\n") + "\nmc-chat: the server ended the stream" for s in SEQUENCES])
+        neutral_end(taken(b"a" + s)).removesuffix("\n") + "\nmc-chat: the server ended the stream" for s in SEQUENCES])
 
 
 # ---- errors of a server ----
@@ -626,14 +635,14 @@ def no_directory():
 
 def strangers(store, names):
     """In the sessions directory: links, FIFOs, folders and files with names that are no ids.
-    Returns the names of those that mc-session-fsck(1) must find."""
+    Returns the names of those that mc-session-fsck(1) must find: what is left of a creation."""
     craft(store, "s", head("s"), exchange(1, "query", "answer"), b'{"\x1b[2J')
     make, found = [lambda file: os.symlink(b"/nowhere", file), os.mkfifo, os.mkdir, os.mkdir, os.mknod], []
     for n, name in enumerate(names):
         kind = n % len(make)
-        name = b".new-" + name if kind == 2 else name
+        name = b".new-" + name if kind in (2, 3) else name
         make[kind](os.path.join(os.fsencode(store), name))
-        found += [neutral_line(name)] if kind < 3 else []
+        found += [neutral_line(name)] if kind in (2, 3) else []
     return found
 
 
@@ -737,8 +746,8 @@ def settings_file():
         refused(b'{"baseUrl":%s}' % value,
                 "must not hold" if re.search(rb"[\0- \x7f\\@]", text) else f"base URL '{said(text)}' must be")
     for text in packed(ALL, 60000):
-        refused(b'{"model":%s}' % json_string(text), "config.json': not UTF-8")
-        refused(text, "config.json': not UTF-8")
+        refused(b'{"model":%s}' % json_string(text), "config.json': it is not valid UTF-8")
+        refused(text, "config.json': it is not valid UTF-8")
     shown("mistakes in the config file", raw, pieces)
 
 
@@ -746,7 +755,7 @@ def settings_file():
 
 def typed_commands():
     """A paste may be hostile too."""
-    texts = [t for t in framed(SEQUENCES, b"\0", b"\n") if not re.search(rb"[ \t\r]", t)]
+    texts = [t for t in framed(SEQUENCES, b"\0", b"\n") if not re.search(rb"[ \t\r/]", t)]  # with another slash it is a path, and no command
     _, raw = terminal("mc-chat", "--no-save", "-p", "echo", typed=b"".join(b"/%s\n" % t for t in texts) + b"/exit\n",
                       MC_SESSIONS_DIR=path("none"))
     shown("commands that are none", raw, [f"unknown command '/{neutral(t)}'; /exit" for t in texts])
@@ -846,6 +855,7 @@ HEADERS = list(headers())
 
 server = Server({
     "/cut": [reply(cut_everywhere(SEQUENCES)[0])],
+    "/pipe": [reply(cut_everywhere(WITHOUT_HALVES)[0])],
     "/hidden": [reply(cut_everywhere([s for _, s in HIDDEN])[0])],
     "/whole": [{"headers": {"Content-Type": "application/json"}, "steps": [send(
         b'{"choices":[{"message":{"content":%s,"reasoning":%s},"finish_reason":%s}]}' %
