@@ -117,7 +117,7 @@ bool refusal_is_about_system(const struct http_response *rs)
 	static const char *const words[] = { "developer instruction is not enabled",
 		"system instruction is not enabled", "system instruction is not supported",
 		"system role not supported", "system role is not supported", "system role is not enabled",
-		"does not support 'system'", "does not support system", "system messages are not supported",
+		"only user and assistant roles", "roles must alternate", "does not support 'system'", "does not support system", "system messages are not supported",
 		"system message is not supported", NULL };
 
 	return rs->status >= 400 && says_any(buf_span(&rs->body), words);

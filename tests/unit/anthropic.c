@@ -460,6 +460,13 @@ static void test_urls(void)
 		is_models_url(cases[i].base, "", want.p);
 		buf_release(&want);
 	}
+	for (size_t i = 0; i < 2; i++) {
+		struct chat_request rq = { .base_url = i ? "http://h/v1?a=b" : "http://h/?a=b", .model = "m",
+			                   .prompt.query = span_str("p") };
+
+		is_url(&rq, "http://h/v1/messages?a=b");
+		is_models_url(rq.base_url, "x", "http://h/v1/models?a=b&limit=1000&after_id=x");
+	}
 	is_models_url("https://h", "a b/\xc3\xa9&c", "https://h/v1/models?limit=1000&after_id=a%20b%2F%C3%A9%26c");
 }
 

@@ -469,6 +469,16 @@ static void test_urls(void)
 		buf_release(&want);
 	}
 	is_models_url("https://h", "", "https://h/v1beta/models?pageSize=1000");
+	for (size_t i = 0; i < 2; i++) {
+		struct chat_request rq = least();
+
+		rq.base_url = i ? "https://h/v1/?key=/v2/x" : "https://h?key=/v1/x";
+		rq.stream = true;
+		is_url(&rq, i ? "https://h/v1/models/m:streamGenerateContent?key=/v2/x&alt=sse"
+		              : "https://h/v1beta/models/m:streamGenerateContent?key=/v1/x&alt=sse");
+		is_models_url(rq.base_url, "a", i ? "https://h/v1/models?key=/v2/x&pageSize=1000&pageToken=a"
+		                                  : "https://h/v1beta/models?key=/v1/x&pageSize=1000&pageToken=a");
+	}
 	is_models_url("https://h/v1/", "Ch=&+/ x", "https://h/v1/models?pageSize=1000&pageToken=Ch%3D%26%2B%2F%20x");
 }
 

@@ -417,6 +417,8 @@ static void test_urls(void)
 		{ "http://h:1/v1/", "http://h:1/v1/chat/completions" },
 		{ "http://h:1/v1//", "http://h:1/v1/chat/completions" },
 		{ "http://h", "http://h/chat/completions" },
+		{ "http://h/v1/?a=b&c", "http://h/v1/chat/completions?a=b&c" },
+		{ "http://h?", "http://h/chat/completions" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -425,6 +427,7 @@ static void test_urls(void)
 		is_url(&rq, cases[i].want);
 	}
 	is_models_url("http://h/v1/", "", "http://h/v1/models");
+	is_models_url("http://h/v1/?a=b", "", "http://h/v1/models?a=b");
 }
 
 /* ---- models ---- */
