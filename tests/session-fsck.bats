@@ -348,6 +348,72 @@ not_a_store() {
 	assert_status 0
 }
 
+@test "nul: a whole record beside NUL bytes is brought back" {
+	local nuls='head -c 700 /dev/zero'
+	three
+	{
+		exchange 9 | tr -d '\n'
+		$nuls
+		echo
+		$nuls
+		exchange 10
+		exchange 11 | tr -d '\n'
+		$nuls
+		exchange 12 | head -c 90
+		$nuls
+		exchange 13
+		exchange 14 | head -c 90
+		$nuls
+		echo
+		exchange 15 | tr -d '\n'
+		$nuls
+	} >>"$(history b)"
+	cp -a "$MC_SESSIONS_DIR" copy
+	run_split mc-session-fsck
+	assert_out_has 'b/history.jsonl:3: NUL bytes beside a whole record'
+	assert_out_has 'b/history.jsonl:5: NUL bytes beside whole records'
+	mends 'nul b b/history.jsonl 3 moved' 'nul b b/history.jsonl 4 moved' 'nul b b/history.jsonl 5 moved' \
+		'nul b b/history.jsonl 6 moved' 'nul b b/history.jsonl 7 moved'
+	same queries 'two,ask 9,ask 10,ask 11,ask 13,ask 15,and on in b' "$(queries b)"
+	sed -n 3,7p "$(history b)" >kept
+	for i in 9 10 11 13 15; do exchange "$i"; done | cmp - kept
+	sed -n '3,$p' copy/b/history.jsonl >lost
+	echo >>lost
+	cmp lost "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-????????
+}
+
+@test "nul: a session record beside them counts, and what was stored again is there once" {
+	three
+	head -n 1 "$(history b)" >head
+	{
+		tr -d '\n' <head
+		head -c 40 /dev/zero
+		echo
+		exchange 9 | tr -d '\n'
+		head -c 40 /dev/zero
+		echo
+		exchange 9 interrupted
+		exchange 10 interrupted
+		exchange 10 | tr -d '\n'
+		head -c 40 /dev/zero
+		echo
+		exchange 11
+		exchange 11 | tr -d '\n'
+		head -c 40 /dev/zero
+		echo
+	} >history
+	cat history >"$(history b)"
+	mends 'nul b b/history.jsonl 1 moved' 'nul b b/history.jsonl 2 moved' 'duplicate b b/history.jsonl 3 moved' \
+		'duplicate b b/history.jsonl 4 moved' 'nul b b/history.jsonl 5 moved' 'nul b b/history.jsonl 7 moved'
+	{
+		cat head
+		exchange 9
+		exchange 10
+		exchange 11
+	} >wanted
+	head -n 4 "$(history b)" | cmp wanted -
+}
+
 @test "record: lines that are none go to quarantine, all others stay" {
 	three
 	{

@@ -110,9 +110,9 @@ bool check_own_file(const char *name)
 	       strcmp(name, HISTORY_TEMP) == 0 || begins(name, DAMAGED_SPOOL);
 }
 
-/* What a folder without a history may be, by what is in it. */
+/* What shows whose a folder is, beside a record in its history. */
 enum content {
-	CONTENT_NONE,  /* nothing */
+	CONTENT_NONE,  /* nothing, or a history: other programs have such, too */
 	CONTENT_OWN,   /* a turn, attachments, a repair: what the tools put into a session's */
 	CONTENT_OTHER, /* something else, too */
 };
@@ -125,9 +125,9 @@ static int in_artifacts(const char *name)
 
 static int in_session(const char *name)
 {
-	return strcmp(name, ARTIFACTS_DIR) == 0 ? CONTENT_NONE
-	       : check_own_file(name)           ? CONTENT_OWN
-	                                        : CONTENT_OTHER;
+	if (strcmp(name, ARTIFACTS_DIR) == 0 || strcmp(name, HISTORY_FILE) == 0)
+		return CONTENT_NONE;
+	return check_own_file(name) ? CONTENT_OWN : CONTENT_OTHER;
 }
 
 /* By the names in folder `path` in `dir`; -1 when they cannot be seen. */
@@ -204,24 +204,19 @@ static int is_indexed(struct check *c, const char *id, struct err *e)
 }
 
 /* Of a folder that the index does not know. A history without a record of ours may be any
- * program's. */
+ * program's, if nothing else shows whose it is. */
 static int judge_rest(struct check *c, const char *id, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	int content = content_of_folder(c->store->fd, id, e);
 	struct stat st;
 
+	if (content != CONTENT_NONE)
+		return content < 0 ? -1 : content == CONTENT_OWN ? OWN_SESSION : OWN_NONE;
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
-	if (fstatat(c->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-		return OWN_NONE;
-	switch (content_of_folder(c->store->fd, id, e)) {
-	case CONTENT_NONE:
+	if (fstatat(c->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return OWN_EMPTY;
-	case CONTENT_OWN:
-		return OWN_SESSION;
-	case CONTENT_OTHER:
-		return OWN_NONE;
-	}
-	return -1;
+	return S_ISREG(st.st_mode) ? OWN_NONE : OWN_SESSION;
 }
 
 int check_own_session(struct check *c, const char *id, struct err *e)

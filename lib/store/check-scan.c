@@ -23,6 +23,17 @@ static int add_bad(struct scan *s, const struct bad_line *bad, struct err *e)
 	return 0;
 }
 
+static int add_piece(struct scan *s, const struct bad_line *at, struct err *e)
+{
+	struct scan_piece *v = array_room(s->pieces, s->npieces, &s->pieces_cap, sizeof(*v), e);
+
+	if (!v)
+		return -1;
+	s->pieces = v;
+	v[s->npieces++] = (struct scan_piece){ at->start, at->n };
+	return 0;
+}
+
 static int add_seen(struct scan *s, const struct record *r, const struct bad_line *at,
                     struct err *e)
 {
@@ -52,13 +63,12 @@ static int add_refs(struct scan *s, const struct exchange *x, const struct bad_l
 }
 
 /* 1: a record. 0: none. -1: that cannot be told. */
-static int take_line(struct scan *s, struct span line, struct bad_line *at, struct err *e)
+static int take_record(struct scan *s, struct span line, const struct bad_line *at, struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct record r;
 	int result = 0;
 
-	at->kind = memchr(line.p, '\0', line.n) ? FINDING_NUL : FINDING_RECORD;
 	if (record_parse(line, &r, &why) < 0) {
 		s->version |= why.kind == ERR_VERSION && !s->head;
 		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
@@ -68,6 +78,31 @@ static int take_line(struct scan *s, struct span line, struct bad_line *at, stru
 		result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r.exchange, at, e);
 	record_release(&r);
 	return result < 0 ? -1 : 1;
+}
+
+/* A loss of power may leave NUL bytes where the end of a line should be, or its beginning. No
+ * record has one in it, so what is whole between them was stored. */
+static int take_pieces(struct scan *s, struct span line, struct bad_line *at, struct err *e)
+{
+	int good = 0;
+
+	for (size_t i = 0, n; good >= 0 && i < line.n; i += n + 1) {
+		struct bad_line piece = { .start = at->start + i, .line = at->line };
+
+		piece.n = n = strnlen(line.p + i, line.n - i);
+		good = n ? take_record(s, (struct span){ line.p + i, n }, &piece, e) : 0;
+		if (good > 0 && add_piece(s, &piece, e) < 0)
+			return -1;
+		at->whole += good > 0;
+	}
+	return good < 0 ? -1 : 0;
+}
+
+/* As take_record(); of a line that is none, `at` is told what it is instead. */
+static int take_line(struct scan *s, struct span line, struct bad_line *at, struct err *e)
+{
+	at->kind = memchr(line.p, '\0', line.n) ? FINDING_NUL : FINDING_RECORD;
+	return at->kind == FINDING_NUL ? take_pieces(s, line, at, e) : take_record(s, line, at, e);
 }
 
 static int scan_lines(struct scan *s, const struct jsonl *j, struct err *e)
@@ -133,6 +168,21 @@ static struct span text_of(const struct seen *x, const struct jsonl *j)
 	return (struct span){ j->p + x->start, n };
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct scan_piece *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The piece that this is, on a line that goes in any case; or NULL. */
+static struct scan_piece *find_piece(struct scan *s, const struct seen *x)
+{
+	struct scan_piece key = { x->start, 0 };
+
+	return s->npieces ? bsearch(&key, s->pieces, s->npieces, sizeof(key), by_place) : NULL;
+}
+
 /* The exchanges from `from` to before `to` have ids of one hash, nearly always one id. The
  * first complete one stays, or the first where none is. Of the others those are too many that
  * are the same, or that are not complete where it is. */
@@ -161,7 +211,10 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 	}
 	for (size_t i = from; result == 0 && i < to; i++) {
 		const struct seen *x = &s->seen[i];
-		struct bad_line bad = { x->start, x->n, x->line, FINDING_DUPLICATE, false };
+		struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line,
+		                        .kind = FINDING_DUPLICATE };
+		struct scan_piece *piece = find_piece(s, x);
+		bool same;
 
 		if (i == best)
 			continue;
@@ -172,7 +225,10 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 		bad.stays = (r.exchange.status == STATUS_COMPLETE) ==
 		                    (kept.exchange.status == STATUS_COMPLETE) &&
 		            !span_same(text_of(x, j), text_of(&s->seen[best], j));
-		if (span_same(r.exchange.id, kept.exchange.id))
+		same = span_same(r.exchange.id, kept.exchange.id); /* not only by its hash */
+		if (same && piece && !bad.stays)
+			piece->n = 0;
+		else if (same)
 			result = add_bad(s, &bad, e);
 		record_release(&r);
 	}
@@ -215,6 +271,7 @@ int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e
 void scan_release(struct scan *s)
 {
 	free(s->bad);
+	free(s->pieces);
 	free(s->seen);
 	free(s->refs);
 	*s = (struct scan){ .bad = NULL };
@@ -232,7 +289,9 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 		                                     : "another exchange has the same id");
 		break;
 	case FINDING_NUL:
-		err_set(why, ERR_DAMAGED, "NUL bytes");
+		err_set(why, ERR_DAMAGED, bad->whole == 0   ? "NUL bytes"
+		                          : bad->whole == 1 ? "NUL bytes beside a whole record"
+		                                            : "NUL bytes beside whole records");
 		break;
 	default:
 		if (bad->stays)

@@ -14,6 +14,12 @@ struct bad_line {
 	size_t line;     /* from 1 */
 	enum finding_kind kind;
 	bool stays;      /* nothing is to be moved: a duplicate that differs */
+	size_t whole;    /* records on it, between NUL bytes */
+};
+
+/* A whole record on a line with NUL bytes: a repair gives it a line of its own. */
+struct scan_piece {
+	size_t start, n; /* n is 0 for one that is there twice */
 };
 
 /* What an exchange refers to in artifacts/. */
@@ -26,6 +32,8 @@ struct scan {
 	struct bad_line *bad; /* owned; in the order of the file */
 	size_t nbad;
 	size_t lines;
+	struct scan_piece *pieces; /* owned; in the order of the file */
+	size_t npieces;
 	struct scan_ref *refs; /* owned; in the order of the digests, and of the file for each */
 	size_t nrefs;
 	bool head;     /* a valid session record is there */
@@ -33,7 +41,7 @@ struct scan {
 	bool torn;     /* the last line has no newline, and would be a record with it */
 
 	struct seen *seen; /* the rest is private */
-	size_t bad_cap, nseen, seen_cap, refs_cap;
+	size_t bad_cap, pieces_cap, nseen, seen_cap, refs_cap;
 };
 
 /* `tail`: whether the bytes behind the last newline are to be judged; a record that is

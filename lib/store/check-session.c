@@ -185,17 +185,29 @@ static int copy_out(struct subject *s, struct outcome *o)
 	return fd < 0 ? -1 : quarantine_sync(s->x.store, fd, &o->why);
 }
 
+/* The records on a line that goes, each on a line of its own. *k counts the pieces. */
+static int copy_pieces(const struct subject *s, const struct bad_line *b, size_t *k, int fd)
+{
+	for (; *k < s->scan.npieces && s->scan.pieces[*k].start < b->start + b->n; ++*k) {
+		const struct scan_piece *piece = &s->scan.pieces[*k];
+
+		if (piece->n && (io_write(fd, s->j.p + piece->start, piece->n) < 0 || io_write(fd, "\n", 1) < 0))
+			return -1;
+	}
+	return 0;
+}
+
 /* The bytes between those that go, as they are. */
 static int copy_rest(const struct subject *s, int fd)
 {
-	size_t at = 0;
+	size_t at = 0, piece = 0;
 
 	for (size_t i = 0; i < s->scan.nbad; i++) {
 		const struct bad_line *b = &s->scan.bad[i];
 
 		if (b->stays || b->start < at) /* a torn one may be a second copy, too: named twice */
 			continue;
-		if (io_write(fd, s->j.p + at, b->start - at) < 0)
+		if (io_write(fd, s->j.p + at, b->start - at) < 0 || copy_pieces(s, b, &piece, fd) < 0)
 			return -1;
 		at = b->start + b->n;
 	}

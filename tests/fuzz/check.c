@@ -5,7 +5,8 @@
  *
  * Properties: a check changes nothing, and says the same when asked twice. A repair loses
  * nothing: each line of the history is in it still, or in quarantine, and valid records
- * stay in their order; a turn that was cut short becomes an exchange. What a check finds
+ * stay in their order; an exchange beside NUL bytes is in the history, and a turn that was cut
+ * short becomes one. What a check finds
  * after a repair, the repair has found and told that it cannot repair, and where it finds
  * nothing the session is read without a notice, and listed.
  */
@@ -249,6 +250,25 @@ static bool has_exchange(struct span history, struct span id)
 	return found;
 }
 
+/* What is between NUL bytes on a line, and is an exchange. */
+static void check_pieces(struct span before, struct span after)
+{
+	struct span line;
+
+	while (cut_line(&before, &line))
+		for (size_t i = 0, n; memchr(line.p, '\0', line.n) && i < line.n; i += n + 1) {
+			struct err e = ERR_INIT;
+			struct record r;
+
+			n = strnlen(line.p + i, line.n - i);
+			if (!n || record_parse((struct span){ line.p + i, n }, &r, &e) < 0)
+				continue;
+			must(r.type != RECORD_EXCHANGE || has_exchange(after, r.exchange.id), "lost: '%.*s'", (int)n,
+			     line.p + i);
+			record_release(&r);
+		}
+}
+
 static void check_sealed(const struct store *s, struct span history, const struct exchange *cut,
                          const struct seen *repair)
 {
@@ -292,6 +312,8 @@ static void check_repair(const struct store *s, struct span history)
 	read_file(dir, HISTORY_FILE, &after);
 	read_quarantine(s, &moved);
 	check_kept(history, buf_span(&after), buf_span(&moved));
+	if (!repair.left[FINDING_VERSION] && !repair.left[FINDING_HEAD])
+		check_pieces(history, buf_span(&after));
 	check_sealed(s, buf_span(&after), &cut, &repair);
 	check(s, false, &again);
 	for (size_t i = 0; i <= FINDING_ORPHAN; i++)

@@ -8,7 +8,8 @@
  *	mX	a change of the model to X	tX	of the title
  *	gX	a summary of all up to X
  *
- * Any other line stands as it is. A last line without a newline is torn.
+ * Any other line stands as it is. A last line without a newline is torn. On a line with NUL
+ * bytes this holds for each part between them.
  */
 #ifndef FUZZ_STORY_H
 #define FUZZ_STORY_H
@@ -37,7 +38,16 @@ static inline bool story_is_short(struct span line)
 static inline void story_line(struct buf *b, struct span line)
 {
 	struct span arg = { line.p + 1, line.n - 1 };
+	const char *nul = memchr(line.p, '\0', line.n);
 
+	if (nul) {
+		size_t n = (size_t)(nul - line.p);
+
+		story_line(b, (struct span){ line.p, n });
+		buf_addc(b, '\0');
+		story_line(b, (struct span){ nul + 1, line.n - n - 1 });
+		return;
+	}
 	if (!story_is_short(line)) {
 		buf_add(b, line.p, line.n);
 		return;
