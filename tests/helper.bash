@@ -183,7 +183,7 @@ server_start() {
 	rm -f "$SERVER_LOG" "$dir/server.port"
 	mkfifo "$dir/server.port"
 	# bats waits until descriptor 3 is closed by all.
-	"${PYTHON:-/usr/bin/python3}" "$ROOT/tests/server.py" --parent $$ "${SERVER_OPTIONS[@]}" \
+	"${PYTHON:-/usr/bin/python3}" -IS "$ROOT/tests/server.py" --parent $$ "${SERVER_OPTIONS[@]}" \
 		"$script" "$SERVER_LOG" >"$dir/server.port" 2>"$dir/server.err" 3>&- &
 	SERVER_PID=$!
 	if ! read -rt 60 SERVER_PORT <"$dir/server.port"; then

@@ -91,7 +91,7 @@ start_proxy() {
 	rm -f "$dir/proxy.port"
 	: >"$PROXY_LOG"
 	mkfifo "$dir/proxy.port"
-	/usr/bin/python3 "$ROOT/tests/proxy.py" --parent $$ "$@" "$PROXY_LOG" >"$dir/proxy.port" 3>&- &
+	/usr/bin/python3 -IS "$ROOT/tests/proxy.py" --parent $$ "$@" "$PROXY_LOG" >"$dir/proxy.port" 3>&- &
 	PROXY_PID=$!
 	read -rt 60 PROXY_PORT <"$dir/proxy.port" && return
 	echo 'the proxy did not start, or not within 60 s'
