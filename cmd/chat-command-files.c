@@ -8,6 +8,7 @@
 #include "base/cli.h"
 #include "base/fences.h"
 #include "base/save.h"
+#include "base/utf8.h"
 #include "base/words.h"
 #include "chat-command.h"
 #include "tty/clip.h"
@@ -210,14 +211,6 @@ static void tell_failed(void *ctx, const char *program, const struct err *why)
 	chat_fail(&e);
 }
 
-/* What is pasted is not to run at once in a shell. */
-static struct span without_end(struct span s)
-{
-	while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
-		s.n--;
-	return s;
-}
-
 static int copy(struct chat *chat, const struct piece *p, struct err *e)
 {
 	const struct config *cfg = &chat->tool.config;
@@ -232,9 +225,11 @@ static int copy(struct chat *chat, const struct piece *p, struct err *e)
 	if (!envp || (cfg->clipboard && !program))
 		err_oom(e);
 	else
-		how = clip_put(&c, without_end(p->text), e);
+		how = clip_put(&c, p->text, e);
 	if (how) {
 		add_what(&line, p);
+		if (c.left_out)
+			buf_addf(&line, " without %zu control character%s", c.left_out, c.left_out == 1 ? "" : "s");
 		command_tell("Copied %s by %s", line.p, how);
 	}
 	buf_release(&line);
@@ -282,6 +277,8 @@ static int read_saving(struct saving *s, const struct words *w, struct err *e)
 		return err_set(e, ERR_USAGE, "/save [-f] [N] FILE saves the last reply, or its code block N; quote "
 		               "a name with blanks");
 	s->path = w->v[i];
+	if (utf8_has_control(span_str(s->path)))
+		return err_set(e, ERR_USAGE, "the file's name holds a control character");
 	if (!s->block && s->path[strspn(s->path, "0123456789")] == '\0')
 		return err_set(e, ERR_USAGE, "which file? '/save %s FILE' saves code block %s (a file of that name is "
 		               "'./%s')", s->path, s->path, s->path);

@@ -24,7 +24,7 @@ static const struct opt opts[] = {
 	{ 'm', "model", "NAME", ARG_MODEL, "the model, from this turn on" },
 	{ 'S', "system", "TEXT", ARG_TEXT, "the system prompt of a new session" },
 	{ 't', "title", "TEXT", ARG_TEXT, "the session's title" },
-	{ 'a', "attach", "FILE", ARG_FILES, "send this file along with the prompt; - is standard input" },
+	{ 'a', "attach", "FILE", ARG_FILES, "attach this file to the prompt; - is stdin" },
 	{ 'o', "option", "KEY=VALUE", ARG_TEXT, "a parameter of the model, such as temperature=0.2" },
 	{ O_SCHEMA, "schema", "FILE", ARG_FILE, "have the reply follow this JSON Schema" },
 	{ O_CONTEXT, "context", "TOKENS", ARG_TEXT, "the model's window, for a request and its reply" },

@@ -165,15 +165,12 @@ static int choose_lines(struct request *rq, struct err *e)
 
 /* ---- the output ---- */
 
-/* A tab or line end would end the column. */
 static void add_column(struct buf *b, const char *text)
 {
-	if (at_terminal()) {
+	if (at_terminal())
 		neutral_add_line(b, span_str(text));
-		return;
-	}
-	for (; *text; text++)
-		buf_addc(b, strchr("\t\r\n", *text) ? ' ' : *text);
+	else
+		neutral_add_column(b, span_str(text));
 }
 
 static void add_name(struct buf *b, const struct line *l)

@@ -179,8 +179,7 @@ static void field(const char *name, struct span value)
 	if (at_terminal())
 		neutral_add_line(&b, value);
 	else
-		for (size_t i = 0; i < value.n; i++)
-			buf_addc(&b, value.p[i] == '\n' || value.p[i] == '\r' ? ' ' : value.p[i]);
+		neutral_add_column(&b, value);
 	printf("%-10s ", name);
 	print_buf(stdout, &b);
 	putchar('\n');

@@ -150,13 +150,10 @@ static void decoded(struct buf *to, struct span json, bool harmless)
 	struct buf raw = BUF_INIT;
 
 	json_scan_add_str(&raw, json);
-	if (harmless) {
+	if (harmless)
 		neutral_add_line(to, buf_span(&raw));
-	} else {
-		for (size_t i = 0; i < raw.n; i++) /* a tab or line feed would end the column */
-			buf_addc(to, raw.p[i] == '\t' || raw.p[i] == '\n' || raw.p[i] == '\r' ? ' '
-			                                                                      : raw.p[i]);
-	}
+	else
+		neutral_add_column(to, buf_span(&raw));
 	to->oom |= raw.oom;
 	buf_release(&raw);
 }

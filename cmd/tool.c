@@ -52,10 +52,7 @@ void say(const char *sentence)
 
 	unsay();
 	buf_addf(&b, "%s: ", tool_name);
-	if (isatty(STDERR_FILENO) || pager_holds_errors())
-		neutral_add(&b, span_str(sentence));
-	else
-		buf_adds(&b, sentence);
+	neutral_add(&b, span_str(sentence)); /* whoever reads it may show it at a terminal */
 	for (size_t i = 0; i < b.n; i++) /* nobody but us begins a line with our name */
 		if (b.p[i] == '\n' || b.p[i] == '\r')
 			b.p[i] = ' ';
@@ -454,15 +451,12 @@ void print_attachments(FILE *f, const struct attachment_ref *list, size_t n, siz
 
 	for (size_t i = 0; i < n; i++) {
 		const struct attachment_ref *a = &list[i];
-		size_t start = b.n;
 
-		buf_addf(&b, "[attached: %.*s (%.*s, ", (int)a->name.n, a->name.p, (int)a->type.n, a->type.p);
+		buf_adds(&b, "[attached: ");
+		neutral_add_column(&b, a->name);
+		buf_addf(&b, " (%.*s, ", (int)a->type.n, a->type.p);
 		add_size(&b, a->size);
-		buf_adds(&b, ")]");
-		for (size_t at = start; at < b.n; at++)
-			if (b.p[at] == '\n' || b.p[at] == '\r')
-				b.p[at] = ' ';
-		buf_addc(&b, '\n');
+		buf_adds(&b, ")]\n");
 	}
 	incomplete |= b.oom && f == stdout;
 	print_lines(f, "", buf_span(&b), max_lines, harmless);

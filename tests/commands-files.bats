@@ -358,6 +358,31 @@ paste_lines() { command paste -sd ' '; }
 	term_wait '^mc-chat: /copy takes the number of a code block, or nothing$'
 }
 
+@test "/copy leaves out what a terminal would obey, and lines that would run at once" {
+	mc-chat -n -s s $'one\e[201~\ttwo\r\nthree\rfour \x08\x7f\xc2\x9b31m é \ufeff\n  \n' >/dev/null
+	program wl-copy
+	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -s s
+	enter /copy
+	term_wait '^Copied 3 lines \(the reply\) without 4 control characters by wl-copy$'
+	printf 'one[201~\ttwo\nthree\nfour 31m é \ufeff' | cmp - clip.wl-copy
+	term_stop
+	# The terminal's own way gets the same text.
+	term_start tee screen
+	term_stop
+	script -qec "env -u TMUX -u WAYLAND_DISPLAY -u DISPLAY TERM=xterm mc-chat -s s" /dev/null <<<$'/copy\n' >typescript
+	printf '\e]52;c;%s\a' "$(base64 -w 0 clip.wl-copy)" >sequence
+	grep -qF -f sequence typescript
+	refute grep -q $'\e\\[201~\t' typescript
+}
+
+@test "/save takes no name with control characters" {
+	with_blocks
+	talk -s s
+	enter "/save $(printf 'a\302\233b')"
+	term_wait "^mc-chat: the file's name holds a control character"
+	same 'files' '' "$(find . -maxdepth 1 -name 'a*b')"
+}
+
 @test "/copy without a reply, and without a code block" {
 	program wl-copy
 	term_start env -u TMUX WAYLAND_DISPLAY=wayland-0 mc-chat -n -s s

@@ -676,7 +676,7 @@ odd                  openai-compatible  /a^[[2J<U+009B> b c  https://y.example.o
 		refute env LC_ALL=C grep -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]' seen
 	done
 	run_split mc-models --providers odd
-	assert_out $'odd\topenai-compatible\t/a\e[2J\u009b b c\thttps://y.example.org/v1'
+	assert_out $'odd\topenai-compatible\t/a [2J  b c\thttps://y.example.org/v1'
 	run_split mc-models --providers --json odd
 	same exact $'/a\e[2J\u009b\tb\nc' "$(jq -r .keySource out)"
 }
@@ -740,7 +740,9 @@ longer/one:7b' grep .
 	term_wait '^A\^\[\[2J\^\[\]52;c;Zm9v\^GB<U\+009B>31m<U\+202E>C\^\? +NA\^\[\[2J'
 	term_wait '^q\^\[\[2J +alias of m\^\[\[3J$'
 	run_split mc-models -q 52
-	assert_out $'A\e[2J\e]52;c;Zm9v\aB\u009b31m\u202eC\x7f' # a pipe gets it as it is
+	assert_out $'A [2J ]52;c;Zm9v B 31m\u202eC ' # a pipe may lead to a terminal
+	run_split mc-models --json 52
+	same exact $'A\e[2J\e]52;c;Zm9v\aB\u009b31m\u202eC\x7f' "$(jq -r .id out)"
 }
 
 # A model that the server does not know

@@ -85,7 +85,7 @@ attached() {
 	unchanged mc-session-cat a
 	assert_status 0
 	assert_err_empty
-	assert_out $'> ask 1\n[attached: a b.png (image/png, 12 KiB)]\n[attached: x y\e (text/plain, 1 byte)]\n\nreply 1\n\n> ask 2\n[attached: z (application/pdf, 5 MiB)]\n\nreply 2\n[interrupted]\n\n> ask 3\n\nreply 3'
+	assert_out $'> ask 1\n[attached: a b.png (image/png, 12 KiB)]\n[attached: x y  (text/plain, 1 byte)]\n\nreply 1\n\n> ask 2\n[attached: z (application/pdf, 5 MiB)]\n\nreply 2\n[interrupted]\n\n> ask 3\n\nreply 3'
 	run_split mc-session-cat --json -n 3 a
 	tail -n 3 "$(history a)" | cmp - out
 }

@@ -107,6 +107,37 @@ widest() { term_screen | wc -L; }
 	same 'column of the title' "$(wc -L <<<"$first.")" "$(wc -L <<<"$second.")"
 }
 
+# A title, a model and a name that want to be obeyed; what a pipe gets of them may reach a terminal or
+# a shell later.
+@test "columns of a list in a pipe hold no control characters" {
+	export MC_PROVIDER=echo
+	local bad=$'x\e]0;y\a\u009b31m\x08\x7f\t\r\n\u2028z'
+	printf hello >"n"$'\e[31m\n\xff'
+	mc-chat -n -s s -t "$bad" -m "$bad" -a "n"$'\e[31m\n\xff' hi >/dev/null
+	clean() {
+		same "lines of $1" "$2" "$(wc -l <out)"
+		refute grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xa8' out
+	}
+	LC_ALL=C.UTF-8 mc-session-ls >out
+	clean list 1
+	same 'fields' 6 "$(awk -F '\t' '{print NF}' out)"
+	mc-session-cat --status s >out
+	grep -q '^title *x ]0;y ' out
+	refute grep -q $'\e' out
+	mc-session-cat s >out
+	grep -q '^\[attached: n \[31m .* (text/plain, 5 bytes)\]$' out
+	refute grep -q $'\e' out
+	# JSON is exact.
+	same 'title' "$bad" "$(mc-session-ls --json | jq -r .title)"
+}
+
+@test "errors are harmless in a pipe, too" {
+	run_split mc-session-cat $'a\e[31mb\u009b'
+	assert_status 2
+	[[ $err != *$'\e'* && $err != *$'\u009b'* ]] || differs 'no control characters' ''
+	assert_err_has '^[[31m'
+}
+
 @test "titles and models in the table are harmless" {
 	mc-chat -n -s s -m $'mo\e[31mdel' -t $'evil\e[2J\e]52;c;Zm9v\a\r\n\u202etitle' hi >/dev/null
 	term_start -x 140 mc-session-ls

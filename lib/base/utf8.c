@@ -89,6 +89,24 @@ size_t utf8_valid(const char *p, size_t n)
 	return n;
 }
 
+bool utf8_is_control(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+}
+
+bool utf8_has_control(struct span s)
+{
+	for (size_t i = 0; i < s.n;) {
+		uint32_t c = ' ';
+		int len = utf8_decode(s.p + i, s.n - i, &c);
+
+		if (len > 0 && utf8_is_control(c))
+			return true;
+		i += len > 0 ? (size_t)len : 1;
+	}
+	return false;
+}
+
 /* ---- what other programs wrote ---- */
 
 #define MARK "\xef\xbb\xbf"

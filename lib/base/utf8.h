@@ -27,6 +27,11 @@ void utf8_add(struct buf *b, uint32_t cp);
 /* The offset of the first byte that is not UTF-8, or `n` when all are. */
 size_t utf8_valid(const char *p, size_t n);
 
+/* Whether a terminal may obey this character: C0, DEL and C1 (ISO 6429). Tabs and line feeds are such
+ * characters. And whether there is one in `s`. */
+bool utf8_is_control(uint32_t cp);
+bool utf8_has_control(struct span s);
+
 /* Without the byte order mark that some editors and programs put before UTF-8. */
 struct span utf8_unmarked(struct span s);
 /* The same in its own place. */

@@ -7,6 +7,7 @@
 #include "base/child.h"
 #include "base/env.h"
 #include "base/io.h"
+#include "base/utf8.h"
 
 #define LIMIT_MS 5000 /* for a program; some wait for a screen that does not answer */
 
@@ -110,7 +111,42 @@ static bool is_there(const char *program)
 	return found;
 }
 
-const char *clip_put(const struct clip *c, struct span text, struct err *e)
+/* ---- the text ---- */
+
+/* Blank lines at the end, too. */
+static size_t without_last_line_end(struct span s)
+{
+	size_t n = s.n;
+
+	while (n && strchr(" \t\n", s.p[n - 1]))
+		n--;
+	while (n < s.n && s.p[n] != '\n')
+		n++;
+	return n;
+}
+
+static void add_safe(struct buf *to, struct span text, size_t *left_out)
+{
+	while (text.n) {
+		uint32_t c = 0;
+		int len = utf8_decode(text.p, text.n, &c);
+		size_t used = len > 0 ? (size_t)len : 1;
+
+		if (len <= 0)
+			buf_adds(to, UTF8_REPLACEMENT);
+		else if (c == '\r')
+			buf_adds(to, text.n > 1 && text.p[1] == '\n' ? "" : "\n");
+		else if (c == '\n' || c == '\t' || !utf8_is_control(c))
+			buf_add(to, text.p, used);
+		else
+			(*left_out)++;
+		text = (struct span){ text.p + used, text.n - used };
+	}
+	to->n = without_last_line_end(buf_span(to));
+	to->p[to->n] = '\0';
+}
+
+static const char *put(const struct clip *c, struct span text, struct err *e)
 {
 	int r = c->program ? try(c, c->program, false, text, e) : 0;
 
@@ -127,4 +163,16 @@ const char *clip_put(const struct clip *c, struct span text, struct err *e)
 			return r > 0 ? ways[i].how : NULL;
 	}
 	return ask_terminal(c, text, e) == 0 ? "the terminal (OSC 52), if it allows that" : NULL;
+}
+
+const char *clip_put(struct clip *c, struct span text, struct err *e)
+{
+	struct buf safe = BUF_INIT;
+	const char *how;
+
+	c->left_out = 0;
+	add_safe(&safe, text, &c->left_out);
+	how = buf_check(&safe, e) < 0 ? NULL : put(c, buf_span(&safe), e);
+	buf_release(&safe);
+	return how;
 }

@@ -18,10 +18,17 @@ struct clip {
 	/* A program failed, and another way is tried. */
 	void (*failed)(void *ctx, const char *program, const struct err *why);
 	void *ctx;
+	size_t left_out; /* set: control characters that are not on the clipboard */
 };
 
-/* Returns how it was done, as in "copied by …", or NULL and the error. The caller ignores
- * SIGPIPE. */
-const char *clip_put(const struct clip *c, struct span text, struct err *e);
+/*
+ * Returns how it was done, as in "copied by …", or NULL and the error. The caller ignores SIGPIPE.
+ *
+ * What a model wrote may be pasted into a shell. So control characters are left out, except tabs and
+ * line ends: ESC [ 201 ~ would end a bracketed paste, and what follows it would be typed. A lone
+ * carriage return becomes a line feed, and line ends at the end of the text are left out, so that
+ * the last line does not run at once.
+ */
+const char *clip_put(struct clip *c, struct span text, struct err *e);
 
 #endif

@@ -159,6 +159,29 @@ void neutral_add_json(struct buf *out, struct span in)
 	}
 }
 
+void neutral_add_column(struct buf *out, struct span in)
+{
+	while (in.n) {
+		size_t used = plain_run(in);
+		uint32_t c = 0;
+		int len;
+
+		if (used) {
+			buf_add(out, in.p, used);
+		} else {
+			len = utf8_decode(in.p, in.n, &c);
+			used = len > 0 ? (size_t)len : 1;
+			if (len <= 0)
+				buf_adds(out, UTF8_REPLACEMENT);
+			else if (utf8_is_control(c) || c == 0x2028 || c == 0x2029)
+				buf_addc(out, ' ');
+			else
+				buf_add(out, in.p, used);
+		}
+		in = (struct span){ in.p + used, in.n - used };
+	}
+}
+
 void neutral_add_line(struct buf *out, struct span in)
 {
 	size_t start = out->n, to;

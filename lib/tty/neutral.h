@@ -35,7 +35,12 @@ bool neutral_is_shown(uint32_t c);
 void neutral_add(struct buf *out, struct span in);
 /* JSON text: the same characters become \u escapes, so that it still means the same. */
 void neutral_add_json(struct buf *out, struct span in);
-/* The same for one line of a table or preview: white space becomes single spaces. */
+/*
+ * One column of a line for another program, which may hand it on to a terminal or a shell: control
+ * characters and what else ends a line become spaces, and bytes that are not UTF-8 U+FFFD.
+ */
+void neutral_add_column(struct buf *out, struct span in);
+/* neutral_add() for one line of a table or preview: white space becomes single spaces. */
 void neutral_add_line(struct buf *out, struct span in);
 
 #endif

@@ -61,11 +61,6 @@ bool pager_is_open(void)
 	return pager.pid > 0;
 }
 
-bool pager_holds_errors(void)
-{
-	return pager.pid > 0 && pager.held >= 0;
-}
-
 /* ---- its end ---- */
 
 /* What is called from here to close_pager() must be safe in a signal handler. */

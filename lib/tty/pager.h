@@ -36,8 +36,6 @@ bool pager_takes_styles(const char *command);
 int pager_begin(const char *command, char *const *envp, struct err *e);
 
 bool pager_is_open(void);
-/* Whether what goes to stderr now will be on a terminal later. */
-bool pager_holds_errors(void);
 
 /* Waits until its user has left it, and lets out what stderr held back. What is written to
  * stdout from here on goes nowhere: it may be the rest of what nobody wanted to read. Returns

@@ -224,6 +224,25 @@ static void test_line(void)
 	}
 }
 
+static void test_column(void)
+{
+	static const struct {
+		const char *in, *want;
+	} cases[] = {
+		{ "", "" }, { "a  b", "a  b" }, { "a\tb\r\nc", "a b  c" }, { "\x1b[31m\x7f\x01", " [31m  " },
+		{ "a\xc2\x9b" "1\xc2\x85é\u2028漢\u2029\U0001f389", "a 1 é 漢 \U0001f389" }, { "\xff\xc3", BAD BAD },
+		{ "\u202e\u200b", "\u202e\u200b" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = BUF_INIT;
+
+		neutral_add_column(&b, span_str(cases[i].in));
+		is_buf(&b, cases[i].want, "one column, case %zu", i);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	test_examples();
@@ -232,5 +251,6 @@ int main(void)
 	test_split_everywhere();
 	test_prompt();
 	test_line();
+	test_column();
 	return tap_end();
 }

@@ -228,6 +228,41 @@ static void test_blank(void)
 	ok(!utf8_is_blank(nul), "a NUL is not blank");
 }
 
+static void test_marks(void)
+{
+	static const struct {
+		const char *in;
+		size_t n;
+		const char *other, *error;
+	} cases[] = {
+		{ "\xff\xfe" "a\0", 4, "UTF-16", "it is UTF-16, and must be UTF-8; 'iconv -f UTF-16 -t UTF-8' converts it" },
+		{ "\xfe\xff\0a", 4, "UTF-16", "it is UTF-16" },
+		{ "\xff\xfe\0\0", 4, "UTF-32", "it is UTF-32" },
+		{ "\0\0\xfe\xff", 4, "UTF-32", "it is UTF-32" },
+		{ "caf\xe9", 4, NULL, "it is not valid UTF-8 (at byte 4); 'iconv -f LATIN1 -t UTF-8' converts Latin-1" },
+		{ "a\n\nbc\xff", 6, NULL, "it is not valid UTF-8 (at line 3, byte 3)" },
+		{ "\xef\xbb\xbf" "a", 4, NULL, NULL },
+		{ "é", 2, NULL, NULL },
+		{ "", 0, NULL, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span s = exact((struct span){ cases[i].in, cases[i].n });
+		const char *other = utf8_other_encoding(s);
+		struct err e = ERR_INIT;
+
+		is_int(other ? strcmp(other, cases[i].other ? cases[i].other : "") : cases[i].other != NULL, 0,
+		       "the encoding, case %zu", i);
+		is_int(utf8_check(s, "it", &e), cases[i].error ? -1 : 0, "whether it is UTF-8");
+		if (cases[i].error)
+			is_err(&e, ERR_USAGE, cases[i].error, "says so");
+		drop(s);
+	}
+	is_span(utf8_unmarked(span_str("\xef\xbb\xbf" "a")), "a", "the mark is passed over");
+	is_span(utf8_unmarked(span_str("\xef\xbb")), "\xef\xbb", "a part of a mark is none");
+	is_span(utf8_unmarked(span_str("a\xef\xbb\xbf")), "a\xef\xbb\xbf", "nor is one at another place");
+}
+
 int main(void)
 {
 	test_each_character();
@@ -237,6 +272,7 @@ int main(void)
 	test_clean();
 	test_clean_random();
 	test_head();
+	test_marks();
 	test_blank();
 	return tap_end();
 }
