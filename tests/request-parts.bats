@@ -243,6 +243,8 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 		assert_err_has "$code: $words"
 		assert_err_has 'ask without that file'
 		same requests 1 "$(wc -l <"$SERVER_LOG")"
+		[[ $code != 500 || $words != *' input '* ]] || MC_RETRIES=3 run_split mc-chat --no-stdin --no-save hi
+		[[ $err != *attempts* ]]
 	done <<-END
 		500 image input is not supported - hint: if this is unexpected, you may need to provide the mmproj
 		500 this model is missing data required for image input

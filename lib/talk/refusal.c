@@ -117,8 +117,8 @@ bool refusal_is_about_system(const struct http_response *rs)
 	static const char *const words[] = { "developer instruction is not enabled",
 		"system instruction is not enabled", "system instruction is not supported",
 		"system role not supported", "system role is not supported", "system role is not enabled",
-		"only user and assistant roles", "roles must alternate", "does not support 'system'", "does not support system", "system messages are not supported",
-		"system message is not supported", NULL };
+		"does not support 'system'", "does not support system", "system messages are not supported",
+		"system message is not supported", "only user and assistant roles", "roles must alternate", NULL };
 
 	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
 }
@@ -143,6 +143,15 @@ static bool has_files(const struct chat_request *rq)
 		if (rq->turns[i].nfiles)
 			return true;
 	return rq->prompt.nfiles > 0;
+}
+
+/* A model's name may have one of those words in it, too. */
+static void judge_input(struct problem *p, const struct letter *l)
+{
+	struct span said = buf_span(&p->message);
+
+	if (p->kind == PROBLEM_OTHER && is_about_input(said) && (has_files(l->rq) || says(said, "input")))
+		p->kind = PROBLEM_INPUT;
 }
 
 /* ---- the way out ---- */
@@ -314,8 +323,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	how->endpoint.provider->problem(buf_span(&rs->body), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
-	if (p->kind == PROBLEM_OTHER && is_about_input(buf_span(&p->message)))
-		p->kind = PROBLEM_INPUT;
+	judge_input(p, l);
 	/* Before it is cut: what is left of a key would not be known for one. */
 	key_redact(&how->endpoint.key, p->message.p, p->message.n);
 	advise(how, l, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
@@ -336,8 +344,7 @@ void refusal_advise(struct talk *how, const struct letter *l, struct problem *p,
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	if (p->kind == PROBLEM_OTHER && is_about_input(buf_span(&p->message)))
-		p->kind = PROBLEM_INPUT;
+	judge_input(p, l);
 	advise(how, l, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
