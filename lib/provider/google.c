@@ -39,9 +39,9 @@ static bool is_version(struct span s)
  * version anywhere in the path counts, as there is in …/v1/publishers/google. */
 static bool has_version(const char *base_url)
 {
-	const char *p = strstr(base_url, "://");
+	const char *scheme = strstr(base_url, "://"), *p = scheme ? scheme + 3 : base_url;
 
-	for (p = p ? p + 3 : base_url; *(p += strcspn(p, "/?")) == '/';) {
+	for (p += strcspn(p, "/?"); *p == '/'; p += strcspn(p, "/?")) {
 		p++;
 		if (is_version((struct span){ p, strcspn(p, "/?") }))
 			return true;
