@@ -90,7 +90,7 @@ bool command_new(struct chat *chat, struct span args)
 	if (r < 0)
 		return command_fail(&e);
 	if (chat->no_save)
-		command_tell("A new conversation; nothing of it is stored");
+		command_tell("A new conversation");
 	print_session(chat);
 	return true;
 }
@@ -224,6 +224,7 @@ bool command_model(struct chat *chat, struct span args)
 		command_fail(&e);
 	} else if (words.n) {
 		command_tell("Model: %s, from the next prompt on", chat->at.model);
+		say_other_vendor(&chat->at.how.endpoint, chat->at.model, true);
 		tell_unlisted(chat, chat->at.model);
 	} else {
 		tell_model(chat);

@@ -6,6 +6,8 @@
 #include "chat-command.h"
 #include "tty/editor.h"
 
+#define SHOWN_LINES 20 /* of a prompt that was edited */
+
 /* ---- /undo ---- */
 
 static int nothing_there(struct err *e)
@@ -244,8 +246,11 @@ bool command_edit(struct chat *chat, struct span args)
 	(void)args;
 	if (r >= 0)
 		r = edit_prompt(chat, buf_span(&a.prompt), &text, &e);
-	if (r > 0)
+	if (r > 0) {
+		/* The editor's screen is gone, and the old prompt is what stands above. */
+		print_query(stderr, buf_span(&text), SHOWN_LINES, true);
 		r = ask_edited(chat, &a, buf_span(&text), &e);
+	}
 	if (r < 0)
 		command_fail(&e);
 	buf_release(&text);

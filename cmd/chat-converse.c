@@ -1,6 +1,7 @@
 /* A conversation at a terminal. */
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,19 @@
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
+/* Without the blanks at its end: those at its beginning say that it is a prompt as it stands. */
+static struct span trimmed(struct span text)
+{
+	while (text.n && text.p[text.n - 1] && strchr(" \t\r\n", text.p[text.n - 1]))
+		text.n--;
+	return text;
+}
+
+static bool is_blank(struct span text)
+{
+	return trimmed(text).n == 0;
+}
+
 static void print_recent(const struct chat *chat)
 {
 	const struct conversation *c = &chat->at.so_far;
@@ -26,18 +40,75 @@ static void print_recent(const struct chat *chat)
 		fputc('\n', stderr);
 }
 
+/* ---- a word that leaves other programs ---- */
+
+static bool means_leave(struct span prompt)
+{
+	static const char *const words[] = { "exit", "quit", "bye", "logout", ":q" };
+
+	prompt = trimmed(prompt);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strlen(words[i]) == prompt.n && strncasecmp(words[i], prompt.p, prompt.n) == 0)
+			return true;
+	return false;
+}
+
+enum intent { INTENT_LEAVE, INTENT_SEND, INTENT_NEITHER };
+
+static bool is_answer(const struct buf *answer, const char *word)
+{
+	struct span a = trimmed(buf_span(answer));
+
+	return a.n && a.n <= strlen(word) && strncasecmp(a.p, word, a.n) == 0;
+}
+
+/* The answer is not remembered as a prompt. What is neither yes nor no may have been typed ahead,
+ * and is what the next prompt begins with. */
+static enum intent ask_intent(struct chat *chat, struct span word)
+{
+	struct edit_options *o = &chat->editor->o;
+	void (*typed)(void *ctx, struct span text) = o->typed;
+	struct buf question = BUF_INIT, answer = BUF_INIT;
+	enum intent intent = INTENT_NEITHER;
+	struct err e = ERR_INIT;
+	int got;
+
+	buf_addf(&question, "Leave? [Y/n] (n sends '%.*s' to the model) ", (int)word.n, word.p);
+	o->typed = NULL;
+	got = edit_read(chat->editor, question.p, NULL, &answer, &e);
+	o->typed = typed;
+	if (got <= 0)
+		fputc('\n', stderr);
+	if (got == 0 || (got > 0 && (is_blank(buf_span(&answer)) || is_answer(&answer, "yes"))))
+		intent = INTENT_LEAVE;
+	else if (got > 0 && is_answer(&answer, "no"))
+		intent = INTENT_SEND;
+	else if (got > 0)
+		buf_add(&chat->draft, answer.p, answer.n);
+	else if (e.kind != ERR_INTERRUPTED)
+		fail(&e);
+	buf_release(&question);
+	buf_release(&answer);
+	return intent;
+}
+
+/* ---- prompts ---- */
+
 /* One prompt and what it asks for. False when the user leaves. */
 static bool answer(struct chat *chat, struct span prompt)
 {
-	bool blank = true;
+	enum intent intent = INTENT_SEND;
 
-	for (size_t i = 0; i < prompt.n; i++)
-		blank = blank && prompt.p[i] && strchr(" \t\r\n", prompt.p[i]);
-	if (blank)
+	if (is_blank(prompt))
 		return true;
 	if (!chat->editor->quoted && chat_is_command(prompt))
 		return chat_command(chat, prompt);
-	chat_say(chat, prompt);
+	if (!chat->editor->quoted && means_leave(prompt))
+		intent = ask_intent(chat, trimmed(prompt));
+	if (intent == INTENT_LEAVE)
+		return false;
+	if (intent == INTENT_SEND)
+		chat_say(chat, prompt);
 	/* Only Ctrl-C means "back to the prompt". */
 	return !stop_signal() || stop_signal() == SIGINT;
 }
@@ -48,8 +119,7 @@ static void tell_unsent(struct span text)
 {
 	struct buf line = BUF_INIT;
 
-	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
-		text.n--;
+	text = trimmed(text);
 	if (!text.n)
 		return;
 	buf_addf(&line, "typed, but not sent: %.*s", (int)text.n, text.p);
@@ -126,6 +196,8 @@ int chat_converse(struct chat *chat)
 		return fail(&e);
 	}
 	chat->conversing = true;
+	if (with_person())
+		fputs("/help lists the commands; Ctrl-D leaves\n", stderr);
 	print_session(chat);
 	status = converse(chat);
 	take_ahead(chat);

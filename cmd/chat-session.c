@@ -171,7 +171,11 @@ static int resume(struct entry *n, struct err *e)
 		return -1;
 	s->exists = true;
 	s->title = n->choice.title;
-	return choose_model(n, s->so_far.summary.model, e);
+	if (choose_model(n, s->so_far.summary.model, e) < 0)
+		return -1;
+	if (n->choice.model && !span_eq(s->so_far.summary.model, n->choice.model))
+		say_other_vendor(&s->how.endpoint, n->choice.model, true);
+	return 0;
 }
 
 static int tell_removed(const struct chat *chat, struct err *e)
@@ -242,8 +246,17 @@ static int start(struct entry *n, struct err *e)
 
 /* ---- which one ---- */
 
+static int advise_create(const struct wish *w, struct err *e)
+{
+	size_t n = strlen(e->msg);
+
+	snprintf(e->msg + n, sizeof(e->msg) - n, w->last ? "; -n begins one" : "; -n creates it");
+	return -1;
+}
+
 /* 1: an existing one, its id in `id`. 0: a new one is to be made. */
-static int find_session(const struct store *s, const struct wish *w, char id[ID_SIZE], struct err *e)
+static int find_session(const struct store *s, const struct wish *w, bool from_options, char id[ID_SIZE],
+                        struct err *e)
 {
 	int r;
 
@@ -256,8 +269,10 @@ static int find_session(const struct store *s, const struct wish *w, char id[ID_
 	r = w->last ? session_latest(s, id, e) : session_resolve(s, w->session, id, e);
 	if (r == 0)
 		return 1;
-	if (e->kind != ERR_NOT_FOUND || !w->create)
+	if (e->kind != ERR_NOT_FOUND)
 		return -1;
+	if (!w->create)
+		return from_options ? advise_create(w, e) : -1;
 	err_clear(e);
 	return 0;
 }
@@ -328,7 +343,7 @@ int chat_enter(struct chat *chat, const struct wish *w, struct err *e)
 	int found;
 
 	next.how = begin_talk(chat);
-	if (take_choice(&n, e) < 0 || (found = find_session(&chat->tool.store, w, next.id, e)) < 0 ||
+	if (take_choice(&n, e) < 0 || (found = find_session(&chat->tool.store, w, !*chat->at.id, next.id, e)) < 0 ||
 	    (found ? resume(&n, e) : start(&n, e)) < 0) {
 		release(&next);
 		return -1;

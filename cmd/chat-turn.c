@@ -22,9 +22,40 @@ static int create(struct chat *chat, struct err *e)
 		if (e->kind != ERR_EXISTS || !at->create)
 			return -1;
 		err_clear(e);
+	} else {
+		at->made = true;
 	}
 	at->exists = true;
 	return 0;
+}
+
+/* A session that was made for a model that does not exist would be of no use, and -c would go on
+ * with it. The prompt can be asked again. */
+static bool drop_useless(struct chat *chat, struct turn *t)
+{
+	const struct lock_wait wait = { .no_wait = true, .stop_fd = -1 };
+	struct chat_session *at = &chat->at;
+	struct err ignored = ERR_INIT;
+	struct conversation c;
+	struct session x;
+	bool alone = false;
+
+	if (!at->made || !t->begun || !at->how.no_model || t->exchange.status != STATUS_ERROR ||
+	    t->reply.text.n || session_lock(&x, &chat->tool.store, at->id, &wait, &ignored) < 0)
+		return false;
+	if (session_load(&x, &c, &ignored) == 0) {
+		alone = c.n == 1 && span_eq(c.turns[0].exchange.id, t->id);
+		conversation_release(&c);
+	}
+	if (!alone) {
+		session_unlock(&x);
+		return false;
+	}
+	if (session_remove(&x, &ignored) < 0)
+		return false;
+	at->exists = false;
+	at->head.created_at = clock_now_ms(); /* of another one with this id */
+	return true;
 }
 
 /* The session was removed by another process. What is said is not lost. */
@@ -101,7 +132,7 @@ static int run_turn(struct chat *chat, struct turn *t, struct err *e)
 	struct chat_session *at = &chat->at;
 	int r;
 
-	at->how.refused = false;
+	at->how.refused = at->how.no_model = false;
 	if (talk_open(&at->how, e) < 0)
 		return -1;
 	chat_busy(chat);
@@ -134,17 +165,17 @@ static void keep_unsent(struct chat_session *at, const struct turn *t)
 }
 
 /* What became of the prompt. */
-static void settle(struct chat *chat, const struct turn *t, const struct err *e)
+static void settle(struct chat *chat, const struct turn *t, bool dropped, const struct err *e)
 {
 	bool counts = t->begun && exchange_counts(&t->exchange);
 
 	/* They are remembered now; if somebody changes them again, that counts. A model that failed is
 	 * not, and is asked again. */
-	if (t->begun && !chat->no_save)
+	if (t->begun && !chat->no_save && !dropped)
 		chat->at.title = NULL;
 	if (t->begun && !chat->no_save && t->exchange.status != STATUS_ERROR)
 		chat->at.model = NULL;
-	if (chat->no_save ? counts : t->begun && e->kind != ERR_UNSTORED)
+	if (chat->no_save ? counts : t->begun && !dropped && e->kind != ERR_UNSTORED)
 		forget_unsent(&chat->at);
 	else
 		keep_unsent(&chat->at, t);
@@ -171,12 +202,15 @@ int chat_fail(const struct err *e)
 	return chat_fail_with(e, "");
 }
 
-static int tell_failure(const struct chat *chat, const struct turn *t, const struct err *e)
+static int tell_failure(const struct chat *chat, const struct turn *t, bool dropped, const struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	int status;
 
-	if (chat->conversing && e->kind == ERR_NETWORK && !chat->at.how.refused)
+	if (dropped)
+		buf_addf(&way_out, "; session '%s' is not kept%s", chat->at.id,
+		         chat->conversing ? ": choose another with /model, and /retry asks again" : "");
+	else if (chat->conversing && e->kind == ERR_NETWORK && !chat->at.how.refused)
 		buf_addf(&way_out, "; %s/retry asks again", t->exchange.answer.n ? "what came is kept, and " : "");
 	status = chat_fail_with(e, way_out.p);
 	buf_release(&way_out);
@@ -203,16 +237,21 @@ int chat_turn_instead(struct chat *chat, struct span prompt, struct span instead
 		.started = tell_started, .compacting = tell_compacting, .ctx = chat,
 		.reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
 	};
+	bool dropped;
 	int r, status;
 
 	chat_title_end(chat);
+	at->made = false;
 	chat->show.session = chat->no_save ? NULL : at->id;
 	r = run_turn(chat, &t, &e);
 	status = r < 0 ? exit_status(&e) : EXIT_DONE;
+	dropped = r < 0 && drop_useless(chat, &t);
+	if (dropped)
+		chat->show.session = NULL;
 	show_ended(&chat->show, &t, r, &e, status);
-	settle(chat, &t, &e);
+	settle(chat, &t, dropped, &e);
 	if (r < 0)
-		status = tell_failure(chat, &t, &e);
+		status = tell_failure(chat, &t, dropped, &e);
 	else if (chat->show.write_error && chat->show.write_error != EPIPE)
 		status = output_failed(chat->show.write_error);
 	if (r == 0 && chat->conversing && chat->tool.config.auto_title && !chat->no_save && !t.titled)

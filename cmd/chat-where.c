@@ -76,20 +76,13 @@ static void add_id(struct buf *b, const struct chat *chat)
 {
 	int64_t n = chat->at.so_far.summary.exchange_count;
 
-	buf_addf(b, "Session: %s", chat->at.id);
 	if (chat->at.exists)
-		buf_addf(b, " (resumed, %" PRId64 " exchange%s)", n, n == 1 ? "" : "s");
-}
-
-void print_session_id(const struct chat *chat)
-{
-	struct buf b = BUF_INIT;
-
-	if (chat->no_save)
-		return;
-	add_id(&b, chat);
-	buf_addc(&b, '\n');
-	print_buf(stderr, &b);
+		buf_addf(b, "Session: %s (resumed, %" PRId64 " exchange%s%s)", chat->at.id, n, n == 1 ? "" : "s",
+		         chat->no_save ? ", not stored" : "");
+	else if (chat->no_save)
+		buf_adds(b, "Not stored");
+	else
+		buf_addf(b, "Session: %s", chat->at.id);
 }
 
 /* As many as fit stand on a line; others begin one of their own, and are cut there. */
@@ -157,21 +150,36 @@ static void add_load(struct row *r, const struct chat *chat)
 	buf_release(&b);
 }
 
-void print_session_line(const struct chat *chat)
+static struct row begin_row(const struct chat *chat)
 {
 	struct row r = { BUF_INIT, term_columns(STDERR_FILENO), 0 };
-	struct buf id = BUF_INIT;
 
-	if (chat->no_save)
-		return;
 	r.columns = r.columns < 20 ? 20 : r.columns;
-	add_id(&id, chat);
-	buf_add(&r.out, id.p, id.n); /* it is never cut */
-	r.used = id.n;
+	add_id(&r.out, chat); /* it is never cut */
+	r.used = r.out.n;
+	return r;
+}
+
+static void print_row(struct row *r)
+{
+	buf_addc(&r->out, '\n');
+	print_buf(stderr, &r->out);
+}
+
+void print_session_id(const struct chat *chat)
+{
+	struct row r = begin_row(chat);
+
+	add_model(&r, chat);
+	print_row(&r);
+}
+
+void print_session_line(const struct chat *chat)
+{
+	struct row r = begin_row(chat);
+
 	add_title(&r, &chat->at);
 	add_model(&r, chat);
 	add_load(&r, chat);
-	buf_addc(&r.out, '\n');
-	print_buf(stderr, &r.out);
-	buf_release(&id);
+	print_row(&r);
 }

@@ -39,6 +39,7 @@ struct wish {
 struct chat_session {
 	char id[ID_SIZE];
 	bool exists;                /* on the disk */
+	bool made;                  /* by the turn that is running, or was the last one */
 	bool create;                /* if another process makes it meanwhile, that is as good */
 	struct session_head head;   /* of one that is to be made, or has to be made again */
 	const char *model, *title;  /* that the next turn brings along; NULL: as they are */
@@ -117,9 +118,9 @@ bool can_pick_session(void);
 /* From here on a signal ends the turn, which is stored, and not the process; and a reader
  * that leaves the pipe ends nothing. */
 int chat_guard(struct chat *chat, struct err *e);
-/* "Session: ID", on stderr, and how many exchanges one that is resumed has. */
+/* "Session: ID", on stderr, how many exchanges a resumed one has, and the model that answers. */
 void print_session_id(const struct chat *chat);
-/* That, with the title, the model and how much of its window is in use: where one is. */
+/* That, with the title and how much of the model's window is in use: where one is. */
 void print_session_line(const struct chat *chat);
 /* That, and what was said last, and what is attached. */
 void print_session(const struct chat *chat);

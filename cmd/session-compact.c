@@ -106,6 +106,8 @@ static int find_way(struct one *s, struct span own, struct err *e)
 		            "%s", j->choice.model, j->choice.provider, s->id, s->how.endpoint.name);
 	if (r < 0 || endpoint_params(&s->how.endpoint, &s->how.params, e) < 0)
 		return -1;
+	if (j->choice.model)
+		say_other_vendor(&s->how.endpoint, j->choice.model, true);
 	s->how.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
 	s->how.stop_fd = j->stop_fd;
 	s->how.wait = show_wait;

@@ -284,6 +284,22 @@ int resolve_alias(struct session_choice *choice, const struct config *config, st
 	return 0;
 }
 
+void say_other_vendor(const struct endpoint *ep, const char *model, bool kept)
+{
+	const char *vendor = endpoint_other_vendor(ep, model);
+	struct buf line = BUF_INIT;
+
+	if (!vendor)
+		return;
+	buf_addf(&line, "'%s' looks like a model of %s, but is sent to %s, ", model, vendor, ep->name);
+	if (kept)
+		buf_adds(&line, "since a session keeps its provider; start a new session for it");
+	else
+		buf_addf(&line, "the chosen provider; '-p %s' sends it to %s", vendor, vendor);
+	say(line.p);
+	buf_release(&line);
+}
+
 int describe_session(struct session_head *head, const struct session_choice *given,
                      const struct config *config, struct buf *cwd, struct err *e)
 {
@@ -303,6 +319,8 @@ int describe_session(struct session_head *head, const struct session_choice *giv
 	if (find_cwd(choice.cwd, cwd, e) < 0)
 		return -1;
 	head->cwd = buf_span(cwd);
+	if (choice.model)
+		say_other_vendor(&ep, choice.model, false);
 	return 0;
 }
 
@@ -476,9 +494,14 @@ void print_mark(FILE *f, const struct exchange *x, bool harmless)
 	buf_release(&mark);
 }
 
+void print_query(FILE *f, struct span query, size_t max_lines, bool harmless)
+{
+	print_lines(f, "> ", query, max_lines, harmless);
+}
+
 void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless)
 {
-	print_lines(f, "> ", x->query, max_lines, harmless);
+	print_query(f, x->query, max_lines, harmless);
 	print_attachments(f, x->attachments, x->nattachments, max_lines, harmless);
 	fputc('\n', f);
 	print_lines(f, "", x->answer, max_lines, harmless);

@@ -63,6 +63,10 @@ struct session_choice {
 int resolve_alias(struct session_choice *choice, const struct config *config, struct err *e);
 /* Whether these can be stored at all. */
 int check_choice(const struct session_choice *choice, struct err *e);
+/* Says so when a model that is asked for looks like another vendor's than the one that it is sent
+ * to; `kept` by a session, or else chosen. */
+struct endpoint;
+void say_other_vendor(const struct endpoint *ep, const char *model, bool kept);
 /* Fills in what a new session is, with the settings and defaults where the command
  * line is silent; the id is left alone. The spans point to `choice`, `config`, `cwd`
  * and constants. The model may stay empty: mc-chat asks for one when it needs it. */
@@ -105,6 +109,8 @@ void print_record(struct buf *b);
  * a terminal.
  */
 void print_exchange(FILE *f, const struct exchange *x, size_t max_lines, bool harmless);
+/* The query alone. */
+void print_query(FILE *f, struct span query, size_t max_lines, bool harmless);
 /* Its last line alone, when it is not complete. */
 void print_mark(FILE *f, const struct exchange *x, bool harmless);
 /* A line for each, whatever its name holds. */

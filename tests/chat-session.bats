@@ -206,3 +206,95 @@ setup() {
 	done
 	same 'number of sessions' 0 "$(sessions)"
 }
+
+# What a new user runs into
+
+# knows_no_model PROVIDER: that the model does not exist, as this vendor says it.
+knows_no_model() {
+	case $1 in
+	anthropic) refuses 404 '{"type":"error","error":{"type":"not_found_error","message":"model: typo"}}' ;;
+	google) refuses 404 '{"error":{"code":404,"message":"models/typo is not found for API version v1beta","status":"NOT_FOUND"}}' ;;
+	*) refuses 404 '{"error":{"message":"The model `typo` does not exist","type":"invalid_request_error","code":"model_not_found"}}' ;;
+	esac
+}
+
+@test "a new session whose model does not exist is not kept, and -c does not go on with it" {
+	local name
+	unset MC_PROVIDER
+	mc-chat -n -s earlier -p echo one >/dev/null
+	export ANTHROPIC_API_KEY=k OPENAI_API_KEY=k GEMINI_API_KEY=k
+	for name in anthropic openai google openai-compatible; do
+		answers "$(knows_no_model "$name")"
+		export ANTHROPIC_BASE_URL=http://127.0.0.1:$SERVER_PORT OPENAI_BASE_URL=http://127.0.0.1:$SERVER_PORT
+		export GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:$SERVER_PORT MC_BASE_URL=http://127.0.0.1:$SERVER_PORT
+		run_split mc-chat --no-stdin -p "$name" -m typo hello
+		assert_status 3
+		assert_err_has 'is not kept'
+		run_split mc-chat --no-stdin -n -s named -p "$name" -m typo --json hello
+		assert_status 3
+		assert_err_has "session 'named' is not kept"
+	done
+	same 'sessions' earlier "$(mc-session-ls -q)"
+	same 'folders' 1 "$(sessions)"
+	run_split mc-chat -c two
+	assert_status 0
+	assert_out two
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "a session that was there, or was refused for another reason, is kept" {
+	unset MC_PROVIDER
+	answers "$(says hello)" "$(knows_no_model x)" "$(refuses 401 '{"error":{"message":"bad key"}}')" \
+		"$(refuses 500 '{"error":{"message":"no room"}}')"
+	mc-chat --no-stdin -n -s old -m good one >/dev/null
+	run_split mc-chat --no-stdin -s old -m typo two
+	assert_status 3
+	[[ $err != *'not kept'* ]]
+	same 'exchanges' 2 "$(count old)"
+	for id in key room; do
+		run_split mc-chat --no-stdin -n -s "$id" -m good three
+		assert_status 3
+		[[ $err != *'not kept'* ]]
+		same 'exchanges' 1 "$(count "$id")"
+	done
+}
+
+@test "a model of another vendor is pointed out before anything is sent" {
+	unset MC_PROVIDER
+	export ANTHROPIC_API_KEY=k
+	answers "$(refuses 404 '{"type":"error","error":{"type":"not_found_error","message":"model: gpt-6"}}')"
+	export ANTHROPIC_BASE_URL=http://127.0.0.1:$SERVER_PORT
+	mc-session-new -i s -p anthropic -m claude-x >/dev/null
+	run_split mc-chat --no-stdin -c -m gpt-6 hello
+	assert_status 3
+	same 'first line' "mc-chat: 'gpt-6' looks like a model of openai, but is sent to anthropic, since a session keeps its provider; start a new session for it" \
+		"${err%%$'\n'*}"
+	run_split mc-chat --no-stdin -p anthropic -m gpt-6 hello
+	same 'first line' "mc-chat: 'gpt-6' looks like a model of openai, but is sent to anthropic, the chosen provider; '-p openai' sends it to openai" \
+		"${err%%$'\n'*}"
+	run_split mc-session-compact -m gemini-9 s
+	assert_err_has "mc-session-compact: 'gemini-9' looks like a model of google, but is sent to anthropic"
+	run_split mc-session-new -p anthropic -m gpt-6
+	assert_err_has "'gpt-6' looks like a model of openai"
+	# Its own, one that nobody has, and what a server of the user's own may have.
+	for args in '-s s -m claude-y' '-s s -m mine' '-p openai-compatible -m gpt-6'; do
+		# shellcheck disable=SC2086
+		MC_BASE_URL=http://127.0.0.1:$SERVER_PORT run_split mc-chat --no-stdin $args hello
+		[[ $err != *'looks like'* ]]
+	done
+}
+
+@test "a session that does not exist: -n is named" {
+	run_split mc-chat -c hello
+	assert_status 1
+	assert_err_has 'there is no session to continue yet; -n begins one'
+	mc-chat -n -s other one >/dev/null
+	run_split mc-chat -s notes hello
+	assert_status 1
+	same 'first line' "mc-chat: no session 'notes'; -n creates it" "${err%%$'\n'*}"
+	run_split mc-session-cat notes
+	[[ $err != *' -n '* ]]
+	run_split mc-chat -c -n hello
+	assert_status 0
+}

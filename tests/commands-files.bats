@@ -783,7 +783,7 @@ mixed() {
 	screen_becomes 'in 40 columns' "Session: a (resumed, 5 exchanges)
   ask 1 wor wor wor wor wor wor wor wor…
   openai-compatible test-model
-  1# % of 20,000 tokens" sed -e 's/1[0-9] %/1# %/' -e '4q'
+  1# % of 20,000 tokens" sed -n '2,5s/1[0-9] %/1# %/;2,5p'
 }
 
 @test "the title is shown where there is one, made harmless" {
@@ -792,15 +792,15 @@ mixed() {
 	term_wait '^Session: s \(resumed, 1 exchange\)  my\^\[\[31m title  echo$'
 }
 
-@test "a new session shows its provider and model; one prompt at a terminal only the id" {
+@test "a new session shows its provider and model; one prompt at a terminal does so, too" {
 	term_start mc-chat -n -s s -p openai-compatible -m some-model
 	term_wait '^Session: s  openai-compatible some-model$'
 	term_start mc-chat -n -s t -p echo hello
 	same 'exit status' 0 "$(term_status)"
-	term_wait '^Session: t$'
+	term_wait '^Session: t  echo$'
 	term_start mc-chat -s t again
 	same 'exit status' 0 "$(term_status)"
-	term_wait '^Session: t \(resumed, 1 exchange\)$'
+	term_wait '^Session: t \(resumed, 1 exchange\)  echo$'
 }
 
 # Completion

@@ -320,6 +320,25 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
+@test "a conversation whose first model does not exist goes on with another, under the same id" {
+	answers "$(refuses 404 '{"error":{"message":"The model `typo` does not exist","code":"model_not_found"}}')" \
+		"$(says a1)" "$(says a2)"
+	term_start -x 200 mc-chat -n -s s -m typo -t Title
+	enter q1
+	term_wait "; session 's' is not kept: choose another with /model, and /retry"
+	at_prompt
+	same 'sessions' 0 "$(sessions)"
+	enter '/model right' /retry
+	term_wait '^a1$'
+	enter q2
+	term_wait '^a2$'
+	same 'conversation' 'q1 q2' "$(said s)"
+	same 'models' 'right right right' "$(jq -r 'select(.model).model' "$(history s)" | xargs)"
+	same 'listed' 's Title' "$(mc-session-ls --json | jq -r '.id + " " + .title')"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
 # /edit
 
 # edited_by SCRIPT: what the editor does with the file "$1".
@@ -335,6 +354,8 @@ edited_by() {
 	term_start -x 120 mc-chat -n -s s
 	enter q1 q2 /edit
 	term_wait '^good$'
+	term_wait '^> q2, but$'
+	term_wait '^> better$'
 	same 'in the editor' q2 "$(<was)"
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2, but\nbetter' "$(messages)"
 	same 'conversation' 'q1 q2, but better' "$(jq -r 'select(.query).query' "$(history s)" | sed '2d' | paste -sd ' ' -)"

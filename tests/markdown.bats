@@ -89,7 +89,7 @@ styled() { on_term capture-pane -pe | grep -F -e "$1"; }
 		term_type hi
 		term_keys Enter
 		poll 30 eval '[[ $(term_screen | grep -c "^>") == 2 ]]'
-		screen_becomes "screen, pieces of $size" "> hi"$'\n'"$SHOWN"$'\n>' sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+		screen_becomes "screen, pieces of $size" "> hi"$'\n'"$SHOWN"$'\n>' sed -e '1,/^Not stored/d' -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 	done
 }
 
@@ -251,7 +251,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 		term_wait '^end$'
 	}
 	coloured_at_last in_two_steps
-	screen_becomes 'screen' "$CODE" sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+	screen_becomes 'screen' "$CODE" sed -e '/^Not stored/d' -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 	grep -qxF -e --language=c args
 	refute grep secret environment
 }
@@ -305,7 +305,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 		term_start mc-chat --no-save hi
 		same 'exit status' 0 "$(term_status)"
 		term_wait '^end$'
-		screen_becomes "screen with '$body'" "$CODE" sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+		screen_becomes "screen with '$body'" "$CODE" sed -e '/^Not stored/d' -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 		refute coloured
 	done
 }

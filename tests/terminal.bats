@@ -30,7 +30,7 @@ filled() {
 	at_prompt
 	id=$(term_screen | sed -n 's/^Session: \([a-z0-9]*\).*/\1/p')
 	same 'stored' 'hello there' "$(exchange "$id" .answer)"
-	screen_becomes 'screen' "Session: $id  echo"$'\n> hello there\nhello there\n>' sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+	screen_becomes 'screen' $'/help lists the commands; Ctrl-D leaves\n'"Session: $id  echo"$'\n> hello there\nhello there\n>' sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
 
 @test "a chat that says nothing leaves nothing" {
@@ -51,6 +51,70 @@ filled() {
 	enter /exit
 	same 'exit status' 0 "$(term_status)"
 	same 'prompts' 'one two three' "$(jq -r 'select(.query).query' "$(history s)" | xargs)"
+}
+
+# answer TEXT: to the question whether to leave.
+answer() {
+	term_wait '^Leave\? \[Y/n\]'
+	term_type "$1"
+	term_keys Enter
+}
+
+prompts() { jq -r 'select(.query).query' "$(history s)" | xargs; }
+
+@test "exit, quit and bye alone: it asks whether to leave, and does not send them unasked" {
+	for word in exit quit 'Bye  '; do
+		term_start mc-chat -n -s s
+		enter "$word"
+		answer ''
+		same "exit status of '$word'" 0 "$(term_status)"
+		[[ ! -e $MC_SESSIONS_DIR ]]
+	done
+	for key in y Y yes C-d; do
+		term_start mc-chat -n -s s
+		enter exit
+		if [[ $key == C-d ]]; then
+			term_wait '^Leave'
+			term_keys C-d
+		else
+			answer "$key"
+		fi
+		same "exit status of '$key'" 0 "$(term_status)"
+		[[ ! -e $MC_SESSIONS_DIR ]]
+	done
+}
+
+@test "exit at the prompt: no sends it, Ctrl-C asks for the next prompt, and other words begin it" {
+	term_start mc-chat -n -s s
+	enter exit
+	answer n
+	term_wait '^exit$'
+	enter quit
+	term_wait '^Leave'
+	term_keys C-c
+	enter bye
+	answer 'what then'
+	term_wait '^> what then$'
+	term_keys Enter
+	enter 'exit the loop'
+	enter ' quit'
+	at_prompt
+	same 'prompts' 'exit what then exit the loop quit' "$(prompts)"
+	term_keys Up
+	term_wait '^> exit the loop$' # the answers were no prompts
+	term_keys Up Up
+	term_wait '^> bye$'
+}
+
+@test "exit asks without readline, too" {
+	TERM=dumb term_start mc-chat -n -s s
+	enter exit
+	answer no
+	term_wait '^exit$'
+	enter quit
+	answer yes
+	same 'exit status' 0 "$(term_status)"
+	same 'prompts' exit "$(prompts)"
 }
 
 @test "Ctrl-D leaves" {
@@ -195,12 +259,30 @@ filled() {
 @test "one prompt at a terminal shows the session, and leaves" {
 	term_start mc-chat -n -s s hello there
 	same 'exit status' 0 "$(term_status)"
-	term_wait '^Session: s$'
+	term_wait '^Session: s  echo$'
 	term_wait '^hello there$'
+	refute term_shows '/help'
 	term_start mc-chat -s s again
 	same 'exit status' 0 "$(term_status)"
-	term_wait '^Session: s \(resumed, 1 exchange\)$'
+	term_wait '^Session: s \(resumed, 1 exchange\)  echo$'
 	term_wait '^again$'
+}
+
+@test "the model that answers is shown where a key alone chose it, with and without a session" {
+	answers "$(refuses 401 '{"error":{"message":"no"}}')"
+	unset MC_PROVIDER MC_BASE_URL MC_MODEL
+	export OPENAI_API_KEY=k OPENAI_BASE_URL=http://127.0.0.1:$SERVER_PORT
+	for option in '-n -s s' --no-save; do
+		# shellcheck disable=SC2086
+		term_start mc-chat $option hello
+		same 'exit status' 3 "$(term_status)"
+		term_wait '^(Session: s.*|Not stored)  openai gpt-[^ ]+'
+		# shellcheck disable=SC2086
+		term_start mc-chat $option
+		term_wait '^(Session: s.*|Not stored)  openai gpt-[^ ]+'
+	done
+	term_start mc-chat -s s --no-save hello
+	term_wait '^Session: s \(resumed, 0 exchanges, not stored\)  openai gpt-[^ ]+'
 }
 
 @test "a pipe at a terminal gets the reply without a banner" {
@@ -406,6 +488,7 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 	enter q2
 	term_wait '^a2$'
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
+	term_wait '^Not stored  openai-compatible test-model$'
 	term_gone Session:
 	enter /exit
 	same 'exit status' 0 "$(term_status)"

@@ -139,6 +139,15 @@ static int find_url(struct endpoint *ep, struct err *e)
 	return 0;
 }
 
+const char *endpoint_other_vendor(const struct endpoint *ep, const char *model)
+{
+	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+
+	if (!vendor || strcmp(ep->name, ep->provider->name) != 0 || strcmp(vendor, ep->name) == 0)
+		return NULL;
+	return vendor;
+}
+
 int endpoint_find(struct endpoint *ep, const struct config *c, const char *name, struct err *e)
 {
 	*ep = (struct endpoint)ENDPOINT_INIT;

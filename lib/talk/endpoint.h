@@ -49,6 +49,9 @@ const char *endpoint_name(const struct config *c, size_t i);
 int endpoint_find(struct endpoint *ep, const struct config *c, const char *name, struct err *e);
 void endpoint_release(struct endpoint *ep);
 
+/* The vendor by whose names `model` is called, where the endpoint is another vendor's; else NULL. */
+const char *endpoint_other_vendor(const struct endpoint *ep, const char *model);
+
 /* The model to use when neither the command line nor the session names one; or NULL. */
 const char *endpoint_model(const struct endpoint *ep);
 

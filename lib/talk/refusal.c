@@ -206,12 +206,18 @@ static void add_near(const struct model_list *list, const char *model, const cha
 }
 
 /* The server says that there is no such model, or just 404, which may be a wrong base URL. */
+static bool is_about_model(const struct problem *p, long status)
+{
+	return p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER);
+}
+
 static void advise_model(struct talk *how, const struct letter *l, const struct problem *p,
                          struct buf *b)
 {
 	struct model_list list = MODEL_LIST_INIT;
 	const char *model = l->rq->model, *endpoint = how->endpoint.name;
 
+	how->no_model = true;
 	get_models(how, model, &list);
 	if (list.n && !models_find(&list, model)) {
 		if (p->kind != PROBLEM_MODEL)
@@ -266,7 +272,7 @@ static void advise(struct talk *how, const struct letter *l, const struct proble
 		return;
 	else if (lacks_protocol(how, p, status))
 		advise_protocol(how, l, b);
-	else if (p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER))
+	else if (is_about_model(p, status))
 		advise_model(how, l, p, b);
 	else if (p->kind == PROBLEM_QUOTA)
 		buf_adds(b, "; the account has nothing left to spend");
