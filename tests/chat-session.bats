@@ -243,6 +243,19 @@ knows_no_model() {
 	assert_status 0
 }
 
+@test "a new session is not kept either where only the list of models shows that there is none" {
+	unset MC_PROVIDER
+	server_start "{\"responses\": [$(refuses 404 'not here' text/plain)],
+		\"models\": [$(refuses 200 '{"data": [{"id": "gpt-5"}]}')]}"
+	run_split mc-chat --no-stdin -m gpt5 hello
+	assert_status 3
+	assert_err_has "lists no model 'gpt5'; near: gpt-5; session"
+	same 'folders' 0 "$(sessions)"
+	run_split mc-chat --no-stdin -m gpt-5 hello # the name is right, so the URL may be wrong
+	assert_status 3
+	same 'folders' 1 "$(sessions)"
+}
+
 @test "a session that was there, or was refused for another reason, is kept" {
 	unset MC_PROVIDER
 	answers "$(says hello)" "$(knows_no_model x)" "$(refuses 401 '{"error":{"message":"bad key"}}')" \

@@ -754,7 +754,8 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 
 @test "a model that the server does not know is answered with names that are near" {
 	RESPONSES=$(unknown) offers "$(lists "${GPTS[@]}")"
-	run_split mc-chat -n -s s -m gpt5 hi
+	mc-session-new -i s -p openai-compatible -m gpt-5 >/dev/null
+	run_split mc-chat -s s -m gpt5 hi
 	assert_status 3
 	same error "mc-chat: the server answered 404: The model 'gpt5' does not exist; near: gpt-5, gpt-5-mini" "$err"
 	same stored "${err#mc-chat: }" "$(exchange s .error)"

@@ -217,8 +217,8 @@ static void advise_model(struct talk *how, const struct letter *l, const struct 
 	struct model_list list = MODEL_LIST_INIT;
 	const char *model = l->rq->model, *endpoint = how->endpoint.name;
 
-	how->no_model = true;
 	get_models(how, model, &list);
+	how->no_model = p->kind == PROBLEM_MODEL || (list.n && !models_find(&list, model));
 	if (list.n && !models_find(&list, model)) {
 		if (p->kind != PROBLEM_MODEL)
 			buf_addf(b, "; the server lists no model '%.100s'", model);

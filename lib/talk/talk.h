@@ -36,7 +36,7 @@ struct talk {
 	struct http *http;    /* opened by talk_open(), kept for the next requests */
 	struct trace *trace;  /* NULL: none */
 	bool refused;         /* by talk_run(), which failed: the server would say the same again */
-	bool no_model;        /* likewise, and the model's name may be the reason */
+	bool no_model;        /* likewise: the server has no such model */
 	bool no_system;       /* the model was found to have no system instruction */
 	/* Takes each piece of the reply as it comes. */
 	void (*show)(void *ctx, enum talk_part part, struct span piece);
