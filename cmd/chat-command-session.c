@@ -108,10 +108,13 @@ bool command_use(struct chat *chat, struct span args)
 	if (r == 0)
 		r = chat_use(chat, words.v[0], &e);
 	words_release(&words);
-	if (r < 0)
-		fail_session(&chat->tool.store, &e);
-	else
+	if (r == 0) {
 		print_session(chat);
+	} else {
+		fail(&e);
+		if (e.kind == ERR_NOT_FOUND) /* each time: a person has asked again */
+			print_recent_sessions(&chat->tool.store);
+	}
 	return true;
 }
 

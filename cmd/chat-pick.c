@@ -53,10 +53,13 @@ static bool next(void *ctx, struct buf *text)
 	struct index_record r;
 	struct span line, *lines;
 
-	do {
+	for (;;) {
 		if (!index_next(&s->index, &line))
 			return false;
-	} while (!index_record(line, INDEX_ALL, &r));
+		if (index_record(line, INDEX_ALL, &r))
+			break;
+		index_reject(&s->index, line);
+	}
 	lines = array_room(s->lines, s->n, &s->cap, sizeof(*lines), &s->e);
 	if (!lines)
 		return false;

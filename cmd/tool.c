@@ -192,14 +192,17 @@ bool with_person(void)
 }
 
 /* Returns how many were printed: not one that somebody deleted by hand. */
-static int print_recent(const struct store *s, struct span line, bool first)
+static int print_recent(const struct store *s, struct index_reader *index, struct span line,
+                        bool first)
 {
 	struct index_record r;
 	struct buf raw = BUF_INIT, preview = BUF_INIT, fitted = BUF_INIT;
 	char when[CLOCK_TEXT], id[ID_SIZE];
 
-	if (!index_record(line, INDEX_ALL, &r))
+	if (!index_record(line, INDEX_ALL, &r)) {
+		index_reject(index, line);
 		return 0;
+	}
 	snprintf(id, sizeof(id), "%.*s", (int)r.id.n, r.id.p);
 	if (!session_exists(s, id))
 		return 0;
@@ -216,18 +219,29 @@ static int print_recent(const struct store *s, struct span line, bool first)
 	return 1;
 }
 
-int fail_session(const struct store *s, const struct err *e)
+void print_recent_sessions(const struct store *s)
 {
 	struct err ignored = ERR_INIT;
 	struct index_reader r;
 	struct span line;
-	int status = fail(e), shown = 0;
+	int shown = 0;
 
-	if (e->kind != ERR_NOT_FOUND || index_open(&r, s, false, &ignored) < 0)
-		return status;
+	if (index_open(&r, s, false, &ignored) < 0)
+		return;
 	while (shown < 5 && index_next(&r, &line))
-		shown += print_recent(s, line, shown == 0);
+		shown += print_recent(s, &r, line, shown == 0);
 	index_close(&r);
+}
+
+int fail_session(const struct store *s, const struct err *e)
+{
+	static bool listed; /* once is enough, however many are missing */
+	int status = fail(e);
+
+	if (e->kind == ERR_NOT_FOUND && !listed) {
+		listed = true;
+		print_recent_sessions(s);
+	}
 	return status;
 }
 

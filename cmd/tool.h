@@ -52,8 +52,10 @@ int tool_load(struct tool *t, struct err *e);
 int tool_open(struct tool *t, bool create, struct err *e);
 void tool_close(struct tool *t);
 
-/* fail(); for a session that is not there also the ones that a person may mean. */
+/* fail(); for the first session that does not exist also the ones that a person may mean. */
 int fail_session(const struct store *s, const struct err *e);
+/* These, on standard error. */
+void print_recent_sessions(const struct store *s);
 
 /* What the command line says of a new session; NULL where it says nothing. */
 struct session_choice {

@@ -265,8 +265,10 @@ small_files() (
 	assert_status 0
 	assert_out hello
 	assert_err_has index.jsonl
+	assert_err_has 'the next tool that can updates it'
 	same stored hello "$(stored a)"
-	same list $'b\na' "$(mc-session-ls -q)"
+	same list $'a\nb' "$(mc-session-ls -q)" # up to date again, and nothing was made anew
+	listed a | jq -e '.exchangeCount == 1'
 	say b again
 	same list $'b\na' "$(mc-session-ls -q)"
 	say a again

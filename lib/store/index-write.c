@@ -1,4 +1,11 @@
-/* The index's writers: one record more, a compaction, all of it made anew. */
+/*
+ * The index's writers: one record more, a compaction, all of it made anew.
+ *
+ * A session whose record could not be appended is named in a file of its own, INDEX_STALE,
+ * which has a lock of its own. The next tool that opens the index reads those sessions'
+ * histories, appends their records and deletes the file. Where it is not a list of ids, as
+ * on a full disk, the whole index is made again.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
@@ -18,6 +26,7 @@
 #include "store/lock.h"
 #include "store/place.h"
 #include "store/quarantine.h"
+#include "store/session.h"
 
 #define QUERY_MAX 100           /* characters of a query that the index keeps */
 
@@ -75,7 +84,12 @@ void index_add_record(struct buf *b, const char *id, const struct summary *s)
 	buf_adds(b, "}\n");
 }
 
-/* ---- a new file: compaction and rebuilding ---- */
+static void add_tombstone(struct buf *b, const char *id, int64_t now)
+{
+	buf_addf(b, "{\"id\":\"%s\",\"deletedAt\":%" PRId64 ",\"version\":1}\n", id, now);
+}
+
+/* ---- a new file ---- */
 
 /* The first line of a file says how large it was when it was made, which tells when
  * the next compaction is worth it. */
@@ -134,51 +148,6 @@ static int replace(const struct store *s, const struct span *lines, size_t n, ch
 		close(fd);
 	buf_release(&header);
 	return bad ? -1 : 0;
-}
-
-static int compact(const struct store *s, int fd, struct err *e)
-{
-	struct index_reader r;
-	struct span *lines = NULL, line;
-	size_t n = 0, cap = 0;
-	int result;
-
-	if (index_open_fd(&r, fd, true, e) < 0)
-		return -1;
-	while (index_next(&r, &line)) {
-		struct span *more = array_room(lines, n, &cap, sizeof(*more), e);
-
-		if (!more)
-			break;
-		lines = more;
-		lines[n++] = line;
-	}
-	if (r.oom)
-		err_oom(e);
-	result = e->kind != ERR_NONE ? -1 : replace(s, lines, n, NULL, e);
-	free(lines);
-	index_close(&r);
-	return result;
-}
-
-/* Worth it when the file has grown to twice what it was, so that the cost of each
- * append stays constant on average; small files are left alone. */
-static void compact_when_due(const struct store *s, int fd)
-{
-	struct err why = ERR_INIT;
-	char header[128];
-	struct span value;
-	int64_t bytes = 0;
-	struct stat st;
-	ssize_t n = pread(fd, header, sizeof(header), 0);
-
-	if (n < 0 || fstat(fd, &st) < 0)
-		return;
-	if (json_scan_find((struct span){ header, (size_t)n }, "bytes", &value))
-		json_scan_int(value, &bytes);
-	/* The record is in: that the file stays as large as it is can wait. */
-	if (st.st_size > 2 * bytes + 65536 && compact(s, fd, &why) < 0)
-		store_notice(s, "the list of sessions could not be made smaller: %s", why.msg);
 }
 
 struct rebuilt {
@@ -293,7 +262,8 @@ static int replace_with(const struct store *s, struct rebuilt *all, char *place,
 #define SOON_SESSIONS 10000
 #define SOON_BYTES (INT64_C(1) << 30)
 
-static int check_soon(const struct store *s, const struct names *names, struct err *e)
+static int check_soon(const struct store *s, const struct names *names, const char *state,
+                      struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
 	size_t sessions = 0;
@@ -312,8 +282,8 @@ static int check_soon(const struct store *s, const struct names *names, struct e
 	if (sessions <= SOON_SESSIONS && bytes <= SOON_BYTES)
 		return 0;
 	return err_set(e, ERR_FAILED,
-	               "the list of sessions, '%s/" INDEX_FILE "', is missing, and there is much to "
-	               "make it from: run 'mc-session-fsck --repair'", s->dir);
+	               "the list of sessions, '%s/" INDEX_FILE "', is %s, and there is much to "
+	               "make it from: run 'mc-session-fsck --repair'", s->dir, state);
 }
 
 /* Makes the index from the histories, by the way where `place` is NULL. The lock is held. */
@@ -325,19 +295,78 @@ static int rebuild(const struct store *s, int old, char *place, struct err *e)
 
 	if (names_read(&names, s->fd, e) < 0)
 		return err_prefix(e, "'%s'", s->dir);
-	r = place ? 0 : check_soon(s, &names, e);
+	r = place ? 0 : check_soon(s, &names, old < 0 ? "missing" : "damaged", e);
 	for (size_t i = 0; r == 0 && i < names.n; i++)
 		if (id_valid(names.v[i], strlen(names.v[i])))
 			r = rebuild_one(s, names.v[i], &all, e);
 	names_release(&names);
 	if (r == 0)
 		r = replace_with(s, &all, place, e);
+	if (r == 0)
+		unlinkat(s->fd, INDEX_STALE, 0);
 	free(all.v);
 	buf_release(&all.text);
 	return r;
 }
 
-/* ---- the lock, and what is done under it ---- */
+/* ---- compaction ---- */
+
+/* Takes the lines that can be read, newest first. */
+static int collect(struct index_reader *r, struct span **lines, size_t *n, struct err *e)
+{
+	struct span line;
+	size_t cap = 0;
+
+	while (index_next(r, &line)) {
+		struct span *more = array_room(*lines, *n, &cap, sizeof(*more), e);
+
+		if (!more)
+			return -1;
+		*lines = more;
+		more[(*n)++] = line;
+	}
+	return r->oom ? err_oom(e) : 0;
+}
+
+/* Lines that cannot be read may be of sessions: the histories know. */
+static int compact(const struct store *s, int fd, struct err *e)
+{
+	struct index_reader r;
+	struct span *lines = NULL;
+	size_t n = 0;
+	int result;
+
+	if (index_open_fd(&r, fd, true, e) < 0)
+		return -1;
+	result = collect(&r, &lines, &n, e);
+	if (result == 0)
+		result = r.unreadable ? rebuild(s, fd, NULL, e) : replace(s, lines, n, NULL, e);
+	free(lines);
+	index_close(&r);
+	return result;
+}
+
+/* Worth it when the file has grown to twice what it was, so that the cost of each
+ * append stays constant on average; small files are left alone. */
+static void compact_when_due(const struct store *s, int fd)
+{
+	struct err why = ERR_INIT;
+	char header[128];
+	struct span value;
+	int64_t bytes = 0;
+	struct stat st;
+	ssize_t n = pread(fd, header, sizeof(header), 0);
+
+	if (n < 0 || fstat(fd, &st) < 0)
+		return;
+	if (json_scan_find((struct span){ header, (size_t)n }, "bytes", &value))
+		json_scan_int(value, &bytes);
+	/* The record is in: that the file stays as large as it is can wait. */
+	if (st.st_size > 2 * bytes + 65536 && compact(s, fd, &why) < 0)
+		store_notice(s, "the list of sessions could not be made smaller: %s", why.msg);
+}
+
+/* ---- the lock ---- */
 
 static void say_waiting(void *ctx, pid_t holder)
 {
@@ -381,6 +410,193 @@ static int open_or_rebuild(const struct store *s, int flags, struct err *e)
 	return rebuild(s, -1, NULL, e) < 0 ? -1 : index_open_file(s, flags, e);
 }
 
+/* ---- writing over lines ---- */
+
+/* Writes a tombstone of the same length over a record, or blanks over anything else. `line`
+ * is without its newline; an id that is empty means the latter. */
+static int write_over(int fd, const struct jsonl *j, struct span line, struct span id, struct err *e)
+{
+	static const char end[] = ",\"version\":1}";
+	struct buf b = BUF_INIT;
+	int r;
+
+	if (id.n)
+		buf_addf(&b, "{\"id\":\"%.*s\",\"deletedAt\":%" PRId64, (int)id.n, id.p, clock_now_ms());
+	if (b.n + strlen(end) > line.n)
+		buf_clear(&b);
+	while (b.n < line.n && !b.oom)
+		buf_addc(&b, ' ');
+	if (id.n && !b.oom && b.p[0] == '{')
+		memcpy(b.p + line.n - strlen(end), end, strlen(end));
+	r = buf_check(&b, e);
+	if (r == 0 && pwrite(fd, b.p, b.n, line.p - j->p) != (ssize_t)b.n)
+		r = err_sys(e, errno, "cannot write");
+	buf_release(&b);
+	return r;
+}
+
+/* Blanks what a failed write left at the end, and goes to the end. */
+static int blank_torn_end(int fd, struct err *e)
+{
+	struct span torn;
+	struct jsonl j;
+	int r = 0;
+
+	if (jsonl_map(&j, fd, e) < 0)
+		return -1;
+	torn = (struct span){ j.p + j.n, j.mapped - j.n };
+	if (torn.n && !json_is_whole(torn))
+		r = write_over(fd, &j, torn, (struct span){ "", 0 }, e);
+	jsonl_unmap(&j);
+	if (r == 0 && lseek(fd, 0, SEEK_END) < 0)
+		r = err_sys(e, errno, "cannot find its end");
+	return r;
+}
+
+/* ---- sessions whose record is not up to date ---- */
+
+#define STALE_MAX 65536 /* bytes of names; of more, all of it is made again */
+
+/* The file, locked: the one that has the name, and not one that was deleted meanwhile. */
+static int open_stale(const struct store *s, int flags, struct err *e)
+{
+	const struct lock_wait wait = { .stop_fd = s->stop_fd };
+
+	for (;;) {
+		int fd = place_file(s->fd, INDEX_STALE, flags, e);
+		struct stat st;
+
+		if (fd < 0)
+			return -1;
+		if (lock_take(fd, &wait, e) < 0 || fstat(fd, &st) < 0) {
+			close(fd);
+			return e->kind == ERR_NONE ? err_sys(e, errno, "cannot examine it") : -1;
+		}
+		if (st.st_nlink)
+			return fd;
+		close(fd);
+	}
+}
+
+/* Even an empty file is of use. */
+bool index_note_stale(const struct store *s, const char *id)
+{
+	char line[ID_SIZE + 1];
+	struct err ignored = ERR_INIT;
+	int fd = open_stale(s, O_WRONLY | O_APPEND | O_CREAT, &ignored);
+
+	if (fd < 0)
+		return false;
+	snprintf(line, sizeof(line), "%s\n", id);
+	if (io_write(fd, line, strlen(line)) < 0 && ftruncate(fd, 0) < 0)
+		store_notice(s, "'%s/" INDEX_STALE "' is damaged", s->dir);
+	close(fd);
+	return true;
+}
+
+void index_not_updated(const struct store *s, const char *id, const char *why)
+{
+	store_notice(s, "session '%s' is stored, but the list of sessions is not up to date: %s; %s", id,
+	             why, index_note_stale(s, id) ? "the next tool that can updates it"
+	                                    : "run 'mc-session-fsck --repair' to update it");
+}
+
+/* Adds what the index should say of the session; nothing where its history is damaged. */
+static int add_current(struct buf *b, const struct store *s, const char *id, struct err *e)
+{
+	struct store quiet = *s;
+	struct err why = ERR_INIT;
+	struct conversation c;
+	struct jsonl j;
+
+	quiet.notice = NULL; /* the tools that use the session say it */
+	if (history_map(&quiet, id, &j, &why) == 0) {
+		if (conversation_load(&c, &quiet, id, &j, &why) == 0) {
+			index_add_record(b, id, &c.summary);
+			conversation_release(&c);
+		}
+		jsonl_unmap(&j);
+	}
+	if (why.kind == ERR_NOT_FOUND)
+		add_tombstone(b, id, clock_now_ms());
+	else if (why.kind == ERR_FAILED)
+		return err_set(e, ERR_FAILED, "%s", why.msg);
+	return 0;
+}
+
+/* The records of the sessions that are named; 0: these are not names. */
+static int add_named(struct buf *b, const struct store *s, struct span names, struct err *e)
+{
+	for (const char *p = names.p, *end = p + names.n; p < end;) {
+		const char *line_feed = memchr(p, '\n', (size_t)(end - p));
+		char id[ID_SIZE];
+
+		if (!line_feed || !id_valid(p, (size_t)(line_feed - p)))
+			return 0;
+		snprintf(id, sizeof(id), "%.*s", (int)(line_feed - p), p);
+		if (add_current(b, s, id, e) < 0)
+			return -1;
+		p = line_feed + 1;
+	}
+	return names.n > 0;
+}
+
+static int append_named(int index, struct span records, struct err *e)
+{
+	if (blank_torn_end(index, e) == 0 && jsonl_append(index, records, false, e) == 0)
+		return 0;
+	return err_prefix(e, "'" INDEX_FILE "'");
+}
+
+/* Brings the index up to date. Its lock is held. */
+static int mend(const struct store *s, struct err *e)
+{
+	struct buf names = BUF_INIT, records = BUF_INIT;
+	int stale = open_stale(s, O_RDWR, e), index = -1, named = 0, r = -1;
+
+	if (stale < 0)
+		return e->kind == ERR_NOT_FOUND ? (err_clear(e), 0)
+		                                : err_prefix(e, "'%s/" INDEX_STALE "'", s->dir);
+	if (io_read_all(stale, &names, STALE_MAX) == 0)
+		named = add_named(&records, s, buf_span(&names), e);
+	else if (errno != EFBIG)
+		err_sys(e, errno, "cannot read '%s/" INDEX_STALE "'", s->dir);
+	if (e->kind == ERR_NONE && buf_check(&records, e) == 0)
+		index = open_or_rebuild(s, O_RDWR, e);
+	if (index >= 0) {
+		r = named ? append_named(index, buf_span(&records), e) : rebuild(s, index, NULL, e);
+		close(index);
+	}
+	if (r == 0)
+		unlinkat(s->fd, INDEX_STALE, 0);
+	close(stale);
+	buf_release(&names);
+	buf_release(&records);
+	return r;
+}
+
+static bool is_stale(const struct store *s)
+{
+	return faccessat(s->fd, INDEX_STALE, F_OK, 0) == 0;
+}
+
+void index_mend(const struct store *s)
+{
+	struct err e = ERR_INIT;
+	int lock, r;
+
+	if (!is_stale(s))
+		return;
+	lock = index_lock(s, &e);
+	r = lock < 0 ? -1 : mend(s, &e);
+	if (lock >= 0)
+		close(lock);
+	if (r < 0)
+		store_notice(s, "the list of sessions is not up to date: %s", e.msg);
+}
+
+/* ---- appending, and what else is done under the lock ---- */
+
 int index_make(const struct store *s, struct err *e)
 {
 	int lock = index_lock(s, e), fd;
@@ -410,18 +626,55 @@ int index_remake(const struct store *s, char *place, struct err *e)
 	return r;
 }
 
-static int append(const struct store *s, struct span record, struct err *e)
+/* Whether the index, which is open, has nothing but what can be read. */
+static bool is_readable(int fd, struct err *e)
 {
-	int lock = index_lock(s, e), fd, r = -1;
+	struct index_reader r;
+	struct span line;
+	bool good;
+
+	if (index_open_fd(&r, fd, true, e) < 0)
+		return false;
+	while (index_next(&r, &line))
+		;
+	good = !r.unreadable && !r.oom;
+	index_close(&r);
+	return good;
+}
+
+int index_make_again(const struct store *s, struct err *e)
+{
+	int lock = index_lock(s, e), fd;
 
 	if (lock < 0)
 		return -1;
-	fd = open_or_rebuild(s, O_RDWR | O_APPEND, e);
+	fd = open_or_rebuild(s, O_RDONLY, e);
+	if (fd >= 0 && !is_readable(fd, e)) { /* else another process has made it again */
+		int r = e->kind == ERR_NONE ? rebuild(s, fd, NULL, e) : -1;
+
+		close(fd);
+		fd = r < 0 ? -1 : index_open_file(s, O_RDONLY, e);
+	}
+	close(lock);
+	return fd;
+}
+
+/* With `gone`, only where there is no session of this name. */
+static int append(const struct store *s, struct span record, const char *gone, struct err *e)
+{
+	int lock = index_lock(s, e), fd = -1, r = -1;
+
+	if (lock < 0)
+		return -1;
+	if (gone && session_exists(s, gone))
+		r = 0; /* it was made anew, and whoever did that puts it in the list */
+	else if (!is_stale(s) || mend(s, e) == 0)
+		fd = open_or_rebuild(s, O_RDWR | O_APPEND, e);
 	if (fd >= 0) {
 		r = jsonl_append(fd, record, false, e);
 		if (r < 0)
 			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
-		else
+		else if (!gone) /* mc-session-rm compacts it once, at its end */
 			compact_when_due(s, fd);
 		close(fd);
 	}
@@ -435,7 +688,7 @@ int index_append(const struct store *s, const char *id, const struct summary *su
 	int r;
 
 	index_add_record(&b, id, sum);
-	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
+	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), NULL, e);
 	buf_release(&b);
 	return r;
 }
@@ -445,8 +698,7 @@ void index_update(const struct store *s, const char *id, const struct summary *s
 	struct err why = ERR_INIT;
 
 	if (index_append(s, id, sum, &why) < 0)
-		store_notice(s, "session '%s' is stored, but the list of sessions is not up to date: %s",
-		             id, why.msg);
+		index_not_updated(s, id, why.msg);
 }
 
 int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e)
@@ -454,8 +706,76 @@ int index_append_tombstone(const struct store *s, const char *id, int64_t now, s
 	struct buf b = BUF_INIT;
 	int r;
 
-	buf_addf(&b, "{\"id\":\"%s\",\"deletedAt\":%" PRId64 ",\"version\":1}\n", id, now);
-	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), e);
+	add_tombstone(&b, id, now);
+	r = buf_check(&b, e) < 0 ? -1 : append(s, buf_span(&b), id, e);
 	buf_release(&b);
+	return r;
+}
+
+/* ---- what deleted sessions leave ---- */
+
+/* Whether an id of these is anywhere in the line. */
+static bool may_be_of(struct span line, char *const *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memmem(line.p, line.n, ids[i], strlen(ids[i])))
+			return true;
+	return false;
+}
+
+static bool is_gone(const struct store *s, struct span id, char *const *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(id, ids[i]))
+			return !session_exists(s, ids[i]);
+	return false;
+}
+
+/* Where there is no room for a new file, or it cannot be renamed: the sessions' lines are
+ * written over. Those who have the old ones in memory see tombstones. */
+static int write_over_all(const struct store *s, int fd, char *const *ids, size_t n, struct err *e)
+{
+	struct jsonl j;
+	struct span line, id;
+	size_t at = 0;
+	int r = 0;
+
+	if (jsonl_map(&j, fd, e) < 0)
+		return -1;
+	while (r == 0 && jsonl_next(&j, &at, &line)) {
+		enum index_kind kind;
+
+		if (!may_be_of(line, ids, n))
+			continue;
+		kind = index_judge((struct span){ line.p, line.n + 1 }, &id);
+		if (kind == INDEX_RECORD && is_gone(s, id, ids, n))
+			r = write_over(fd, &j, line, id, e);
+		else if (kind == INDEX_BAD)
+			r = write_over(fd, &j, line, (struct span){ "", 0 }, e);
+	}
+	line = (struct span){ j.p + j.n, j.mapped - j.n };
+	if (r == 0 && may_be_of(line, ids, n))
+		r = write_over(fd, &j, line, (struct span){ "", 0 }, e);
+	jsonl_unmap(&j);
+	return r;
+}
+
+int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int lock, fd, r = -1;
+
+	if (s->fd < 0)
+		return 0;
+	if ((lock = index_lock(s, e)) < 0)
+		return -1;
+	fd = open_or_rebuild(s, O_RDWR, e);
+	if (fd >= 0) {
+		r = compact(s, fd, &why);
+		if (r < 0 && (r = write_over_all(s, fd, ids, n, e)) < 0)
+			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+		close(fd);
+	}
+	close(lock);
 	return r;
 }

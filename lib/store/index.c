@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/json-scan.h"
 #include "base/json.h"
 #include "store/place.h"
@@ -52,7 +54,7 @@ static bool split(struct span line, struct span *id)
 static bool is_tombstone(const struct index_line *l)
 {
 	static const char mark[] = "\",\"deletedAt\":";
-	const char *after = l->id.p + l->id.n;
+	const char *after = l->line.p + sizeof(line_start) - 1 + l->id.n;
 
 	return (size_t)(l->line.p + l->line.n - after) > sizeof(mark) &&
 	       memcmp(after, mark, sizeof(mark) - 1) == 0;
@@ -62,7 +64,7 @@ static bool is_tombstone(const struct index_line *l)
  * A slot of the table stands for an id. One of eight characters, as we choose them,
  * is kept as it is, and compared without another look at the file; its top bit is
  * clear, since it is ASCII. Of any other the slot has the top bit, 15 bits of the
- * hash, and the offset of its line, plus one.
+ * hash, and the offset of the id in the file, plus one.
  */
 #define SLOT_IS_OFFSET (UINT64_C(1) << 63)
 #define SLOT_OFFSET_MASK (UINT64_MAX >> 16)
@@ -76,10 +78,10 @@ static uint64_t slot_of(const struct index_reader *r, const struct index_line *l
 		return id & ~SLOT_IS_OFFSET;
 	}
 	return SLOT_IS_OFFSET | (l->hash & ~SLOT_OFFSET_MASK) |
-	       ((uint64_t)(l->line.p - r->file.p) + 1);
+	       (((uint64_t)(l->id.p - r->file.p) + 1) & SLOT_OFFSET_MASK);
 }
 
-static const char *slot_line(const struct index_reader *r, uint64_t slot)
+static const char *slot_id(const struct index_reader *r, uint64_t slot)
 {
 	return r->file.p + (slot & SLOT_OFFSET_MASK) - 1;
 }
@@ -91,9 +93,9 @@ static bool same_id(const struct index_reader *r, uint64_t slot, uint64_t own,
 
 	if (!(own & SLOT_IS_OFFSET) || !(slot & SLOT_IS_OFFSET))
 		return slot == own;
-	other = slot_line(r, slot) + sizeof(line_start) - 1;
+	other = slot_id(r, slot);
 	return ((slot ^ own) & ~SLOT_OFFSET_MASK) == 0 &&
-	       (size_t)(r->file.p + r->file.n - other) > l->id.n &&
+	       (size_t)(r->file.p + r->file.mapped - other) > l->id.n &&
 	       memcmp(other, l->id.p, l->id.n + 1) == 0;
 }
 
@@ -102,7 +104,7 @@ static uint64_t slot_hash(const struct index_reader *r, uint64_t slot)
 	struct span id = { (const char *)&slot, sizeof(slot) };
 
 	if (slot & SLOT_IS_OFFSET) {
-		id.p = slot_line(r, slot) + sizeof(line_start) - 1;
+		id.p = slot_id(r, slot);
 		id.n = (size_t)((const char *)memchr(id.p, '"', ID_SIZE) - id.p);
 	}
 	return hash_id(id);
@@ -187,15 +189,141 @@ static bool has_prefix(const struct index_reader *r, struct span id)
 	       (id.n >= r->prefix.n && memcmp(id.p, r->prefix.p, r->prefix.n) == 0);
 }
 
+/* ---- records that another program has spelled differently ---- */
+
+static struct span trim(struct span s)
+{
+	static const char bom[] = "\xef\xbb\xbf", blanks[] = " \t\r\n";
+
+	if (s.n >= 3 && memcmp(s.p, bom, 3) == 0)
+		s = (struct span){ s.p + 3, s.n - 3 };
+	for (; s.n && memchr(blanks, s.p[0], 4); s.n--)
+		s.p++;
+	while (s.n && memchr(blanks, s.p[s.n - 1], 4))
+		s.n--;
+	return s;
+}
+
+enum line_kind { LINE_RECORD, LINE_OTHER, LINE_UNREADABLE };
+
+/* Judges a line that is not spelled as we do. One without an id, as the header, or with an
+ * id that no session can have, does not stand for a session. */
+static enum line_kind judge_foreign(struct span text, struct span *id, bool *oom)
+{
+	struct json_object *o = NULL;
+	struct err e = ERR_INIT;
+	struct span value;
+
+	if (!text.n)
+		return LINE_OTHER;
+	if (json_parse_object(text, &o, &e) < 0) {
+		*oom |= e.kind != ERR_DAMAGED;
+		return LINE_UNREADABLE;
+	}
+	json_object_put(o);
+	if (!json_scan_find(text, "id", &value))
+		return LINE_OTHER;
+	if (value.p[0] != '"' || memchr(value.p, '\\', value.n))
+		return LINE_UNREADABLE;
+	*id = (struct span){ value.p + 1, value.n - 2 };
+	return id_valid(id->p, id->n) ? LINE_RECORD : LINE_OTHER;
+}
+
+/* Adds the record as we write it, with its newline; false when it is not of version 1. */
+static bool add_respelled(struct buf *b, struct span text, struct span id)
+{
+	struct json_scan s = json_scan(text);
+	struct buf others = BUF_INIT;
+	struct span key, value, deleted = { NULL, 0 };
+	int64_t version = 0;
+
+	while (json_scan_next(&s, &key, &value) > 0) {
+		if (span_eq(key, "version"))
+			json_scan_int(value, &version);
+		else if (span_eq(key, "deletedAt"))
+			deleted = value;
+		else if (!span_eq(key, "id"))
+			buf_addf(&others, ",\"%.*s\":%.*s", (int)key.n, key.p, (int)value.n, value.p);
+	}
+	buf_addf(b, "{\"id\":\"%.*s\"", (int)id.n, id.p);
+	if (deleted.p)
+		buf_addf(b, ",\"deletedAt\":%.*s", (int)deleted.n, deleted.p);
+	buf_add(b, others.p, others.n);
+	buf_adds(b, ",\"version\":1}\n");
+	b->oom |= others.oom;
+	buf_release(&others);
+	return version == 1;
+}
+
+/* Keeps the text of the line until the reader is closed. */
+static bool keep(struct index_reader *r, struct index_line *l, struct buf *text)
+{
+	struct err ignored = ERR_INIT;
+	struct buf *v = array_room(r->respelled, r->nrespelled, &r->respelled_cap, sizeof(*v), &ignored);
+
+	r->oom |= text->oom || !v;
+	if (r->oom)
+		return false;
+	r->respelled = v;
+	v[r->nrespelled++] = *text;
+	l->line = buf_span(text);
+	*text = (struct buf)BUF_INIT;
+	return true;
+}
+
+/* Puts our spelling in the place of another one. False when the line is not a record. */
+static bool respell(struct index_reader *r, struct index_line *l)
+{
+	struct span text = trim(l->line);
+	enum line_kind kind = judge_foreign(text, &l->id, &r->oom);
+	struct buf b = BUF_INIT;
+	struct index_record ignored;
+	bool good = false;
+
+	if (kind == LINE_RECORD && add_respelled(&b, text, l->id)) {
+		struct index_line own = { .line = buf_span(&b), .id = l->id };
+
+		good = (is_tombstone(&own) || index_record(own.line, INDEX_ALL, &ignored)) && keep(r, l, &b);
+	}
+	buf_release(&b);
+	r->unreadable += !good && kind != LINE_OTHER;
+	return good;
+}
+
+/* What is behind the last line feed is being written, or is torn; but where somebody took the
+ * line feed away, it is whole. */
+static bool read_tail(struct index_reader *r, struct index_line *l)
+{
+	size_t unreadable = r->unreadable;
+
+	l->line = (struct span){ r->file.p + r->file.n, r->file.mapped - r->file.n };
+	if (respell(r, l))
+		return true;
+	/* But where it is all that there is, or has NULs, as a loss of power leaves them, nobody is
+	 * writing it. */
+	if (r->file.n && !memchr(l->line.p, '\0', l->line.n))
+		r->unreadable = unreadable;
+	return false;
+}
+
+/* ---- reading on ---- */
+
 static void fill(struct index_reader *r)
 {
 	struct index_line *l = r->batch;
 	struct span line;
 
-	while (l < r->batch + INDEX_BATCH && jsonl_prev(&r->file, &r->at, &line)) {
+	if (r->at > r->file.n) {
+		r->at = r->file.n;
+		if (read_tail(r, l) && has_prefix(r, l->id)) {
+			l->hash = hash_id(l->id);
+			l++;
+		}
+	}
+	while (!r->oom && l < r->batch + INDEX_BATCH && jsonl_prev(&r->file, &r->at, &line)) {
 		line.n++;
 		l->line = line;
-		if (!split(line, &l->id) || !has_prefix(r, l->id))
+		if ((!split(line, &l->id) && !respell(r, l)) || !has_prefix(r, l->id))
 			continue;
 		l->hash = hash_id(l->id);
 		PREFETCH(&r->seen[l->hash & (r->cap - 1)]);
@@ -205,6 +333,57 @@ static void fill(struct index_reader *r)
 	r->next = 0;
 }
 
+/* Whether it was given out, or its session deleted, before the index was made again. */
+static bool was_met(const struct index_reader *before, const struct index_line *l)
+{
+	uint64_t own = slot_of(before, l);
+	size_t mask = before->cap - 1;
+
+	for (size_t i = 0; i < before->nrejected; i++)
+		if (before->rejected[i] == l->hash)
+			return false;
+	for (size_t k = l->hash & mask; before->seen[k]; k = (k + 1) & mask)
+		if (same_id(before, before->seen[k], own, l))
+			return true;
+	return false;
+}
+
+/* At the end. What could not be read may have been sessions: the index is made again, and
+ * those that were not met are read from the new one. */
+static bool begin_again(struct index_reader *r)
+{
+	struct index_reader *before = malloc(sizeof(*before));
+	const struct store *s = r->store;
+	struct err e = ERR_INIT;
+	bool good = false;
+	int fd;
+
+	if (!before) {
+		r->oom = true;
+		return false;
+	}
+	*before = *r;
+	fd = index_make_again(s, &e);
+	if (fd >= 0) {
+		good = index_open_fd(r, fd, true, &e) == 0;
+		close(fd);
+	}
+	if (!good) {
+		*r = *before;
+		r->store = NULL;
+		free(before);
+		store_notice(s, "sessions may be missing, because %zu line%s of '%s/" INDEX_FILE
+		             "' cannot be read: %s", r->unreadable, r->unreadable == 1 ? "" : "s", s->dir, e.msg);
+		return false;
+	}
+	r->prefix = before->prefix;
+	r->before = before;
+	store_notice(s, "the list of sessions was made again from the histories, because %zu line%s of "
+	             "'%s/" INDEX_FILE "' could not be read", before->unreadable,
+	             before->unreadable == 1 ? "" : "s", s->dir);
+	return true;
+}
+
 bool index_next(struct index_reader *r, struct span *line)
 {
 	for (;;) {
@@ -212,17 +391,36 @@ bool index_next(struct index_reader *r, struct span *line)
 
 		if (r->next == r->filled) {
 			fill(r);
-			if (!r->filled)
-				return false;
+			if (!r->filled) {
+				if (r->oom || !r->unreadable || !r->store || !begin_again(r))
+					return false;
+				continue;
+			}
 		}
 		l = &r->batch[r->next++];
-		if (first_of_id(r, l) && !is_tombstone(l)) {
+		if (first_of_id(r, l) && !is_tombstone(l) && !(r->before && was_met(r->before, l))) {
 			*line = l->line;
 			return true;
 		}
 		if (r->oom)
 			return false;
 	}
+}
+
+void index_reject(struct index_reader *r, struct span line)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t *v = array_room(r->rejected, r->nrejected, &r->rejected_cap, sizeof(*v), &ignored);
+	struct span id;
+
+	if (!v) {
+		r->oom = true;
+		return;
+	}
+	r->rejected = v;
+	if (split(line, &id))
+		v[r->nrejected++] = hash_id(id);
+	r->unreadable++;
 }
 
 int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e)
@@ -233,7 +431,7 @@ int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e)
 	r->prefix.p = "";
 	if (jsonl_map(&r->file, fd, e) < 0)
 		return -1;
-	r->at = r->file.n;
+	r->at = r->file.mapped;
 	for (r->cap = 1024; all && is_full(r->file.n / typical, r->cap); r->cap *= 2)
 		;
 	r->seen = table_alloc(r->cap);
@@ -248,6 +446,14 @@ void index_close(struct index_reader *r)
 {
 	table_free(r->seen, r->cap);
 	jsonl_unmap(&r->file);
+	for (size_t i = 0; i < r->nrespelled; i++)
+		buf_release(&r->respelled[i]);
+	free(r->respelled);
+	free(r->rejected);
+	if (r->before) {
+		index_close(r->before);
+		free(r->before);
+	}
 	memset(r, 0, sizeof(*r));
 }
 
@@ -269,6 +475,7 @@ static const struct field {
 	FIELD("title", false, title),
 	FIELD("firstQuery", false, first_query),
 	FIELD("lastQuery", false, last_query),
+	FIELD("historyBytes", true, history_bytes),
 #undef FIELD
 };
 
@@ -378,23 +585,34 @@ int index_open_file(const struct store *s, int flags, struct err *e)
 	return fd < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : fd;
 }
 
+/* ERR_NOT_FOUND also when it is empty. */
+static int open_now(struct index_reader *r, const struct store *s, bool all, struct err *e)
+{
+	int fd = place_file(s->fd, INDEX_FILE, O_RDONLY, e), result;
+
+	if (fd < 0)
+		return err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+	result = index_open_fd(r, fd, all, e);
+	close(fd);
+	if (result < 0)
+		return err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+	r->store = s;
+	if (r->file.mapped)
+		return 0;
+	index_close(r);
+	return err_set(e, ERR_NOT_FOUND, "'%s/" INDEX_FILE "' is empty", s->dir);
+}
+
 int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e)
 {
-	int fd, result;
-
 	memset(r, 0, sizeof(*r));
 	if (s->fd < 0)
 		return 0;
-	fd = index_open_file(s, O_RDONLY, e);
-	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
-		err_clear(e);
-		if (index_make(s, e) < 0)
-			return -1;
-		fd = index_open_file(s, O_RDONLY, e);
-	}
-	if (fd < 0)
+	index_mend(s);
+	if (open_now(r, s, all, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_FOUND)
 		return -1;
-	result = index_open_fd(r, fd, all, e);
-	close(fd);
-	return result < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : 0;
+	err_clear(e);
+	return index_make(s, e) < 0 ? -1 : open_now(r, s, all, e);
 }

@@ -19,11 +19,20 @@
 #define INDEX_FILE "index.jsonl"
 #define INDEX_LOCK "index.lock"
 #define INDEX_TEMP ".index.tmp" /* no session's name: ids do not begin with a dot */
+#define INDEX_STALE ".index.stale"
 
 /* ---- reading ---- */
 
-/* The live records, newest first. Lines are taken in batches, so that the hash
- * table's cache misses overlap. */
+/*
+ * The live records, newest first. Lines are taken in batches, so that the hash
+ * table's cache misses overlap.
+ *
+ * A record that another program has spelled differently (white space, the order of the
+ * members, no line feed at the end) is read, and given out as the tools write it. When
+ * all records were given out and some lines could not be read (another version, say),
+ * index_next() makes the index again from the histories, says so, and goes on with the
+ * sessions that were missing.
+ */
 #define INDEX_BATCH 128
 struct index_reader {
 	struct jsonl file;
@@ -32,27 +41,37 @@ struct index_reader {
 	uint64_t *seen;     /* open hash table of the ids met so far */
 	size_t cap, used;
 	struct index_line {
-		struct span line, id;
+		struct span line, id; /* the id as it is in the file */
 		uint64_t hash;
 	} batch[INDEX_BATCH];
 	size_t filled, next;
 	bool oom;
+
+	const struct store *store; /* NULL: the index is not made again */
+	size_t unreadable;         /* lines that were met */
+	struct buf *respelled;     /* owned, as are these lines */
+	size_t nrespelled, respelled_cap;
+	uint64_t *rejected;        /* owned; the hashes of the ids of records that lack something */
+	size_t nrejected, rejected_cap;
+	struct index_reader *before; /* owned; what was read before the index was made again */
 };
 
-/* Opens the index, and first makes it when it is missing. `all` says that most of
- * it will be read. */
+/* Opens the index, and first makes it when it is missing, or brings it up to date when a
+ * tool could not. `all` says that most of it will be read. */
 int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e);
-/* The same for a file that is open already. */
+/* The same for a file that is open already. It is read as it is. */
 int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e);
 /* The next live record, with its newline; its id is valid. False at the end, or when
- * r->oom. */
+ * r->oom. The line stays until index_close(). */
 bool index_next(struct index_reader *r, struct span *line);
+/* Tells the reader that index_record() could not read this line: it counts as unreadable. */
+void index_reject(struct index_reader *r, struct span line);
 void index_close(struct index_reader *r);
 
 /* A record's values as they stand in the JSON text. */
 struct index_record {
 	struct span id; /* this one without its quotes */
-	int64_t created_at, updated_at, exchange_count;
+	int64_t created_at, updated_at, exchange_count, history_bytes;
 	struct span provider, model, cwd, title, first_query, last_query;
 };
 
@@ -66,7 +85,8 @@ enum index_field {
 	INDEX_TITLE = 1 << 6,
 	INDEX_FIRST_QUERY = 1 << 7,
 	INDEX_LAST_QUERY = 1 << 8,
-	INDEX_ALL = (1 << 9) - 1,
+	INDEX_BYTES = 1 << 9,
+	INDEX_ALL = (1 << 9) - 1, /* but the last one */
 };
 
 /* Reads `line`, and of it no more than the `wanted` fields take. False when the
@@ -93,6 +113,9 @@ int index_lock(const struct store *s, struct err *e);
 /* Makes the index from the histories, unless another process just did. Where that would
  * take long it fails, and the error says what to do. */
 int index_make(const struct store *s, struct err *e);
+/* The same in the place of one that has lines that cannot be read, unless it has none by now.
+ * Returns a descriptor to read the index from. */
+int index_make_again(const struct store *s, struct err *e);
 /* Makes it in any case, however long that takes. The old one is moved to `place` (see
  * quarantine.h), which stays empty where there was none; its records of sessions that
  * cannot be read now are kept. */
@@ -103,9 +126,21 @@ void index_add_record(struct buf *b, const char *id, const struct summary *s);
 void index_add_record_members(struct buf *b, const char *id, const struct summary *s);
 
 int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e);
-/* The same for a session whose history is stored: the index is a cache, so that it
- * could not be brought up to date is told and is no failure. */
+/* The same for a session whose history is stored: the index is a cache, so a failure is only
+ * reported, and the next tool makes up for it. */
 void index_update(const struct store *s, const char *id, const struct summary *sum);
+/* Reports this, where even the record could not be made. */
+void index_not_updated(const struct store *s, const char *id, const char *why);
+/* Has the next tool make up for it; false when even that could not be noted. */
+bool index_note_stale(const struct store *s, const char *id);
+/* Makes up for it. Does nothing where no session is waiting for that; a failure is reported. */
+void index_mend(const struct store *s);
+
+/* Takes a session off the list, unless it was made anew by now. Its older records stay in the
+ * file until index_purge(). */
 int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e);
+/* Nothing of deleted sessions stays in the file; `ids` are those that matter. It is written
+ * anew, which costs as much as reading all of it. */
+int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e);
 
 #endif

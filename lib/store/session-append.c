@@ -64,8 +64,7 @@ static int64_t history_size(const struct session *x)
 
 	if (fstat(x->fd, &st) == 0)
 		return (int64_t)st.st_size;
-	store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
-	             x->id, strerror(errno));
+	index_not_updated(x->store, x->id, strerror(errno));
 	return -1;
 }
 
@@ -102,8 +101,7 @@ static void list_again(struct session *x)
 	struct conversation c;
 
 	if (session_load(x, &c, &why) < 0) {
-		store_notice(x->store, "session '%s' is stored, but the list of sessions is not up to date: %s",
-		             x->id, why.msg);
+		index_not_updated(x->store, x->id, why.msg);
 		return;
 	}
 	index_update(x->store, x->id, &c.summary);

@@ -94,9 +94,13 @@ int session_latest(const struct store *s, char id[ID_SIZE], struct err *e)
 		copy_id(id, line);
 		found = session_exists(s, id);
 	}
-	if (!found)
-		err_set(e, r.oom ? ERR_FAILED : ERR_NOT_FOUND,
-		        r.oom ? "out of memory" : "there is no session to continue yet");
+	if (!found && r.oom)
+		err_oom(e);
+	else if (!found && r.unreadable && !r.before)
+		err_set(e, ERR_FAILED, "the list of sessions is damaged, so that the latest one is not known; "
+		        "run 'mc-session-fsck --repair'");
+	else if (!found)
+		err_set(e, ERR_NOT_FOUND, "there is no session to continue yet");
 	index_close(&r);
 	return found ? 0 : -1;
 }

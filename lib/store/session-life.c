@@ -1,16 +1,25 @@
 /* How a session comes and goes. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/names.h"
+#include "store/artifact.h"
 #include "store/index.h"
 #include "store/place.h"
+#include "store/quarantine.h"
 #include "store/session.h"
+#include "store/spool.h"
+
+/* Folders of passing names: see store.h. */
+#define NEW_PREFIX ".new-"
+#define REMOVED_PREFIX ".removed-"
 
 /* ---- creating ---- */
 
@@ -82,7 +91,7 @@ static int create_as(const struct store *s, const struct session_head *head, con
 	record_add_head(&record, head);
 	sum.history_bytes = (int64_t)record.n;
 	if (buf_check(&record, e) == 0 && id_generate(unique, e) == 0)
-		snprintf(temp, sizeof(temp), ".new-%s-%s", id, unique);
+		snprintf(temp, sizeof(temp), NEW_PREFIX "%s-%s", id, unique);
 	store_share(s);
 	if (e->kind == ERR_NONE)
 		fd = build(s, temp, buf_span(&record), e);
@@ -120,62 +129,240 @@ int session_create(const struct store *s, struct session_head *head, char id[ID_
 
 /* ---- removing ---- */
 
-static int remove_files(const struct store *s, const char *name, struct err *e);
+static int empty_folder(int dir, const char *shown, struct err *e);
 
-static int remove_entry(const struct store *s, int dir, const char *name, struct err *e)
+static int delete_folder(int above, const char *name, const char *shown, struct err *e)
 {
-	struct store inner = { .dir = name, .fd = dir, .stop_fd = -1 };
+	int dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot delete '%s'", shown);
+	r = empty_folder(dir, shown, e);
+	close(dir);
+	if (r == 0 && unlinkat(above, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "cannot delete '%s'", shown);
+	return r;
+}
+
+static int delete_entry(int dir, const char *name, const char *above, struct err *e)
+{
+	char shown[PATH_MAX];
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
+	snprintf(shown, sizeof(shown), "%s/%s", above, name);
 	if (errno != EISDIR && errno != EPERM)
-		return err_sys(e, errno, "cannot delete '%s' in '%s'", name, s->dir);
-	return remove_files(&inner, name, e);
+		return err_sys(e, errno, "cannot delete '%s'", shown);
+	return delete_folder(dir, name, shown, e);
 }
 
-/* Deletes folder `name` in the store and what is in it. Links are not followed. */
-static int remove_files(const struct store *s, const char *name, struct err *e)
+/* Deletes what is in the folder. Links are not followed. */
+static int empty_folder(int dir, const char *shown, struct err *e)
 {
-	int dir = openat(s->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *d = dir < 0 ? NULL : fdopendir(dir);
-	struct dirent *f;
+	struct names names;
 	int r = 0;
 
-	if (!d) {
-		err_sys(e, errno, "cannot delete '%s'", name);
-		if (dir >= 0)
-			close(dir);
-		return -1;
+	if (names_read(&names, dir, e) < 0)
+		return err_prefix(e, "cannot delete '%s'", shown);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = delete_entry(dir, names.v[i], shown, e);
+	names_release(&names);
+	return r;
+}
+
+/* Some file systems cannot rename a folder (overlayfs one of its lower layer, quotas one into
+ * another project), and a full one may have no room for the new name. */
+static bool cannot_rename(int why)
+{
+	return why == EXDEV || why == EINVAL || why == ENOSYS || why == EOPNOTSUPP || why == ENOSPC ||
+	       why == EDQUOT;
+}
+
+static void put_back(const struct session *x, const char *name, struct err *e)
+{
+	if (renameat(x->store->fd, name, x->store->fd, x->id) < 0)
+		err_prefix(e, "session '%s' is now '%s/%s'", x->id, x->store->dir, name);
+}
+
+/* The folder, which is empty, goes after the record: a check that finds the folder knows that
+ * somebody is about to take the session off the list. */
+static int take_off(const struct session *x, const char *name, struct err *e)
+{
+	const struct store *s = x->store;
+	int r = index_append_tombstone(s, x->id, clock_now_ms(), e);
+
+	if (r < 0) {
+		index_note_stale(s, x->id);
+		err_prefix(e, "session '%s' is deleted, but the list of sessions still has it", x->id);
 	}
-	while (r == 0 && (f = readdir(d)) != NULL)
-		if (strcmp(f->d_name, ".") != 0 && strcmp(f->d_name, "..") != 0)
-			r = remove_entry(s, dir, f->d_name, e);
-	closedir(d);
-	if (r == 0 && unlinkat(s->fd, name, AT_REMOVEDIR) < 0)
-		r = err_sys(e, errno, "cannot delete '%s'", name);
+	if (unlinkat(s->fd, name, AT_REMOVEDIR) < 0 && r == 0)
+		r = err_sys(e, errno, "cannot delete '%s/%s'", s->dir, name);
 	return r;
 }
 
 int session_remove(struct session *x, struct err *e)
 {
 	const struct store *s = x->store;
-	struct err full = ERR_INIT;
 	char name[ID_SIZE + 64];
-	bool told;
-	int r = 0;
+	bool moved;
+	int r = -1;
 
-	snprintf(name, sizeof(name), ".removed-%s-%ld-%lld", x->id, (long)getpid(),
+	snprintf(name, sizeof(name), REMOVED_PREFIX "%s-%ld-%lld", x->id, (long)getpid(),
 	         (long long)clock_now_ms());
-	/* On a full disk there is no room to say that something goes, until it is gone. */
-	told = index_append_tombstone(s, x->id, clock_now_ms(), &full) == 0;
 	store_share(s);
-	if (renameat(s->fd, x->id, s->fd, name) < 0)
-		r = err_sys(e, errno, "cannot remove session '%s'", x->id);
-	session_unlock(x);
-	if (r == 0)
-		r = remove_files(s, name, e);
+	moved = renameat(s->fd, x->id, s->fd, name) == 0;
+	if ((!moved && !cannot_rename(errno)) || unlinkat(x->dir, HISTORY_FILE, 0) < 0) {
+		err_sys(e, errno, "cannot delete session '%s'", x->id);
+		if (moved)
+			put_back(x, name, e);
+	} else if (empty_folder(x->dir, x->id, e) == 0) {
+		r = take_off(x, moved ? name : x->id, e);
+	} /* else it is still listed, so that it can be tried again */
 	store_unshare(s);
-	if (r == 0 && !told)
-		r = index_append_tombstone(s, x->id, clock_now_ms(), e);
+	session_unlock(x);
 	return r;
+}
+
+/* ---- what deleted sessions leave ---- */
+
+/* Whether the name is "PREFIX ID - PID - TIME" with `rest` behind it. */
+static bool is_removed(const char *name, const char *id, const char *rest)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strlen(id);
+
+	if (strncmp(name, REMOVED_PREFIX, strlen(REMOVED_PREFIX)) != 0)
+		return false;
+	name += strlen(REMOVED_PREFIX);
+	if (strncmp(name, id, n) != 0)
+		return false;
+	name += n;
+	for (int i = 0; i < 2; i++) {
+		if (*name != '-' || !strspn(name + 1, digits))
+			return false;
+		name += 1 + strspn(name + 1, digits);
+	}
+	return fnmatch(rest, name, 0) == 0;
+}
+
+bool session_is_going(const struct store *s, const char *id)
+{
+	struct err ignored = ERR_INIT;
+	struct names names;
+	bool found = false;
+
+	if (names_read(&names, s->fd, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++)
+		found |= is_removed(names.v[i], id, "");
+	names_release(&names);
+	return found;
+}
+
+#define RANDOM "[a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9]"
+
+static bool is_new(const char *name, const char *id, const char *rest)
+{
+	char pattern[ID_SIZE + 300];
+
+	snprintf(pattern, sizeof(pattern), NEW_PREFIX "%s-" RANDOM "%s", id, rest);
+	return fnmatch(pattern, name, 0) == 0;
+}
+
+/* Whether what a repair moved away is of this session. (A name with a dot and more behind it
+ * tells about the one without.) */
+static bool is_quarantined(const char *name, const char *id, const char *rest)
+{
+	static const char *const forms[] = {
+		"%s-" RANDOM "%s", /* a folder without a history */
+		"%s." HISTORY_FILE "-" RANDOM "%s",
+		"%s." SPOOL_FILE "-" RANDOM "%s",
+		"%s.turn.damaged-*-" RANDOM "%s",
+		"%s..history.tmp-" RANDOM "%s",
+		"%s." ARTIFACTS_DIR "-" RANDOM "%s",
+		"%s." ARTIFACTS_DIR ".*-" RANDOM "%s",
+	};
+	char pattern[ID_SIZE + 300];
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		snprintf(pattern, sizeof(pattern), forms[i], id, rest);
+		if (fnmatch(pattern, name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_old_index(const char *name)
+{
+	static const char *const forms[] = {
+		INDEX_FILE "-" RANDOM, INDEX_FILE "-" RANDOM ".*",
+		INDEX_TEMP "-" RANDOM, INDEX_TEMP "-" RANDOM ".*",
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (fnmatch(forms[i], name, 0) == 0)
+			return true;
+	return false;
+}
+
+static bool in_quarantine(const struct store *s, const char *name, const char *id)
+{
+	(void)s;
+	return is_old_index(name) || is_quarantined(name, id, "") || is_quarantined(name, id, ".*") ||
+	       is_removed(name, id, "-" RANDOM) || is_removed(name, id, "-" RANDOM ".*") ||
+	       is_new(name, id, "-" RANDOM) || is_new(name, id, "-" RANDOM ".*");
+}
+
+/* A folder that is being made is not one that was left. One that has no history is left of a
+ * deletion in place. */
+static bool in_store(const struct store *s, const char *name, const char *id)
+{
+	bool alone;
+
+	if (is_removed(name, id, "") || (strcmp(name, id) == 0 && !session_exists(s, id)))
+		return true;
+	if (!is_new(name, id, ""))
+		return false;
+	alone = store_alone(s);
+	store_unshare(s);
+	return alone;
+}
+
+/* Deletes what is of one of the sessions; goes on after a failure. */
+static int purge_folder(const struct store *s, int dir, const char *shown, char *const *ids, size_t n,
+                        bool (*is_of)(const struct store *s, const char *name, const char *id),
+                        struct err *e)
+{
+	struct names names;
+
+	if (names_read(&names, dir, e) < 0)
+		return err_prefix(e, "'%s'", shown);
+	for (size_t i = 0; i < names.n; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < n && !found; k++)
+			found = is_of(s, names.v[i], ids[k]);
+		if (found)
+			delete_entry(dir, names.v[i], shown, e);
+	}
+	names_release(&names);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+int session_purge(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	int dir;
+
+	if (s->fd < 0 || !n)
+		return 0;
+	purge_folder(s, s->fd, s->dir, ids, n, in_store, e);
+	dir = openat(s->fd, QUARANTINE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0) {
+		purge_folder(s, dir, QUARANTINE_DIR, ids, n, in_quarantine, e);
+		close(dir);
+	} else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+		err_sys(e, errno, "cannot open '%s/" QUARANTINE_DIR "'", s->dir);
+	}
+	index_purge(s, ids, n, e);
+	return e->kind == ERR_NONE ? 0 : -1;
 }

@@ -97,7 +97,13 @@ int session_append_gist(struct session *x, struct conversation *c, const struct 
 /* Stores a turn that a crash cut short. 1: nothing of that kind, a turn is running. */
 int session_recover(const struct store *s, const char *id, struct err *e);
 
-/* Removes a session that the caller has locked: it unlocks it too. */
+/* Removes a session that the caller has locked: it unlocks it too. After a failure it is where
+ * it was, and in the list. */
 int session_remove(struct session *x, struct err *e);
+/* After that, for all that were removed: deletes what crashes, repairs and the index keep of
+ * them. */
+int session_purge(const struct store *s, char *const *ids, size_t n, struct err *e);
+/* Whether a process is removing it, or was killed while it did. */
+bool session_is_going(const struct store *s, const char *id);
 
 #endif

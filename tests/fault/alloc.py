@@ -251,7 +251,7 @@ def summary(store):
     files = {unnumbered(name):
              records(data) if name.endswith((".jsonl", ".json")) else data
              for name, data in store.items()
-             if name != "index.lock" and not name.startswith("index.jsonl")}
+             if name not in ("index.lock", ".index.stale") and not name.startswith("index.jsonl")}
     index = store.get("index.jsonl", b"")
     return files, sorted(json.dumps(settle(json.loads(line)) | {"id": json.loads(line)["id"]})
                          for line in harness.listing(index))

@@ -177,7 +177,8 @@ def whole_lines(data):
 def listing(index):
     """The live records in an index's bytes, newest first, as mc-session(5) has it."""
     seen, live = set(), []
-    for line in reversed(whole_lines(index)):
+    torn = index[index.rfind(b"\n") + 1:] + b"\n"  # a whole record that only lacks its line feed
+    for line in reversed([*whole_lines(index), torn]):
         if not line.startswith(b'{"id":"') or not line.endswith(b'"version":1}\n'):
             continue
         name = line[7:line.find(b'"', 7)]

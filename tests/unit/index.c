@@ -415,9 +415,8 @@ static void test_compaction(void)
 		buf_addf(&text, "{\"id\":\"%s\",\"n\":%d,\"version\":1}\n", i % 2 ? "odd" : "even", i);
 	for (int i = 0; i < 1000; i++)
 		buf_addf(&text, "{\"id\":\"gone%d\",\"deletedAt\":1,\"version\":1}\n", i);
-	buf_adds(&text, "{\"id\":\"torn\",\"a\n");
 	while (text.n < 70000)
-		buf_adds(&text, "garbage\n");
+		buf_adds(&text, "\n{\"other\":1}\n");
 	temp_write(INDEX_FILE, buf_span(&text));
 	chmod(INDEX_FILE, 0644);
 	is_int(index_append(&store, "new", &s, &e), 0, "an append makes a large file small");
@@ -425,7 +424,7 @@ static void test_compaction(void)
 	is_list(NULL, "", "new odd even", "the live set and its order stay");
 	ok(strstr(after.p, "\n{\"id\":\"even\",\"n\":998,\"version\":1}\n{\"id\":\"odd\",\"n\":999,"
 	          "\"version\":1}\n{\"id\":\"new\",") != NULL, "each line as it was, the newest last");
-	ok(!strstr(after.p, "deletedAt") && !strstr(after.p, "garbage"), "nothing else");
+	ok(!strstr(after.p, "deletedAt") && !strstr(after.p, "other"), "nothing else");
 	ok(strncmp(after.p, "{\"live\":3,\"bytes\":", 18) == 0, "with a header");
 	stat(INDEX_FILE, &st);
 	is_int(st.st_mode & 0777, 0600, "readable by its owner only");
