@@ -7,12 +7,16 @@
 #include <unistd.h>
 
 #include "applet.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/json-scan.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/session.h"
+#include "store/typed.h"
 #include "tool.h"
+#include "tty/edit-text.h"
 #include "tty/neutral.h"
 
 static const struct opt opts[] = {
@@ -24,6 +28,10 @@ struct job {
 	struct tool tool;
 	bool force;
 	int status; /* the first failure's, while the rest goes on */
+	char **removed; /* owned, as are these ids */
+	size_t n, cap;
+	uint64_t *texts; /* owned; hashes of what was typed in these sessions */
+	size_t ntexts, texts_cap;
 };
 
 static void remember(struct job *j, int status)
@@ -83,6 +91,77 @@ static bool confirmed(const struct store *s, const char *id)
 	return yes();
 }
 
+/* ---- what was typed in a session ---- */
+
+static int note_text(struct job *j, struct span text, struct err *e)
+{
+	uint64_t *v = array_room(j->texts, j->ntexts, &j->texts_cap, sizeof(*v), e);
+
+	if (!v)
+		return -1;
+	j->texts = v;
+	v[j->ntexts++] = span_hash(text);
+	return 0;
+}
+
+/* The prompts, those that were taken back too, and the titles and system prompts, which
+ * commands are given. */
+static int note_texts(struct job *j, const struct session *x, struct err *e)
+{
+	static const char *const members[] = { "query", "title", "system" };
+	struct span line, value;
+	struct jsonl history;
+	size_t at = 0;
+	int r = 0;
+
+	if (jsonl_map(&history, x->fd, e) < 0)
+		return err_prefix(e, "session '%s'", x->id);
+	while (r == 0 && jsonl_next(&history, &at, &line))
+		for (size_t i = 0; r == 0 && i < sizeof(members) / sizeof(members[0]); i++)
+			if (json_scan_find(line, members[i], &value) && *value.p == '"') {
+				struct buf text = BUF_INIT;
+
+				json_scan_add_str(&text, value);
+				r = buf_check(&text, e) < 0 ? -1 : note_text(j, buf_span(&text), e);
+				buf_release(&text);
+			}
+	jsonl_unmap(&history);
+	return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool is_noted(const struct job *j, struct span text)
+{
+	uint64_t h = span_hash(text);
+
+	return bsearch(&h, j->texts, j->ntexts, sizeof(h), by_value);
+}
+
+/* A prompt as it was typed, or a command with such a text behind it. */
+static bool is_of_removed(void *ctx, struct span text)
+{
+	const struct job *j = ctx;
+	const char *blank = text.p[0] == '/' ? memchr(text.p, ' ', text.n) : NULL;
+	bool quoted;
+
+	if (is_noted(j, edit_text_prompt(text, &quoted)))
+		return true;
+	if (!blank)
+		return false;
+	text = (struct span){ blank, (size_t)(text.p + text.n - blank) };
+	while (text.n && *text.p == ' ')
+		text = (struct span){ text.p + 1, text.n - 1 };
+	return is_noted(j, text);
+}
+
+/* ---- one session ---- */
+
 /* The list may still name a session whose folder somebody deleted by hand. */
 static int forget(const struct store *s, const char *id, struct err *e)
 {
@@ -90,13 +169,24 @@ static int forget(const struct store *s, const char *id, struct err *e)
 	return index_append_tombstone(s, id, clock_now_ms(), e);
 }
 
-static int remove_session(const struct store *s, const char *id, struct err *e)
+static int remove_session(struct job *j, const char *id, struct err *e)
 {
+	const struct store *s = &j->tool.store;
 	struct lock_wait wait = { .stop_fd = -1, .waiting = say_waiting, .ctx = (void *)id };
+	size_t noted = j->ntexts;
 	struct session x;
+	int r;
 
-	if (session_hold(&x, s, id, &wait, e) == 0)
-		return session_remove(&x, e);
+	if (session_hold(&x, s, id, &wait, e) == 0) {
+		r = note_texts(j, &x, e);
+		if (r == 0)
+			r = session_remove(&x, e);
+		else
+			session_unlock(&x);
+		if (r < 0)
+			j->ntexts = noted;
+		return r;
+	}
 	return e->kind == ERR_NOT_FOUND ? forget(s, id, e) : -1;
 }
 
@@ -110,6 +200,21 @@ static bool in_full(const char *given, const char *id, struct err *e)
 	return false;
 }
 
+static void note_removed(struct job *j, const char *id)
+{
+	struct err e = ERR_INIT;
+	char **v = array_room(j->removed, j->n, &j->cap, sizeof(*v), &e);
+
+	if (v) {
+		j->removed = v;
+		v[j->n] = strdup(id);
+	}
+	if (v && v[j->n])
+		j->n++;
+	else
+		remember(j, (err_oom(&e), fail(&e)));
+}
+
 static void remove_one(struct job *j, const char *given)
 {
 	struct store *s = &j->tool.store;
@@ -120,8 +225,32 @@ static void remove_one(struct job *j, const char *given)
 		remember(j, fail_session(s, &e));
 	else if (!j->force && !confirmed(s, id))
 		remember(j, EXIT_FAILED);
-	else if (remove_session(s, id, &e) < 0)
+	else if (remove_session(j, id, &e) < 0)
 		remember(j, fail(&e));
+	else
+		note_removed(j, id);
+}
+
+/* Once for all of them. */
+static void purge(struct job *j)
+{
+	struct err e = ERR_INIT;
+
+	if (j->n && session_purge(&j->tool.store, j->removed, j->n, &e) < 0) {
+		err_prefix(&e, "deleted, but words of it are still stored");
+		remember(j, fail(&e));
+	}
+	err_clear(&e);
+	if (j->ntexts)
+		qsort(j->texts, j->ntexts, sizeof(*j->texts), by_value);
+	if (j->ntexts && typed_forget(j->tool.config.state_dir, is_of_removed, j, &e) < 0) {
+		err_prefix(&e, "deleted, but what was typed is still remembered");
+		remember(j, fail(&e));
+	}
+	for (size_t i = 0; i < j->n; i++)
+		free(j->removed[i]);
+	free(j->removed);
+	free(j->texts);
 }
 
 /* The first one may be long in coming. */
@@ -185,6 +314,7 @@ static int run(const struct cli *c)
 				remove_listed(&j);
 			else
 				remove_one(&j, c->operands[i]);
+		purge(&j);
 	}
 	tool_close(&j.tool);
 	return j.status;

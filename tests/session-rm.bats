@@ -1,6 +1,7 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
 load helper
 load craft
+load prompt
 
 # with_answer TEXT CMD...: run_split with TEXT on stdin.
 with_answer() {
@@ -312,4 +313,198 @@ there() {
 	assert_status 1
 	assert_err_has "'a'"
 	[[ ! -e $MC_SESSIONS_DIR ]]
+}
+
+# ---- what is left ----
+
+# holds WORD: which files of the store have it, in whatever folder.
+holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
+
+@test "rm: no file of the store holds the words of a deleted session" {
+	say stays 'other words'
+	say gone 'prompt-zebra'
+	mc-chat --no-stdin -s gone -t 'title-zebra' 'again zebra' >/dev/null
+	say gone2 'zebra, too'
+	mc-session-rm -f gone gone2
+	same 'files with its words' '' "$(holds zebra)"
+	same 'files with its id' '' "$(holds gone)"
+	same list stays "$(mc-session-ls -q)"
+}
+
+@test "rm: what a repair and crashes left of a session goes with it, and nothing else" {
+	local q=$MC_SESSIONS_DIR/.quarantine i
+	for i in a b a-b; do
+		say "$i" "zebra of $i."
+		printf 'torn zebra of %s.' "$i" >>"$(history "$i")"
+		mkdir -p "$MC_SESSIONS_DIR/.removed-$i-123-456"
+		echo "zebra of $i." >"$MC_SESSIONS_DIR/.removed-$i-123-456/history.jsonl"
+		mkdir "$MC_SESSIONS_DIR/.new-$i-abcdefgh"
+		echo "zebra of $i." >"$MC_SESSIONS_DIR/.new-$i-abcdefgh/history.jsonl"
+		printf '%s\nhalf, zebra of %s.' garbage "$i" >"$MC_SESSIONS_DIR/$i/turn.partial"
+	done
+	echo 'garbage, zebra of a.' >>"$MC_SESSIONS_DIR/index.jsonl"
+	chmod -R go= "$MC_SESSIONS_DIR"
+	mc-session-fsck --repair >/dev/null || true
+	for i in a b a-b; do # once more, beside what went to quarantine
+		mkdir -p "$MC_SESSIONS_DIR/.removed-$i-123-456" "$MC_SESSIONS_DIR/.new-$i-abcdefgh" "$q/$i-abcdefgh"
+		echo "zebra of $i." | tee "$MC_SESSIONS_DIR/.removed-$i-123-456/history.jsonl" \
+			"$MC_SESSIONS_DIR/.new-$i-abcdefgh/history.jsonl" "$q/$i-abcdefgh/file" \
+			"$q/$i.artifacts.1234-abcdefgh" >/dev/null
+	done
+	(($(grep -la 'zebra of a\.' -r "$q" | wc -l) > 4))
+	find "$MC_SESSIONS_DIR" -mindepth 1 ! -path '*/a' ! -path '*/a/*' ! -path '*[/.]a-[a-z0-9]*' ! -path '*/a.*' \
+		! -path '*removed-a-123-*' ! -path '*new-a-????????*' ! -name 'index.*' | sort >others
+	mc-session-rm -f a
+	same 'files with its words' '' "$(holds 'zebra of a\.')"
+	while read -r i; do
+		[[ -e $i ]] || differs 'to be there' "$i"
+	done <others
+	(($(wc -l <others) > 12))
+	mc-session-rm -f b a-b
+	same 'files with words' '' "$(holds zebra)"
+	same list '' "$(mc-session-ls -q)"
+}
+
+@test "rm: the rest of a deletion that was cut short goes when it is tried again" {
+	say a zebra
+	mv "$MC_SESSIONS_DIR/a" "$MC_SESSIONS_DIR/.removed-a-123-456"
+	run_split mc-session-rm -f a
+	assert_status 0
+	same 'files with its words' '' "$(holds zebra)"
+	same list '' "$(mc-session-ls -q)"
+}
+
+# strace_rm INJECTION ID...: mc-session-rm -f with a system call that fails.
+strace_rm() {
+	command -v strace >/dev/null || skip 'strace is not installed'
+	strace -o /dev/null true 2>/dev/null || skip 'strace may not trace here'
+	run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls \
+		-e trace=renameat,renameat2,unlinkat,pwrite64 -e inject="$1" mc-session-rm -f "${@:2}"
+}
+
+@test "rm: the index is written anew once, however many sessions are deleted" {
+	local i
+	for i in 1 2 3 4 5; do new "s$i"; done
+	printf '%70000s\n' '' >>"$MC_SESSIONS_DIR/index.jsonl" # so large that a writer would compact it
+	strace_rm pwrite64:error=EIO s1 s2 s3 s4
+	assert_status 0
+	same 'new indexes' 1 "$(grep -c 'renameat.*"index.jsonl"' calls)"
+}
+
+@test "rm: where no folder can be renamed, a session is deleted in its place" {
+	local why
+	for why in EXDEV ENOSPC EOPNOTSUPP; do
+		say a zebra
+		say b other
+		mkdir -p "$MC_SESSIONS_DIR/a/artifacts/deep"
+		touch "$MC_SESSIONS_DIR/a/artifacts/deep/file"
+		strace_rm renameat:error=$why a
+		assert_status 0
+		assert_err_empty
+		gone a
+		same 'files with its words' '' "$(holds zebra)" # the index was written over
+		same list b "$(mc-session-ls -q)"
+	done
+}
+
+@test "rm: a session that cannot be deleted stays where it is in the list" {
+	local why
+	for why in EACCES EPERM EROFS EBUSY EIO; do
+		say a first
+		say b other
+		strace_rm renameat:error=$why a
+		assert_status 1
+		assert_err_has "cannot delete session 'a'"
+		there a
+		same list 'b a' "$(mc-session-ls -q | xargs)"
+		same stored first "$(stored a)"
+		rm -r "$MC_SESSIONS_DIR"
+	done
+}
+
+@test "rm: a session of which something cannot be deleted is put back" {
+	say a first
+	say b other
+	mkdir "$MC_SESSIONS_DIR/a/artifacts"
+	touch "$MC_SESSIONS_DIR/a/artifacts/file"
+	strace_rm unlinkat:error=EACCES:when=1 a
+	assert_status 1
+	assert_err_has 'cannot delete'
+	there a
+	same list 'b a' "$(mc-session-ls -q | xargs)"
+	same stored first "$(stored a)"
+	same 'files of the store' $'a\nb\nindex.jsonl\nindex.lock' "$(ls "$MC_SESSIONS_DIR")"
+	mc-session-rm -f a
+	gone a
+}
+
+@test "rm: a session of which only a part could be deleted can be deleted again" {
+	local why
+	for why in EACCES EXDEV; do
+		say a zebra
+		say b other
+		mkdir "$MC_SESSIONS_DIR/a/artifacts"
+		echo zebra >"$MC_SESSIONS_DIR/a/artifacts/file"
+		[[ $why != EXDEV ]] || strace_rm renameat:error=EXDEV --help # or skip
+		run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls \
+			-e inject=unlinkat:error=EACCES:when=2 -e inject="renameat:error=$why:when=$([[ $why == EXDEV ]] && echo 1 || echo 99)" \
+			mc-session-rm -f a
+		assert_status 1
+		assert_err_has 'cannot delete'
+		run_split mc-session-cat a
+		assert_status 1
+		mc-session-rm -f a
+		gone a
+		same 'files with its words' '' "$(holds zebra)"
+		same 'files of the store' $'b\nindex.jsonl\nindex.lock' "$(ls -A "$MC_SESSIONS_DIR")"
+		same list b "$(mc-session-ls -q)"
+	done
+}
+
+@test "rm: of several that are missing, the recent ones are shown once" {
+	say a 'a question'
+	run_split mc-session-rm -f x y a z
+	assert_status 1
+	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
+	same 'missing ones' 3 "$(grep -c 'no session' <<<"$err")"
+	say a 'a question'
+	run_split mc-session-rm -f - <<<$'x\ny'
+	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
+	run_split mc-session-fsck x y
+	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
+}
+
+@test "rm: what was typed in a deleted session is forgotten, and nothing else" {
+	local typed=$HOME/.local/state/mcbox/typed.jsonl
+	new keep
+	new gone
+	term_start mc-chat -s keep
+	enter 'kept prompt'
+	enter /exit
+	term_status
+	term_start mc-chat -s gone
+	enter 'a zebra'
+	enter '"""zebra'
+	term_type 'in two lines"""'
+	term_keys Enter
+	enter 'zebra \'
+	term_type 'with a backslash'
+	term_keys Enter
+	enter 'taken back, zebra'
+	enter /undo
+	enter '/title  the zebra title'
+	enter '/title shorter'
+	enter /tokens
+	enter /exit
+	term_status
+	(($(grep -c zebra "$typed") == 5))
+	mc-session-rm -f gone
+	same 'what is typed' 'kept prompt,/exit,/undo,/tokens,/exit' "$(jq -rs 'map(.text) | join(",")' "$typed")"
+	same 'its mode' 600 "$(stat -c %a "$typed")"
+	cp "$typed" before
+	stat -c %i "$typed" >inode
+	new other
+	mc-session-rm -f other
+	cmp "$typed" before
+	same 'the same file' "$(<inode)" "$(stat -c %i "$typed")"
 }

@@ -215,7 +215,7 @@ static int open_folder(const struct typed *t, bool make, struct err *e)
 	return fd;
 }
 
-static void forget(struct typed *t, const struct stat *st)
+static void read_anew(struct typed *t, const struct stat *st)
 {
 	t->dev = st->st_dev;
 	t->ino = st->st_ino;
@@ -230,7 +230,7 @@ static int map(struct typed *t, int fd, struct jsonl *j, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine it");
 	if (st.st_dev != t->dev || st.st_ino != t->ino || (size_t)st.st_size < t->offset)
-		forget(t, &st);
+		read_anew(t, &st);
 	return jsonl_map(j, fd, e);
 }
 
@@ -283,10 +283,10 @@ static int take_lock(int fd, struct err *e)
 
 /* The file, locked: the one that has the name, and not one that was replaced while we
  * waited for it. */
-static int open_locked(int dir, struct err *e)
+static int open_locked(int dir, int flags, struct err *e)
 {
 	for (;;) {
-		int fd = place_file(dir, TYPED_FILE, O_RDWR | O_APPEND | O_CREAT, e);
+		int fd = place_file(dir, TYPED_FILE, O_RDWR | O_APPEND | flags, e);
 		struct stat mine, named;
 
 		if (fd < 0)
@@ -398,7 +398,7 @@ int typed_add(struct typed *t, struct span text, struct err *e)
 	if ((dir = open_folder(t, true, e)) < 0)
 		return e->kind == ERR_NONE ? 0 : -1;
 	add_line(&line, text);
-	fd = buf_check(&line, e) < 0 ? -1 : open_locked(dir, e);
+	fd = buf_check(&line, e) < 0 ? -1 : open_locked(dir, O_CREAT, e);
 	r = fd;
 	if (fd >= 0) {
 		r = jsonl_append(fd, buf_span(&line), false, e);
@@ -411,4 +411,60 @@ int typed_add(struct typed *t, struct span text, struct err *e)
 	close(dir);
 	buf_release(&line);
 	return r < 0 ? -1 : 0;
+}
+
+/* ---- forgetting ---- */
+
+/* Adds the lines that stay; returns how many do not. */
+static size_t add_others(struct buf *b, const struct jsonl *j,
+                         bool (*is_of)(void *ctx, struct span text), void *ctx)
+{
+	struct buf text = BUF_INIT;
+	struct span line;
+	size_t n = 0;
+
+	for (size_t at = 0; jsonl_next(j, &at, &line); buf_clear(&text))
+		if (line_text(&text, line) && is_of(ctx, buf_span(&text)))
+			n++;
+		else
+			buf_add(b, line.p, line.n + 1);
+	b->oom |= text.oom;
+	buf_release(&text);
+	return n;
+}
+
+static int forget_in(int dir, int fd, bool (*is_of)(void *ctx, struct span text), void *ctx,
+                     struct err *e)
+{
+	struct buf new = BUF_INIT;
+	struct jsonl j;
+	int r = jsonl_map(&j, fd, e);
+
+	if (r < 0)
+		return -1;
+	if (add_others(&new, &j, is_of, ctx) && (r = buf_check(&new, e)) == 0)
+		r = write_new(dir, &new, e);
+	jsonl_unmap(&j);
+	buf_release(&new);
+	return r;
+}
+
+int typed_forget(const char *state_dir, bool (*is_of)(void *ctx, struct span text), void *ctx,
+                 struct err *e)
+{
+	struct typed t = TYPED_INIT(state_dir, 1);
+	int dir = open_folder(&t, false, e), fd, r = -1;
+
+	if (dir < 0)
+		return e->kind == ERR_NONE ? 0 : -1;
+	fd = open_locked(dir, 0, e);
+	if (fd >= 0) {
+		r = forget_in(dir, fd, is_of, ctx, e);
+		close(fd);
+	} else if (e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
+		r = 0;
+	}
+	close(dir);
+	return r < 0 ? fail_at(&t, TYPED_FILE, e) : 0;
 }
