@@ -255,7 +255,8 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 }
 
 @test "ls: a torn tail is left out" {
-	index "$(entry a)" "$(entry b)"
+	new a
+	new b
 	entry c | head -c 100 >>"$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-ls -q
 	assert_status 0
@@ -268,6 +269,8 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 }
 
 @test "ls: a fragment that was isolated, and other garbage, is passed over" {
+	new a
+	new b
 	index '' garbage '{' '{"id":"x"' "$(entry a)" '{"id":"y","createdAt":17' '[1]' '{"live":2,"bytes":1,"version":1}' \
 		'{"version":1}' $'\xff\xfe' "$(entry b)" '{"id":"' '"version":1}'
 	run_split mc-session-ls -q
@@ -301,4 +304,302 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	same distinct 5000 "$(mc-session-ls -q | sort -u | wc -l | tr -d ' ')"
 	same ids 's0 s4999' "$(ids -n 2)"
 	same objects 5000 "$(mc-session-ls --json | jq -s length)"
+}
+
+# ---- an index in another spelling ----
+
+# respelled: the store of three sessions, one of them deleted, is listed right, by all who list.
+is_listed_right() {
+	run_split mc-session-ls -q
+	assert_status 0
+	assert_out $'kept\nbeside-it'
+	run_split mc-session-ls --json
+	same titles $'kept title\nnull' "$(jq -r .title out)"
+	run_split mc-session-ls
+	same ids $'kept\nbeside-it' "$(cut -f 1 out)"
+	run_split mc-session-ls -n 1 --provider echo
+	same ids kept "$(cut -f 1 out)"
+}
+
+three_sessions() {
+	rm -rf "$MC_SESSIONS_DIR"
+	say beside-it words
+	say gone1234 other
+	new kept -t 'kept title'
+	mc-session-rm -f gone1234
+	say kept 'more words'
+	# mc-session-rm leaves no tombstone behind
+	printf '{"id":"gone1234","deletedAt":1700000000000,"version":1}\n' >>"$MC_SESSIONS_DIR/index.jsonl"
+}
+
+# change_index FILTER...: the index becomes what the filter makes of it.
+change_index() {
+	"$@" <"$MC_SESSIONS_DIR/index.jsonl" >changed
+	cat changed >"$MC_SESSIONS_DIR/index.jsonl"
+}
+
+@test "ls: an index that another program has spelled differently is read as it is" {
+	local before n=0
+	spelled() {
+		three_sessions
+		change_index "$@"
+		before=$(<"$MC_SESSIONS_DIR/index.jsonl")
+		is_listed_right
+		assert_err_empty
+		same 'the index' "$before" "$(<"$MC_SESSIONS_DIR/index.jsonl")"
+		n=$((n + 1))
+	}
+	spelled sed 's/$/\r/'
+	spelled sed 's/^/  /; s/$/ \t/'
+	spelled sed 's/,"/ , "/g; s/":/" : /g; s/^{/{ /; s/}$/ }/'
+	spelled jq -cS .
+	spelled jq -c 'to_entries | reverse | from_entries'
+	spelled jq -c '. + {later: "than this version"}'
+	spelled sed $'1s/^/\xef\xbb\xbf/'
+	spelled perl -pe 'chomp if eof'
+	spelled sed '/^{"live"/d; s/$/\n/'
+	spelled sed 's/$/\r/; $s/\r$//'
+	((n == 10))
+}
+
+@test "ls: an index that cannot be read is made again, once, and this is said" {
+	local n=0
+	remade() {
+		three_sessions
+		change_index "$@"
+		run_split mc-session-ls -q
+		assert_status 0
+		assert_out $'kept\nbeside-it'
+		assert_err_has 'was made again from the histories'
+		is_listed_right
+		assert_err_empty
+		n=$((n + 1))
+	}
+	remade jq .
+	remade jq -s .
+	remade jq -sc .
+	remade sed 's/"version":1}/"version":2}/'
+	remade sed 's/"version":1}/"version":1.0}/'
+	remade jq -c 'del(.version)'
+	remade iconv -f UTF-8 -t UTF-16
+	remade tr '\n' '\r'
+	remade sed 's/"id":"\(.\)/"id":"\\u0078\1/'
+	remade sed 's/"id":/"name":"x","id":/; s/"createdAt":/"madeAt":/'
+	remade tr '{}' '()'
+	remade tr '[:alnum:]' '\0'
+	((n == 12))
+}
+
+@test "ls: of an index that can be read in part, the rest comes from the histories" {
+	local i
+	for i in 1 2 3 4 5 6; do new "s$i"; done
+	change_index sed 's/^{"id":"s[2468]"/(&/; s/^{"id":"s5",/&"x":,/; s/^\({"id":"s1",.*"exchangeCount":\)0/\1"0"/'
+	run_split mc-session-ls
+	assert_status 0
+	same sessions 's1 s2 s3 s4 s5 s6' "$(cut -f 1 out | sort | xargs)"
+	same 'sessions that were read come first' 's6 s3' "$(head -n 2 out | cut -f 1 | sort -r | xargs)"
+	assert_err_has 'was made again'
+	same ids 's6 s5 s4 s3 s2 s1' "$(ids)"
+}
+
+@test "ls: what cannot be read is also missed by those who look for a session" {
+	look() {
+		three_sessions
+		change_index sed 's/"version":1}/"version":2}/'
+		run_split "$@"
+		assert_status 0
+		assert_err_has 'was made again'
+	}
+	look mc-session-cat kep
+	assert_out_has 'more words'
+	look mc-chat --no-stdin -c and more
+	same stored $'more words\nand more' "$(stored kept)"
+	three_sessions
+	change_index sed 's/$/\r/'
+	mc-chat --no-stdin -c and more
+	same stored $'more words\nand more' "$(stored kept)"
+	mc-session-rm kep <<<y
+	same ids beside-it "$(ids)"
+}
+
+@test "ls: an index that cannot be read nor made again is not passed over in silence" {
+	((EUID != 0)) || skip 'root writes anywhere'
+	three_sessions
+	change_index sed 's/^{"id":"k/{"id":"k"/'
+	chmod 500 "$MC_SESSIONS_DIR"
+	chmod 400 "$MC_SESSIONS_DIR"/index.*
+	run_split mc-session-ls -q
+	chmod 700 "$MC_SESSIONS_DIR"
+	assert_out beside-it
+	assert_err_has 'sessions may be missing'
+}
+
+@test "ls: writers do not lose what is spelled differently" {
+	local i
+	for i in 1 2 3; do new "s$i"; done
+	for i in {1..200}; do entry s2 '.cwd = "/" + "x" * 400'; done >>"$MC_SESSIONS_DIR/index.jsonl"
+	change_index jq -cS .
+	say s3 hello # makes it small
+	((5000 > $(wc -c <"$MC_SESSIONS_DIR/index.jsonl")))
+	same ids 's3 s2 s1' "$(ids)"
+	for i in {1..200}; do entry s2 '.cwd = "/" + "x" * 400'; done >>"$MC_SESSIONS_DIR/index.jsonl"
+	change_index jq .
+	run_split mc-chat --no-stdin -s s3 hello
+	same ids 's3 s2 s1' "$(ids)"
+}
+
+# ---- stale records ----
+
+@test "ls: --before names no session that is active since, whatever the index says" {
+	local old='.createdAt = 1600000000000 | .updatedAt = 1600000000000'
+	stale() { # JQ: the index has this of session a
+		index "$(entry a "$old | $1")" "$(entry other "$old")"
+		run_split mc-session-ls -q --before 90d
+		assert_status 0
+		assert_out "${2-other}"
+		index "$(entry a "$old | $1")"
+		same 'the table' '' "$(mc-session-ls --before 90d)"
+		same 'the records' '' "$(mc-session-ls --before 90d --json)"
+	}
+	say a today
+	stale .
+	stale ".historyBytes = $(wc -c <"$(history a)")" # another one of the same size, and written today
+	touch -d 2020-01-01 "$(history a)"
+	stale .
+	stale '.historyBytes = 0'
+}
+
+@test "ls: --before names no session in which a turn has begun since" {
+	craft a "$(head_of a)" "$(exchange 1)"
+	index "$(entry a ".updatedAt = 1700000001005 | .historyBytes = $(wc -c <"$(history a)")")"
+	touch -d 2023-11-15 "$(history a)"
+	same ids a "$(ids --before 90d)"
+	printf '%s\nhalf' "$(exchange 2)" >"$MC_SESSIONS_DIR/a/turn.partial"
+	same ids '' "$(ids --before 90d)"
+	touch -d 2023-11-15 "$MC_SESSIONS_DIR/a/turn.partial"
+	same ids a "$(ids --before 90d)"
+}
+
+@test "ls: --before lists a stale session that is old as its history says" {
+	craft a "$(head_of a ',"title":"true"')" "$(exchange 1)" "$(exchange 2)"
+	craft b "$(head_of b)" "$(exchange 1)"
+	index "$(entry b '.title = "gone"')" "$(entry a '.title = "gone"')"
+	run_split mc-session-ls --before 90d --json
+	assert_status 0
+	same records 'true 2,null 1' "$(jq -r '"\(.title) \(.exchangeCount)"' out | paste -sd, -)"
+	run_split mc-session-ls --before 90d
+	same titles $'true\nask 1' "$(cut -f 6 out)"
+	run_split mc-session-ls --before 90d true
+	same titles '' "$(cut -f 6 out)" # the words are looked for in the index
+	same ids '' "$(ids --before 90d --provider nobody)"
+}
+
+@test "ls: --before leaves out a session that cannot be read, and says so" {
+	craft a garbage
+	craft b "$(head_of b)" "$(exchange 1)"
+	index "$(entry a)" "$(entry b)" "$(entry c)"
+	run_split mc-session-ls -q --before 90d
+	assert_status 1
+	assert_out $'c\nb'
+	assert_err_has "'a' is left out"
+}
+
+@test "ls: a session whose record could not be appended is in the list of the next tool" {
+	local lock=$MC_SESSIONS_DIR/index.lock index=$MC_SESSIONS_DIR/index.jsonl
+	fresh_store() {
+		rm -rf "$MC_SESSIONS_DIR"
+		new a
+		new b
+		new c
+	}
+	is_up_to_date() {
+		[[ -s $MC_SESSIONS_DIR/.index.stale ]] || differs 'that it is noted' ''
+		run_split mc-session-ls -q
+		assert_out $'a\nb\nc'
+		assert_err_empty
+		listed a | jq -e '.lastQuery == "two" and .exchangeCount == 2'
+		[[ ! -e $MC_SESSIONS_DIR/.index.stale ]] || differs 'nothing left' ''
+		run_split mc-session-fsck
+		assert_out ''
+	}
+	failing_turns() {
+		local words
+		for words in 'b one' 'a one' 'a two'; do
+			# shellcheck disable=SC2086
+			run_split mc-chat --no-stdin -s $words
+			assert_status 0
+			assert_err_has 'the list of sessions is not up to date'
+			assert_err_has 'the next tool that can updates it'
+		done
+	}
+	fresh_store
+	rm "$lock"
+	mkdir "$lock"
+	failing_turns
+	run_split mc-session-ls -q # it cannot either
+	assert_out $'c\nb\na'
+	assert_err_has 'not up to date'
+	rmdir "$lock"
+	is_up_to_date
+
+	fresh_store
+	mv "$index" aside
+	ln -s aside "$index"
+	failing_turns
+	rm "$index"
+	mv aside "$index"
+	is_up_to_date
+
+	fresh_store
+	chmod 666 "$index"
+	failing_turns
+	chmod 600 "$index"
+	run_split mc-chat --no-stdin -c three # goes on with the right one
+	same stored $'one\ntwo\nthree' "$(stored a)"
+	same ids 'a b c' "$(ids)"
+}
+
+@test "ls: a note of stale sessions that is no list of them has the list made again" {
+	local text
+	for text in '' 'a' $'a\n../x\n' $'\xff\n'; do
+		rm -rf "$MC_SESSIONS_DIR"
+		craft a "$(head_of a)" "$(exchange 1)"
+		index "$(entry a)"
+		(umask 077 && printf '%s' "$text" >"$MC_SESSIONS_DIR/.index.stale")
+		listed a | jq -e '.lastQuery == "ask 1"'
+		[[ ! -e $MC_SESSIONS_DIR/.index.stale ]]
+	done
+	mc-session-rm -f a
+	(umask 077 && echo a >"$MC_SESSIONS_DIR/.index.stale")
+	same ids '' "$(ids)"
+}
+
+# ---- words ----
+
+@test "ls: words are looked for in ids, titles and prompts, in upper or lower case" {
+	new by-its-id
+	new titled -t 'Release Notes of ÄRGER'
+	say prompts 'first WORDS "quoted"'
+	say prompts middle of it
+	say prompts the last ones
+	same ids by-its-id "$(ids its-ID)"
+	same ids titled "$(ids notes)"
+	same ids titled "$(ids 'release notes')"
+	same ids titled "$(ids notes rele)"
+	same ids titled "$(ids ärg)"
+	same ids prompts "$(ids words)"
+	same ids prompts "$(ids '"QUO')"
+	same ids prompts "$(ids last)"
+	same ids '' "$(ids middle)"
+	same ids '' "$(ids echo)"
+	same ids '' "$(ids notes words)"
+	same ids 'prompts titled by-its-id' "$(ids '')"
+	same 'the columns' titled "$(mc-session-ls notes | cut -f 1)"
+	same 'the records' titled "$(mc-session-ls --json notes | jq -r .id)"
+	same ids 'prompts' "$(ids -n 1 t)"
+	same ids '' "$(ids --provider nobody notes)"
+	run_split mc-session-ls nothing-of-this
+	assert_status 0
+	assert_out_empty
+	assert_err_empty
 }

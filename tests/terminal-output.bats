@@ -197,3 +197,26 @@ widest_is() { [[ $(widest) == "$1" ]]; }
 	same 'exit status' 130 "$(term_status)"
 	[[ -e $(history s) ]]
 }
+
+@test "in a narrow window the title gets two fifths of it, and other columns give way" {
+	title=$(printf 'word %.0s' {1..40})
+	mc-chat -n -s abcdefgh -m 'a-model-with-a-long-name:70b' -t "$title" hi >/dev/null
+	for columns in 24 30 40 50 60 70 80 100 120 160; do
+		term_start -x "$columns" mc-session-ls
+		same 'exit status' 0 "$(term_status)"
+		term_wait '^abcdefgh .*word'
+		(($(widest) <= columns))
+		shown=$(term_screen | grep -o 'wor.*')
+		[[ ${#shown} -ge $((columns * 2 / 5 - 4)) ]] || same "title at $columns columns" "two fifths" "$shown"
+		term_wait '^ID .*TITLE'
+	done
+	term_start -x 60 mc-session-ls
+	term_wait '^ID +LAST ACTIVE +TITLE'
+	term_wait '^abcdefgh  20[0-9-]{8} [0-9]{2}:[0-9]{2}  word word word word word'
+	term_start -x 160 mc-session-ls
+	term_wait '^ID +CREATED +LAST ACTIVE +EXCHANGES +MODEL +TITLE OR FIRST PROMPT'
+	id=$(printf 'x%.0s' {1..64})
+	mc-session-new -i "$id" -t "$title" >/dev/null
+	term_start -x 60 mc-session-ls
+	term_wait '^x{19}… +[0-9-]+ +word word word word'
+}
