@@ -273,25 +273,38 @@ static int check_problem(struct reply *r, struct json_object *o, struct json_obj
 	return wire_report(&r->problem, e);
 }
 
-/* Reasoning is "reasoning_content" at DeepSeek, llama.cpp and older vLLM, "reasoning" at
- * OpenRouter, Ollama and newer vLLM, "thinking" at some gateways; Mistral sends it as parts of the
- * content. */
+/* "reasoning_content" at DeepSeek, llama.cpp and older vLLM, "reasoning" at OpenRouter, Ollama and
+ * newer vLLM, "thinking" at some gateways; a text, or a list of parts. OpenRouter has it in
+ * "reasoning_details" as well, where others may have it alone. */
+static void take_reasoning(struct reply *r, struct json_object *message)
+{
+	static const char *const keys[] = { "reasoning_content", "reasoning", "thinking", NULL };
+	struct json_object *details = json_member(message, "reasoning_details");
+	size_t had = r->reasoning.n;
+
+	for (const char *const *key = keys; *key && r->reasoning.n == had; key++)
+		wire_add_text(&r->reasoning, json_member(message, *key));
+	if (r->reasoning.n > had)
+		return;
+	for (size_t i = 0; i < wire_length(details); i++) {
+		wire_add(&r->reasoning, wire_element(details, i), "text");
+		wire_add(&r->reasoning, wire_element(details, i), "summary");
+	}
+}
+
+/* Mistral sends reasoning as parts of the content. */
 static void take_message(struct reply *r, struct json_object *message)
 {
-	static const char *const reasoning[] = { "reasoning_content", "reasoning", "thinking", NULL };
 	struct json_object *content = json_member(message, "content");
 	struct json_object *calls = json_member(message, "tool_calls");
 	struct json_object *call = json_member(message, "function_call");
-	const char *const *key = reasoning;
 
 	if (json_object_is_type(content, json_type_string))
 		wire_add_text(&r->text, content);
 	for (size_t i = 0; i < wire_length(content); i++)
 		wire_add_part(r, wire_element(content, i));
 	wire_add(&r->text, message, "refusal");
-	while (key[1] && !json_member_str(message, *key).n)
-		key++;
-	wire_add(&r->reasoning, message, *key);
+	take_reasoning(r, message);
 	for (size_t i = 0; i < wire_length(calls); i++)
 		wire_call(r, json_member_str(json_member(wire_element(calls, i), "function"), "name"));
 	if (wire_says(call))

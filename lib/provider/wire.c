@@ -235,12 +235,8 @@ void wire_add_text(struct buf *b, struct json_object *o)
 		buf_add(b, json_object_get_string(o), (size_t)json_object_get_string_len(o));
 	else
 		wire_add(b, o, "text");
-	for (size_t i = 0; i < wire_length(o); i++) {
-		struct json_object *part = wire_element(o, i);
-
-		if (json_object_is_type(part, json_type_object))
-			wire_add(b, part, "text");
-	}
+	for (size_t i = 0; i < wire_length(o); i++)
+		wire_add_text(b, wire_element(o, i));
 }
 
 void wire_add_part(struct reply *r, struct json_object *part)

@@ -22,16 +22,23 @@ struct model_reply {
 static void model_message(struct model_reply *m, struct json_object *message)
 {
 	struct json_object *content = json_member(message, "content");
+	struct json_object *details = json_member(message, "reasoning_details");
+	size_t thought;
 
 	add_str(&m->words.text, content);
 	for (size_t i = 0; i < length(content); i++)
 		wire_add_part(&m->words, element(content, i));
 	add_str(&m->words.text, json_member(message, "refusal"));
-	for (const char *const *key = (const char *const[]){ "reasoning_content", "reasoning", "thinking", NULL }; *key; key++)
-		if (json_member_str(message, *key).n) {
-			add_str(&m->words.reasoning, json_member(message, *key));
-			break;
-		}
+	thought = m->words.reasoning.n;
+	for (const char *const *key = (const char *const[]){ "reasoning_content", "reasoning", "thinking", NULL };
+	     *key && m->words.reasoning.n == thought; key++)
+		wire_add_text(&m->words.reasoning, json_member(message, *key));
+	if (m->words.reasoning.n > thought)
+		return;
+	for (size_t i = 0; i < length(details); i++) {
+		add_str(&m->words.reasoning, json_member(element(details, i), "text"));
+		add_str(&m->words.reasoning, json_member(element(details, i), "summary"));
+	}
 }
 
 /* The delta, or a message where none ever said anything. */

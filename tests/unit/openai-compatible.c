@@ -108,6 +108,12 @@ static const struct good_stream streams[] = {
 	  "\"me \"},{\"type\":\"reasoning\",\"text\":\"see\"},{\"type\":\"text\",\"text\":\"fi\"}]}}]}\n\n"
 	  "data: {\"choices\":[{\"delta\":{\"content\":\"ne\"},\"finish_reason\":\"stop\"}]}\n\n",
 	  "fine", "let me see", "stop", USAGE_NONE },
+	{ "reasoning in other forms",
+	  "data: {\"choices\":[{\"delta\":{\"reasoning\":[{\"type\":\"text\",\"text\":\"a\"},\"b\"]}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{\"thinking\":\"c\"}}]}\n\n"
+	  "data: {\"choices\":[{\"delta\":{\"reasoning\":null,\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":"
+	  "\"d\"},{\"type\":\"reasoning.summary\",\"summary\":\"e\"},{\"type\":\"reasoning.encrypted\",\"data\":\"x\"}]},"
+	  "\"finish_reason\":\"stop\"}]}\n\n", "", "abcde", "stop", USAGE_NONE },
 	{ "a tool call, in pieces",
 	  "data: {\"choices\":[{\"delta\":{\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"t\",\"type\":"
 	  "\"function\",\"function\":{\"name\":\"look\",\"arguments\":\"\"}}]}}]}\n\n"
