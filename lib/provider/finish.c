@@ -111,7 +111,7 @@ static bool begins(struct span s, const char *with)
 {
 	size_t i = 0;
 
-	while (with[i] && i < s.n && plain(s.p[i]) == with[i])
+	while (i < s.n && with[i] && plain(s.p[i]) == with[i])
 		i++;
 	return !with[i];
 }
