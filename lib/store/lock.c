@@ -58,9 +58,8 @@ static int lock_failed(const struct lock_wait *w, int why, struct err *e)
 	if (why != ENOSYS && why != ENOLCK && why != ENOTSUP)
 		return err_sys(e, why, "cannot lock it");
 	return err_set(e, ERR_NO_LOCKS,
-	               "the file system has no locks, which keep others from writing at the same time "
-	               "(%s): set %s to a directory on another file system", strerror(why),
-	               w->setting ? w->setting : "MC_SESSIONS_DIR");
+	               "the file system does not support locks (%s); set %s to a directory on another file "
+	               "system", strerror(why), w->setting ? w->setting : "MC_SESSIONS_DIR");
 }
 
 int lock_take(int fd, const struct lock_wait *w, struct err *e)

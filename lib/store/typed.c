@@ -187,6 +187,18 @@ static int make_folders(const char *dir)
 	return mkdir(path, 0700) < 0 && errno != EEXIST && !why ? errno : why;
 }
 
+/* What helps is not what helps in the sessions directory. */
+static int judge_folder(const struct stat *st, struct err *e)
+{
+	enum place_fault fault = place_judge(st, true, geteuid());
+
+	if (fault == PLACE_WRITABLE)
+		return err_set(e, ERR_DAMAGED,
+		               "refused, because others may write to it; 'chmod go-w' changes that, or set "
+		               "XDG_STATE_HOME to a directory on a file system that stores permissions");
+	return place_refuse(fault, st, e);
+}
+
 /* -1 without an error when it is not there, and is not to be made. */
 static int open_folder(const struct typed *t, bool make, struct err *e)
 {
@@ -207,7 +219,7 @@ static int open_folder(const struct typed *t, bool make, struct err *e)
 			err_sys(e, errno, "cannot open '%s'", t->dir);
 		return -1;
 	}
-	if (fstat(fd, &st) < 0 || place_refuse(place_judge(&st, true, geteuid()), &st, e) < 0) {
+	if (fstat(fd, &st) < 0 || judge_folder(&st, e) < 0) {
 		fail_at(t, "", e);
 		close(fd);
 		return -1;

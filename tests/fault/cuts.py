@@ -201,7 +201,11 @@ def check_history_repaired(data, stale):
     if data[-1:] != b"\n":
         lines.append(data[data.rfind(b"\n") + 1:] + b"\n")
     for line in lines:
-        (good if is_record(line) else bad).append(line)
+        if is_record(line):
+            good.append(line)
+        else: # a record beside NULs gets a line of its own
+            bad.append(line)
+            good += [piece + b"\n" for piece in line[:-1].split(b"\0") if is_record(piece)]
     yield from check_repaired([line[:-1] for line in bad], not bad and not stale)
     if history("a").read_bytes() != b"".join(good):
         yield "after the repair, the history is not its valid records"

@@ -151,7 +151,7 @@ lacking() {
 			run_split lacking FS_LOCKS=$error $tool
 			assert_status 1
 			assert_out_empty
-			assert_err_has 'no locks'
+			assert_err_has 'does not support locks'
 			assert_err_has 'set MC_SESSIONS_DIR'
 			same 'sessions' a "$(cd "$MC_SESSIONS_DIR" && ls -d -- [a-h]* .[a-z]* 2>/dev/null)"
 		done
@@ -185,5 +185,5 @@ lacking() {
 	run_split lacking FS_LOCKS=ENOSYS mc-session-fsck
 	assert_status 1
 	assert_out_has 'a/history.jsonl:3: '
-	refute_out_has 'no locks'
+	refute_out_has 'support locks'
 }
