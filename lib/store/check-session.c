@@ -354,6 +354,18 @@ static int check_lines(struct subject *s, struct err *e)
 
 /* ---- the spool ---- */
 
+/* The turn is in the history, and its file gone. */
+static int seal_and_see(struct subject *s, struct err *e)
+{
+	struct stat st;
+
+	if (session_seal(&s->x, e) < 0)
+		return -1;
+	if (fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_set(e, ERR_FAILED, "it is stored, but the file cannot be deleted");
+	return errno == ENOENT ? 0 : err_sys(e, errno, "cannot examine it");
+}
+
 static void seal(struct subject *s, struct outcome *o, struct err *damage)
 {
 	struct spot at = spot(s, SPOOL_FILE, 0);
@@ -363,7 +375,7 @@ static void seal(struct subject *s, struct outcome *o, struct err *damage)
 	if (spool_read(&sp, s->x.dir, &cut, damage) < 0 && damage->kind == ERR_DAMAGED)
 		outcome_set(o, quarantine_move(s->x.store, s->x.dir, at.folder, at.name, o->place, &o->why));
 	else
-		outcome_set(o, session_seal(&s->x, &o->why));
+		outcome_set(o, seal_and_see(s, &o->why));
 	s->mended = true;
 	spool_release(&sp);
 }

@@ -124,6 +124,19 @@ lacking() {
 	assert_status 0
 }
 
+@test "files: fsck calls a turn repaired only when its file is gone" {
+	say a one
+	printf '%s\nhalf' "$(exchange 9 | jq -c '{type, id, timestamp, query, model}')" >"$MC_SESSIONS_DIR/a/turn.partial"
+	for _ in 1 2; do
+		run_split lacking FS_UNLINK=turn.partial mc-session-fsck -r --json
+		jq -es 'any(.[]; .kind == "spool" and .repair == "impossible" and (.message | contains("cannot be deleted")))' out
+	done
+	same stored $'one\nask 9' "$(stored a)"
+	run_split mc-session-fsck -r --json
+	jq -es 'any(.[]; .kind == "spool" and .repair == "done")' out
+	same stored $'one\nask 9' "$(stored a)"
+}
+
 @test "modes: on a file system that is mounted so, nothing is left behind" {
 	((EUID == 0)) && command -v bindfs >/dev/null || skip 'needs root and bindfs'
 	mkdir source mounted

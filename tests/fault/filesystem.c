@@ -3,6 +3,7 @@
  *
  *	FS_SYNC=EINVAL   syncing a folder fails with this error (a number works, too)
  *	FS_LOCKS=ENOSYS  flock() fails with this error
+ *	FS_UNLINK=NAME   a file of this name cannot be deleted
  *	FS_MODES=ignore  a change of a mode succeeds, and changes nothing
  *	FS_MODES=open    the same, and whatever is created has mode 0777
  */
@@ -85,6 +86,18 @@ int flock(int fd, int operation)
 		return -1;
 	}
 	return next(fd, operation);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	const char *name = getenv("FS_UNLINK");
+
+	NEXT(unlinkat);
+	if (name && strcmp(name, path) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+	return next(dir, path, flags);
 }
 
 static int next_fchmodat(int dir, const char *path, mode_t mode)
