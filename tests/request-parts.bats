@@ -217,6 +217,8 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	jq -e '.reasoning.effort == "low"' body
 	assert_err_has "gpt-6.2-sol has no reasoning_effort 'none'; 'low' is sent instead"
 	assert_err_has 'gpt-6.2-sol takes no temperature; it is not sent'
+	chat google -m gemma-3-27b-it --reasoning
+	lacks thinkingConfig
 	chat google -m gemini-3-pro -o reasoning_effort=max
 	jq -e '.generationConfig.thinkingConfig.thinkingLevel == "HIGH"' body
 	chat anthropic -m claude-haiku-4-5 -o temperature=0
@@ -254,12 +256,18 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	END
 }
 
-@test "a context error of llama.cpp is one on /v1/messages, too" {
-	vendors "$(refuses 400 '{"error":{"code":400,"message":"request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":5000,"n_ctx":4096}}')"
-	run_split mc-chat --no-stdin --no-save -p anthropic -m llama hi
-	assert_status 3
-	assert_err_has "904 more than the model's window of 4096"
-	assert_err_has '--context 4096'
+@test "a context error of llama.cpp is one with each of the protocols that it speaks" {
+	local provider message
+	for message in 'request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it' \
+		'the request exceeds the available context size. try increasing the context size' 'too much'; do
+		for provider in anthropic openai openai-compatible; do
+			vendors "$(refuses 400 "{\"error\":{\"code\":400,\"message\":\"$message\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":5000,\"n_ctx\":4096}}")"
+			run_split mc-chat --no-stdin --no-save -p $provider -m llama hi
+			assert_status 3
+			assert_err_has "904 more than the model's window of 4096"
+			assert_err_has '--context 4096'
+		done
+	done
 }
 
 @test "a server that does not speak a vendor's protocol is named as such, and no model is blamed" {

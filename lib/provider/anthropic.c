@@ -467,7 +467,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 	p->status = status_of(type);
 	if (says(p, "prompt is too long") || says(p, "exceed context limit"))
 		take_sizes(p);
-	else if (wire_says_context(p) || span_eq(type, "exceed_context_size_error"))
+	else if (wire_is_context(error, p))
 		p->kind = PROBLEM_CONTEXT; /* llama.cpp and vLLM, which have /v1/messages too */
 	else if (span_eq(type, "not_found_error") && says(p, "model"))
 		p->kind = PROBLEM_MODEL;

@@ -167,6 +167,13 @@ static const struct row *find_row(const char *provider, const char *model)
 	return best;
 }
 
+bool fit_reasons(const char *provider, const char *model)
+{
+	const struct row *row = find_row(provider, model);
+
+	return !row || *row->efforts;
+}
+
 bool fit_has_system(const char *provider, const char *model)
 {
 	const struct row *row = find_row(provider, model);

@@ -12,6 +12,8 @@
 int fit_params(struct params *p, const char *provider, const char *model, bool reasoning,
                struct buf *notices, struct err *e);
 
+/* Whether the model can be asked for its reasoning, as far as is known. */
+bool fit_reasons(const char *provider, const char *model);
 /* Whether the model has a system instruction. */
 bool fit_has_system(const char *provider, const char *model);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "provider/fit.h"
 #include "base/utf8.h"
 #include "provider/wire.h"
 
@@ -285,13 +286,15 @@ static int add_thinking(struct buf *b, const struct chat_request *rq, struct err
 {
 	struct span effort = params_get(rq->params, "reasoning_effort");
 
-	if (params_get(rq->params, "thinkingConfig").p || (!effort.p && !rq->reasoning))
+	bool thoughts = rq->reasoning && fit_reasons("google", rq->model); /* others refuse to be asked */
+
+	if (params_get(rq->params, "thinkingConfig").p || (!effort.p && !thoughts))
 		return 0;
 	wire_comma(b);
 	buf_adds(b, "\"thinkingConfig\":{");
 	if (effort.p && add_effort(b, rq, effort, e) < 0)
 		return -1;
-	if (rq->reasoning) {
+	if (thoughts) {
 		wire_comma(b);
 		buf_adds(b, "\"includeThoughts\":true");
 	}

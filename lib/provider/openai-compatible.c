@@ -218,12 +218,11 @@ static bool says_no_model(const struct buf *message)
 	        (strstr(message->p, "not found") || strstr(message->p, "does not exist")));
 }
 
-static void judge(struct problem *p, struct span code, struct span type)
+static void judge(struct problem *p, struct json_object *error)
 {
-	bool context = wire_says_context(p); /* which also looks for the numbers */
+	struct span code = json_member_str(error, "code"), type = json_member_str(error, "type");
 
-	if (context || span_eq(code, "context_length_exceeded") ||
-	    span_eq(type, "exceed_context_size_error"))
+	if (wire_is_context(error, p) || span_eq(code, "context_length_exceeded"))
 		p->kind = PROBLEM_CONTEXT;
 	else if (span_eq(code, "model_not_found") || says_no_model(&p->message))
 		p->kind = PROBLEM_MODEL;
@@ -232,24 +231,16 @@ static void judge(struct problem *p, struct span code, struct span type)
 }
 
 /* The codes are OpenAI's and Groq's; OpenRouter, vLLM and llama.cpp have the HTTP status
- * instead, 402 meaning that credits are used up. llama.cpp has both numbers beside its
- * message. */
+ * instead, 402 meaning that credits are used up. */
 static void take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
-	int64_t tokens, window;
 
 	o = wire_first_or_self(o);
 	add_message_of(o, &p->message);
 	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
-	tokens = wire_count(error, "n_prompt_tokens");
-	window = wire_count(error, "n_ctx");
 	p->status = wire_status(error, "code");
-	p->tokens = tokens > 0 ? tokens : 0;
-	p->window = window > 0 ? window : 0;
-	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
-	if (p->kind != PROBLEM_CONTEXT)
-		p->tokens = p->window = 0;
+	judge(p, error);
 }
 
 static void problem(struct span body, struct problem *p)

@@ -344,13 +344,13 @@ static long status_of(struct span word)
 	return wire_says_quota(word) ? 429 : 0;
 }
 
-static void judge(struct problem *p, struct span code, struct span type)
+static void judge(struct problem *p, struct json_object *error)
 {
-	bool context = wire_says_context(p); /* which also looks for the numbers */
+	struct span code = json_member_str(error, "code"), type = json_member_str(error, "type");
 
 	p->status = p->status ? p->status : status_of(code);
 	p->status = p->status ? p->status : status_of(type);
-	if (context || span_eq(code, "context_length_exceeded"))
+	if (wire_is_context(error, p) || span_eq(code, "context_length_exceeded"))
 		p->kind = PROBLEM_CONTEXT;
 	else if (span_eq(code, "model_not_found"))
 		p->kind = PROBLEM_MODEL;
@@ -373,7 +373,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 	if (!p->message.n)
 		wire_add(&p->message, error, "code");
 	p->status = wire_status(error, "code");
-	judge(p, json_member_str(error, "code"), json_member_str(error, "type"));
+	judge(p, error);
 }
 
 static void problem(struct span body, struct problem *p)

@@ -458,6 +458,18 @@ bool wire_says_context(struct problem *p)
 	return *word != NULL;
 }
 
+bool wire_is_context(struct json_object *error, struct problem *p)
+{
+	int64_t tokens = wire_count(error, "n_prompt_tokens"), window = wire_count(error, "n_ctx");
+
+	p->tokens = tokens > 0 ? tokens : 0;
+	p->window = window > 0 ? window : 0;
+	if (wire_says_context(p) || span_eq(json_member_str(error, "type"), "exceed_context_size_error"))
+		return true;
+	p->tokens = p->window = 0;
+	return false;
+}
+
 /* Since 2026 OpenAI's type is insufficient_quota, and the code says more (its guide "Error
  * codes"). */
 bool wire_says_quota(struct span word)

@@ -113,6 +113,9 @@ int wire_take_models(struct json_object *list, struct model (*read)(struct json_
 /* Whether the message says that the request is larger than the model's window; then its
  * numbers are filled in, as far as they are told and not there yet. */
 bool wire_says_context(struct problem *p);
+/* The same of an error as a whole: llama.cpp, which speaks several protocols, gives it a type of its
+ * own and has the numbers beside the message. */
+bool wire_is_context(struct json_object *error, struct problem *p);
 /* Whether an error's code or type says that there is no money left to pay with. */
 bool wire_says_quota(struct span word);
 /* A models_url() where all models are on one page, /models. */
