@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "chat.h"
 #include "turn/title.h"
@@ -76,7 +77,7 @@ static void be_apart(void)
 
 	setpgid(0, 0);
 	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGPIPE) /* a server that goes away is no end */
+		if (sig != SIGPIPE && sig != SIGXFSZ) /* failed writes are errors */
 			signal(sig, SIG_DFL);
 	for (int fd = STDIN_FILENO; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
 		dup2(nowhere, fd);
@@ -97,6 +98,7 @@ void chat_title_begin(struct chat *chat)
 	/* No signal comes to it before it has let go of the handlers, which write to our pipe. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
+	child_keep_status();
 	pid = fork();
 	if (pid == 0) {
 		be_apart();

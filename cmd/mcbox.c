@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "applet.h"
+#include "base/child.h"
 #include "base/near.h"
 #include "tool.h"
 
@@ -168,6 +169,19 @@ static void leave_no_core(void)
 	setrlimit(RLIMIT_CORE, &r);
 }
 
+/* What the parent left ignored, blocked or masked is not ours to live with. A file that reaches the
+ * limit of its size is an error of the write, as a full disk is, and no end. */
+static void settle_process(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGXFSZ, SIG_IGN);
+	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_bus_error }, NULL);
+	child_set_umask(umask(077)); /* conversations are private, whatever the user's mask is */
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
@@ -177,8 +191,7 @@ int main(int argc, char **argv)
 
 	leave_no_core();
 	guard_streams();
-	sigaction(SIGBUS, &(struct sigaction){ .sa_handler = on_bus_error }, NULL);
-	umask(077); /* conversations are private, whatever the user's mask is */
+	settle_process();
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
 	why = output_error();
 	if (why) {

@@ -416,14 +416,10 @@ broken() {
 	mc-chat -n -s s one
 	cp cat.png large.png
 	truncate -s 1M large.png
-	(
-		trap '' XFSZ
-		ulimit -f 64
-		run_split mc-chat -s s -a large.png two
-		assert_status 1
-		assert_out_empty
-		assert_err_has "cannot store what is attached, 'large.png': 'artifacts': cannot write there: File too large"
-	)
+	run_split small_files 64 mc-chat -s s -a large.png two
+	assert_status 1
+	assert_out_empty
+	assert_err_has "cannot store what is attached, 'large.png': 'artifacts': cannot write there: File too large"
 	same 'requests' 1 "$(wc -l <"$SERVER_LOG")"
 	same 'exchanges' 1 "$(count s)"
 	same 'artifacts' 0 "$(artifacts s)"

@@ -264,16 +264,10 @@ with_open_stdin() {
 @test "a reply that cannot be stored is printed all the same, with status 74" {
 	mc-chat -n -s s before >/dev/null
 	seq 700 >prompt
-	# No file may have more than 4 KB; that a write beyond fails, and does not kill, is
-	# the trap's doing.
 	status=0
 	mkfifo reply
 	cat reply >seen 3>&- &
-	(
-		trap '' XFSZ
-		ulimit -f 4
-		exec mc-chat -s s <prompt 2>err >reply
-	) || status=$?
+	small_files 4 mc-chat -s s <prompt 2>err >reply || status=$?
 	wait
 	same 'exit status' 74 "$status"
 	cmp prompt seen

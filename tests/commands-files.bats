@@ -587,7 +587,7 @@ path_without() {
 	head -c 20000 /dev/zero | tr '\0' x | mc-chat -n -s s >/dev/null
 	echo kept >kept
 	mkdir out
-	term_start bash -c 'trap "" XFSZ; ulimit -f 8; exec mc-chat -s s'
+	term_start bash -c 'ulimit -f 8; exec env --default-signal=XFSZ mc-chat -s s'
 	enter '/save out/file' '/save -f kept'
 	term_wait "^mc-chat: cannot save 'out/file': File too large$"
 	term_wait "^mc-chat: cannot save 'kept': File too large$|^mc-chat: cannot save '/.*kept': "

@@ -108,6 +108,13 @@ alone() {
 	unshare "$how" "$@"
 }
 
+# small_files KIB CMD...: no file may grow beyond that. A program that says nothing about SIGXFSZ
+# is killed where it tries.
+small_files() (
+	ulimit -f "$1"
+	exec env --default-signal=XFSZ "${@:2}"
+)
+
 # Waiting
 
 # poll SECONDS CMD...: runs CMD until it succeeds; when the time is up, fails and says what did not

@@ -678,7 +678,7 @@ a_large_reply() {
 @test "a large reply that the disk has no room for is shown, told, and harms nothing" {
 	answers "$(says hello)" "$(a_large_reply "$(printf 'x%.0s' {1..4000})" 8000000)" "$(says hello)"
 	mc-chat -n -s s first >/dev/null
-	run_split bash -c "trap '' XFSZ; ulimit -f 5000; mc-chat -s s second | wc -c; exit \${PIPESTATUS[0]}"
+	run_split bash -c "ulimit -f 5000; env --default-signal=XFSZ mc-chat -s s second | wc -c; exit \${PIPESTATUS[0]}"
 	assert_status 74
 	assert_err_has "cannot store the exchange in session 's': cannot write: File too large"
 	assert_out 8000001

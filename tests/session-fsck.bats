@@ -74,13 +74,6 @@ without_privilege() {
 	fi
 }
 
-# small_files KIB CMD...: no file may grow beyond that.
-small_files() (
-	trap '' XFSZ
-	ulimit -f "$1"
-	exec "${@:2}"
-)
-
 # Sound stores
 
 @test "fsck: a sound store is clean, and not touched, by a repair neither" {

@@ -209,13 +209,6 @@ all_fail() {
 	cmp elsewhere before
 }
 
-# small_files BLOCKS CMD...: no file may grow beyond so many KiB.
-small_files() (
-	trap '' XFSZ
-	ulimit -f "$1"
-	exec "${@:2}"
-)
-
 @test "full: a reply that cannot be stored is printed, exits 74, and is not lost" {
 	craft a "$(head_of a ",\"system\":\"$(printf 'x%.0s' {1..3800})\"")"
 	mc-session-ls >/dev/null

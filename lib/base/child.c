@@ -5,13 +5,124 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/env.h"
 
 #define LOOK_MS 5        /* between looks at whether it has ended */
 #define PATIENCE_MS 2000 /* with one that was told to */
+
+static mode_t usual_umask;
+static bool has_umask;
+
+void child_set_umask(mode_t mask)
+{
+	usual_umask = mask;
+	has_umask = true;
+}
+
+void child_keep_status(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* ---- where it is ---- */
+
+/* Takes the next folder off a value of PATH. */
+static struct span next_folder(const char **rest)
+{
+	struct span folder = { *rest, strcspn(*rest, ":") };
+
+	*rest += folder.n + ((*rest)[folder.n] == ':');
+	return folder;
+}
+
+static bool is_absolute(struct span folder)
+{
+	return folder.n && folder.p[0] == '/';
+}
+
+/* The absolute folders of PATH; the system's own where there are none. */
+static void add_path(struct buf *b)
+{
+	const char *rest = env("PATH");
+	size_t had = b->n;
+	char usual[256] = "/bin:/usr/bin";
+
+	while (rest && *rest) {
+		struct span folder = next_folder(&rest);
+
+		if (is_absolute(folder))
+			buf_addf(b, "%s%.*s", b->n > had ? ":" : "", (int)folder.n, folder.p);
+	}
+	if (b->n > had)
+		return;
+	confstr(_CS_PATH, usual, sizeof(usual));
+	buf_adds(b, usual);
+}
+
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
+}
+
+int child_find(struct buf *path, const char *name)
+{
+	struct buf folders = BUF_INIT;
+	const char *rest;
+	int r = ENOENT;
+
+	buf_clear(path);
+	if (strchr(name, '/')) {
+		buf_adds(path, name);
+		return path->oom ? ENOMEM : 0;
+	}
+	add_path(&folders);
+	rest = folders.oom || !*name ? "" : folders.p;
+	while (*rest && r != 0) {
+		struct span folder = next_folder(&rest);
+		int found;
+
+		buf_clear(path);
+		buf_addf(path, "%.*s/%s", (int)folder.n, folder.p, name);
+		found = path->oom ? ENOMEM : check_program(path->p);
+		if (found == 0 || found == EACCES || found == ENOMEM)
+			r = found;
+	}
+	r = folders.oom ? ENOMEM : r;
+	buf_release(&folders);
+	return r;
+}
+
+/* ---- its beginning ---- */
+
+/* The same with only the absolute folders in PATH: what the program runs in its turn, as a shell
+ * does, is found by the same rule. NULL without memory; the list is the caller's to free. */
+static char **environment(char *const *envp, struct buf *path)
+{
+	char **list;
+	size_t n = 0;
+
+	while (envp[n])
+		n++;
+	buf_adds(path, "PATH=");
+	add_path(path);
+	list = path->oom ? NULL : malloc((n + 1) * sizeof(*list));
+	for (size_t i = 0; list && i < n; i++)
+		list[i] = strncmp(envp[i], "PATH=", strlen("PATH=")) == 0 ? path->p : envp[i];
+	if (list)
+		list[n] = NULL;
+	return list;
+}
 
 static void direct(posix_spawn_file_actions_t *files, int fd, int to, int flags)
 {
@@ -21,27 +132,63 @@ static void direct(posix_spawn_file_actions_t *files, int fd, int to, int flags)
 		posix_spawn_file_actions_addopen(files, to, "/dev/null", flags, 0);
 }
 
-/* The caller's handlers are not inherited, but what is ignored would be. */
-int child_start(struct child *c)
+/* Handlers are not inherited, but what is ignored or blocked would be. nohup(1) and a shell's
+ * background jobs have some signals ignored on purpose. */
+static void set_signals(posix_spawnattr_t *attr, const struct child *c)
+{
+	sigset_t defaults, none;
+
+	sigfillset(&defaults);
+	sigdelset(&defaults, SIGKILL);
+	sigdelset(&defaults, SIGSTOP);
+	if (!c->terminal) {
+		sigdelset(&defaults, SIGHUP);
+		sigdelset(&defaults, SIGINT);
+		sigdelset(&defaults, SIGQUIT);
+	}
+	sigemptyset(&none);
+	posix_spawnattr_setsigdefault(attr, &defaults);
+	posix_spawnattr_setsigmask(attr, &none);
+	posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+	                               (c->apart ? POSIX_SPAWN_SETPGROUP : 0));
+}
+
+static int spawn(struct child *c, const char *program, char **envp)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
-	sigset_t defaults;
+	mode_t own = 0;
 	int r;
 
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
+	child_keep_status();
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | (c->apart ? POSIX_SPAWN_SETPGROUP : 0));
-	posix_spawnattr_setsigdefault(&attr, &defaults);
+	set_signals(&attr, c);
 	direct(&files, c->in, STDIN_FILENO, O_RDONLY);
 	direct(&files, c->out, STDOUT_FILENO, O_WRONLY);
 	if (c->quiet)
 		direct(&files, -1, STDERR_FILENO, O_WRONLY);
-	r = posix_spawnp(&c->pid, c->argv[0], &files, &attr, c->argv, c->envp);
+	if (has_umask)
+		own = umask(usual_umask);
+	r = posix_spawn(&c->pid, program, &files, &attr, c->argv, envp);
+	if (has_umask)
+		umask(own);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+int child_start(struct child *c)
+{
+	struct buf program = BUF_INIT, path = BUF_INIT;
+	char **envp = environment(c->envp, &path);
+	int r = envp ? child_find(&program, c->argv[0]) : ENOMEM;
+
+	if (r == 0)
+		r = spawn(c, program.p, envp);
+	free(envp);
+	buf_release(&path);
+	buf_release(&program);
 	return r;
 }
 

@@ -1,12 +1,22 @@
 /*
- * A program that is run and waited for. No shell reads its arguments, and its environment is
- * what the caller says.
+ * Running other programs. Every program that mcbox runs is started here. No shell reads its
+ * arguments, and its environment is what the caller says.
  *
  *	struct child c = CHILD_INIT;
  *	c.argv = …; c.envp = …;
  *	child_start(&c)
  *	…                           with what is at the other end of c.in and c.out
  *	child_end(&c, &how, &e)
+ *
+ * Whatever mcbox itself was started with or has changed for itself, the program starts with the
+ * default action for every signal, no signal blocked, and the user's umask. Only SIGHUP, SIGINT
+ * and SIGQUIT stay ignored where the process that started mcbox had them ignored (nohup, a
+ * background job), unless the program has the terminal.
+ *
+ * A program without a slash in its name is searched for in the absolute folders of PATH, and that
+ * file is run: the working directory, as "." or an empty name in PATH, may be anybody's. The PATH
+ * that the program gets holds the absolute folders only, so that a shell finds what it is told to
+ * run by the same rule.
  */
 #ifndef BASE_CHILD_H
 #define BASE_CHILD_H
@@ -21,13 +31,25 @@ struct child {
 	bool quiet;   /* its standard error goes nowhere, too */
 	bool apart;   /* a group of its own: Ctrl-C does not reach it, nor what it leaves running;
 	               * it must not want anything of the terminal */
+	bool terminal; /* it has the terminal for itself: an editor, a pager */
 	pid_t pid;
 };
 
-#define CHILD_INIT { NULL, NULL, -1, -1, false, false, -1 }
+#define CHILD_INIT { NULL, NULL, -1, -1, false, false, false, -1 }
 
-/* Signals are for it as a program expects them. 0, or an errno. */
+/* 0, or an errno. */
 int child_start(struct child *c);
+
+/* Sets *path to the file that child_start() would run. 0, or an errno: ENOENT where there is no
+ * such program, EACCES where it may not be run. */
+int child_find(struct buf *path, const char *name);
+
+/* The umask for programs, where the caller has set another one for itself. */
+void child_set_umask(mode_t mask);
+
+/* For a process that forks without child_start(): with SIGCHLD ignored, as some parents leave it,
+ * nobody could wait for a child. */
+void child_keep_status(void);
 
 struct child_wait {
 	int stop_fd;   /* becomes readable when the user wants to stop; or -1 */

@@ -10,7 +10,6 @@
 
 #include "base/child.h"
 #include "base/clock.h"
-#include "base/env.h"
 
 #define PATIENCE_MS 250
 #define FAILURES 2     /* of a program that is then not asked again */
@@ -31,19 +30,10 @@ static const char *const programs[][10] = {
 
 static bool is_there(const char *name)
 {
-	const char *path = env("PATH"), *end;
-	struct buf file = BUF_INIT;
-	bool found = false;
+	struct buf path = BUF_INIT;
+	bool found = child_find(&path, name) == 0;
 
-	for (; path && !found; path = *end ? end + 1 : NULL) {
-		end = path + strcspn(path, ":");
-		if (end == path || *path != '/') /* where we happen to be is no place to look */
-			continue;
-		buf_clear(&file);
-		buf_addf(&file, "%.*s/%s", (int)(end - path), path, name);
-		found = !file.oom && access(file.p, X_OK) == 0;
-	}
-	buf_release(&file);
+	buf_release(&path);
 	return found;
 }
 

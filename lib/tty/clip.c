@@ -1,7 +1,6 @@
 #include "tty/clip.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/child.h"
@@ -95,19 +94,10 @@ static int try(const struct clip *c, char *const *argv, bool quiet, struct span 
 
 static bool is_there(const char *program)
 {
-	const char *path = env("PATH");
-	struct buf b = BUF_INIT;
-	bool found = false;
+	struct buf path = BUF_INIT;
+	bool found = child_find(&path, program) == 0;
 
-	while (path && *path && !found) {
-		size_t n = strcspn(path, ":");
-
-		buf_clear(&b);
-		buf_addf(&b, "%.*s/%s", (int)n, path, program);
-		found = access(b.p, X_OK) == 0;
-		path += n + (path[n] == ':');
-	}
-	buf_release(&b);
+	buf_release(&path);
 	return found;
 }
 

@@ -47,7 +47,7 @@ void edit_input_signals(bool on)
 			sigaction(screen_signals[i], &before[i], NULL);
 		/* A shell without job control has its children ignore SIGTSTP. */
 		else if (sigaction(screen_signals[i], NULL, &before[i]) == 0 &&
-		         before[i].sa_handler != SIG_IGN)
+		         (before[i].sa_handler != SIG_IGN || screen_signals[i] != SIGTSTP))
 			sigaction(screen_signals[i], &sa, NULL);
 }
 

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/env.h"
 #include "base/io.h"
 #include "base/utf8.h"
@@ -76,35 +76,28 @@ static int read_file(const char *path, struct buf *out, struct err *e)
 
 /* ---- the program ---- */
 
-/* An editor has the terminal for itself, its Ctrl-C included; and it starts with signals
- * as a program expects them. */
 static int start(pid_t *pid, const char *path, char *const *envp)
 {
-	static const int usual[] = { SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGTSTP, SIGWINCH };
 	struct buf command = BUF_INIT;
-	char *argv[] = { (char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", NULL,
+	char *argv[] = { (char *)(uintptr_t)"/bin/sh", (char *)(uintptr_t)"-c", NULL,
 	                 (char *)(uintptr_t)editor_name(), /* the shell names it in what it says */
 	                 (char *)(uintptr_t)path, NULL };
-	posix_spawnattr_t attr;
-	sigset_t defaults;
+	struct child c = CHILD_INIT;
 	int r;
 
 	/* A shell that stays outlives a Ctrl-C that its child takes for something else; but what ends
 	 * it does not end its child. */
 	buf_addf(&command, strpbrk(editor_name(), SHELL_CHARACTERS) ? "trap : INT QUIT; %s \"$@\""
 	                                                             : "exec %s \"$@\"", editor_name());
-	if (command.oom)
-		return ENOMEM;
 	argv[2] = command.p;
-	sigemptyset(&defaults);
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		sigaddset(&defaults, usual[i]);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigdefault(&attr, &defaults);
-	r = posix_spawn(pid, "/bin/sh", NULL, &attr, argv, envp);
-	posix_spawnattr_destroy(&attr);
+	c.argv = argv;
+	c.envp = envp;
+	c.in = STDIN_FILENO;
+	c.out = STDOUT_FILENO;
+	c.terminal = true;
+	r = command.oom ? ENOMEM : child_start(&c);
 	buf_release(&command);
+	*pid = c.pid;
 	return r;
 }
 

@@ -150,8 +150,8 @@ static void on_continue(int sig)
 /* ---- a crash ---- */
 
 static const int deadly[] = {
-	SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGQUIT, SIGXCPU, SIGXFSZ,
-	SIGUSR1, SIGUSR2,
+	SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGQUIT, SIGXCPU, SIGUSR1,
+	SIGUSR2,
 };
 #define DEADLY (sizeof(deadly) / sizeof(deadly[0]))
 
@@ -219,6 +219,10 @@ static void handle_signals(void)
 	sigemptyset(&cont.sa_mask);
 	for (size_t i = 0; i < DEADLY; i++)
 		handle(deadly[i], &death, &before_deadly[i]);
+	/* These keep us from the terminal in the background; a parent that ignored them for itself
+	 * meant nothing by that. */
+	signal(SIGTTIN, SIG_DFL);
+	signal(SIGTTOU, SIG_DFL);
 	handle(SIGTSTP, &stop, &before_stop);
 	handle(SIGCONT, &cont, &before_continue);
 }

@@ -171,7 +171,7 @@ static char **environment(char *const *envp, char *columns)
 /* Returns an errno, like child_start(). */
 static int run(const char *command, char **envp, int from)
 {
-	char sh[] = "sh", option[] = "-c", *plain[] = { (char *)(uintptr_t)command, NULL };
+	char sh[] = "/bin/sh", option[] = "-c", *plain[] = { (char *)(uintptr_t)command, NULL };
 	char *shell[] = { sh, option, NULL, NULL };
 	struct child c = CHILD_INIT;
 	struct buf script = BUF_INIT;
@@ -181,6 +181,7 @@ static int run(const char *command, char **envp, int from)
 	c.envp = envp;
 	c.in = from;
 	c.out = STDOUT_FILENO;
+	c.terminal = true;
 	if (strpbrk(command, SHELL_CHARACTERS)) {
 		buf_addf(&script, SHELL_BEFORE "%s" SHELL_AFTER, command);
 		shell[2] = script.p;

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "tap.h"
+#include "temp.h"
 
 extern char **environ;
 
@@ -154,13 +158,97 @@ static void test_faster(void)
 	close(ends[1]);
 }
 
+static char *const *one(char **argv, const char *program)
+{
+	argv[0] = (char *)(uintptr_t)program;
+	argv[1] = NULL;
+	return argv;
+}
+
+static void make_program(const char *path, mode_t mode)
+{
+	temp_write(path, span_str("#!/bin/sh\nexit 0\n"));
+	chmod(path, mode);
+}
+
+static void test_find(void)
+{
+	char *argv[2], *old = strdup(getenv("PATH")), here[PATH_MAX];
+	struct buf path = BUF_INIT, value = BUF_INIT, want = BUF_INIT;
+	const char *const relative[] = { ".", "", ":", ".:", "bin", "./bin:..:../x" };
+	struct child c = CHILD_INIT;
+
+	if (!getcwd(here, sizeof(here)) || mkdir("bin", 0700) < 0 || mkdir("plain", 0700) < 0)
+		return;
+	make_program("own-program", 0700);
+	make_program("bin/own-program", 0700);
+	make_program("plain/own-program", 0600);
+	for (size_t i = 0; i < sizeof(relative) / sizeof(relative[0]); i++) {
+		setenv("PATH", relative[i], 1);
+		is_int(child_find(&path, "own-program"), ENOENT, "not in '%s'", relative[i]);
+		is_int(child_find(&path, "sh"), 0, "but the system's own are found");
+		ok(path.p[0] == '/', "in an absolute folder: %s", path.p);
+	}
+	buf_addf(&value, ".:/nowhere:%s/plain", here);
+	setenv("PATH", value.p, 1);
+	is_int(child_find(&path, "own-program"), EACCES, "one that may not be run");
+	buf_addf(&value, ":%s/bin:", here);
+	setenv("PATH", value.p, 1);
+	buf_addf(&want, "%s/bin/own-program", here);
+	is_int(child_find(&path, "own-program"), 0, "one that may");
+	is_same(buf_span(&path), buf_span(&want), "is it");
+	is_int(child_find(&path, "./own-program"), 0, "one with a slash");
+	is_same(buf_span(&path), span_str("./own-program"), "is taken as it is");
+	is_int(child_find(&path, ""), ENOENT, "no name");
+	c.envp = environ;
+	setenv("PATH", ".", 1);
+	c.argv = one(argv, "own-program");
+	is_int(child_start(&c), ENOENT, "nor is it run");
+	setenv("PATH", old, 1);
+	free(old);
+	buf_release(&path);
+	buf_release(&value);
+	buf_release(&want);
+}
+
+/* Whatever this process has. */
+static void test_inherited(void)
+{
+	const struct child_wait w = { .stop_fd = -1, .limit = 30000 };
+	struct err e = ERR_INIT;
+	sigset_t all, old;
+	mode_t own = umask(077);
+
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
+	signal(SIGRTMIN, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	is_int(run("kill -USR1 $$; exit 0", span_str(""), &w, -1, &e), -1, "an ignored signal");
+	is_err(&e, ERR_FAILED, "signal 10 ended it", "is not ignored there");
+	is_int(run("kill -USR2 $$; exit 0", span_str(""), &w, -1, &e), -1, "a blocked one");
+	is_err(&e, ERR_FAILED, "signal 12 ended it", "is not blocked there");
+	is_int(run("kill -34 $$; exit 0", span_str(""), &w, -1, &e), -1, "nor a real-time one");
+	is_int(run("kill -HUP $$; exit 9", span_str(""), &w, -1, &e), -1, "but nohup(1)'s");
+	is_err(&e, ERR_FAILED, "it failed with status 9", "stays ignored");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	signal(SIGHUP, SIG_DFL);
+	child_set_umask(027);
+	is_int(run("test $(umask) = 0027", span_str(""), &w, -1, &e), 0, "it has the user's umask");
+	is_int(umask(own), 077, "and this process its own");
+}
+
 int main(void)
 {
+	temp_enter();
 	test_faster();
 	signal(SIGPIPE, SIG_IGN);
 	test_ends();
 	test_input();
 	test_limit();
 	test_apart();
+	test_find();
+	test_inherited();
 	return tap_end();
 }
