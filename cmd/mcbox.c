@@ -11,6 +11,7 @@
 
 #include "applet.h"
 #include "base/child.h"
+#include "base/io.h"
 #include "base/near.h"
 #include "tool.h"
 
@@ -151,9 +152,8 @@ static void on_bus_error(int sig)
 	                           "or the disk fails\n";
 
 	(void)sig;
-	if (write(STDERR_FILENO, tool_name, strlen(tool_name)) < 0 ||
-	    write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EXIT_FAILED);
+	if (io_write_now(STDERR_FILENO, tool_name, strlen(tool_name)) == 0)
+		io_write_now(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(EXIT_FAILED);
 }
 
@@ -192,6 +192,7 @@ int main(int argc, char **argv)
 	leave_no_core();
 	guard_streams();
 	settle_process();
+	io_streams();
 	status = a ? run_applet(a, argc - 1, argv + 1) : run_subcommand(argc, argv);
 	why = output_error();
 	if (why) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/utf8.h"
 #include "tool.h"
 #include "markdown/markdown.h"
@@ -354,7 +355,7 @@ static int stopped(struct view *v)
 {
 	if (v->terminal && v->in_reply) { /* the shell's prompt begins a line */
 		end_line(v);
-		if (write(STDOUT_FILENO, v->out.p, v->out.n) < 0)
+		if (io_write(STDOUT_FILENO, v->out.p, v->out.n) < 0)
 			return lost();
 	}
 	return 128 + stop_signal();

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "base/io.h"
 #include "base/json-scan.h"
 #include "base/utf8.h"
 #include "store/index.h"
@@ -401,6 +402,8 @@ void print_now(void)
 int output_error(void)
 {
 	print_now();
+	if (!write_error)
+		write_error = io_failed(STDOUT_FILENO);
 	if (!write_error && ferror(stdout))
 		write_error = EIO;
 	return write_error ? write_error : incomplete ? ENOMEM : 0;
@@ -409,6 +412,7 @@ int output_error(void)
 void forget_output_error(void)
 {
 	clearerr(stdout);
+	io_failed(STDOUT_FILENO);
 	write_error = 0;
 }
 

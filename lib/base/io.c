@@ -1,22 +1,41 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-int io_write(int fd, const void *p, size_t n)
-{
-	struct iovec v = { .iov_base = (void *)p, .iov_len = n };
+#define LOOK_MS 500 /* between looks at whether the process is to end */
 
-	return io_writev(fd, &v, 1);
+/* Whether a call that failed is to be made again; waits until it may succeed. */
+static bool is_again(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return poll(&p, 1, -1) >= 0 || errno == EINTR;
+	return errno == EINTR;
 }
 
-int io_writev(int fd, struct iovec *v, int n)
+ssize_t io_read(int fd, void *p, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, p, n);
+	while (got < 0 && is_again(fd, POLLIN));
+	return got;
+}
+
+static int write_all(int fd, struct iovec *v, int n)
 {
 	while (n > 0) {
 		ssize_t done = writev(fd, v, n);
 
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && is_again(fd, POLLOUT))
 			continue;
 		if (done < 0)
 			return -1;
@@ -33,6 +52,201 @@ int io_writev(int fd, struct iovec *v, int n)
 	return 0;
 }
 
+int io_write_now(int fd, const void *p, size_t n)
+{
+	struct iovec v = { .iov_base = (void *)p, .iov_len = n };
+
+	return write_all(fd, &v, 1);
+}
+
+/* ---- output that must not wait ---- */
+
+/* One after the other, whatever stream each is for: two streams may show on one terminal. */
+static struct {
+	int holds;
+	struct buf bytes; /* each part is a struct part and its bytes */
+	size_t at;        /* before this all is written */
+	int failed[STDERR_FILENO + 1];
+} kept = { .bytes = BUF_INIT };
+
+struct part {
+	int fd;
+	size_t n;
+};
+
+static volatile sig_atomic_t leaving;
+
+void io_leave(void)
+{
+	leaving = 1;
+}
+
+static bool is_stream(int fd)
+{
+	return fd == STDOUT_FILENO || fd == STDERR_FILENO;
+}
+
+static bool is_ready(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, ms) > 0;
+}
+
+/* Writes of the part what is taken at once; a pipe that is ready takes PIPE_BUF bytes without a
+ * wait. Whether that was all of it. */
+static bool write_part(struct part *part, const char *p)
+{
+	while (part->n && is_ready(part->fd, 0)) {
+		ssize_t n = write(part->fd, p, part->n < PIPE_BUF ? part->n : PIPE_BUF);
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN) {
+			if (!kept.failed[part->fd])
+				kept.failed[part->fd] = errno;
+			part->n = 0;
+		} else if (n > 0) {
+			p += n;
+			part->n -= (size_t)n;
+		}
+	}
+	return !part->n;
+}
+
+bool io_push(void)
+{
+	struct buf *b = &kept.bytes;
+
+	while (kept.at < b->n) {
+		struct part part;
+		size_t before;
+		bool whole;
+
+		memcpy(&part, b->p + kept.at, sizeof(part));
+		before = part.n;
+		whole = write_part(&part, b->p + kept.at + sizeof(part));
+		kept.at += before - part.n;
+		if (!whole) { /* its head goes before what is left of it */
+			memcpy(b->p + kept.at, &part, sizeof(part));
+			break;
+		}
+		kept.at += sizeof(part);
+	}
+	if (kept.at == b->n) {
+		buf_clear(b);
+		kept.at = 0;
+	} else if (kept.at > b->n / 2) {
+		buf_drop(b, kept.at);
+		kept.at = 0;
+	}
+	return b->n > 0;
+}
+
+static void push_all(void)
+{
+	struct part part;
+
+	while (io_push()) {
+		memcpy(&part, kept.bytes.p + kept.at, sizeof(part));
+		if (leaving) {
+			kept.failed[part.fd] = EINTR;
+			break;
+		}
+		is_ready(part.fd, LOOK_MS);
+	}
+	buf_release(&kept.bytes);
+	kept.at = 0;
+}
+
+static int keep(int fd, struct iovec *v, int n)
+{
+	struct part part = { .fd = fd };
+	size_t had = kept.bytes.n;
+
+	for (int i = 0; i < n; i++)
+		part.n += v[i].iov_len;
+	if (!part.n)
+		return 0;
+	buf_add(&kept.bytes, &part, sizeof(part));
+	for (int i = 0; i < n; i++)
+		buf_add(&kept.bytes, v[i].iov_base, v[i].iov_len);
+	if (kept.bytes.oom) { /* late, rather than lost */
+		kept.bytes.oom = false;
+		kept.bytes.n = had;
+		push_all();
+		return write_all(fd, v, n);
+	}
+	io_push();
+	errno = io_failed(fd);
+	return errno ? -1 : 0;
+}
+
+void io_hold(void)
+{
+	kept.holds++;
+}
+
+void io_let_go(void)
+{
+	if (kept.holds && --kept.holds == 0)
+		push_all();
+}
+
+int io_failed(int fd)
+{
+	int why = kept.failed[fd];
+
+	kept.failed[fd] = 0;
+	return why;
+}
+
+int io_writev(int fd, struct iovec *v, int n)
+{
+	if (kept.holds && is_stream(fd))
+		return keep(fd, v, n);
+	if (leaving && is_stream(fd) && !is_ready(fd, 0)) {
+		errno = EINTR;
+		return -1;
+	}
+	return write_all(fd, v, n);
+}
+
+int io_write(int fd, const void *p, size_t n)
+{
+	struct iovec v = { .iov_base = (void *)p, .iov_len = n };
+
+	return io_writev(fd, &v, 1);
+}
+
+/* ---- streams ---- */
+
+static ssize_t stream_read(void *fd, char *p, size_t n)
+{
+	return io_read(*(int *)fd, p, n);
+}
+
+static ssize_t stream_write(void *fd, const char *p, size_t n)
+{
+	return io_write(*(int *)fd, p, n) < 0 ? 0 : (ssize_t)n;
+}
+
+void io_streams(void)
+{
+	static int fds[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	const cookie_io_functions_t functions = { .read = stream_read, .write = stream_write };
+	FILE *in = fopencookie(&fds[0], "r", functions), *out = fopencookie(&fds[1], "w", functions),
+	     *err = fopencookie(&fds[2], "w", functions);
+
+	if (!in || !out || !err)
+		return;
+	setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
+	setvbuf(err, NULL, _IONBF, 0);
+	stdin = in;
+	stdout = out;
+	stderr = err;
+}
+
+/* ---- files ---- */
+
 int io_read_all(int fd, struct buf *b, size_t max)
 {
 	size_t had = b->n;
@@ -45,9 +259,7 @@ int io_read_all(int fd, struct buf *b, size_t max)
 			errno = ENOMEM;
 			return -1;
 		}
-		got = read(fd, to, 65536);
-		if (got < 0 && errno == EINTR)
-			continue;
+		got = io_read(fd, to, 65536);
 		if (got <= 0)
 			return (int)got;
 		b->n += (size_t)got;

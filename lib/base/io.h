@@ -1,19 +1,27 @@
 /*
- * System calls with their short counts and EINTR dealt with. They return 0 (or
- * a count), or -1 with errno set.
+ * System calls with their short counts and EINTR dealt with. They return 0 (or a count), or -1
+ * with errno set.
+ *
+ * A descriptor may be O_NONBLOCK because another process that shares it wants it so (node, ssh).
+ * The flag is that process's too, so it stays; these functions wait with poll(2) instead.
  */
 #ifndef BASE_IO_H
 #define BASE_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
 
+/* As read(2), but it waits for input. */
+ssize_t io_read(int fd, void *p, size_t n);
 int io_write(int fd, const void *p, size_t n);
 /* Writes all of `n` buffers; alters the array. */
 int io_writev(int fd, struct iovec *v, int n);
+/* As io_write(), also while output is held; safe in a signal handler. */
+int io_write_now(int fd, const void *p, size_t n);
 /* fsync(2) and fdatasync(2). Only a call that a signal broke off is made again: what another
  * failure dropped stays dropped. */
 int io_sync(int fd);
@@ -37,5 +45,29 @@ struct io_wait {
 /* io_read_all() from a pipe, a FIFO or a terminal, where somebody may be slow at the other end. `fd`
  * may be non-blocking. */
 int io_read_slow(int fd, struct buf *b, size_t max, const struct io_wait *w);
+
+/* Puts streams that use these functions in the place of stdin, stdout and stderr. Without memory
+ * for them the usual ones stay. */
+void io_streams(void);
+
+/*
+ * Output that must not wait: whoever holds a lock that others may want must not depend on who
+ * reads standard output or standard error (a pager, a stopped terminal).
+ *
+ *	io_hold()
+ *	io_write(STDOUT_FILENO, …)   writes what is taken at once and keeps the rest in memory
+ *	io_push() …                  while something else is waited for
+ *	io_let_go()                  waits until all of it is written
+ *
+ * Holds may be nested. This is about the process's standard streams, so the module has state.
+ */
+void io_hold(void);
+void io_let_go(void);
+/* Writes what is taken now. Whether there is a rest. */
+bool io_push(void);
+/* The process is to end: nobody's reading is waited for any more. For signal handlers. */
+void io_leave(void);
+/* Why something kept for `fd` could not be written, once: an errno, or 0. */
+int io_failed(int fd);
 
 #endif

@@ -3,11 +3,16 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/io.h"
+
+#define PUSH_MS 20 /* until output that is held is tried again */
 
 int meanwhile_left(struct meanwhile *m, int ms)
 {
 	int64_t left;
 
+	if (io_push() && (ms < 0 || ms > PUSH_MS))
+		ms = PUSH_MS;
 	if (!m || !m->due)
 		return ms;
 	if (m->due <= clock_steady_ms())

@@ -153,7 +153,7 @@ static int take_picture(struct check *c, struct err *e)
 		return err_set(e, none.kind, "%s", none.msg);
 	r = open_picture(c, e);
 	if (lock >= 0)
-		close(lock);
+		lock_end(lock);
 	return r;
 }
 

@@ -156,7 +156,7 @@ static int open_history(struct subject *s, struct err *e)
 		there = s->locked ? session_is_there(&s->x, e) : 1;
 		if (there)
 			return there < 0 ? -1 : 0;
-		close(s->x.fd); /* it was replaced or removed meanwhile */
+		lock_end(s->x.fd); /* it was replaced or removed meanwhile */
 		s->x.fd = -1;
 		if (!folder_is_there(s))
 			return err_set(e, ERR_NOT_FOUND, "it is gone");
@@ -231,10 +231,10 @@ static int replace(struct subject *s, struct span head, struct err *e)
 	    io_sync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
 		err_sys(e, errno, "cannot write a new history");
 		unlinkat(s->x.dir, HISTORY_TEMP, 0);
-		close(fd);
+		lock_end(fd);
 		return -1;
 	}
-	close(s->x.fd);
+	lock_end(s->x.fd);
 	s->x.fd = fd;
 	return io_sync_folder(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
 }

@@ -183,7 +183,7 @@ static int check_leftovers(struct check *c, const struct names *names, struct er
 	if (lock >= 0)
 		r = each_leftover(c, names, true, e);
 	if (lock > 0)
-		close(lock);
+		lock_end(lock);
 	store_unshare(c->store);
 	return lock < 0 || r < 0 ? -1 : 0;
 }

@@ -606,7 +606,7 @@ int index_make(const struct store *s, struct err *e)
 	fd = open_or_rebuild(s, O_RDONLY, e);
 	if (fd >= 0)
 		close(fd);
-	close(lock);
+	lock_end(lock);
 	return fd < 0 ? -1 : 0;
 }
 
@@ -622,7 +622,7 @@ int index_remake(const struct store *s, char *place, struct err *e)
 	r = rebuild(s, old, place, e);
 	if (old >= 0)
 		close(old);
-	close(lock);
+	lock_end(lock);
 	return r;
 }
 
@@ -678,7 +678,7 @@ static int append(const struct store *s, struct span record, const char *gone, s
 			compact_when_due(s, fd);
 		close(fd);
 	}
-	close(lock);
+	lock_end(lock);
 	return r;
 }
 

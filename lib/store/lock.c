@@ -8,8 +8,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 
 #define QUIET_MS 300 /* most holders are gone before a person would notice */
 
@@ -62,6 +64,31 @@ static int lock_failed(const struct lock_wait *w, int why, struct err *e)
 	               "system", strerror(why), w->setting ? w->setting : "MC_SESSIONS_DIR");
 }
 
+/* The descriptors that hold a lock. */
+static int held[16];
+static size_t nheld;
+
+static void note_held(int fd)
+{
+	if (nheld == sizeof(held) / sizeof(held[0]))
+		return;
+	held[nheld++] = fd;
+	io_hold();
+}
+
+void lock_end(int fd)
+{
+	size_t i = 0;
+
+	close(fd);
+	while (i < nheld && held[i] != fd)
+		i++;
+	if (i == nheld)
+		return;
+	held[i] = held[--nheld];
+	io_let_go();
+}
+
 int lock_take(int fd, const struct lock_wait *w, struct err *e)
 {
 	int64_t start = clock_steady_ms();
@@ -71,8 +98,10 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 		/* Once told, a wait that nothing needs to break can be left to the kernel. */
 		int how = (w->shared ? LOCK_SH : LOCK_EX) | (told && w->stop_fd < 0 ? 0 : LOCK_NB);
 
-		if (flock(fd, how) == 0)
+		if (flock(fd, how) == 0) {
+			note_held(fd);
 			return 0;
+		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return lock_failed(w, errno, e);
 		if (w->no_wait && errno == EWOULDBLOCK)

@@ -2,6 +2,9 @@
  * Advisory locks: flock(2), because such a lock belongs to the open file and not
  * to the process, and so is not lost when some other descriptor is closed. A lock
  * ends with its descriptor, so also with a process that is killed.
+ *
+ * While this process holds a lock, its output does not wait (io_hold()): nobody who wants the
+ * lock depends on who reads the output.
  */
 #ifndef STORE_LOCK_H
 #define STORE_LOCK_H
@@ -28,6 +31,9 @@ struct lock_wait {
 /* Takes the lock on `fd`, which excludes all others, if not `shared`. ERR_BUSY, ERR_INTERRUPTED,
  * ERR_NO_LOCKS or ERR_FAILED. */
 int lock_take(int fd, const struct lock_wait *w, struct err *e);
+
+/* Closes a descriptor, and so ends the lock that it may hold. */
+void lock_end(int fd);
 
 /* The process that holds a lock on this file; 0 when nobody does; -1 when that cannot
  * be told, as on systems without /proc/locks. */

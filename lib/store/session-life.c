@@ -35,7 +35,7 @@ static int write_head(int dir, struct span record, struct err *e)
 	place_give(fd, dir);
 	if (lock_take(fd, &wait, e) == 0 && jsonl_append(fd, record, true, e) == 0)
 		return fd;
-	close(fd);
+	lock_end(fd);
 	return -1;
 }
 
@@ -101,7 +101,7 @@ static int create_as(const struct store *s, const struct session_head *head, con
 	if (fd >= 0) {
 		if (r == 0)
 			index_update(s, id, &sum);
-		close(fd);
+		lock_end(fd);
 	}
 	buf_release(&record);
 	return r;

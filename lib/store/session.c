@@ -175,7 +175,7 @@ int session_lock(struct session *x, const struct store *s, const char *id,
 void session_unlock(struct session *x)
 {
 	if (x->fd >= 0)
-		close(x->fd);
+		lock_end(x->fd);
 	if (x->dir >= 0)
 		close(x->dir);
 	x->fd = x->dir = -1;

@@ -147,6 +147,7 @@ void store_share(const struct store *s)
 {
 	while (flock(s->fd, LOCK_SH) < 0 && errno == EINTR)
 		;
+	io_hold();
 }
 
 bool store_alone(const struct store *s)
@@ -156,12 +157,15 @@ bool store_alone(const struct store *s)
 	do
 		r = flock(s->fd, LOCK_EX | LOCK_NB);
 	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		io_hold();
 	return r == 0;
 }
 
 void store_unshare(const struct store *s)
 {
 	flock(s->fd, LOCK_UN);
+	io_let_go();
 }
 
 void store_notice(const struct store *s, const char *fmt, ...)

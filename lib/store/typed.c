@@ -310,7 +310,7 @@ static int open_locked(int dir, int flags, struct err *e)
 		if (fstat(fd, &mine) == 0 && fstatat(dir, TYPED_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
 			return fd;
-		close(fd);
+		lock_end(fd);
 	}
 }
 
@@ -416,7 +416,7 @@ int typed_add(struct typed *t, struct span text, struct err *e)
 		r = jsonl_append(fd, buf_span(&line), false, e);
 		if (r == 0)
 			r = compact_when_due(t, dir, fd, e);
-		close(fd);
+		lock_end(fd);
 	}
 	if (r < 0)
 		fail_at(t, TYPED_FILE, e);

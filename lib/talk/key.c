@@ -111,7 +111,7 @@ static int read_all(int fd, struct key *k, int stop_fd, struct err *e)
 		if (!p[0].revents)
 			continue;
 		n = read(fd, k->value.p + k->value.n, KEY_MAX + 1 - k->value.n);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			return err_sys(e, errno, "cannot read %s", k->source);

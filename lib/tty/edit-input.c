@@ -121,12 +121,8 @@ size_t edit_input_bytes(char *p, size_t n)
 		buf_drop(pending, n);
 		return n;
 	}
-	if (edit_input.gone || !wait_for_key()) {
-		edit_input.gone = true;
-		return 0;
-	}
 	do
-		got = read(edit_now->o.fd, p, n);
+		got = !edit_input.gone && wait_for_key() ? read(edit_now->o.fd, p, n) : 0;
 	while (got < 0 && (errno == EINTR || errno == EAGAIN));
 	edit_input.gone = got <= 0;
 	return got > 0 ? (size_t)got : 0;

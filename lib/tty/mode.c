@@ -7,6 +7,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/io.h"
+
 #define QUEUE_FULL 2048    /* of the 4095 bytes that Linux keeps */
 #define IN_FLIGHT_MS 5     /* until what waits behind a full queue is in it */
 #define RELAXED_MS 1000
@@ -44,7 +46,7 @@ static struct buf typed = BUF_INIT;
 
 static void put(const char *sequence)
 {
-	if (out >= 0 && write(out, sequence, strlen(sequence)) < 0) {
+	if (out >= 0 && io_write_now(out, sequence, strlen(sequence)) < 0) {
 		/* The terminal is gone, and with it what this was about. */
 	}
 }

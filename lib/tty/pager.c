@@ -72,7 +72,7 @@ static void let_out_errors(void)
 	dup2(pager.err, STDERR_FILENO);
 	if (lseek(pager.held, 0, SEEK_SET) == 0)
 		while ((n = read(pager.held, part, sizeof(part))) > 0 &&
-		       io_write(STDERR_FILENO, part, (size_t)n) == 0)
+		       io_write_now(STDERR_FILENO, part, (size_t)n) == 0)
 			;
 	close(pager.held);
 	close(pager.err);

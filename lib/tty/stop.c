@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "tty/mode.h"
 
 static int wake[2] = { -1, -1 };
@@ -15,6 +16,8 @@ static void on_signal(int sig)
 	int saved = errno;
 
 	caught = sig;
+	if (sig != SIGINT)
+		io_leave();
 	if (sig == SIGINT)
 		mode_note_stop();
 	if (write(wake[1], "", 1) < 0) {
