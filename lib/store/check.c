@@ -241,7 +241,7 @@ static int need_locks(struct check *c, struct err *e)
 	if (!c->repair)
 		return 0;
 	if (lock_take(c->store->fd, &at_once, &why) == 0)
-		store_unshare(c->store);
+		lock_drop(c->store->fd);
 	return why.kind == ERR_NO_LOCKS ? err_set(e, why.kind, "'%s': %s", c->store->dir, why.msg) : 0;
 }
 

@@ -76,17 +76,28 @@ static void note_held(int fd)
 	io_hold();
 }
 
-void lock_end(int fd)
+static void forget_held(int fd)
 {
 	size_t i = 0;
 
-	close(fd);
 	while (i < nheld && held[i] != fd)
 		i++;
 	if (i == nheld)
 		return;
 	held[i] = held[--nheld];
 	io_let_go();
+}
+
+void lock_drop(int fd)
+{
+	flock(fd, LOCK_UN);
+	forget_held(fd);
+}
+
+void lock_end(int fd)
+{
+	close(fd);
+	forget_held(fd);
 }
 
 int lock_take(int fd, const struct lock_wait *w, struct err *e)

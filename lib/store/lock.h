@@ -32,6 +32,8 @@ struct lock_wait {
  * ERR_NO_LOCKS or ERR_FAILED. */
 int lock_take(int fd, const struct lock_wait *w, struct err *e);
 
+/* Ends the lock. */
+void lock_drop(int fd);
 /* Closes a descriptor, and so ends the lock that it may hold. */
 void lock_end(int fd);
 
