@@ -244,6 +244,7 @@ two_requests() { (($(requests) == 2)); }
 	same 'requests' 1 "$(requests)"
 	stored_once interrupted
 	same 'answer' '' "$(exchange s .answer)"
+	assert_err_has 'mc-chat: interrupted after 1 failed attempt: the server answered 503: slow'
 	# At a terminal nothing of the countdown is left.
 	mc-session-rm -f s
 	answers "$(refuses 503 '{"error":"slow"}' | jq -c '.headers += {"Retry-After": "60"}')"
@@ -252,7 +253,28 @@ two_requests() { (($(requests) == 2)); }
 	term_keys C-c
 	same 'exit status' 130 "$(term_status)"
 	term_gone 'trying again'
+	term_wait '^mc-chat: interrupted after 1 failed attempt: .*503'
 	stored_once interrupted
+}
+
+@test "Ctrl-C in a later attempt says why there was one, unless a reply has begun" {
+	local refusal
+	refusal=$(soon "$(refuses 503 '{"error":"slow"}')")
+	export MC_RETRIES=3
+	answers "$refusal" "$refusal" "$(stream '{"touch":"asked"}' '{"hang":true}')"
+	start_chat -n -s s hi
+	wait_for asked
+	kill -INT "$CHAT"
+	end_chat
+	same 'exit status' 130 "$status"
+	assert_err_has 'mc-chat: interrupted after 2 failed attempts: the server answered 503: slow'
+	answers "$refusal" "$(stream '{"text":"A b"}' '{"touch":"begun"}' '{"hang":true}')"
+	start_chat -n -s t hi
+	wait_for begun
+	holds chat.out 'A b'
+	kill -INT "$CHAT"
+	end_chat
+	same 'last words' 'mc-chat: interrupted' "$(tail -n 1 chat.err)"
 }
 
 @test "in a conversation, Ctrl-C in the wait leads back to the prompt" {

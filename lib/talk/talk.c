@@ -448,28 +448,46 @@ static void flow_end(struct flow *f)
 	buf_release(&f->whole);
 }
 
+/* The error of the last attempt. A user who stops the attempts still wants to know why there were
+ * several; `why` is what the one before failed with. */
+static int give_up(const struct flow *f, int failed, const struct err *why, struct err *e)
+{
+	if (e->kind == ERR_NETWORK && failed)
+		return err_prefix(e, "after %d attempts", failed + 1);
+	if (e->kind == ERR_INTERRUPTED && failed && !f->reply->text.n && !f->reply->reasoning.n) {
+		err_clear(e);
+		err_set(e, ERR_INTERRUPTED, "interrupted after %d failed attempt%s: %s", failed,
+		        failed == 1 ? "" : "s", why->msg);
+	}
+	return -1;
+}
+
 static int ask_server(struct flow *f, struct err *e)
 {
+	struct err why = ERR_INIT;
 	int64_t again;
 
-	for (int number = 0;; number++) {
-		struct talk_wait w = { .attempt = number + 2, .of = f->how->endpoint.config->retries + 1 };
-		struct err why;
+	for (int failed = 0;;) {
+		struct talk_wait w = { .attempt = failed + 2, .of = f->how->endpoint.config->retries + 1,
+			               .why = why.msg };
 		int r;
 
 		flow_begin(f);
-		r = attempt(f, number, &again, e);
+		r = attempt(f, failed, &again, e);
 		flow_end(f);
-		if (r == 0 || again < 0)
-			return r < 0 && number > 0 && e->kind == ERR_NETWORK
-			               ? err_prefix(e, "after %d attempts", number + 1) : r;
-		why = *e;
-		err_clear(e);
-		w.why = why.msg;
-		if (f->changed)
-			number--; /* not another attempt at the same */
-		else if (wait_for(f->how, &w, again, e) < 0)
-			return -1;
+		if (r == 0)
+			return 0;
+		if (again < 0)
+			return give_up(f, failed, &why, e);
+		if (f->changed) { /* not another attempt at the same */
+			err_clear(e);
+		} else {
+			failed++;
+			why = *e;
+			err_clear(e);
+			if (wait_for(f->how, &w, again, e) < 0)
+				return give_up(f, failed, &why, e);
+		}
 		reply_release(f->reply);
 		*f->reply = (struct reply)REPLY_INIT;
 	}
