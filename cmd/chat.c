@@ -282,13 +282,14 @@ static int open_chat(struct chat *chat, struct err *e)
 
 static void close_chat(struct chat *chat)
 {
-	if (chat->trace.failed) {
+	int failed = trace_close(&chat->trace);
+
+	if (failed) {
 		struct err e = ERR_INIT;
 
-		err_sys(&e, chat->trace.failed, "cannot write the trace '%s'", chat->trace_file);
+		err_sys(&e, failed, "cannot write the trace '%s'", chat->trace_file);
 		say(e.msg);
 	}
-	trace_close(&chat->trace);
 	show_release(&chat->show);
 	files_release(&chat->files);
 	buf_release(&chat->schema);

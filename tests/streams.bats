@@ -13,7 +13,7 @@ setup() {
 }
 
 teardown() {
-	[[ -z ${SLOW-} ]] || kill "$SLOW" || true
+	[[ -z ${SLOW-} ]] || kill "$SLOW" 2>/dev/null || true
 	server_stop
 	term_stop
 }
@@ -195,6 +195,23 @@ writers_go_on() {
 	status=0
 	wait $! || status=$?
 	same status 1 "$status"
+}
+
+@test "unread: a trace holds up nobody else" {
+	answers "$(stream "$(lines 2000 | jq -Rsc '{text: .}')" "$END")" "$(says ok)"
+	unread pipe
+	mc-chat -n -s s --no-stdin --trace pipe hi >reply 3>&- &
+	chat=$!
+	poll 30 stores s 1
+	poll 30 is_full pipe
+	run_split timeout 20 mc-chat --no-wait --no-stdin -s s again
+	assert_status 0
+	cat pipe >trace 3>&- &
+	kill "$SLOW" # now there is a reader that reads
+	wait "$chat"
+	wait $!
+	lines 2000 | cmp - reply
+	jq -es 'length > 2' trace >/dev/null
 }
 
 @test "unread: SIGTERM ends a mc-chat whose reply nobody reads, and the reply is stored" {

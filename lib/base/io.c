@@ -61,48 +61,68 @@ int io_write_now(int fd, const void *p, size_t n)
 
 /* ---- output that must not wait ---- */
 
-/* One after the other, whatever stream each is for: two streams may show on one terminal. */
-static struct {
-	int holds;
+enum { OUT, ERR, OTHER, STREAMS };
+
+/* What is kept, one after the other. Two streams may show on one terminal, and so share a queue. */
+struct queue {
 	struct buf bytes; /* each part is a struct part and its bytes */
 	size_t at;        /* before this all is written */
-	int failed[STDERR_FILENO + 1];
-} kept = { .bytes = BUF_INIT };
+};
 
 struct part {
 	int fd;
 	size_t n;
 };
 
+static struct queue shared = { .bytes = BUF_INIT }, others = { .bytes = BUF_INIT };
+static int holds;
+static int other = -1; /* the descriptor that is held, too; it has the second queue */
+static int failed[STREAMS];
 static volatile sig_atomic_t leaving;
 
-void io_leave(void)
+/* -1: `fd` is none of those that output is held for. */
+static int stream_of(int fd)
 {
-	leaving = 1;
+	if (fd == STDOUT_FILENO)
+		return OUT;
+	if (fd == STDERR_FILENO)
+		return ERR;
+	return fd >= 0 && fd == other ? OTHER : -1;
 }
 
-static bool is_stream(int fd)
+static void note_failed(int fd, int why)
 {
-	return fd == STDOUT_FILENO || fd == STDERR_FILENO;
+	int stream = stream_of(fd);
+
+	if (stream >= 0 && !failed[stream])
+		failed[stream] = why;
 }
 
-static bool is_ready(int fd, int ms)
+int io_failed(int fd)
+{
+	int stream = stream_of(fd), why = stream < 0 ? 0 : failed[stream];
+
+	if (stream >= 0)
+		failed[stream] = 0;
+	return why;
+}
+
+static bool is_ready(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	return poll(&p, 1, ms) > 0;
+	return poll(&p, 1, 0) > 0;
 }
 
 /* Writes of the part what is taken at once; a pipe that is ready takes PIPE_BUF bytes without a
  * wait. Whether that was all of it. */
 static bool write_part(struct part *part, const char *p)
 {
-	while (part->n && is_ready(part->fd, 0)) {
+	while (part->n && is_ready(part->fd)) {
 		ssize_t n = write(part->fd, p, part->n < PIPE_BUF ? part->n : PIPE_BUF);
 
 		if (n < 0 && errno != EINTR && errno != EAGAIN) {
-			if (!kept.failed[part->fd])
-				kept.failed[part->fd] = errno;
+			note_failed(part->fd, errno);
 			part->n = 0;
 		} else if (n > 0) {
 			p += n;
@@ -112,98 +132,113 @@ static bool write_part(struct part *part, const char *p)
 	return !part->n;
 }
 
-bool io_push(void)
+static struct part first_part(const struct queue *q)
 {
-	struct buf *b = &kept.bytes;
+	struct part part = { .fd = -1 };
 
-	while (kept.at < b->n) {
-		struct part part;
-		size_t before;
-		bool whole;
+	if (q->bytes.n)
+		memcpy(&part, q->bytes.p + q->at, sizeof(part));
+	return part;
+}
 
-		memcpy(&part, b->p + kept.at, sizeof(part));
-		before = part.n;
-		whole = write_part(&part, b->p + kept.at + sizeof(part));
-		kept.at += before - part.n;
+static void push(struct queue *q)
+{
+	struct buf *b = &q->bytes;
+
+	while (q->at < b->n) {
+		struct part part = first_part(q);
+		size_t before = part.n;
+		bool whole = write_part(&part, b->p + q->at + sizeof(part));
+
+		q->at += before - part.n;
 		if (!whole) { /* its head goes before what is left of it */
-			memcpy(b->p + kept.at, &part, sizeof(part));
+			memcpy(b->p + q->at, &part, sizeof(part));
 			break;
 		}
-		kept.at += sizeof(part);
+		q->at += sizeof(part);
 	}
-	if (kept.at == b->n) {
-		buf_clear(b);
-		kept.at = 0;
-	} else if (kept.at > b->n / 2) {
-		buf_drop(b, kept.at);
-		kept.at = 0;
+	if (q->at > b->n / 2) {
+		buf_drop(b, q->at);
+		q->at = 0;
 	}
-	return b->n > 0;
+}
+
+bool io_push(void)
+{
+	push(&shared);
+	push(&others);
+	return shared.bytes.n || others.bytes.n;
 }
 
 static void push_all(void)
 {
-	struct part part;
-
 	while (io_push()) {
-		memcpy(&part, kept.bytes.p + kept.at, sizeof(part));
+		int fds[2] = { first_part(&shared).fd, first_part(&others).fd };
+		struct pollfd p[2] = { { .fd = fds[0], .events = POLLOUT },
+			                   { .fd = fds[1], .events = POLLOUT } };
+
 		if (leaving) {
-			kept.failed[part.fd] = EINTR;
+			note_failed(fds[0], EINTR);
+			note_failed(fds[1], EINTR);
 			break;
 		}
-		is_ready(part.fd, LOOK_MS);
+		poll(p, 2, LOOK_MS);
 	}
-	buf_release(&kept.bytes);
-	kept.at = 0;
+	buf_release(&shared.bytes);
+	buf_release(&others.bytes);
+	shared.at = others.at = 0;
 }
 
 static int keep(int fd, struct iovec *v, int n)
 {
+	struct queue *q = stream_of(fd) == OTHER ? &others : &shared;
 	struct part part = { .fd = fd };
-	size_t had = kept.bytes.n;
+	size_t had = q->bytes.n;
 
 	for (int i = 0; i < n; i++)
 		part.n += v[i].iov_len;
 	if (!part.n)
 		return 0;
-	buf_add(&kept.bytes, &part, sizeof(part));
+	buf_add(&q->bytes, &part, sizeof(part));
 	for (int i = 0; i < n; i++)
-		buf_add(&kept.bytes, v[i].iov_base, v[i].iov_len);
-	if (kept.bytes.oom) { /* late, rather than lost */
-		kept.bytes.oom = false;
-		kept.bytes.n = had;
+		buf_add(&q->bytes, v[i].iov_base, v[i].iov_len);
+	if (q->bytes.oom) { /* late, rather than lost */
+		q->bytes.oom = false;
+		q->bytes.n = had;
 		push_all();
 		return write_all(fd, v, n);
 	}
-	io_push();
+	push(q);
 	errno = io_failed(fd);
 	return errno ? -1 : 0;
 }
 
 void io_hold(void)
 {
-	kept.holds++;
+	holds++;
+}
+
+void io_hold_too(int fd)
+{
+	other = fd;
 }
 
 void io_let_go(void)
 {
-	if (kept.holds && --kept.holds == 0)
+	if (holds && --holds == 0)
 		push_all();
 }
 
-int io_failed(int fd)
+void io_leave(void)
 {
-	int why = kept.failed[fd];
-
-	kept.failed[fd] = 0;
-	return why;
+	leaving = 1;
 }
 
 int io_writev(int fd, struct iovec *v, int n)
 {
-	if (kept.holds && is_stream(fd))
+	if (holds && stream_of(fd) >= 0)
 		return keep(fd, v, n);
-	if (leaving && is_stream(fd) && !is_ready(fd, 0)) {
+	if (leaving && stream_of(fd) >= 0 && !is_ready(fd)) {
 		errno = EINTR;
 		return -1;
 	}

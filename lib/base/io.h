@@ -63,6 +63,8 @@ void io_streams(void);
  */
 void io_hold(void);
 void io_let_go(void);
+/* The same for one descriptor more; -1: none. It is not closed while output is held. */
+void io_hold_too(int fd);
 /* Writes what is taken now. Whether there is a rest. */
 bool io_push(void);
 /* The process is to end: nobody's reading is waited for any more. For signal handlers. */

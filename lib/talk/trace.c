@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,16 +16,27 @@
 
 int trace_open(struct trace *t, const char *path, struct err *e)
 {
+	struct stat st;
+
 	*t = (struct trace)TRACE_INIT;
 	t->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-	return t->fd < 0 ? err_sys(e, errno, "cannot write the trace '%s'", path) : 0;
+	if (t->fd < 0)
+		return err_sys(e, errno, "cannot write the trace '%s'", path);
+	if (fstat(t->fd, &st) == 0 && !S_ISREG(st.st_mode)) /* somebody reads it, or does not */
+		io_hold_too(t->fd);
+	return 0;
 }
 
-void trace_close(struct trace *t)
+int trace_close(struct trace *t)
 {
-	if (t->fd >= 0)
-		close(t->fd);
+	if (t->fd < 0)
+		return 0;
+	if (!t->failed)
+		t->failed = io_failed(t->fd);
+	io_hold_too(-1);
+	close(t->fd);
 	t->fd = -1;
+	return t->failed;
 }
 
 /* `,"name":"text"`, as it is or cleaned, without the key. */

@@ -24,7 +24,8 @@ struct trace {
 
 /* Appends to the file; a new one has mode 0600. */
 int trace_open(struct trace *t, const char *path, struct err *e);
-void trace_close(struct trace *t);
+/* Returns the errno of the first write that failed, or 0. */
+int trace_close(struct trace *t);
 
 /* `t` may be NULL in all of these. */
 void trace_request(struct trace *t, const struct http_request *rq, const struct key *key,
