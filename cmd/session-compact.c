@@ -116,12 +116,41 @@ static int find_way(struct one *s, struct span own, struct err *e)
 	return 0;
 }
 
+/* Before the session is locked: the command that has the key may ask its user for a password, and
+ * nobody else is to wait for that. */
+static int open_way(struct one *s, struct err *e)
+{
+	const struct store *store = &s->job->tool.store;
+	struct jsonl j;
+	struct record r;
+	int result = 0;
+
+	if (history_map(store, s->id, &j, e) < 0)
+		return -1;
+	if (history_record(store, s->id, &j, 0, &r)) {
+		if (r.type == RECORD_SESSION)
+			result = find_way(s, r.head.provider, e) < 0 ? -1 : talk_open(&s->how, e);
+		record_release(&r);
+	}
+	jsonl_unmap(&j);
+	return result;
+}
+
+/* The session may have been made anew since, or its first record be a damaged one. */
+static int find_way_again(struct one *s, struct span own, struct err *e)
+{
+	if (span_eq(own, s->how.endpoint.name))
+		return 0;
+	talk_close(&s->how);
+	s->how = (struct talk)TALK_INIT;
+	return find_way(s, own, e) < 0 ? -1 : talk_open(&s->how, e);
+}
+
 static int prepare(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e)
 {
 	struct one *s = ctx;
 
-	if (find_way(s, c->head.head.provider, e) < 0 || choose_model(s, c->summary.model, e) < 0 ||
-	    talk_open(&s->how, e) < 0)
+	if (find_way_again(s, c->head.head.provider, e) < 0 || choose_model(s, c->summary.model, e) < 0)
 		return -1;
 	show_begin(&s->job->show);
 	show_look(&s->meanwhile);
@@ -185,7 +214,7 @@ static int compact_given(struct one *s, struct err *e)
 		.prepare = prepare, .done = done, .ctx = s,
 	};
 
-	return compact_session(&job, e);
+	return open_way(s, e) < 0 ? -1 : compact_session(&job, e);
 }
 
 static void compact_one(struct job *j, const char *given)

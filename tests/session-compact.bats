@@ -331,3 +331,15 @@ unchanged() { cmp before "$(history a)"; }
 	term_gone $'\e'
 	term_shows 'red .{1,4}\[31mgeese'
 }
+
+@test "the command that prints the key runs while the session is free" {
+	held a 8
+	answers "$(says fine)"
+	mkdir -p "$HOME/.config/mcbox"
+	printf '{"providers":{"openai-compatible":{"apiKeyCommand":["sh","-c","mc-session-cat --status a >state; echo a-key"]}}}\n' \
+		>"$HOME/.config/mcbox/config.json"
+	run_split mc-session-compact a
+	assert_status 0
+	grep -q '^state *idle$' state
+	same key 'Bearer a-key' "$(request | jq -r .headers.authorization)"
+}
