@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "fuzz.h"
 
 static bool is_one_of(const char *word, const char *list)
@@ -41,6 +42,10 @@ static bool is_path(struct json_object *v)
 
 static bool is_from(struct json_object *v, int64_t min, int64_t max)
 {
+	double d = json_object_get_double(v);
+
+	if (json_object_is_type(v, json_type_double)) /* 3.0 */
+		return d >= (double)min && d <= (double)max && d == (double)(int64_t)d;
 	return json_object_is_type(v, json_type_int) && json_object_get_int64(v) >= min &&
 	       json_object_get_int64(v) <= max;
 }
@@ -236,13 +241,26 @@ static void check_settings(const struct config *c, struct json_object *o)
 		must(strncmp(c->sessions_dir, "/home/user/", 11) == 0, "'%s'", c->sessions_dir);
 }
 
+/* As /dev/null is, or a file that was only touched: no settings. */
+static bool is_blank(struct span text)
+{
+	size_t i = 0;
+
+	while (i < text.n && text.p[i] && strchr(" \t\r\n", text.p[i]))
+		i++;
+	return i == text.n;
+}
+
 static void check(struct span text, bool environment)
 {
 	struct config c = CONFIG_INIT;
 	struct err e = ERR_INIT, ignored = ERR_INIT;
 	struct json_object *o = NULL;
-	bool good = config_load(&c, &e) == 0;
-	bool want = json_parse_object(text, &o, &ignored) == 0 && model(o) && !is_odd_alias(o);
+	bool good = config_load(&c, &e) == 0, want;
+
+	text = utf8_unmarked(text);
+	want = json_parse_object(is_blank(text) ? span_str("{}") : text, &o, &ignored) == 0 && model(o) &&
+	       !is_odd_alias(o);
 
 	if (!environment) {
 		must(good == want, "%s", good ? "it is taken" : e.msg);
