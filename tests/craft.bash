@@ -26,8 +26,16 @@ head_of() {
 
 # exchange N [STATUS [MEMBERS]]: the exchange with the query "ask N" and the answer "reply N".
 exchange() {
-	printf '{"type":"exchange","id":"%s","timestamp":%d,"query":"ask %s","answer":"reply %s","summary":null,"model":"echo","status":"%s","duration":5,"tokenUsage":{"inputTokens":2,"outputTokens":3,"totalTokens":5}%s}\n' \
-		"$(uuid "$1")" "$((1700000000000 + 1000 * $1))" "$1" "$1" "${2-complete}" "${3-}"
+	printf '{"type":"exchange","id":"018bcfe5-6800-7000-8000-%012d","timestamp":%d,"query":"ask %s","answer":"reply %s","summary":null,"model":"echo","status":"%s","duration":5,"tokenUsage":{"inputTokens":2,"outputTokens":3,"totalTokens":5}%s}\n' \
+		"$1" "$((1700000000000 + 1000 * $1))" "$1" "$1" "${2-complete}" "${3-}"
+}
+
+# exchanges_to N: the exchanges 1 to N. (bats makes each turn of a shell's loop slow.)
+exchanges_to() {
+	jq -nc --argjson n "$1" 'range(1; $n + 1) | {type: "exchange",
+		id: ("018bcfe5-6800-7000-8000-" + ("00000000000\(.)" | .[-12:])), timestamp: (1700000000000 + 1000 * .),
+		query: "ask \(.)", answer: "reply \(.)", summary: null, model: "echo", status: "complete", duration: 5,
+		tokenUsage: {inputTokens: 2, outputTokens: 3, totalTokens: 5}}'
 }
 
 # uuid N: the id of exchange N.

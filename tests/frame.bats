@@ -348,7 +348,7 @@ full_out() {
 }
 
 @test "a reader that leaves the pipe is no reason for words" {
-	craft big "$(head_of big)" "$(for i in {1..800}; do exchange "$i"; done)"
+	craft big "$(head_of big)" "$(exchanges_to 800)"
 	local i
 	for i in 'mc-session-cat big' 'mc-session-cat --json big'; do
 		# shellcheck disable=SC2016

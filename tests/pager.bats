@@ -12,9 +12,8 @@ setup() {
 
 # many ID N: a session of N exchanges, three lines and a blank each.
 many() {
-	local i lines=()
-	for ((i = 1; i <= $2; i++)); do lines+=("$(exchange "$i")"); done
-	craft "$1" "$(head_of "$1")" "${lines[@]}"
+	craft "$1" "$(head_of "$1")"
+	exchanges_to "$2" >>"$(history "$1")"
 }
 
 # cat_there [ARG...]: mc-session-cat at a terminal of 160x24, with what comes after it on its
