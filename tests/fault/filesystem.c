@@ -1,7 +1,7 @@
 /*
  * Preloaded into a tool: a file system that lacks what others have.
  *
- *	FS_SYNC=EINVAL   syncing a folder fails with this error (a number works, too)
+ *	FS_SYNC=EINVAL   syncing a folder fails with this error (see error_of())
  *	FS_LOCKS=ENOSYS  flock() fails with this error
  *	FS_UNLINK=NAME   a file of this name cannot be deleted
  *	FS_MODES=ignore  a change of a mode succeeds, and changes nothing
@@ -45,10 +45,12 @@ static int error_of(const char *variable)
 	};
 	const char *value = getenv(variable);
 
-	for (size_t i = 0; value && i < sizeof(errors) / sizeof(errors[0]); i++)
+	if (!value)
+		return 0;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (strcmp(value, errors[i].name) == 0)
 			return errors[i].value;
-	return value ? atoi(value) : 0;
+	abort();
 }
 
 static bool modes_are(const char *what)
