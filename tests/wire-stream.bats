@@ -252,11 +252,14 @@ LAST='data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 	done
 }
 
-@test "a byte order mark before the stream is passed over" {
-	answers "$(stream "$(bytes '\xef\xbb\xbf'"$(piece hello)"'\n\n')" "$END")"
-	run_split mc-chat hi
-	assert_status 0
-	assert_out hello
+@test "a byte order mark before the stream, or a whole answer, is passed over" {
+	answers "$(stream "$(bytes '\xef\xbb\xbf'"$(piece hello)"'\n\n')" "$END")" \
+		"$(stream "$(bytes '\xef\xbb')" "$(bytes '\xbf{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}')")"
+	for _ in 1 2; do
+		run_split mc-chat hi
+		assert_status 0
+		assert_out hello
+	done
 }
 
 @test "the last event counts without the empty line after it" {

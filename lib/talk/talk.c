@@ -205,7 +205,7 @@ static int on_event(void *ctx, struct span data, struct err *e)
 static void tell_form(struct flow *f, struct span piece)
 {
 	for (size_t i = 0; i < piece.n && f->form == FORM_UNKNOWN; i++)
-		if (!memchr(" \t\r\n", piece.p[i], 4))
+		if (!memchr(" \t\r\n\xef\xbb\xbf", piece.p[i], 7)) /* blanks, and a byte order mark */
 			f->form = memchr("{[", piece.p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
 }
 
@@ -278,7 +278,7 @@ static int finish(struct flow *f, struct err *e)
 
 	if (f->form == FORM_WHOLE) {
 		trace_data(f->how->trace, buf_span(&f->whole));
-		r = p->whole(f->reply, buf_span(&f->whole), e);
+		r = p->whole(f->reply, utf8_unmarked(buf_span(&f->whole)), e);
 		f->refused = r < 0;
 	} else {
 		r = sse_end(&f->sse, e);
