@@ -75,6 +75,8 @@ static int check(struct key *k, struct err *e)
 {
 	size_t lead = 0;
 
+	if (buf_check(&k->value, e) < 0)
+		return -1;
 	if (utf8_other_encoding(buf_span(&k->value)))
 		return err_set(e, ERR_USAGE, "%s is %s; write the key in plain ASCII", k->source,
 		               utf8_other_encoding(buf_span(&k->value)));
@@ -90,7 +92,7 @@ static int check(struct key *k, struct err *e)
 		if (k->value.p[i] <= 0x20 || k->value.p[i] >= 0x7f)
 			return err_set(e, ERR_USAGE, "the API key in %s has a character that no key has (number %zu)",
 			               k->source, i + 1);
-	return buf_check(&k->value, e);
+	return 0;
 }
 
 /* Room for all of it at once: what a growing buffer leaves behind would not be wiped. */
