@@ -318,7 +318,7 @@ bool command_save(struct chat *chat, struct span args)
 {
 	struct piece p = PIECE_INIT;
 	struct words w = WORDS_INIT;
-	struct saving s = { false, 0, NULL };
+	struct saving s = { false, 0, "" };
 	struct buf line = BUF_INIT;
 	struct err e = ERR_INIT;
 

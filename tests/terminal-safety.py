@@ -328,7 +328,7 @@ def table_of_replies():
             wrong += [f"{sequence}, cut {cut} of {cuts[number]}: {ascii(got.get(cut))}"
                       for cut in want if got.get(cut) != want[cut]]
         ok(not wrong, f"{family}: the same wherever they are cut", *wrong[:5])
-    same("and nothing else is there", "Session: cut\n" + "".join(
+    same("and nothing else is there", "Session: cut  openai-compatible m\n" + "".join(
         f"<{n}.{cut}:{neutral(taken(s))}:{n}.{cut}>\n" for n, s in enumerate(SEQUENCES)
         for cut in range(cuts[n])), text)
     with open(path("replies/cut/history.jsonl"), encoding="utf-8", errors="replace") as history:
