@@ -70,6 +70,19 @@ load wire
 		"$(request | jq -cS .body)"
 }
 
+@test "a byte order mark before an answer or a refusal is passed over" {
+	local json='{"choices":[{"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}]}' body
+	body=$(jq -nc --arg b $'\ufeff'"$json" '{headers: {"Content-Type": "application/json"}, steps: [{send: $b}]}')
+	answers "$body" "$(refuses 400 $'\ufeff{"error":{"message":"no such thing"}}')"
+	run_split mc-chat --no-save --no-stream hi
+	assert_status 0
+	assert_out fine
+	run_split mc-chat --no-save hi
+	assert_status 3
+	assert_err_has 'answered 400: no such thing'
+	[[ $err != *'{'* ]]
+}
+
 @test "--no-stream asks for one piece, and takes it" {
 	answers "$(jq -nc '{headers: {"Content-Type": "application/json"}, steps: [{send: ({choices: [{message:
 		{role: "assistant", content: "in one piece"}, finish_reason: "length"}], usage: {prompt_tokens: 1,

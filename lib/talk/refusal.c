@@ -326,7 +326,7 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 
 	if (is_redirect(rs, &said))
 		return tell_redirect(how, l, rs, said, e);
-	how->endpoint.provider->problem(buf_span(&rs->body), p);
+	how->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
 	judge_input(p, l);
