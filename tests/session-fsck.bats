@@ -847,6 +847,24 @@ outside_kept() { diff -r beyond beyond.before; }
 	cmp outside outside.before
 }
 
+@test "link: the list of stale sessions is looked at like the index" {
+	three
+	echo b >"$MC_SESSIONS_DIR/.index.stale"
+	chmod 0666 "$MC_SESSIONS_DIR/.index.stale"
+	repair
+	grep -q '"kind":"mode".*"file":".index.stale".*"repair":"done"' repaired
+	echo b >outside
+	ln -sf "$PWD/outside" "$MC_SESSIONS_DIR/.index.stale"
+	repair
+	grep -q '"kind":"link".*"file":".index.stale".*"repair":"done"' repaired
+	rm -f "$MC_SESSIONS_DIR/.index.stale"
+	mkfifo "$MC_SESSIONS_DIR/.index.stale"
+	repair
+	grep -q '"kind":"special".*"file":".index.stale".*"repair":"done"' repaired
+	run_split mc-session-fsck
+	assert_status 0
+}
+
 @test "link: a second hard link: the history becomes a copy of its own" {
 	three
 	ln "$(history a)" second

@@ -186,10 +186,15 @@ int check_own_leftover(const struct check *c, const char *name, struct err *e)
 	return strcmp(name, INDEX_TEMP) == 0 || (begins(name, ".removed-") && is_removed(name));
 }
 
-static bool is_top_file(const char *name)
+bool check_own_top_file(const char *name)
 {
 	return strcmp(name, INDEX_FILE) == 0 || strcmp(name, INDEX_LOCK) == 0 ||
-	       strcmp(name, QUARANTINE_DIR) == 0;
+	       strcmp(name, INDEX_STALE) == 0;
+}
+
+static bool is_top_name(const char *name)
+{
+	return check_own_top_file(name) || strcmp(name, QUARANTINE_DIR) == 0;
 }
 
 /* ---- sessions ---- */
@@ -241,7 +246,7 @@ int check_stranger(struct check *c, const struct names *names, const char **name
 		int own;
 
 		*name = names->v[i];
-		if (**name == '.' || is_top_file(*name))
+		if (**name == '.' || is_top_name(*name))
 			continue;
 		own = id_valid(*name, strlen(*name)) ? check_own_session(c, *name, e) : OWN_NONE;
 		if (own < 0 || own == OWN_NONE)
@@ -289,7 +294,7 @@ static int find_store(struct check *c, const struct names *names, bool *strange,
 	*strange = false;
 	for (size_t i = 0; known == 0 && i < names->n; i++) {
 		const char *name = names->v[i];
-		int leftover = is_top_file(name) ? 1 : check_own_leftover(c, name, e);
+		int leftover = is_top_name(name) ? 1 : check_own_leftover(c, name, e);
 
 		if (leftover < 0)
 			return -1;

@@ -46,6 +46,8 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 #define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
 #define DAMAGED_SPOOL "turn.damaged-"
 
+/* By its name, a file of the sessions directory itself. */
+bool check_own_top_file(const char *name);
 /* By its name, a file of a session's folder. */
 bool check_own_file(const char *name);
 /* By its name and what is in it, something that a crash left in the sessions directory.

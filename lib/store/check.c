@@ -130,7 +130,7 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 
 /* ---- the whole store ---- */
 
-/* The index and its lock, by their looks. */
+/* The index and what belongs to it, by their looks. */
 static void check_top_file(struct check *c, const char *name)
 {
 	struct spot at = { .name = name };
@@ -204,7 +204,7 @@ static int check_sessions(struct check *c, const struct names *names, struct err
 static void check_top_files(struct check *c, const struct names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (strcmp(names->v[i], INDEX_FILE) == 0 || strcmp(names->v[i], INDEX_LOCK) == 0)
+		if (check_own_top_file(names->v[i]))
 			check_top_file(c, names->v[i]);
 }
 
