@@ -15,8 +15,8 @@ usual_signals() {
 	[[ -r /proc/$$/status && ${TESTS_SIGNALS_OF-} != "$$" ]] || return 0
 	while read -r key value; do
 		case $key in
-		SigIgn:) ((odd |= 16#$value & ~4)) ;; # bash itself ignores QUIT
-		SigBlk:) ((odd |= 16#$value)) ;;
+		SigIgn:) ((odd |= 16#$value & 0x7ffffffb)) ;; # bash itself ignores QUIT
+		SigBlk:) ((odd |= 16#$value & 0x7fffffff)) ;;
 		esac || true
 	done <"/proc/$$/status"
 	((odd)) || return 0
