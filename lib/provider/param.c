@@ -47,13 +47,23 @@ static bool only_strings(struct json_object *list)
 	return n > 0;
 }
 
+/* 1000.0 and 1e3 are whole numbers, too. */
+static bool is_whole(struct json_object *v)
+{
+	double d = json_object_get_double(v);
+
+	if (json_object_is_type(v, json_type_double))
+		return d >= -1e15 && d <= 1e15 && d == (double)(int64_t)d;
+	return json_object_is_type(v, json_type_int);
+}
+
 static bool fits(struct json_object *v, enum kind kind, bool positive)
 {
 	switch (kind) {
 	case NUMBER:
 		return json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_int);
 	case WHOLE:
-		return json_object_is_type(v, json_type_int) && (!positive || json_object_get_int64(v) > 0);
+		return is_whole(v) && (!positive || json_object_get_int64(v) > 0);
 	case STRING:
 		return json_object_is_type(v, json_type_string);
 	default:
@@ -62,17 +72,22 @@ static bool fits(struct json_object *v, enum kind kind, bool positive)
 	}
 }
 
-static int check(struct span key, struct span json, struct err *e)
+/* The value as it is sent: servers take whole numbers only without a fraction. */
+static int check(struct span key, struct span json, struct buf *value, struct err *e)
 {
 	size_t i = find_common(key);
 	struct json_object *v;
 	bool right;
 
 	if (i == COMMON)
-		return 0;
+		return buf_add(value, json.p, json.n), 0;
 	if (json_parse_lenient(json, &v, e) < 0)
 		return -1;
 	right = fits(v, common[i].kind, strcmp(common[i].key, "max_tokens") == 0);
+	if (common[i].kind == WHOLE && json_object_is_type(v, json_type_double))
+		buf_addf(value, "%lld", (long long)json_object_get_int64(v));
+	else
+		buf_add(value, json.p, json.n);
 	json_object_put(v);
 	return right ? 0 : err_set(e, ERR_USAGE, "'%s' must be %s", common[i].key, common[i].expected);
 }
@@ -113,7 +128,9 @@ static int append(struct param **list, size_t *n, struct span key, struct span v
 int params_set(struct params *p, struct span key, struct span json, struct err *e)
 {
 	struct param *old = find(p, key), *not = find_in(p->without, p->nwithout, key);
+	struct buf value = BUF_INIT;
 	bool was_set = old != NULL;
+	int r;
 
 	if (old)
 		drop(p->list, &p->n, old);
@@ -121,7 +138,10 @@ int params_set(struct params *p, struct span key, struct span json, struct err *
 		return not ? 0 : append(&p->without, &p->nwithout, key, span_str(was_set ? "set" : ""), e);
 	if (not)
 		drop(p->without, &p->nwithout, not);
-	return check(key, json, e) < 0 ? -1 : append(&p->list, &p->n, key, json, e);
+	r = check(key, json, &value, e) < 0 || buf_check(&value, e) < 0
+	            ? -1 : append(&p->list, &p->n, key, buf_span(&value), e);
+	buf_release(&value);
+	return r;
 }
 
 void params_drop(struct params *p, const char *key)
@@ -161,9 +181,10 @@ int params_add(struct params *p, const char *text, struct err *e)
 	struct buf json = BUF_INIT;
 	int r;
 
-	if (!key.n || utf8_valid(text, strlen(text)) < strlen(text))
-		return err_set(e, ERR_USAGE, "'%s' is no KEY=VALUE, as in temperature=0.2",
-		               utf8_valid(text, strlen(text)) < strlen(text) ? "?" : text);
+	if (utf8_check(span_str(text), "the parameter", e) < 0)
+		return -1;
+	if (!key.n)
+		return err_set(e, ERR_USAGE, "'%s' is not KEY=VALUE, as in temperature=0.2", text);
 	value = span_str(sign + 1);
 	if (!value.n)
 		buf_adds(&json, "null");

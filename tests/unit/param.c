@@ -27,7 +27,8 @@ static void test_values(void)
 	} cases[] = {
 		{ "temperature=0.2", "temperature", "0.2" }, { "temperature=1", "temperature", "1" },
 		{ "temperature=-1e-3", "temperature", "-1e-3" }, { "top_p=1", "top_p", "1" },
-		{ "max_tokens=50", "max_tokens", "50" }, { "seed=0", "seed", "0" }, { "seed=-7", "seed", "-7" },
+		{ "max_tokens=50", "max_tokens", "50" }, { "max_tokens=1e3", "max_tokens", "1000" },
+		{ "seed=-3.0", "seed", "-3" }, { "seed=0", "seed", "0" }, { "seed=-7", "seed", "-7" },
 		{ "stop=END", "stop", "\"END\"" }, { "stop=\"END\"", "stop", "\"END\"" },
 		{ "stop=[\"a\",\"b\"]", "stop", "[\"a\",\"b\"]" }, { "stop=5", "stop", "\"5\"" },
 		{ "stop=[a", "stop", "\"[a\"" }, { "stop=a=b", "stop", "\"a=b\"" }, { "stop=\n", "stop", "\"\\n\"" },
@@ -61,14 +62,14 @@ static void test_refused(void)
 	static const struct {
 		const char *text, *why;
 	} cases[] = {
-		{ "temperature", "'temperature' is no KEY=VALUE" }, { "=5", "'=5' is no KEY=VALUE" },
-		{ "", "'' is no KEY=VALUE" }, { "x=\xff", "is no KEY=VALUE" }, { "\xc3=1", "is no KEY=VALUE" },
+		{ "temperature", "'temperature' is not KEY=VALUE" }, { "=5", "'=5' is not KEY=VALUE" },
+		{ "", "'' is not KEY=VALUE" }, { "x=\xff", "the parameter is not valid UTF-8" }, { "\xc3=1", "the parameter is not valid UTF-8" },
 		{ "temperature=warm", "'temperature' must be a number" },
 		{ "temperature=true", "'temperature' must be a number" },
 		{ "temperature=[1]", "'temperature' must be a number" },
 		{ "max_tokens=0", "'max_tokens' must be a whole number above 0" },
 		{ "max_tokens=-5", "'max_tokens' must be" }, { "max_tokens=1.5", "'max_tokens' must be" },
-		{ "max_tokens=1e3", "'max_tokens' must be" }, { "seed=1.5", "'seed' must be a whole number" },
+		{ "seed=1.5", "'seed' must be a whole number" },
 		{ "seed=x", "'seed' must be" }, { "stop=[]", "'stop' must be a string or a list of strings" },
 		{ "stop=[1]", "'stop' must be" }, { "stop=[\"a\",null]", "'stop' must be" },
 		{ "reasoning_effort=[\"low\"]", "'reasoning_effort' must be a word" },
