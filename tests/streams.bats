@@ -197,6 +197,34 @@ writers_go_on() {
 	same status 1 "$status"
 }
 
+# frozen CMD...: in the background, at a terminal that shows nothing any more. Sets FROZEN.
+frozen() {
+	rm -f frozen.pid
+	/usr/bin/python3 -c '
+import os, pty, subprocess, sys
+master, slave = pty.openpty()
+process = subprocess.Popen(sys.argv[1:], stdout=slave, stderr=slave)
+os.close(slave)
+print(process.pid, flush=True)
+process.wait()' "$@" >frozen.pid 3>&- &
+	poll 30 test -s frozen.pid
+	FROZEN=$(<frozen.pid)
+}
+
+@test "unread: a terminal that takes no more holds up nobody else" {
+	lines 3000 >prompt
+	blocked_damage
+	frozen mc-session-ls
+	poll 30 test -e "$MC_SESSIONS_DIR/index.jsonl"
+	writers_go_on d
+	kill "$FROZEN"
+	frozen bash -c 'exec mc-chat -n -s s <prompt'
+	poll 30 stores s 1
+	writers_go_on s
+	kill "$FROZEN"
+	wait
+}
+
 @test "unread: a trace holds up nobody else" {
 	answers "$(stream "$(lines 2000 | jq -Rsc '{text: .}')" "$END")" "$(says ok)"
 	unread pipe

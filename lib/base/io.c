@@ -1,6 +1,7 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -78,6 +79,10 @@ static struct queue shared = { .bytes = BUF_INIT }, others = { .bytes = BUF_INIT
 static int holds;
 static int other = -1; /* the descriptor that is held, too; it has the second queue */
 static int failed[STREAMS];
+static struct way {
+	bool looked;
+	int own; /* -1: none is needed */
+} ways[STREAMS]; /* as long as output is held */
 static volatile sig_atomic_t leaving;
 
 /* -1: `fd` is none of those that output is held for. */
@@ -114,12 +119,43 @@ static bool is_ready(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Writes of the part what is taken at once; a pipe that is ready takes PIPE_BUF bytes without a
- * wait. Whether that was all of it. */
+int io_open_again(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	return open(path, flags | O_NOCTTY | O_CLOEXEC);
+}
+
+/* The descriptor to write to. A pipe that is ready takes PIPE_BUF bytes without a wait, but a
+ * terminal may take fewer: it gets a descriptor of our own that is O_NONBLOCK. */
+static int way_to(int fd)
+{
+	int stream = stream_of(fd);
+	struct way *w = &ways[stream < 0 ? OTHER : stream];
+
+	if (!w->looked)
+		w->own = isatty(fd) ? io_open_again(fd, O_WRONLY | O_NONBLOCK) : -1;
+	w->looked = true;
+	return w->own >= 0 ? w->own : fd;
+}
+
+static void forget_ways(void)
+{
+	for (int i = 0; i < STREAMS; i++) {
+		if (ways[i].looked && ways[i].own >= 0)
+			close(ways[i].own);
+		ways[i].looked = false;
+	}
+}
+
+/* Writes of the part what is taken at once. Whether that was all of it. */
 static bool write_part(struct part *part, const char *p)
 {
-	while (part->n && is_ready(part->fd)) {
-		ssize_t n = write(part->fd, p, part->n < PIPE_BUF ? part->n : PIPE_BUF);
+	int fd = way_to(part->fd);
+
+	while (part->n && is_ready(fd)) {
+		ssize_t n = write(fd, p, part->n < PIPE_BUF ? part->n : PIPE_BUF);
 
 		if (n < 0 && errno != EINTR && errno != EAGAIN) {
 			note_failed(part->fd, errno);
@@ -187,6 +223,7 @@ static void push_all(void)
 	buf_release(&shared.bytes);
 	buf_release(&others.bytes);
 	shared.at = others.at = 0;
+	forget_ways();
 }
 
 static int keep(int fd, struct iovec *v, int n)

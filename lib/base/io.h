@@ -22,6 +22,9 @@ int io_write(int fd, const void *p, size_t n);
 int io_writev(int fd, struct iovec *v, int n);
 /* As io_write(), also while output is held; safe in a signal handler. */
 int io_write_now(int fd, const void *p, size_t n);
+/* Opens what a descriptor leads to anew, so that its flags are nobody else's. Not every system or
+ * descriptor allows that. */
+int io_open_again(int fd, int flags);
 /* fsync(2) and fdatasync(2). Only a call that a signal broke off is made again: what another
  * failure dropped stays dropped. */
 int io_sync(int fd);

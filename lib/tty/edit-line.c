@@ -63,19 +63,11 @@ static void stop_pretending(void)
 
 /* ---- both ends ---- */
 
-/* A way of our own to the terminal: readline gives up where another process that shares ours has
- * made it O_NONBLOCK. */
-static int open_again(int fd)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
-	return open(path, (fcntl(fd, F_GETFL) & O_ACCMODE) | O_NOCTTY | O_CLOEXEC);
-}
-
+/* A way of our own to the terminal, where that can be: readline gives up where another process that
+ * shares ours has made it O_NONBLOCK. */
 static FILE *stream(int fd, const char *mode, struct err *e)
 {
-	int own = open_again(fd), copy = own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int own = io_open_again(fd, fcntl(fd, F_GETFL) & O_ACCMODE), copy = own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	FILE *f = copy < 0 ? NULL : fdopen(copy, mode);
 
 	if (!f)
