@@ -101,9 +101,9 @@ prompts() { jq -r 'select(.query).query' "$(history s)" | xargs; }
 	at_prompt
 	same 'prompts' 'exit what then exit the loop quit' "$(prompts)"
 	term_keys Up
-	term_wait '^> exit the loop$' # the answers were no prompts
-	term_keys Up Up
-	term_wait '^> bye$'
+	term_wait '^> exit the loop$'
+	same 'what was typed at prompts' 'exit quit bye what then exit the loop' \
+		"$(jq -r .text "$HOME/.local/state/mcbox/typed.jsonl" | xargs)"
 }
 
 @test "exit asks without readline, too" {
