@@ -256,6 +256,19 @@ knows_no_model() {
 	same 'folders' 1 "$(sessions)"
 }
 
+@test "servers have several words for a model that they do not have" {
+	unset MC_PROVIDER
+	local word
+	for word in "model 'typo' not found, try pulling it first" 'The model `typo` does not exist.' \
+		'typo is not a valid model ID' 'Model Not Exist' 'Invalid model: typo' 'No such model'; do
+		answers "$(refuses 400 "$(jq -nc --arg m "$word" '{error: {message: $m}}')")"
+		run_split mc-chat --no-stdin -m typo hello
+		assert_status 3
+		assert_err_has 'is not kept'
+	done
+	same 'folders' 0 "$(sessions)"
+}
+
 @test "a session that was there, or was refused for another reason, is kept" {
 	unset MC_PROVIDER
 	answers "$(says hello)" "$(knows_no_model x)" "$(refuses 401 '{"error":{"message":"bad key"}}')" \

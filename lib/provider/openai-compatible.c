@@ -210,10 +210,12 @@ static void add_message_of(struct json_object *o, struct buf *message)
 }
 
 /* Words, and not codes, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`
- * does not exist."), and OpenRouter ("x is not a valid model ID"). */
+ * does not exist."), OpenRouter ("x is not a valid model ID"), DeepSeek ("Model Not Exist"), Mistral
+ * ("Invalid model: x") and gateways. */
 static bool says_no_model(const struct buf *message)
 {
-	return strstr(message->p, "not a valid model") ||
+	return strstr(message->p, "not a valid model") || strcasestr(message->p, "model not exist") ||
+	       strstr(message->p, "Invalid model:") || strcasestr(message->p, "no such model") ||
 	       (strcasestr(message->p, "model") &&
 	        (strstr(message->p, "not found") || strstr(message->p, "does not exist")));
 }
