@@ -531,7 +531,10 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 		take_call(r, json_member(o, "item"));
 	} else if (span_eq(type, "completed") || span_eq(type, "incomplete") ||
 	           span_eq(type, "failed") || span_eq(type, "cancelled")) {
-		return take_response(r, json_member(o, "response"), type, e);
+		if (!wire_error(o))
+			return take_response(r, json_member(o, "response"), type, e);
+		take_problem(o, &r->problem); /* beside the response, at gateways */
+		return wire_report(&r->problem, e);
 	}
 	return 0;
 }

@@ -163,14 +163,6 @@ static void check_whole(struct span body)
 
 /* ---- a request ---- */
 
-static bool blank(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!memchr(" \t\n\v\f\r", s.p[i], 6))
-			return false;
-	return true;
-}
-
 /* The text of the messages and how far it goes up to each mark. */
 struct sent {
 	struct buf said;
@@ -181,7 +173,7 @@ static void read_block(struct sent *s, struct json_object *block)
 {
 	struct span text = json_member_str(block, "text");
 
-	must(is(block, "type", "text") && !blank(text), "a block with text");
+	must(is(block, "type", "text") && !utf8_is_blank(text), "a block with text");
 	buf_add(&s->said, text.p, text.n);
 	buf_addc(&s->said, '\n');
 	if (json_member(block, "cache_control") && s->marks < 8)
@@ -206,11 +198,11 @@ static void read_messages(struct sent *s, struct json_object *messages)
 
 static void add_said(struct buf *b, struct span said, const char *if_blank)
 {
-	if (blank(said))
+	if (utf8_is_blank(said))
 		buf_adds(b, if_blank);
 	else
 		buf_add(b, said.p, said.n);
-	buf_adds(b, blank(said) && !*if_blank ? "" : "\n");
+	buf_adds(b, utf8_is_blank(said) && !*if_blank ? "" : "\n");
 }
 
 #define TURNS 6
@@ -236,7 +228,7 @@ static void check_conversation(const struct chat_request *rq)
 	struct json_object *o = request_of(rq), *system = json_member(o, "system");
 	size_t before = expect(rq, &want);
 
-	must(!system == blank(rq->system), "a system prompt");
+	must(!system == utf8_is_blank(rq->system), "a system prompt");
 	if (system)
 		must_be_same(json_member_str(json_object_array_get_idx(system, 0), "text"), rq->system, "it");
 	read_messages(&sent, json_member(o, "messages"));
@@ -264,7 +256,7 @@ static void check_request(struct span text)
 		cut_line(&text, &turn->answer);
 	}
 	rq.prompt.query = prompt;
-	if (!blank(prompt))
+	if (!utf8_is_blank(prompt))
 		check_conversation(&rq);
 }
 

@@ -187,10 +187,10 @@ static void check_request(struct span prompt)
 	struct json_object *o = request_of(&rq), *input = json_member(o, "input");
 	size_t at = 0;
 
-	must(length(input) == (prompt.n ? 3 : 2), "%zu messages", length(input));
+	must(length(input) == (utf8_is_blank(prompt) ? 2 : 3), "%zu messages", length(input));
 	must_be_same(json_member_str(o, "instructions"), prompt, "the system prompt");
 	check_message(input, at++, "user", "input_text", prompt);
-	if (prompt.n)
+	if (!utf8_is_blank(prompt))
 		check_message(input, at++, "assistant", "output_text", prompt);
 	check_message(input, at, "user", "input_text", prompt);
 	must(!json_object_get_boolean(json_member(o, "store")), "nothing is stored");

@@ -155,6 +155,8 @@ static const struct bad_stream bad[] = {
 	  "the server reports: it broke", "Hal", 500, PROBLEM_OTHER },
 	{ DELTA("Hal") EV("completed", RESPONSE("completed", "\"error\":{\"message\":\"it broke\"}")),
 	  "the server reports: it broke", "Hal", 0, PROBLEM_OTHER },
+	{ DELTA("Hal") EV("completed", "\"error\":{\"message\":\"it broke\"}"), "the server reports: it broke", "Hal", 0,
+	  PROBLEM_OTHER },
 	{ "data: {\"type\":\"response.comp\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
 	{ "data: hello there\n\n", "the server sent a malformed event: ", "", 0, PROBLEM_OTHER },
 	{ "data: [1]\n\n", "the server sent a malformed event: no JSON object", "", 0, PROBLEM_OTHER },
