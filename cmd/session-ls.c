@@ -131,8 +131,8 @@ static int read_history(struct listing *l, const char *id, struct span *line, st
 	return r;
 }
 
-/* When the file was last written, in ms; -1 where there is none, INT64_MAX where that cannot be
- * seen. */
+/* The end of the second in which the file was last written, in ms; -1 where there is none,
+ * INT64_MAX where that cannot be seen. */
 static int64_t written_at(const struct listing *l, const char *id, const char *name, int64_t *size)
 {
 	char path[ID_SIZE + 32];
@@ -142,7 +142,7 @@ static int64_t written_at(const struct listing *l, const char *id, const char *n
 	if (fstatat(l->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? -1 : INT64_MAX;
 	*size = (int64_t)st.st_size;
-	return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	return (int64_t)st.st_mtime * 1000 + 999;
 }
 
 /*

@@ -425,7 +425,7 @@ change_index() {
 @test "ls: an index that cannot be read nor made again is not passed over in silence" {
 	((EUID != 0)) || skip 'root writes anywhere'
 	three_sessions
-	change_index sed 's/^{"id":"k/{"id":"k"/'
+	change_index sed 's/^{"id":"k/{"id":k/'
 	chmod 500 "$MC_SESSIONS_DIR"
 	chmod 400 "$MC_SESSIONS_DIR"/index.*
 	run_split mc-session-ls -q
@@ -529,7 +529,7 @@ change_index() {
 			run_split mc-chat --no-stdin -s $words
 			assert_status 0
 			assert_err_has 'the list of sessions is not up to date'
-			assert_err_has 'the next tool that can updates it'
+			assert_err_has 'the next tool will update it'
 		done
 	}
 	fresh_store

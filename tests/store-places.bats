@@ -258,7 +258,7 @@ all_fail() {
 	assert_status 0
 	assert_out hello
 	assert_err_has index.jsonl
-	assert_err_has 'the next tool that can updates it'
+	assert_err_has 'the next tool will update it'
 	same stored hello "$(stored a)"
 	same list $'a\nb' "$(mc-session-ls -q)" # up to date again, and nothing was made anew
 	listed a | jq -e '.exchangeCount == 1'

@@ -497,7 +497,7 @@ bool index_note_stale(const struct store *s, const char *id)
 void index_not_updated(const struct store *s, const char *id, const char *why)
 {
 	store_notice(s, "session '%s' is stored, but the list of sessions is not up to date: %s; %s", id,
-	             why, index_note_stale(s, id) ? "the next tool that can updates it"
+	             why, index_note_stale(s, id) ? "the next tool will update it"
 	                                    : "run 'mc-session-fsck --repair' to update it");
 }
 

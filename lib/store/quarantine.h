@@ -1,6 +1,6 @@
 /*
- * .quarantine: where a repair puts what it must move out of the way. Nothing in it is
- * ever read by the tools. What is needed to undo it, the old place and mode, is in a file
+ * .quarantine: where a repair puts what it must move out of the way. The tools never read it,
+ * and delete of it only what is of a session that is deleted. What is needed to undo it, the old place and mode, is in a file
  * of the same name with QUARANTINE_NOTE behind it, which is there first.
  *
  * `folder` is the session's id, or NULL for the sessions directory itself. `place`

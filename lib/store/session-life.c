@@ -1,7 +1,6 @@
 /* How a session comes and goes. */
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,13 +8,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
+#include "base/json-scan.h"
 #include "base/names.h"
-#include "store/artifact.h"
 #include "store/index.h"
 #include "store/place.h"
 #include "store/quarantine.h"
 #include "store/session.h"
-#include "store/spool.h"
 
 /* Folders of passing names: see store.h. */
 #define NEW_PREFIX ".new-"
@@ -225,8 +224,8 @@ int session_remove(struct session *x, struct err *e)
 
 /* ---- what deleted sessions leave ---- */
 
-/* Whether the name is "PREFIX ID - PID - TIME" with `rest` behind it. */
-static bool is_removed(const char *name, const char *id, const char *rest)
+/* Whether it is ".removed-ID-PID-TIME". */
+static bool is_removed(const char *name, const char *id)
 {
 	static const char digits[] = "0123456789";
 	size_t n = strlen(id);
@@ -242,7 +241,19 @@ static bool is_removed(const char *name, const char *id, const char *rest)
 			return false;
 		name += 1 + strspn(name + 1, digits);
 	}
-	return fnmatch(rest, name, 0) == 0;
+	return *name == '\0';
+}
+
+/* Whether it is ".new-ID-RANDOM". */
+static bool is_new(const char *name, const char *id)
+{
+	size_t n = strlen(NEW_PREFIX), random;
+
+	if (strncmp(name, NEW_PREFIX, n) != 0 || strncmp(name + n, id, strlen(id)) != 0)
+		return false;
+	name += n + strlen(id);
+	random = strspn(name + (*name == '-'), "abcdefghijklmnopqrstuvwxyz0123456789");
+	return *name == '-' && random == 8 && name[1 + random] == '\0';
 }
 
 bool session_is_going(const struct store *s, const char *id)
@@ -254,115 +265,121 @@ bool session_is_going(const struct store *s, const char *id)
 	if (names_read(&names, s->fd, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < names.n; i++)
-		found |= is_removed(names.v[i], id, "");
+		found |= is_removed(names.v[i], id);
 	names_release(&names);
 	return found;
 }
 
-#define RANDOM "[a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9][a-z0-9]"
-
-static bool is_new(const char *name, const char *id, const char *rest)
-{
-	char pattern[ID_SIZE + 300];
-
-	snprintf(pattern, sizeof(pattern), NEW_PREFIX "%s-" RANDOM "%s", id, rest);
-	return fnmatch(pattern, name, 0) == 0;
-}
-
-/* Whether what a repair moved away is of this session. (A name with a dot and more behind it
- * tells about the one without.) */
-static bool is_quarantined(const char *name, const char *id, const char *rest)
-{
-	static const char *const forms[] = {
-		"%s-" RANDOM "%s", /* a folder without a history */
-		"%s." HISTORY_FILE "-" RANDOM "%s",
-		"%s." SPOOL_FILE "-" RANDOM "%s",
-		"%s.turn.damaged-*-" RANDOM "%s",
-		"%s..history.tmp-" RANDOM "%s",
-		"%s." ARTIFACTS_DIR "-" RANDOM "%s",
-		"%s." ARTIFACTS_DIR ".*-" RANDOM "%s",
-	};
-	char pattern[ID_SIZE + 300];
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		snprintf(pattern, sizeof(pattern), forms[i], id, rest);
-		if (fnmatch(pattern, name, 0) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool is_old_index(const char *name)
-{
-	static const char *const forms[] = {
-		INDEX_FILE "-" RANDOM, INDEX_FILE "-" RANDOM ".*",
-		INDEX_TEMP "-" RANDOM, INDEX_TEMP "-" RANDOM ".*",
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		if (fnmatch(forms[i], name, 0) == 0)
-			return true;
-	return false;
-}
-
-static bool in_quarantine(const struct store *s, const char *name, const char *id)
-{
-	(void)s;
-	return is_old_index(name) || is_quarantined(name, id, "") || is_quarantined(name, id, ".*") ||
-	       is_removed(name, id, "-" RANDOM) || is_removed(name, id, "-" RANDOM ".*") ||
-	       is_new(name, id, "-" RANDOM) || is_new(name, id, "-" RANDOM ".*");
-}
-
 /* A folder that is being made is not one that was left. One that has no history is left of a
  * deletion in place. */
-static bool in_store(const struct store *s, const char *name, const char *id)
+static bool was_left(const struct store *s, const char *name, const char *id)
 {
 	bool alone;
 
-	if (is_removed(name, id, "") || (strcmp(name, id) == 0 && !session_exists(s, id)))
+	if (is_removed(name, id) || (strcmp(name, id) == 0 && !session_exists(s, id)))
 		return true;
-	if (!is_new(name, id, ""))
+	if (!is_new(name, id))
 		return false;
 	alone = store_alone(s);
 	store_unshare(s);
 	return alone;
 }
 
-/* Deletes what is of one of the sessions; goes on after a failure. */
-static int purge_folder(const struct store *s, int dir, const char *shown, char *const *ids, size_t n,
-                        bool (*is_of)(const struct store *s, const char *name, const char *id),
-                        struct err *e)
+static int purge_leftovers(const struct store *s, char *const *ids, size_t n, struct err *e)
 {
 	struct names names;
 
-	if (names_read(&names, dir, e) < 0)
-		return err_prefix(e, "'%s'", shown);
-	for (size_t i = 0; i < names.n; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < n && !found; k++)
-			found = is_of(s, names.v[i], ids[k]);
-		if (found)
-			delete_entry(dir, names.v[i], shown, e);
-	}
+	if (names_read(&names, s->fd, e) < 0)
+		return err_prefix(e, "'%s'", s->dir);
+	for (size_t i = 0; i < names.n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (was_left(s, names.v[i], ids[k])) {
+				delete_entry(s->fd, names.v[i], s->dir, e);
+				break;
+			}
 	names_release(&names);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+/* Whether a repair moved it away from one of the sessions, or it is an old index, as the note
+ * beside it says. */
+static bool is_of_one(struct span note, char *const *ids, size_t n)
+{
+	struct span value, session = { "", 0 };
+	struct buf from = BUF_INIT;
+	bool found;
+
+	json_scan_find(note, "session", &session);
+	if (json_scan_find(note, "from", &value))
+		json_scan_add_str(&from, value);
+	found = strcmp(from.p, INDEX_FILE) == 0 || strcmp(from.p, INDEX_TEMP) == 0;
+	for (size_t i = 0; i < n && !found; i++)
+		found = json_scan_is(session, span_str(ids[i])) || strcmp(from.p, ids[i]) == 0 ||
+		        is_removed(from.p, ids[i]) || is_new(from.p, ids[i]);
+	buf_release(&from);
+	return found;
+}
+
+#define NOTE_MAX 65536
+
+static int read_note(int dir, const char *name, struct buf *note, struct err *e)
+{
+	int fd = place_file(dir, name, O_RDONLY, e), r;
+
+	if (fd < 0)
+		return err_prefix(e, "'" QUARANTINE_DIR "/%s'", name);
+	r = io_read_all(fd, note, NOTE_MAX);
+	if (r < 0)
+		err_sys(e, errno, "cannot read '" QUARANTINE_DIR "/%s'", name);
+	close(fd);
+	return r;
+}
+
+/* What was moved goes before the note that says what it is. */
+static void purge_quarantined(int dir, const char *note_name, char *const *ids, size_t n, struct err *e)
+{
+	size_t length = strlen(note_name) - strlen(QUARANTINE_NOTE);
+	struct buf note = BUF_INIT;
+	struct err why = ERR_INIT;
+	char name[NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, note_name);
+	if (read_note(dir, note_name, &note, &why) == 0 && is_of_one(buf_span(&note), ids, n) &&
+	    delete_entry(dir, name, QUARANTINE_DIR, &why) == 0)
+		delete_entry(dir, note_name, QUARANTINE_DIR, &why);
+	if (why.kind != ERR_NONE && e->kind == ERR_NONE)
+		*e = why;
+	buf_release(&note);
+}
+
+static int purge_quarantine(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	int dir = place_folder(s->fd, QUARANTINE_DIR, e);
+	struct names names;
+
+	if (dir < 0)
+		return e->kind == ERR_NOT_FOUND ? (err_clear(e), 0) : err_prefix(e, "'" QUARANTINE_DIR "'");
+	if (names_read(&names, dir, e) == 0) {
+		for (size_t i = 0; i < names.n; i++)
+			if (span_ends(span_str(names.v[i]), QUARANTINE_NOTE))
+				purge_quarantined(dir, names.v[i], ids, n, e);
+		names_release(&names);
+	}
+	close(dir);
 	return e->kind == ERR_NONE ? 0 : -1;
 }
 
 int session_purge(const struct store *s, char *const *ids, size_t n, struct err *e)
 {
-	int dir;
+	struct err leftovers = ERR_INIT, quarantine = ERR_INIT;
 
 	if (s->fd < 0 || !n)
 		return 0;
-	purge_folder(s, s->fd, s->dir, ids, n, in_store, e);
-	dir = openat(s->fd, QUARANTINE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (dir >= 0) {
-		purge_folder(s, dir, QUARANTINE_DIR, ids, n, in_quarantine, e);
-		close(dir);
-	} else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
-		err_sys(e, errno, "cannot open '%s/" QUARANTINE_DIR "'", s->dir);
-	}
+	/* Each of them, even where another one fails. */
+	purge_leftovers(s, ids, n, &leftovers);
+	purge_quarantine(s, ids, n, &quarantine);
 	index_purge(s, ids, n, e);
+	if (e->kind == ERR_NONE)
+		*e = leftovers.kind != ERR_NONE ? leftovers : quarantine;
 	return e->kind == ERR_NONE ? 0 : -1;
 }
