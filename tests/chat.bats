@@ -134,7 +134,8 @@ setup() {
 with_open_stdin() {
 	mkfifo pipe
 	exec 9<>pipe
-	start_chat "$@" <pipe 9>&-
+	mc-chat "$@" <pipe >chat.out 2>chat.err 3>&- 9>&- &
+	CHAT=$!
 }
 
 @test "standard input that stays open is told after a while, once, and read to its end" {
