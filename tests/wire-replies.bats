@@ -1,4 +1,4 @@
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
+# shellcheck disable=SC1003,SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err; backslashes are meant
 # What replies hold and how they end, on each of the four protocols.
 
 load helper
@@ -227,7 +227,7 @@ ask() {
 			for data in '""' null 17 true ping keep-alive '[]' '' '   ' '"ping pong"'; do
 				printf 'event: ping\ndata: %s\n\n' "$data"
 			done
-			text "$p" fi ne
+			text "$p" 'fi' ne
 			printf 'data: null\n\ndata: ping\n\n'
 			ending "$p"
 		} | sent)"
