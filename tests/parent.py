@@ -34,12 +34,12 @@ def main():
     p.add_argument("--nonblock", type=lambda s: [int(fd) for fd in s.split(",")], default=[])
     p.add_argument("command", nargs=argparse.REMAINDER)
     o = p.parse_args()
-    # Python itself ignores these two.
-    for s in (signal.SIGPIPE, signal.SIGXFSZ):
+    # What its own parent ignores, and what Python does.
+    for s in signals("all"):
         signal.signal(s, signal.SIG_DFL)
     for s in o.ignore:
         signal.signal(s, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, o.block)
+    signal.pthread_sigmask(signal.SIG_SETMASK, o.block)
     if o.open:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(o.open + 100, hard)), hard))

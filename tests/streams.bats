@@ -130,6 +130,29 @@ stores() { [[ -e $(history "$1") && $(count "$1") == "$2" ]]; }
 	at_prompt
 }
 
+@test "an editor and a pager get a terminal that is not O_NONBLOCK" {
+	local name
+	for name in editor pager; do
+		cat >$name <<-END
+			#!/usr/bin/python3
+			import os
+			streams = [fd for fd in range(3) if not os.get_blocking(fd)]
+			with open("$PWD/seen.$name", "w") as file:
+			    print("nonblocking:", *streams, file=file)
+		END
+		chmod +x $name
+	done
+	EDITOR=$PWD/editor term_start "$ROOT/tests/parent.py" --nonblock 0,1,2 mc-chat -n -s s
+	enter one
+	enter /edit
+	poll 30 grep -s : seen.editor
+	same editor nonblocking: "$(<seen.editor)"
+	at_prompt
+	term_start env "MC_PAGER=$PWD/pager" "$ROOT/tests/parent.py" --nonblock 0,1,2 mc-session-cat s
+	poll 30 grep -s : seen.pager
+	same pager nonblocking: "$(<seen.pager)"
+}
+
 # ---- streams that nobody reads ----
 
 # unread FILE: a pipe of this name, whose only reader does not read.

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "base/io.h"
 
 #define LOOK_MS 5        /* between looks at whether it has ended */
 #define PATIENCE_MS 2000 /* with one that was told to */
@@ -132,6 +133,18 @@ static void direct(posix_spawn_file_actions_t *files, int fd, int to, int flags)
 		posix_spawn_file_actions_addopen(files, to, "/dev/null", flags, 0);
 }
 
+/* Editors and pagers give up at a terminal that another process has made O_NONBLOCK: they get a
+ * descriptor of their own. Returns `fd` where that is not so. */
+static int blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), own;
+
+	if (flags < 0 || !(flags & O_NONBLOCK) || !isatty(fd))
+		return fd;
+	own = io_open_again(fd, flags & O_ACCMODE);
+	return own < 0 ? fd : own;
+}
+
 /* Handlers are not inherited, but what is ignored or blocked would be. nohup(1) and a shell's
  * background jobs have some signals ignored on purpose. */
 static void set_signals(posix_spawnattr_t *attr, const struct child *c)
@@ -157,22 +170,28 @@ static int spawn(struct child *c, const char *program, char **envp)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
+	const int given[] = { c->in, c->out, c->quiet ? -1 : STDERR_FILENO };
+	int fds[3], r;
 	mode_t own = 0;
-	int r;
 
+	for (int i = 0; i < 3; i++)
+		fds[i] = c->terminal ? blocking(given[i]) : given[i];
 	child_keep_status();
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attr);
 	set_signals(&attr, c);
-	direct(&files, c->in, STDIN_FILENO, O_RDONLY);
-	direct(&files, c->out, STDOUT_FILENO, O_WRONLY);
-	if (c->quiet)
-		direct(&files, -1, STDERR_FILENO, O_WRONLY);
+	direct(&files, fds[0], STDIN_FILENO, O_RDONLY);
+	direct(&files, fds[1], STDOUT_FILENO, O_WRONLY);
+	if (fds[2] != STDERR_FILENO)
+		direct(&files, fds[2], STDERR_FILENO, O_WRONLY);
 	if (has_umask)
 		own = umask(usual_umask);
 	r = posix_spawn(&c->pid, program, &files, &attr, c->argv, envp);
 	if (has_umask)
 		umask(own);
+	for (int i = 0; i < 3; i++)
+		if (fds[i] != given[i])
+			close(fds[i]);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	return r;
