@@ -375,9 +375,9 @@ raw() { jq -nc --arg b "$(printf %b. "$1")" '{raw: true, steps: [{send: $b[:-1]}
 		while c.recv(500):
 		    time.sleep(.25)
 	PYTHON
-	mkfifo port
-	timeout 60 /usr/bin/python3 slow.py >port 3>&- &
-	read -r port <port
+	mkfifo slow.port
+	timeout 60 /usr/bin/python3 slow.py >slow.port 3>&- &
+	read -r port <slow.port
 	head -c 12000000 /dev/zero | tr '\0' x >large.txt
 	export MC_PROVIDER=openai-compatible MC_MODEL=m MC_BASE_URL=http://127.0.0.1:$port/v1 MC_RETRIES=0
 	run_split timeout 40 mc-chat --timeout 2 -a large.txt -n -s s hi
