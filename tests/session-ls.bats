@@ -358,6 +358,7 @@ change_index() {
 	spelled sed $'1s/^/\xef\xbb\xbf/'
 	spelled perl -pe 'chomp if eof'
 	spelled sed '/^{"live"/d; s/$/\n/'
+	# shellcheck disable=SC2016 # of sed, not the shell
 	spelled sed 's/$/\r/; $s/\r$//'
 	((n == 10))
 }

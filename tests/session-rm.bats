@@ -335,7 +335,8 @@ holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 	local q=$MC_SESSIONS_DIR/.quarantine i name
 	leave() { # what crashes leave of session $1
 		for name in .removed-$1-123-456 .new-$1-abcdefgh; do
-			mkdir -p -m 700 "$MC_SESSIONS_DIR/$name"
+			mkdir -p "$MC_SESSIONS_DIR/$name"
+			chmod 700 "$MC_SESSIONS_DIR/$name"
 			echo "zebra-$1-end" >"$MC_SESSIONS_DIR/$name/history.jsonl"
 		done
 	}
@@ -488,7 +489,7 @@ strace_rm() {
 	enter '"""zebra'
 	term_type 'in two lines"""'
 	term_keys Enter
-	enter 'zebra \'
+	enter zebra\ \\
 	term_type 'with a backslash'
 	term_keys Enter
 	enter 'taken back, zebra'
