@@ -341,10 +341,12 @@ prompts() { jq -r 'select(.query).query' "$(history s)" | xargs; }
 	enter q2
 	term_wait '^mc-chat: trying again in '
 	term_keys C-c
-	poll 30 shows_twice '^mc-chat: interrupted$'
+	term_wait '^mc-chat: interrupted after 1 failed attempt:'
 	at_prompt
-	# What counted down is gone.
-	screen_becomes 'on the screen' $'> q1\nmc-chat: interrupted\n> q2\nmc-chat: interrupted\n>' sed -e '/^> q1/,$!d' -e '/^$/d'
+	# What counted down is gone; the reason stays.
+	screen_becomes 'on the screen' \
+		$'> q1\nmc-chat: interrupted\n> q2\nmc-chat: interrupted after 1 failed attempt: the server answered 429:\n>' \
+		sed -e '/^> q1/,$!d' -e '/^0*$/d'
 }
 
 @test "a second Ctrl-C at the prompt leaves, with status 130" {
