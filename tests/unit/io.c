@@ -176,6 +176,7 @@ static void test_leave(void)
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
 	make_text();
 	test_wait(false, "pipe");
 	test_wait(true, "socket");
