@@ -348,7 +348,7 @@ def stops(name, t, began, want):
         t.ask(b"hi")
         began(t)
         since = t.type(b"\x03")
-        t.wait(rb"interrupted\r\n", since).prompt(since)
+        t.wait(rb"interrupted[^\n]*\r\n", since).prompt(since)  # or with the reason of the retries
         since = t.type(b"\x03")
         t.prompt(since)
         same(f"Ctrl-C {name}: what came is kept", want, exchanges(t.session) if want else recovered(t.session))
@@ -536,7 +536,8 @@ def attempts():
         t.type(b"\x03")
         t.end()
         last = t.raw.rpartition(b"\x1b[K")[2]
-        same("a countdown says which attempt follows, and goes", b"mc-chat: interrupted\r\n", last)
+        ok(re.fullmatch(rb"mc-chat: interrupted after \d failed attempts?:\r\n'[^']*' answered 429\r\n", last),
+           "a countdown says which attempt follows, and goes; the reason stays", last)
 
 
 def offers_retry():
