@@ -13,7 +13,7 @@
 #define FAILED ""
 #define NOTHING NULL
 
-/* In small letters, with an underline where a vendor may also have a dash or a blank. */
+/* In small letters. Underlines are for the reader: max_tokens is MAX-TOKENS and maxTokens, too. */
 static const struct {
 	const char *theirs;
 	const char *ours; /* FAILED: the reply was broken off; NOTHING: the word says nothing */
@@ -81,11 +81,14 @@ static const struct {
 	{ "user_cancel", FAILED },
 	{ "userstopped", FAILED },
 	{ "modelunloaded", FAILED },
-	{ "network_error", FAILED },
-	{ "server_error", FAILED },
-	{ "internal_error", FAILED },
+	{ "interrupted", FAILED },
+	{ "overloaded", FAILED },
+	{ "engine_overloaded", FAILED },
+	{ "unavailable", FAILED },
+	{ "service_unavailable", FAILED },
 	{ "insufficient_system_resource", FAILED },
 	{ "timeout", FAILED },
+	{ "timed_out", FAILED },
 	{ "time_limit", FAILED },
 	{ "malformed_function_call", FAILED },
 	{ "malformed_tool_use", FAILED },
@@ -100,35 +103,49 @@ static const struct {
 	{ "none", NOTHING },
 };
 
-static char plain(char c)
+static bool is_separator(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return (char)(c - 'A' + 'a');
-	return c == '-' || c == ' ' ? '_' : c;
+	return c == '_' || c == '-' || c == ' ';
 }
 
-static bool begins(struct span s, const char *with)
+static char small(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many bytes at the start of `s` spell `with`, whatever separates its words; 0 if it starts
+ * with something else. */
+static size_t begins(struct span s, const char *with)
 {
 	size_t i = 0;
 
-	while (i < s.n && with[i] && plain(s.p[i]) == with[i])
-		i++;
-	return !with[i];
+	for (; *with; with++) {
+		if (is_separator(*with))
+			continue;
+		while (i < s.n && is_separator(s.p[i]))
+			i++;
+		if (i == s.n || small(s.p[i++]) != *with)
+			return 0;
+	}
+	return i;
 }
 
 /* What is left of a word without the name of the list that some put before it:
  * FinishReason.STOP, FINISH_REASON_STOP, REASON_MAX_LEN. */
 static struct span bare(struct span word)
 {
-	static const char *const before[] = { "finishreason.", "finish_reason_", "reason_", NULL };
+	static const char *const before[] = { "finish_reason", "reason", NULL };
 
 	while (word.n && memchr(" \t\r\n", word.p[0], 4))
 		word = (struct span){ word.p + 1, word.n - 1 };
 	while (word.n && memchr(" \t\r\n", word.p[word.n - 1], 4))
 		word.n--;
-	for (const char *const *b = before; *b; b++)
-		if (begins(word, *b))
-			word = (struct span){ word.p + strlen(*b), word.n - strlen(*b) };
+	for (const char *const *b = before; *b; b++) {
+		size_t n = begins(word, *b);
+
+		if (n && n < word.n && (word.p[n] == '.' || is_separator(word.p[n])))
+			word = (struct span){ word.p + n + 1, word.n - n - 1 };
+	}
 	return word;
 }
 
@@ -138,10 +155,16 @@ static size_t find(struct span word)
 	size_t i = 0;
 
 	word = bare(word);
-	while (i < sizeof(known) / sizeof(known[0]) &&
-	       !(word.n == strlen(known[i].theirs) && begins(word, known[i].theirs)))
+	while (i < sizeof(known) / sizeof(known[0]) && (!word.n || begins(word, known[i].theirs) != word.n))
 		i++;
 	return i;
+}
+
+/* Gateways make up names for what went wrong: upstream_error, apiError. */
+static bool is_error(struct span word)
+{
+	word = bare(word);
+	return word.n > 5 && begins((struct span){ word.p + word.n - 5, 5 }, "error");
 }
 
 struct span finish_word(struct span theirs)
@@ -162,6 +185,6 @@ enum finish_kind finish_kind(struct span word)
 	if (!bare(word).n)
 		return FINISH_KNOWN;
 	if (i == sizeof(known) / sizeof(known[0]))
-		return FINISH_UNKNOWN;
+		return is_error(word) ? FINISH_FAILURE : FINISH_UNKNOWN;
 	return known[i].ours == NOTHING || known[i].ours[0] ? FINISH_KNOWN : FINISH_FAILURE;
 }
