@@ -224,7 +224,8 @@ ask() {
 @test "keep-alives say nothing, whatever they hold" {
 	for p in "${PROTOCOLS[@]}"; do
 		answers "$({
-			for data in '""' null 17 true ping keep-alive '[]' '' '   ' '"ping pong"'; do
+			for data in '""' null 17 true ping keep-alive '[]' '' '   ' '"ping pong"' \
+				$'ping\ndata: ping' $'""\ndata: null\ndata: ""'; do
 				printf 'event: ping\ndata: %s\n\n' "$data"
 			done
 			text "$p" 'fi' ne
@@ -240,7 +241,7 @@ ask() {
 
 @test "the end mark may have blanks and quotes around it, on any protocol" {
 	for p in "${PROTOCOLS[@]}"; do
-		for mark in '[DONE]' '[DONE] ' ' [DONE]' '	[DONE]	' '"[DONE]"'; do
+		for mark in '[DONE]' '[DONE] ' ' [DONE]' '	[DONE]	' '"[DONE]"' '[done]' '[ DONE ]'; do
 			answers "$({ text "$p" fine && ending "$p" | sed '/\[DONE\]/d' && event "$mark"; } | sent)"
 			ask "$p" --no-save hi
 			assert_status 0

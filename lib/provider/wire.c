@@ -2,6 +2,7 @@
 
 #include <json-c/linkhash.h>
 #include <string.h>
+#include <strings.h>
 
 bool wire_begins(struct span s, const char *with)
 {
@@ -136,15 +137,23 @@ static bool is_word(struct span s)
 	return true;
 }
 
-#define END_MARK "[DONE]"
+/* [DONE], in small letters and with blanks too. */
+static bool is_end_mark(struct span s)
+{
+	s = trim(s);
+	if (s.n < 2 || s.p[0] != '[' || s.p[s.n - 1] != ']')
+		return false;
+	s = trim((struct span){ s.p + 1, s.n - 2 });
+	return s.n == 4 && strncasecmp(s.p, "done", 4) == 0;
+}
 
-int wire_event(struct span data, struct json_object **o, struct err *e)
+static int one_event(struct span data, struct json_object **o, struct err *e)
 {
 	enum wire_event what = WIRE_VALUE;
 
 	*o = NULL;
 	data = trim(data);
-	if (span_eq(data, END_MARK))
+	if (is_end_mark(data))
 		return WIRE_DONE;
 	if (is_word(data))
 		return WIRE_NOTHING;
@@ -157,13 +166,28 @@ int wire_event(struct span data, struct json_object **o, struct err *e)
 	if (json_object_is_type(*o, json_type_array) ? !json_object_array_length(*o)
 	                                             : !json_object_is_type(*o, json_type_object))
 		what = WIRE_NOTHING;
-	if (json_object_is_type(*o, json_type_string) && strcmp(json_object_get_string(*o), END_MARK) == 0)
+	if (json_object_is_type(*o, json_type_string) && is_end_mark(span_str(json_object_get_string(*o))))
 		what = WIRE_DONE;
 	if (what != WIRE_VALUE) {
 		json_object_put(*o);
 		*o = NULL;
 	}
 	return what;
+}
+
+/* Keep-alives that are separated by a single newline arrive as one event of several lines. */
+int wire_event(struct span data, struct json_object **o, struct err *e)
+{
+	const char *end;
+	int what = WIRE_NOTHING;
+
+	data = trim(data);
+	while (what == WIRE_NOTHING && data.n && !memchr("{[", data.p[0], 2) &&
+	       (end = memchr(data.p, '\n', data.n))) {
+		what = one_event((struct span){ data.p, (size_t)(end - data.p) }, o, e);
+		data = (struct span){ end + 1, data.n - (size_t)(end + 1 - data.p) };
+	}
+	return what == WIRE_NOTHING ? one_event(data, o, e) : what;
 }
 
 int wire_object_event(struct span data, struct json_object **o, struct err *e)
