@@ -1,6 +1,7 @@
 #include "talk/reply-filter.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/utf8.h"
 
@@ -37,9 +38,21 @@ static size_t begun(struct span s, const char *tag)
 	size_t n = strlen(tag) - 1;
 
 	n = n < s.n ? n : s.n;
-	while (n && memcmp(s.p + s.n - n, tag, n) != 0)
+	while (n && strncasecmp(s.p + s.n - n, tag, n) != 0)
 		n--;
 	return n;
+}
+
+static const char *find(struct span s, const char *tag)
+{
+	const char *p = s.p, *end = s.p + s.n;
+
+	while ((p = memchr(p, tag[0], (size_t)(end - p))) != NULL) {
+		if ((size_t)(end - p) >= strlen(tag) && strncasecmp(p, tag, strlen(tag)) == 0)
+			return p;
+		p++;
+	}
+	return NULL;
 }
 
 /* The first `n` bytes of the text become reasoning. */
@@ -61,9 +74,10 @@ static bool look_before(struct reply_filter *f, struct reply *r, bool last)
 	size_t skip = blanks_at_start(text);
 	struct span rest = { text.p + skip, text.n - skip };
 
-	if (rest.n >= strlen(OPEN) && memcmp(rest.p, OPEN, strlen(OPEN)) == 0) {
+	if (rest.n >= strlen(OPEN) && strncasecmp(rest.p, OPEN, strlen(OPEN)) == 0) {
 		buf_drop(&r->text, skip + strlen(OPEN));
 		f->think = THINK_INSIDE;
+		f->thought = false;
 		return true;
 	}
 	if (begun(rest, OPEN) == rest.n && skip <= BLANKS_MAX && !last)
@@ -75,7 +89,7 @@ static bool look_before(struct reply_filter *f, struct reply *r, bool last)
 static bool look_inside(struct reply_filter *f, struct reply *r, bool last)
 {
 	struct span text = buf_span(&r->text);
-	const char *end = memmem(text.p, text.n, CLOSE, strlen(CLOSE));
+	const char *end = find(text, CLOSE);
 	size_t n = end ? (size_t)(end - text.p) : last ? text.n : text.n - begun(text, CLOSE);
 	size_t words = without_blanks_at_end((struct span){ text.p, n });
 
@@ -91,12 +105,13 @@ static bool look_inside(struct reply_filter *f, struct reply *r, bool last)
 	return false;
 }
 
+/* The answer follows, or more thoughts in tags of their own. */
 static bool look_after(struct reply_filter *f, struct reply *r, bool last)
 {
 	buf_drop(&r->text, blanks_at_start(buf_span(&r->text)));
 	if (!r->text.n && !last)
 		return false;
-	f->think = THINK_OVER;
+	f->think = THINK_BEFORE;
 	return true;
 }
 
