@@ -126,7 +126,9 @@ ask() {
 		"$(inner '"incomplete_details":{"reason":"content_filter"}' | sent)" \
 		"$(inner '"status":"failed","error":{"code":"server_error","message":"it broke"}' | sent)" \
 		"$(inner '"status":"completed","error":{"code":"server_error","message":"it broke"}' | sent)" \
-		"$(inner '"status":"cancelled"' | sent)"
+		"$(inner '"status":"cancelled"' | sent)" \
+		"$({ event '{"type":"response.output_item.done","item":{"type":"message","status":"failed","error":{"message":"it broke"}}}'
+			inner '"status":"completed"'; } | sent)"
 	ask openai --no-save --json hi
 	same 'finish reason' length "$(jq -r .finishReason <<<"$out")"
 	assert_err_has 'cut by the limit of tokens'
@@ -141,6 +143,9 @@ ask() {
 	ask openai --no-save hi
 	assert_status 3
 	assert_err_has "its finish reason is 'cancelled'"
+	ask openai --no-save hi
+	assert_status 3
+	assert_err_has "its finish reason is 'failed': it broke"
 }
 
 # Errors
@@ -165,6 +170,21 @@ ask() {
 		ask $p --no-save hi
 		assert_status 3
 		assert_err_has 'the server reports: upstream went away'
+	done
+}
+
+@test "the words of an error are found, however a gateway packs them" {
+	export MC_RETRIES=0
+	for p in "${PROTOCOLS[@]}"; do
+		for error in '"boom"' '[{"message":"boom"}]' '["boom"]' 'true,"message":"boom"' \
+			'{"error":{"message":"boom"}}' '{"detail":"boom"}' '{"detail":[{"msg":"boom"}]}'; do
+			answers "$(event '{"error":'"$error"'}' | sent)" "$(refuses 400 '{"error":'"$error"'}')"
+			for said in 'the server reports: boom' 'answered 400: boom'; do
+				ask "$p" --no-save hi
+				assert_status 3
+				assert_err_has "$said"
+			done
+		done
 	done
 }
 

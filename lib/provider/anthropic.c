@@ -461,10 +461,10 @@ static void take_problem(struct json_object *o, struct problem *p)
 	struct json_object *error = json_member(o, "error");
 	struct span type = json_member_str(error, "type");
 
-	wire_add(&p->message, error, "message");
-	if (!p->message.n) /* a string, at some gateways */
-		wire_add(&p->message, o, "error");
+	wire_add_message(&p->message, o);
 	p->status = status_of(type);
+	if (!p->status) /* of gateways */
+		p->status = wire_status(error, "code");
 	if (says(p, "prompt is too long") || says(p, "exceed context limit"))
 		take_sizes(p);
 	else if (wire_is_context(error, p))

@@ -435,11 +435,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 
 	o = wire_first_or_self(o);
 	error = json_member(o, "error");
-	if (!json_object_is_type(error, json_type_object)) {
-		wire_add(&p->message, o, "error"); /* of something between */
-		return;
-	}
-	wire_add(&p->message, error, "message");
+	wire_add_message(&p->message, o);
 	p->status = wire_status(error, "code");
 	take_kind(p, json_member_str(error, "status"), json_member(error, "details"));
 }
@@ -516,7 +512,7 @@ static void take_candidate(struct reply *r, struct json_object *candidate)
 		wire_add(&r->problem.message, candidate, "finishMessage");
 }
 
-/* A prompt that is refused has no candidates, only a reason. */
+/* A prompt that is refused has no candidates, or an empty one, and a reason. */
 static void take_block(struct reply *r, struct json_object *o)
 {
 	struct span reason = json_member_str(json_member(o, "promptFeedback"), "blockReason");
@@ -534,7 +530,7 @@ static int take_chunk(struct reply *r, struct json_object *o, struct err *e)
 		return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
 	if (at != o && candidate)
 		take_candidate(r, candidate);
-	else if (!at)
+	if (!at)
 		take_block(r, o);
 	take_usage(r, o);
 	if (!at)

@@ -192,23 +192,6 @@ static void take_usage(struct reply *r, struct json_object *o)
 	r->usage.cached = wire_count(json_member(u, "prompt_tokens_details"), "cached_tokens");
 }
 
-/* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama;
- * FastAPI servers say "detail", which may be a list of {"msg":…}. */
-static void add_message_of(struct json_object *o, struct buf *message)
-{
-	struct json_object *error = json_member(o, "error");
-	struct json_object *detail = wire_first_or_self(json_member(o, "detail"));
-
-	wire_add(message, json_object_is_type(error, json_type_object) ? error : o,
-	         json_object_is_type(error, json_type_object) ? "message" : "error");
-	if (!message->n)
-		wire_add(message, o, "detail");
-	if (!message->n)
-		wire_add(message, detail, "msg");
-	if (!message->n)
-		wire_add(message, o, "message");
-}
-
 /* Words, and not codes, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`
  * does not exist."), OpenRouter ("x is not a valid model ID"), DeepSeek ("Model Not Exist"), Mistral
  * ("Invalid model: x") and gateways. */
@@ -239,7 +222,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 	struct json_object *error;
 
 	o = wire_first_or_self(o);
-	add_message_of(o, &p->message);
+	wire_add_message(&p->message, o);
 	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
 	p->status = wire_status(error, "code");
 	judge(p, error);

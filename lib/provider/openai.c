@@ -365,11 +365,7 @@ static void take_problem(struct json_object *o, struct problem *p)
 	struct json_object *inner = json_member(o, "error");
 	struct json_object *error = json_object_is_type(inner, json_type_object) ? inner : o;
 
-	wire_add(&p->message, error, "message");
-	if (!p->message.n)
-		wire_add(&p->message, o, "error");
-	if (!p->message.n)
-		wire_add(&p->message, o, "detail"); /* of gateways made with FastAPI */
+	wire_add_message(&p->message, o);
 	if (!p->message.n)
 		wire_add(&p->message, error, "code");
 	p->status = wire_status(error, "code");
@@ -438,10 +434,22 @@ static bool is_call(struct span type)
 	return *c != NULL;
 }
 
-static void take_call(struct reply *r, struct json_object *item)
+/* A message has a status of its own, which gateways may give to it alone. */
+static void take_item(struct reply *r, struct json_object *item)
 {
-	if (is_call(json_member_str(item, "type")))
+	struct span type = json_member_str(item, "type"), status = json_member_str(item, "status");
+
+	if (is_call(type))
 		wire_call(r, json_member_str(item, "name"));
+	if (!span_eq(type, "message"))
+		return;
+	if (wire_error(item) || span_eq(status, "failed")) {
+		wire_finish(r, span_str("failed"));
+		if (!r->problem.message.n)
+			wire_add_message(&r->problem.message, json_member(item, "error"));
+	} else if (span_eq(status, "incomplete") && !r->finish_reason.n) {
+		wire_finish(r, status);
+	}
 }
 
 /* All of it at once. In a stream this tells again what has come already, unless a gateway
@@ -460,7 +468,7 @@ static void take_output(struct reply *r, struct json_object *output)
 			take_thoughts(&r->reasoning, json_member(item, "summary"));
 			take_thoughts(&r->reasoning, json_member(item, "content"));
 		}
-		take_call(r, item);
+		take_item(r, item);
 	}
 }
 
@@ -528,7 +536,7 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 		else if (wire_count(o, "content_index") == 0)
 			paragraph(&r->text);
 	} else if (span_eq(type, "output_item.added") || span_eq(type, "output_item.done")) {
-		take_call(r, json_member(o, "item"));
+		take_item(r, json_member(o, "item"));
 	} else if (span_eq(type, "completed") || span_eq(type, "incomplete") ||
 	           span_eq(type, "failed") || span_eq(type, "cancelled")) {
 		if (!wire_error(o))

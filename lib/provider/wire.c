@@ -375,6 +375,22 @@ struct json_object *wire_error(struct json_object *o)
 	return wire_says(error) ? error : NULL;
 }
 
+/* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama, and true beside
+ * a message at others; FastAPI servers say "detail", which may be a list of {"msg":…}. */
+void wire_add_message(struct buf *message, struct json_object *error)
+{
+	static const char *const keys[] = { "error", "message", "detail", "msg", "text", "errors", NULL };
+	size_t had = message->n;
+
+	if (json_object_is_type(error, json_type_string))
+		buf_add(message, json_object_get_string(error), (size_t)json_object_get_string_len(error));
+	for (size_t i = 0; message->n == had && i < wire_length(error); i++)
+		wire_add_message(message, wire_element(error, i));
+	for (const char *const *key = keys; message->n == had && *key; key++)
+		if (json_member(error, *key))
+			wire_add_message(message, json_member(error, *key));
+}
+
 void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),
                   struct problem *p)
 {

@@ -89,6 +89,9 @@ void wire_call(struct reply *r, struct span name);
 bool wire_says(struct json_object *v);
 /* The member "error" when it says anything, else NULL. */
 struct json_object *wire_error(struct json_object *o);
+/* Adds the words of an error, or of a body that has one: a string, or the first one in the members
+ * that servers use for it. */
+void wire_add_message(struct buf *message, struct json_object *error);
 /* A problem() that take() does, for a body that is JSON. */
 void wire_problem(struct span body, void (*take)(struct json_object *o, struct problem *p),
                   struct problem *p);

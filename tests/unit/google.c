@@ -44,6 +44,9 @@ static const struct good_stream streams[] = {
 	  DATA("{\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\",\"safetyRatings\":[]},"
 	       "\"usageMetadata\":{\"promptTokenCount\":8,\"totalTokenCount\":8},\"modelVersion\":\"x\"}"),
 	  "", "", "content_filter", { 8, 0, 8, -1, -1 } },
+	{ "a prompt that is refused, with an empty candidate",
+	  DATA("{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"candidates\":[{}]}"),
+	  "", "", "content_filter", USAGE_NONE },
 	{ "a reply that is refused halfway",
 	  DATA(TEXT("Once ")) DATA("{\"candidates\":[{\"finishReason\":\"SAFETY\",\"index\":0,\"safetyRatings\":"
 	  "[{\"category\":\"HARM_CATEGORY_HARASSMENT\",\"probability\":\"HIGH\",\"blocked\":true}]}]}"),

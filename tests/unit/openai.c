@@ -95,6 +95,9 @@ static const struct good_stream streams[] = {
 	{ "completed, with a reason for being incomplete", DELTA("half")
 	  EV("completed", "\"response\":{\"incomplete_details\":{\"reason\":\"content_filter\"}}"),
 	  "half", "", "content_filter", USAGE_NONE },
+	{ "completed, with a message that is not", DELTA("half")
+	  EV("completed", RESPONSE("completed", "\"output\":[{\"type\":\"message\",\"status\":\"incomplete\"}]")),
+	  "half", "", "incomplete", USAGE_NONE },
 	{ "keep-alives", "data: \"\"\n\ndata: null\n\ndata: ping\n\n" DELTA("ok") COMPLETED(MESSAGE("ok")) "data: [DONE] \n\n",
 	  "ok", "", "stop", COUNTS },
 	{ "a part that is reasoning", COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"reasoning_text\","
