@@ -358,7 +358,8 @@ raw() { jq -nc --arg b "$(printf %b. "$1")" '{raw: true, steps: [{send: $b[:-1]}
 @test "a list of models that drips does not hold up the error that it is for" {
 	for list in '{"steps":[{"send":"{"},{"drip":[" ",0.3]}]}' '{"status":500,"steps":[{"drip":[" ",0.3]}]}'; do
 		server_start '{"responses":['"$(refuses 404 '{"error":{"message":"no such model"}}')"'],"models":['"$list"']}'
-		run_split timeout 30 mc-chat -n -s s hi
+		mc-session-new -i s >/dev/null || true # one that a mistyped model made would not be kept
+		run_split timeout 30 mc-chat -s s hi
 		failed_with 'answered 404: no such model'
 	done
 }

@@ -201,12 +201,19 @@ static int on_event(void *ctx, struct span data, struct err *e)
 }
 
 /* A server that does not stream sends one JSON text, whatever it calls it: an object, or a list
- * of what it would stream. No line of an event stream begins with a brace or a bracket. */
-static void tell_form(struct flow *f, struct span piece)
+ * of what it would stream. No line of an event stream begins with a brace or a bracket. White
+ * space and a byte order mark before the text, which may arrive in pieces, are not kept. */
+static void tell_form(struct flow *f, struct span *piece)
 {
-	for (size_t i = 0; i < piece.n && f->form == FORM_UNKNOWN; i++)
-		if (!memchr(" \t\r\n\xef\xbb\xbf", piece.p[i], 7)) /* blanks, and a byte order mark */
-			f->form = memchr("{[", piece.p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
+	size_t i = 0;
+
+	while (i < piece->n && memchr(" \t\r\n\xef\xbb\xbf", piece->p[i], 7))
+		i++;
+	if (i == piece->n)
+		return;
+	f->form = memchr("{[", piece->p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
+	if (f->form == FORM_WHOLE)
+		*piece = (struct span){ piece->p + i, piece->n - i };
 }
 
 static int take_whole(struct flow *f, struct span piece, struct err *e)
@@ -261,7 +268,7 @@ static int on_piece(void *ctx, struct span piece, struct err *e)
 
 	f->bytes += (int64_t)piece.n;
 	if (f->form == FORM_UNKNOWN)
-		tell_form(f, piece);
+		tell_form(f, &piece);
 	if (f->form == FORM_WHOLE)
 		return take_whole(f, piece, e) < 0 ? -1 : check_limits(f, e);
 	r = sse_feed(&f->sse, piece, e);
@@ -278,7 +285,7 @@ static int finish(struct flow *f, struct err *e)
 
 	if (f->form == FORM_WHOLE) {
 		trace_data(f->how->trace, buf_span(&f->whole));
-		r = p->whole(f->reply, utf8_unmarked(buf_span(&f->whole)), e);
+		r = p->whole(f->reply, buf_span(&f->whole), e);
 		f->refused = r < 0;
 	} else {
 		r = sse_end(&f->sse, e);
