@@ -629,23 +629,25 @@ int index_remake(const struct store *s, char *place, struct err *e)
 /* Whether the index, which is open, has nothing but what can be read. */
 static bool is_readable(int fd, struct err *e)
 {
+	struct index_record ignored;
 	struct index_reader r;
 	struct span line;
-	bool good;
+	bool good = true;
 
 	if (index_open_fd(&r, fd, true, e) < 0)
 		return false;
-	while (index_next(&r, &line))
-		;
-	good = !r.unreadable && !r.oom;
+	while (good && index_next(&r, &line))
+		good = index_record(line, INDEX_ALL | INDEX_BYTES, &ignored);
+	good = good && !r.unreadable && !r.oom;
 	index_close(&r);
 	return good;
 }
 
-int index_make_again(const struct store *s, struct err *e)
+int index_make_again(const struct store *s, bool *made, struct err *e)
 {
 	int lock = index_lock(s, e), fd;
 
+	*made = false;
 	if (lock < 0)
 		return -1;
 	fd = open_or_rebuild(s, O_RDONLY, e);
@@ -654,6 +656,7 @@ int index_make_again(const struct store *s, struct err *e)
 
 		close(fd);
 		fd = r < 0 ? -1 : index_open_file(s, O_RDONLY, e);
+		*made = fd >= 0;
 	}
 	close(lock);
 	return fd;

@@ -290,23 +290,21 @@ static bool respell(struct index_reader *r, struct index_line *l)
 	return good;
 }
 
-/* What is behind the last line feed is being written, or is torn; but where somebody took the
- * line feed away, it is whole. */
+/* What is behind the last line feed may be whole, where somebody took the line feed away. Else it is
+ * torn, or being written, which shows under the lock. */
 static bool read_tail(struct index_reader *r, struct index_line *l)
 {
-	size_t unreadable = r->unreadable;
-
 	l->line = (struct span){ r->file.p + r->file.n, r->file.mapped - r->file.n };
-	if (respell(r, l))
-		return true;
-	/* But where it is all that there is, or has NULs, as a loss of power leaves them, nobody is
-	 * writing it. */
-	if (r->file.n && !memchr(l->line.p, '\0', l->line.n))
-		r->unreadable = unreadable;
-	return false;
+	return respell(r, l);
 }
 
 /* ---- reading on ---- */
+
+/* A line that cannot be read may be of a session that is newer than those behind it. */
+static bool is_in_doubt(const struct index_reader *r)
+{
+	return r->store && r->unreadable;
+}
 
 static void fill(struct index_reader *r)
 {
@@ -320,7 +318,8 @@ static void fill(struct index_reader *r)
 			l++;
 		}
 	}
-	while (!r->oom && l < r->batch + INDEX_BATCH && jsonl_prev(&r->file, &r->at, &line)) {
+	while (!r->oom && !is_in_doubt(r) && l < r->batch + INDEX_BATCH &&
+	       jsonl_prev(&r->file, &r->at, &line)) {
 		line.n++;
 		l->line = line;
 		if ((!split(line, &l->id) && !respell(r, l)) || !has_prefix(r, l->id))
@@ -348,22 +347,22 @@ static bool was_met(const struct index_reader *before, const struct index_line *
 	return false;
 }
 
-/* At the end. What could not be read may have been sessions: the index is made again, and
- * those that were not met are read from the new one. */
-static bool begin_again(struct index_reader *r)
+/* What could not be read may have been sessions: the index is made again, and those that were not
+ * met are read from the new one. Where that fails, the reader goes on with the old one. */
+static void begin_again(struct index_reader *r)
 {
 	struct index_reader *before = malloc(sizeof(*before));
 	const struct store *s = r->store;
 	struct err e = ERR_INIT;
-	bool good = false;
+	bool good = false, made;
 	int fd;
 
 	if (!before) {
 		r->oom = true;
-		return false;
+		return;
 	}
 	*before = *r;
-	fd = index_make_again(s, &e);
+	fd = index_make_again(s, &made, &e);
 	if (fd >= 0) {
 		good = index_open_fd(r, fd, true, &e) == 0;
 		close(fd);
@@ -372,39 +371,39 @@ static bool begin_again(struct index_reader *r)
 		*r = *before;
 		r->store = NULL;
 		free(before);
-		store_notice(s, "sessions may be missing, because %zu line%s of '%s/" INDEX_FILE
-		             "' cannot be read: %s", r->unreadable, r->unreadable == 1 ? "" : "s", s->dir, e.msg);
-		return false;
+		store_notice(s, "sessions may be missing, because '%s/" INDEX_FILE "' cannot be read in full: %s",
+		             s->dir, e.msg);
+		return;
 	}
 	r->prefix = before->prefix;
 	r->before = before;
-	store_notice(s, "the list of sessions was made again from the histories, because %zu line%s of "
-	             "'%s/" INDEX_FILE "' could not be read", before->unreadable,
-	             before->unreadable == 1 ? "" : "s", s->dir);
-	return true;
+	if (made)
+		store_notice(s, "the list of sessions was made again from the histories, because '%s/" INDEX_FILE
+		             "' could not be read in full", s->dir);
 }
 
 bool index_next(struct index_reader *r, struct span *line)
 {
-	for (;;) {
+	while (!r->oom) {
 		const struct index_line *l;
 
+		if (is_in_doubt(r) && (r->next == r->filled || r->nrejected)) {
+			begin_again(r);
+			continue;
+		}
 		if (r->next == r->filled) {
 			fill(r);
-			if (!r->filled) {
-				if (r->oom || !r->unreadable || !r->store || !begin_again(r))
-					return false;
-				continue;
-			}
+			if (!r->filled && !is_in_doubt(r))
+				return false;
+			continue;
 		}
 		l = &r->batch[r->next++];
 		if (first_of_id(r, l) && !is_tombstone(l) && !(r->before && was_met(r->before, l))) {
 			*line = l->line;
 			return true;
 		}
-		if (r->oom)
-			return false;
 	}
+	return false;
 }
 
 void index_reject(struct index_reader *r, struct span line)
@@ -569,14 +568,32 @@ int index_find(int fd, const char *id, struct buf *line, struct err *e)
 	return result;
 }
 
+#define EMPTY_MAX 4096 /* bytes; somebody who emptied it leaves no more */
+
+/* Nothing but blanks, or the header of records that are not there. */
+static bool is_empty(struct span all)
+{
+	struct span header = trim(all), value;
+	int64_t live;
+
+	if (!header.n)
+		return true;
+	return !memchr(header.p, '\n', header.n) && json_is_whole(header) &&
+	       json_scan_find(header, "live", &value) && json_scan_int(value, &live) && live > 0;
+}
+
 int index_open_file(const struct store *s, int flags, struct err *e)
 {
 	int fd = place_file(s->fd, INDEX_FILE, flags, e);
+	char text[EMPTY_MAX];
 	struct stat st;
+	ssize_t n = 0;
 
 	if (fd >= 0 && fstat(fd, &st) < 0)
 		err_sys(e, errno, "cannot examine it");
-	else if (fd >= 0 && st.st_size == 0)
+	else if (fd >= 0 && st.st_size <= EMPTY_MAX && (n = pread(fd, text, (size_t)st.st_size, 0)) < 0)
+		err_sys(e, errno, "cannot read it");
+	else if (fd >= 0 && n == st.st_size && is_empty((struct span){ text, (size_t)n }))
 		err_set(e, ERR_NOT_FOUND, "it is empty");
 	if (fd >= 0 && e->kind != ERR_NONE) {
 		close(fd);
@@ -597,7 +614,7 @@ static int open_now(struct index_reader *r, const struct store *s, bool all, str
 	if (result < 0)
 		return err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
 	r->store = s;
-	if (r->file.mapped)
+	if (r->file.mapped > EMPTY_MAX || !is_empty((struct span){ r->file.p, r->file.mapped }))
 		return 0;
 	index_close(r);
 	return err_set(e, ERR_NOT_FOUND, "'%s/" INDEX_FILE "' is empty", s->dir);

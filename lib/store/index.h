@@ -28,10 +28,9 @@
  * table's cache misses overlap.
  *
  * A record that another program has spelled differently (white space, the order of the
- * members, no line feed at the end) is read, and given out as the tools write it. When
- * all records were given out and some lines could not be read (another version, say),
- * index_next() makes the index again from the histories, says so, and goes on with the
- * sessions that were missing.
+ * members, no line feed at the end) is read, and given out as the tools write it. Where
+ * a line cannot be read (another version, say), index_next() makes the index again from
+ * the histories, says so, and goes on with the sessions that it has not given out yet.
  */
 #define INDEX_BATCH 128
 struct index_reader {
@@ -94,8 +93,9 @@ enum index_field {
  * index_next(). */
 bool index_record(struct span line, unsigned wanted, struct index_record *r);
 
-/* Opens the file. ERR_NOT_FOUND also when it is empty: it is to be made then, as when
- * a person deleted it, or in a new store. */
+/* Opens the file. ERR_NOT_FOUND also when it is empty, or has nothing but blanks or the header
+ * of records that are gone: it is to be made then, as when a person deleted it, or in a new
+ * store. */
 int index_open_file(const struct store *s, int flags, struct err *e);
 
 /* What a whole line, with its newline, is. Sets the id of a record or a tombstone. */
@@ -113,9 +113,9 @@ int index_lock(const struct store *s, struct err *e);
 /* Makes the index from the histories, unless another process just did. Where that would
  * take long it fails, and the error says what to do. */
 int index_make(const struct store *s, struct err *e);
-/* The same in the place of one that has lines that cannot be read, unless it has none by now.
- * Returns a descriptor to read the index from. */
-int index_make_again(const struct store *s, struct err *e);
+/* The same in the place of one that has lines that cannot be read, unless it has none by now,
+ * which *made tells. Returns a descriptor to read the index from. */
+int index_make_again(const struct store *s, bool *made, struct err *e);
 /* Makes it in any case, however long that takes. The old one is moved to `place` (see
  * quarantine.h), which stays empty where there was none; its records of sessions that
  * cannot be read now are kept. */
