@@ -143,21 +143,25 @@ static bool is_noted(const struct job *j, struct span text)
 	return bsearch(&h, j->texts, j->ntexts, sizeof(h), by_value);
 }
 
+#define BLANKS " \t\r\n"
+
 /* A prompt as it was typed, or a command with such a text behind it. */
 static bool is_of_removed(void *ctx, struct span text)
 {
 	const struct job *j = ctx;
 	const char *blank = text.p[0] == '/' ? memchr(text.p, ' ', text.n) : NULL;
+	const char *end = text.p + text.n;
 	bool quoted;
 
 	if (is_noted(j, edit_text_prompt(text, &quoted)))
 		return true;
 	if (!blank)
 		return false;
-	text = (struct span){ blank, (size_t)(text.p + text.n - blank) };
-	while (text.n && *text.p == ' ')
-		text = (struct span){ text.p + 1, text.n - 1 };
-	return is_noted(j, text);
+	while (blank < end && strchr(BLANKS, *blank))
+		blank++;
+	while (end > blank && strchr(BLANKS, end[-1]))
+		end--;
+	return is_noted(j, (struct span){ blank, (size_t)(end - blank) });
 }
 
 /* ---- one session ---- */

@@ -476,6 +476,19 @@ strace_rm() {
 	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
 }
 
+@test "rm: of what was typed, torn and damaged lines go, too, and those of a later version stay" {
+	local dir=$HOME/.local/state/mcbox line='{"type":"typed","version":1,"timestamp":1,"text":"'
+	new gone
+	mc-chat -s gone --no-stdin 'a zebra' >/dev/null
+	mkdir -p -m 700 "$dir"
+	printf '%sa zeb\n%skept"}\n{"type":"later","version":2,"text":"a"}\n%sa zebr' "$line" "$line" "$line" \
+		>"$dir/typed.jsonl"
+	chmod 600 "$dir/typed.jsonl"
+	mc-session-rm -f gone
+	same 'what is typed' "$(printf '%skept"}\n{"type":"later","version":2,"text":"a"}' "$line")" \
+		"$(<"$dir/typed.jsonl")"
+}
+
 @test "rm: what was typed in a deleted session is forgotten, and nothing else" {
 	local typed=$HOME/.local/state/mcbox/typed.jsonl
 	new keep
@@ -495,11 +508,12 @@ strace_rm() {
 	enter 'taken back, zebra'
 	enter /undo
 	enter '/title  the zebra title'
+	enter '/title  a title of a zebra, with blanks behind it  '
 	enter '/title shorter'
 	enter /tokens
 	enter /exit
 	term_status
-	(($(grep -c zebra "$typed") == 5))
+	(($(grep -c zebra "$typed") == 6))
 	mc-session-rm -f gone
 	same 'what is typed' 'kept prompt,/exit,/undo,/tokens,/exit' "$(jq -rs 'map(.text) | join(",")' "$typed")"
 	same 'its mode' 600 "$(stat -c %a "$typed")"

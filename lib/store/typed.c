@@ -427,16 +427,17 @@ int typed_add(struct typed *t, struct span text, struct err *e)
 
 /* ---- forgetting ---- */
 
-/* Adds the lines that stay; returns how many do not. */
+/* Adds the lines that stay; returns how many do not. Nobody knows of what is torn or damaged whose
+ * words it holds. */
 static size_t add_others(struct buf *b, const struct jsonl *j,
                          bool (*is_of)(void *ctx, struct span text), void *ctx)
 {
 	struct buf text = BUF_INIT;
 	struct span line;
-	size_t n = 0;
+	size_t n = j->mapped > j->n;
 
 	for (size_t at = 0; jsonl_next(j, &at, &line); buf_clear(&text))
-		if (line_text(&text, line) && is_of(ctx, buf_span(&text)))
+		if (line_text(&text, line) ? is_of(ctx, buf_span(&text)) : !is_foreign(line))
 			n++;
 		else
 			buf_add(b, line.p, line.n + 1);
