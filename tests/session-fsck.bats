@@ -185,6 +185,8 @@ not_a_store() {
 	not_a_store p "'.git', '.new-things', 'README', 'bin' and 7 more"
 	echo '{"name":"index of something"}' >p/index.jsonl
 	not_a_store p 'MC_SESSIONS_DIR'
+	echo '{"id":"article","version":1,"createdAt":1,"updatedAt":2}' >p/index.jsonl
+	not_a_store p 'MC_SESSIONS_DIR'
 	mkdir user
 	echo alias >user/.bashrc
 	chmod 0755 user

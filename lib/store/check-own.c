@@ -51,14 +51,17 @@ static int is_record(struct span line, struct err *e)
 	return ours;
 }
 
-/* A header, a record or a tombstone, however it is written. */
+/* A header, a record or a tombstone, however it is written. Other programs' files have ids and
+ * versions, too. */
 static int is_index_line(struct span line, struct err *e)
 {
 	struct span value;
 
 	(void)e;
 	return json_is_whole(line) && line.p[0] == '{' && json_scan_find(line, "version", &value) &&
-	       (json_scan_find(line, "live", &value) || json_scan_find(line, "id", &value));
+	       (json_scan_find(line, "live", &value) ||
+	        (json_scan_find(line, "id", &value) && (json_scan_find(line, "historyBytes", &value) ||
+	                                                json_scan_find(line, "deletedAt", &value))));
 }
 
 /* Whether one of the first lines is ours. 1, 0 or -1. */
