@@ -1,5 +1,6 @@
 /* mc-session-rm: deletes sessions. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -187,7 +188,7 @@ static int remove_session(struct job *j, const char *id, struct err *e)
 			r = session_remove(&x, e);
 		else
 			session_unlock(&x);
-		if (r < 0)
+		if (r < 0 && session_exists(s, id)) /* else they cannot be known when it is tried again */
 			j->ntexts = noted;
 		return r;
 	}
@@ -219,6 +220,17 @@ static void note_removed(struct job *j, const char *id)
 		remember(j, (err_oom(&e), fail(&e)));
 }
 
+/* Of a session that is gone all the same, and only still listed, no words are to stay. */
+static void remember_failed(struct job *j, const char *id, const struct err *e)
+{
+	const struct store *s = &j->tool.store;
+
+	remember(j, fail(e));
+	if (!session_exists(s, id) && !session_is_going(s, id) &&
+	    faccessat(s->fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		note_removed(j, id);
+}
+
 static void remove_one(struct job *j, const char *given)
 {
 	struct store *s = &j->tool.store;
@@ -230,7 +242,7 @@ static void remove_one(struct job *j, const char *given)
 	else if (!j->force && !confirmed(s, id))
 		remember(j, EXIT_FAILED);
 	else if (remove_session(j, id, &e) < 0)
-		remember(j, fail(&e));
+		remember_failed(j, id, &e);
 	else
 		note_removed(j, id);
 }

@@ -381,7 +381,7 @@ strace_rm() {
 	command -v strace >/dev/null || skip 'strace is not installed'
 	strace -o /dev/null true 2>/dev/null || skip 'strace may not trace here'
 	run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls \
-		-e trace=renameat,renameat2,unlinkat,pwrite64 -e inject="$1" mc-session-rm -f "${@:2}"
+		-e trace=renameat,renameat2,unlinkat,pwrite64,openat -e inject="$1" mc-session-rm -f "${@:2}"
 }
 
 @test "rm: the index is written anew once, however many sessions are deleted" {
@@ -461,6 +461,45 @@ strace_rm() {
 		same 'files of the store' $'b\nindex.jsonl\nindex.lock' "$(ls -A "$MC_SESSIONS_DIR")"
 		same list b "$(mc-session-ls -q)"
 	done
+}
+
+@test "rm: what was typed in a session is forgotten when its deletion fails half way" {
+	local dir=$HOME/.local/state/mcbox
+	say a zebra
+	say b other
+	mkdir -p "$MC_SESSIONS_DIR/a/artifacts"
+	touch "$MC_SESSIONS_DIR/a/artifacts/file"
+	mkdir -p -m 700 "$dir"
+	printf '{"type":"typed","version":1,"timestamp":1,"text":"%s"}\n' zebra kept >"$dir/typed.jsonl"
+	chmod 600 "$dir/typed.jsonl"
+	strace_rm unlinkat:error=EPERM:when=3 a # an immutable file
+	assert_status 1
+	assert_err_has "/artifacts/file': Operation not permitted"
+	mc-session-rm -f a
+	gone a
+	same 'what is typed' kept "$(jq -r .text "$dir/typed.jsonl")"
+}
+
+@test "rm: where the list cannot be updated at first, no words stay in it" {
+	local when=1
+	while :; do
+		say a zebra
+		say b other
+		strace_rm "openat:error=EIO:when=$when" a
+		grep -q 'the list of sessions still has it' err && break
+		((when++ < 60))
+		rm -rf "$MC_SESSIONS_DIR"
+	done
+	assert_status 1
+	same list b "$(mc-session-ls -q)"
+	same 'files with its words' '' "$(holds zebra)"
+	# and where only the next tool can
+	say a zebra
+	rm -r "$MC_SESSIONS_DIR/a"
+	echo a >"$MC_SESSIONS_DIR/.index.stale"
+	chmod 600 "$MC_SESSIONS_DIR/.index.stale"
+	same list b "$(mc-session-ls -q)"
+	same 'files with its words' '' "$(holds zebra)"
 }
 
 @test "rm: of several that are missing, the recent ones are shown once" {

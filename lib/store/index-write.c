@@ -502,7 +502,7 @@ void index_not_updated(const struct store *s, const char *id, const char *why)
 }
 
 /* Adds what the index should say of the session; nothing where its history is damaged. */
-static int add_current(struct buf *b, const struct store *s, const char *id, struct err *e)
+static int add_current(struct buf *b, const struct store *s, const char *id, bool *gone, struct err *e)
 {
 	struct store quiet = *s;
 	struct err why = ERR_INIT;
@@ -517,15 +517,17 @@ static int add_current(struct buf *b, const struct store *s, const char *id, str
 		}
 		jsonl_unmap(&j);
 	}
-	if (why.kind == ERR_NOT_FOUND)
-		add_tombstone(b, id, clock_now_ms());
-	else if (why.kind == ERR_FAILED)
+	if (why.kind == ERR_FAILED)
 		return err_set(e, ERR_FAILED, "%s", why.msg);
+	if (why.kind == ERR_NOT_FOUND) {
+		add_tombstone(b, id, clock_now_ms());
+		*gone = true;
+	}
 	return 0;
 }
 
-/* The records of the sessions that are named; 0: these are not names. */
-static int add_named(struct buf *b, const struct store *s, struct span names, struct err *e)
+/* The records of the sessions that are named; 0: these are not names. *gone: one was deleted. */
+static int add_named(struct buf *b, const struct store *s, struct span names, bool *gone, struct err *e)
 {
 	for (const char *p = names.p, *end = p + names.n; p < end;) {
 		const char *line_feed = memchr(p, '\n', (size_t)(end - p));
@@ -534,7 +536,7 @@ static int add_named(struct buf *b, const struct store *s, struct span names, st
 		if (!line_feed || !id_valid(p, (size_t)(line_feed - p)))
 			return 0;
 		snprintf(id, sizeof(id), "%.*s", (int)(line_feed - p), p);
-		if (add_current(b, s, id, e) < 0)
+		if (add_current(b, s, id, gone, e) < 0)
 			return -1;
 		p = line_feed + 1;
 	}
@@ -553,18 +555,22 @@ static int mend(const struct store *s, struct err *e)
 {
 	struct buf names = BUF_INIT, records = BUF_INIT;
 	int stale = open_stale(s, O_RDWR, e), index = -1, named = 0, r = -1;
+	struct err ignored = ERR_INIT;
+	bool gone = false;
 
 	if (stale < 0)
 		return e->kind == ERR_NOT_FOUND ? (err_clear(e), 0)
 		                                : err_prefix(e, "'%s/" INDEX_STALE "'", s->dir);
 	if (io_read_all(stale, &names, STALE_MAX) == 0)
-		named = add_named(&records, s, buf_span(&names), e);
+		named = add_named(&records, s, buf_span(&names), &gone, e);
 	else if (errno != EFBIG)
 		err_sys(e, errno, "cannot read '%s/" INDEX_STALE "'", s->dir);
 	if (e->kind == ERR_NONE && buf_check(&records, e) == 0)
 		index = open_or_rebuild(s, O_RDWR, e);
 	if (index >= 0) {
 		r = named ? append_named(index, buf_span(&records), e) : rebuild(s, index, NULL, e);
+		if (r == 0 && gone) /* so that none of its words stay */
+			compact(s, index, &ignored);
 		close(index);
 	}
 	if (r == 0)
@@ -772,7 +778,7 @@ int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e
 		return 0;
 	if ((lock = index_lock(s, e)) < 0)
 		return -1;
-	fd = open_or_rebuild(s, O_RDWR, e);
+	fd = is_stale(s) && mend(s, e) < 0 ? -1 : open_or_rebuild(s, O_RDWR, e);
 	if (fd >= 0) {
 		r = compact(s, fd, &why);
 		if (r < 0 && (r = write_over_all(s, fd, ids, n, e)) < 0)

@@ -143,16 +143,25 @@ static int delete_folder(int above, const char *name, const char *shown, struct 
 	return r;
 }
 
+static bool is_folder(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int delete_entry(int dir, const char *name, const char *above, struct err *e)
 {
 	char shown[PATH_MAX];
+	int why;
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
+	why = errno; /* EPERM: a folder, as POSIX has it, or an immutable file */
 	snprintf(shown, sizeof(shown), "%s/%s", above, name);
-	if (errno != EISDIR && errno != EPERM)
-		return err_sys(e, errno, "cannot delete '%s'", shown);
-	return delete_folder(dir, name, shown, e);
+	if (why == EISDIR || (why == EPERM && is_folder(dir, name)))
+		return delete_folder(dir, name, shown, e);
+	return err_sys(e, why, "cannot delete '%s'", shown);
 }
 
 /* Deletes what is in the folder. Links are not followed. */
@@ -214,7 +223,7 @@ int session_remove(struct session *x, struct err *e)
 		err_sys(e, errno, "cannot delete session '%s'", x->id);
 		if (moved)
 			put_back(x, name, e);
-	} else if (empty_folder(x->dir, x->id, e) == 0) {
+	} else if (empty_folder(x->dir, moved ? name : x->id, e) == 0) {
 		r = take_off(x, moved ? name : x->id, e);
 	} /* else it is still listed, so that it can be tried again */
 	store_unshare(s);
