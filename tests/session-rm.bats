@@ -515,6 +515,22 @@ strace_rm() {
 	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
 }
 
+@test "rm: a note in .quarantine that names a folder above deletes nothing" {
+	local note quarantine=$MC_SESSIONS_DIR/.quarantine
+	new a
+	new b
+	mkdir -m 700 "$quarantine"
+	for note in ...json ..json .json; do
+		echo '{"from":"a/x","session":"a","version":1}' >"$quarantine/$note"
+		chmod 600 "$quarantine/$note"
+	done
+	echo words >"$quarantine/kept"
+	mc-session-rm -f a
+	gone a
+	there b
+	same 'what is in .quarantine' $'...json\n..json\n.json\nkept' "$(LC_ALL=C ls -A "$quarantine")"
+}
+
 @test "rm: of what was typed, torn and damaged lines go, too, and those of a later version stay" {
 	local dir=$HOME/.local/state/mcbox line='{"type":"typed","version":1,"timestamp":1,"text":"'
 	new gone

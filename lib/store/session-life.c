@@ -353,6 +353,8 @@ static void purge_quarantined(int dir, const char *note_name, char *const *ids, 
 	char name[NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%.*s", (int)length, note_name);
+	if (strcmp(name, "") == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return; /* a repair writes no such note, and it would delete the store */
 	if (read_note(dir, note_name, &note, &why) == 0 && is_of_one(buf_span(&note), ids, n) &&
 	    delete_entry(dir, name, QUARANTINE_DIR, &why) == 0)
 		delete_entry(dir, note_name, QUARANTINE_DIR, &why);
