@@ -164,7 +164,8 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 
 @test "a system prompt that the server refuses is sent again as a part of the first prompt" {
 	local words provider
-	for words in 'Developer instruction is not enabled for models/x' 'System role not supported'; do
+	for words in 'Developer instruction is not enabled for models/x' 'System role not supported' \
+		'system: system prompts are not supported on this model'; do
 		for provider in 'openai-compatible -m x' 'anthropic -m x' 'openai -m x' 'google -m x'; do
 			vendors "$(refuses 400 "{\"error\":{\"message\":\"$words\"}}")"
 			# shellcheck disable=SC2086 # several words
@@ -198,6 +199,9 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	vendors "$(refuses 400 '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 64000 > 2048, which is the maximum allowed number of output tokens for claude-future-9"}}')"
 	chat anthropic -m claude-future-9
 	same limits '64000 2048' "$(jq -rs 'map(.body.max_tokens) | join(" ")' "$SERVER_LOG")"
+	vendors "$(refuses 400 '{"message":"The maximum tokens you requested exceeds the model limit of 4096. Try again with a lower value."}')"
+	chat anthropic -m claude-future-9
+	same limits '64000 4096' "$(jq -rs 'map(.body.max_tokens) | join(" ")' "$SERVER_LOG")"
 	vendors "$(refuses 400 '{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 9000 > 2048, which is the maximum allowed number of output tokens for x"}}')"
 	run_split mc-chat --no-stdin --no-save -p anthropic -m claude-future-9 -o max_tokens=9000 hi
 	assert_status 3 # it is the user's own

@@ -100,11 +100,14 @@ bool refusal_is_about(const struct http_response *rs, const char *field)
 	return (rs->status == 400 || rs->status == 422) && says(buf_span(&rs->body), field);
 }
 
-/* Anthropic: "max_tokens: 64000 > 4096, which is the maximum allowed number of output tokens for …". */
+/* Anthropic: "max_tokens: 64000 > 4096, which is the maximum allowed number of output tokens for …".
+ * Bedrock, and gateways to it: "The maximum tokens you requested exceeds the model limit of 4096." */
 int64_t refusal_limit(const struct http_response *rs)
 {
 	struct span body = buf_span(&rs->body);
 
+	if (refusal_is_about(rs, "maximum tokens you requested exceeds the model limit of"))
+		return wire_number_after(body, "model limit of");
 	if (!refusal_is_about(rs, "max_tokens") || !says(body, "maximum allowed number of output tokens"))
 		return 0;
 	return wire_number_after(body, " > ");
@@ -118,7 +121,8 @@ bool refusal_is_about_system(const struct http_response *rs)
 		"system instruction is not enabled", "system instruction is not supported",
 		"system role not supported", "system role is not supported", "system role is not enabled",
 		"does not support 'system'", "does not support system", "system messages are not supported",
-		"system message is not supported", "only user and assistant roles", "roles must alternate", NULL };
+		"system message is not supported", "system prompts are not supported",
+		"system prompt is not supported", "only user and assistant roles", "roles must alternate", NULL };
 
 	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
 }
