@@ -402,6 +402,7 @@ void print_now(void)
 int output_error(void)
 {
 	print_now();
+	io_finish();
 	if (!write_error)
 		write_error = io_failed(STDOUT_FILENO);
 	if (!write_error && ferror(stdout))

@@ -52,6 +52,17 @@ late() {
 	late err bash -c 'rm "$MC_SESSIONS_DIR/index.jsonl"; exec mc-session-ls >/dev/null'
 }
 
+@test "output: all of it is written also after the index was made again" {
+	local i head
+	mc-session-new -i model -t "a list of many sessions" >/dev/null
+	head=$(<"$(history model)")
+	(umask 077 && mkdir "$MC_SESSIONS_DIR"/s{1..600})
+	for ((i = 1; i <= 600; i++)); do
+		(umask 077 && echo "${head/\"model\"/\"s$i\"}" >"$MC_SESSIONS_DIR/s$i/history.jsonl")
+	done
+	late out bash -c 'echo no record >>"$MC_SESSIONS_DIR/index.jsonl"; exec mc-session-ls --json'
+}
+
 @test "output: events and a record of a reply are whole, too" {
 	lines 2000 >prompt
 	for form in --events --json; do

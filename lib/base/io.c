@@ -266,6 +266,12 @@ void io_let_go(void)
 		push_all();
 }
 
+void io_finish(void)
+{
+	holds = 0;
+	push_all();
+}
+
 void io_leave(void)
 {
 	leaving = 1;

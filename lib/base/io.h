@@ -70,6 +70,8 @@ void io_let_go(void);
 void io_hold_too(int fd);
 /* Writes what is taken now. Whether there is a rest. */
 bool io_push(void);
+/* At the end of the process: waits until all of it is written, whoever still holds. */
+void io_finish(void);
 /* The process is to end: nobody's reading is waited for any more. For signal handlers. */
 void io_leave(void);
 /* Why something kept for `fd` could not be written, once: an errno, or 0. */

@@ -469,12 +469,12 @@ static int open_stale(const struct store *s, int flags, struct err *e)
 		if (fd < 0)
 			return -1;
 		if (lock_take(fd, &wait, e) < 0 || fstat(fd, &st) < 0) {
-			close(fd);
+			lock_end(fd);
 			return e->kind == ERR_NONE ? err_sys(e, errno, "cannot examine it") : -1;
 		}
 		if (st.st_nlink)
 			return fd;
-		close(fd);
+		lock_end(fd);
 	}
 }
 
@@ -490,7 +490,7 @@ bool index_note_stale(const struct store *s, const char *id)
 	snprintf(line, sizeof(line), "%s\n", id);
 	if (io_write(fd, line, strlen(line)) < 0 && ftruncate(fd, 0) < 0)
 		store_notice(s, "'%s/" INDEX_STALE "' is damaged", s->dir);
-	close(fd);
+	lock_end(fd);
 	return true;
 }
 
@@ -575,7 +575,7 @@ static int mend(const struct store *s, struct err *e)
 	}
 	if (r == 0)
 		unlinkat(s->fd, INDEX_STALE, 0);
-	close(stale);
+	lock_end(stale);
 	buf_release(&names);
 	buf_release(&records);
 	return r;
@@ -596,7 +596,7 @@ void index_mend(const struct store *s)
 	lock = index_lock(s, &e);
 	r = lock < 0 ? -1 : mend(s, &e);
 	if (lock >= 0)
-		close(lock);
+		lock_end(lock);
 	if (r < 0)
 		store_notice(s, "the list of sessions is not up to date: %s", e.msg);
 }
@@ -664,7 +664,7 @@ int index_make_again(const struct store *s, bool *made, struct err *e)
 		fd = r < 0 ? -1 : index_open_file(s, O_RDONLY, e);
 		*made = fd >= 0;
 	}
-	close(lock);
+	lock_end(lock);
 	return fd;
 }
 
@@ -785,6 +785,6 @@ int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e
 			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
 		close(fd);
 	}
-	close(lock);
+	lock_end(lock);
 	return r;
 }

@@ -290,7 +290,8 @@ static bool was_left(const struct store *s, const char *name, const char *id)
 	if (!is_new(name, id))
 		return false;
 	alone = store_alone(s);
-	store_unshare(s);
+	if (alone)
+		store_unshare(s);
 	return alone;
 }
 
