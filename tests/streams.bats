@@ -268,8 +268,10 @@ process.wait()' "$@" >frozen.pid 3>&- &
 	poll 30 is_full pipe
 	run_split timeout 20 mc-chat --no-wait --no-stdin -s s again
 	assert_status 0
-	cat pipe >trace 3>&- &
-	kill "$SLOW" # now there is a reader that reads
+	exec {reader}<pipe # before the one that does not read goes away
+	cat <&"$reader" >trace 3>&- &
+	exec {reader}<&-
+	kill "$SLOW"
 	wait "$chat"
 	wait $!
 	lines 2000 | cmp - reply
