@@ -197,8 +197,9 @@ static int print_recent(const struct store *s, struct index_reader *index, struc
                         bool first)
 {
 	struct index_record r;
-	struct buf raw = BUF_INIT, preview = BUF_INIT, fitted = BUF_INIT;
+	struct buf raw = BUF_INIT, preview = BUF_INIT, row = BUF_INIT, fitted = BUF_INIT;
 	char when[CLOCK_TEXT], id[ID_SIZE];
+	size_t columns = term_columns(STDERR_FILENO);
 
 	if (!index_record(line, INDEX_ALL, &r)) {
 		index_reject(index, line);
@@ -211,11 +212,14 @@ static int print_recent(const struct store *s, struct index_reader *index, struc
 		fprintf(stderr, "Recent sessions:\n");
 	json_scan_add_str(&raw, span_eq(r.title, "null") ? r.last_query : r.title);
 	neutral_add_line(&preview, buf_span(&raw));
-	term_add_fit(&fitted, buf_span(&preview), 50, false);
 	clock_local(when, r.updated_at);
-	fprintf(stderr, "  %s  %s  %s\n", id, when, fitted.p);
+	buf_addf(&row, "  %s  %s  ", id, when);
+	term_add_fit(&row, buf_span(&preview), 50, false);
+	term_add_fit(&fitted, buf_span(&row), isatty(STDERR_FILENO) ? columns : row.n, false);
+	fprintf(stderr, "%s\n", fitted.p);
 	buf_release(&raw);
 	buf_release(&preview);
+	buf_release(&row);
 	buf_release(&fitted);
 	return 1;
 }

@@ -475,6 +475,12 @@ edited_by() {
 	same 'histories' 'p1 p2, q1' "$(story first), $(story second)"
 }
 
+@test "recent sessions take a line each, in a narrow window too" {
+	mc-chat -n -s a-session-with-a-long-name 'a prompt that is long enough to be cut' >/dev/null
+	term_start -x 50 -y 20 mc-session-cat nosuch
+	term_wait '^  a-session-with-a-long-name  20..-..-.. ..:..  .*…$'
+}
+
 @test "/use of what is not there, or ambiguous, stays in the session" {
 	mc-chat -n -s other1 p1 >/dev/null
 	mc-chat -n -s other2 p1 >/dev/null
