@@ -149,6 +149,18 @@ with_open_stdin() {
 	same 'lines' 1 "$(wc -l <chat.err)"
 }
 
+@test "standard input that goes on without an end is told, too" {
+	with_open_stdin -n -s s hi
+	while sleep 0.2; do echo more; done >&9 3>&- & # as tail -f does
+	writer=$!
+	holds chat.err 'mc-chat: waiting for the end of standard input'
+	kill "$writer"
+	wait "$writer" || true
+	exec 9>&-
+	end_chat
+	assert_status 0
+}
+
 @test "standard input that falls silent is told, with a prompt and without" {
 	with_open_stdin -n -s s
 	echo 'the beginning' >&9

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define LOOK_MS 500 /* between looks at whether the process is to end */
 
 /* Whether a call that failed is to be made again; waits until it may succeed. */
@@ -369,24 +371,27 @@ static int wait_for_input(int fd, const struct io_wait *w, int ms)
 
 int io_read_slow(int fd, struct buf *b, size_t max, const struct io_wait *w)
 {
+	int64_t until = clock_steady_ms() + IO_PATIENCE_MS;
 	size_t had = b->n;
 	bool said = !w->waiting;
 
 	for (;;) {
+		int64_t left = said ? -1 : until - clock_steady_ms();
 		char *to = buf_room(b, 65536);
-		int ready = wait_for_input(fd, w, said ? -1 : IO_PATIENCE_MS);
 		ssize_t got;
+		int ready;
 
+		if (!said && left <= 0) {
+			w->waiting(w->ctx);
+			said = true;
+		}
+		ready = wait_for_input(fd, w, said ? -1 : (int)left);
 		if (!to)
 			errno = ENOMEM;
 		if (!to || ready < 0)
 			return -1;
-		if (!ready) {
-			if (!said)
-				w->waiting(w->ctx);
-			said = true;
+		if (!ready)
 			continue;
-		}
 		got = read(fd, to, 65536);
 		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

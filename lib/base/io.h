@@ -42,7 +42,7 @@ int io_read_all(int fd, struct buf *b, size_t max);
 /* How io_read_slow() waits. */
 struct io_wait {
 	int stop_fd;                /* when it becomes readable the read ends with ECANCELED; or -1 */
-	void (*waiting)(void *ctx); /* called once, when nothing has come for IO_PATIENCE_MS; or NULL */
+	void (*waiting)(void *ctx); /* called once, when the end has not come for IO_PATIENCE_MS; or NULL */
 	void *ctx;
 };
 /* io_read_all() from a pipe, a FIFO or a terminal, where somebody may be slow at the other end. `fd`
