@@ -137,7 +137,7 @@ static void tell_missing(const struct buf *name)
 /* A prompt whose mentions are looked at. */
 struct mentions {
 	struct chat *chat;
-	struct buf pasted; /* those that are not attached, because they were pasted */
+	struct buf pasted; /* mentions that were pasted, and so are not attached */
 	size_t npasted;
 };
 
@@ -183,7 +183,7 @@ static int ask(struct chat *chat, const struct buf *real, struct err *e)
 	struct buf line = BUF_INIT;
 	int r;
 
-	/* What was typed before the question is no answer to it. */
+	/* Keys typed before the question do not answer it. */
 	if (edit_has_input(chat->editor)) {
 		buf_addf(&line, "'%s' is outside the working directory, and is not attached without a question; "
 		         "/attach attaches it", real->p);

@@ -56,7 +56,7 @@ struct listing {
 	struct index_reader index;
 	long n;            /* sessions that were listed */
 	struct buf text;   /* of one record, to look for the words in */
-	struct buf *fresh; /* owned; records of histories, in the place of stale ones */
+	struct buf *fresh; /* owned; records made from histories, which replace stale ones */
 	size_t nfresh, fresh_cap;
 	int status;        /* of a session that was left out */
 	struct err e;      /* of memory: the list ends early */
@@ -146,9 +146,9 @@ static int64_t written_at(const struct listing *l, const char *id, const char *n
 }
 
 /*
- * People delete what --before lists, so that the index alone is not believed: a session whose
- * history has another size than the record says, or was written since, is judged by its history.
- * One in which a turn has begun since is active, and one that cannot be read is left out.
+ * People delete what --before lists, so the index alone is not enough: a session whose history
+ * has another size than its record says, or was written since, is judged by its history. A session
+ * in which a turn has begun since counts as active; a session that cannot be read is left out.
  */
 static bool is_still_old(struct listing *l, struct span *line, struct index_record *r)
 {
@@ -401,7 +401,7 @@ static void print_header(const struct columns *c)
 	            span_str("TITLE OR FIRST PROMPT"), false);
 }
 
-/* Takes so much of `rest` for a column, and for the two blanks behind it, if that leaves `least`. */
+/* Takes `width` and two blanks from `rest` for a column, if that leaves at least `least`. */
 static size_t grant(size_t *rest, size_t width, size_t least)
 {
 	if (*rest < width + 2 + least)

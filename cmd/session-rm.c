@@ -105,8 +105,8 @@ static int note_text(struct job *j, struct span text, struct err *e)
 	return 0;
 }
 
-/* The prompts, those that were taken back too, and the titles and system prompts, which
- * commands are given. */
+/* The prompts (also those that were undone), and the titles and system prompts, which are typed
+ * as a command's operand. */
 static int note_texts(struct job *j, const struct session *x, struct err *e)
 {
 	static const char *const members[] = { "query", "title", "system" };
@@ -146,7 +146,7 @@ static bool is_noted(const struct job *j, struct span text)
 
 #define BLANKS " \t\r\n"
 
-/* A prompt as it was typed, or a command with such a text behind it. */
+/* Whether it is a prompt of the session, or a command whose operand is one of its texts. */
 static bool is_of_removed(void *ctx, struct span text)
 {
 	const struct job *j = ctx;

@@ -65,8 +65,8 @@ struct session_choice {
 int resolve_alias(struct session_choice *choice, const struct config *config, struct err *e);
 /* Whether these can be stored at all. */
 int check_choice(const struct session_choice *choice, struct err *e);
-/* Says so when a model that is asked for looks like another vendor's than the one that it is sent
- * to; `kept` by a session, or else chosen. */
+/* Prints a notice when the model's name looks like another vendor's than the provider's. `kept`:
+ * the session keeps that provider; otherwise it was chosen now. */
 struct endpoint;
 void say_other_vendor(const struct endpoint *ep, const char *model, bool kept);
 /* Fills in what a new session is, with the settings and defaults where the command

@@ -253,7 +253,7 @@ bool config_header_is_secret(const char *name)
 	return !*each;
 }
 
-/* A token of RFC 9110, and not one of those that say how the request itself is sent. */
+/* A token of RFC 9110, and not a header that controls how the request itself is sent. */
 static int check_header_name(const char *name, struct err *e)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -36,8 +36,8 @@ static int keep(char **to, struct buf *b, struct err *e)
 	return 0;
 }
 
-/* $NAME/tail when that variable holds an absolute path or one that begins with ~/, else
- * $HOME/fallback/tail; else what was there. */
+/* $NAME/tail when that variable holds a path that is absolute or begins with ~/, otherwise
+ * $HOME/fallback/tail. Without HOME *out does not change. */
 static int xdg_path(char **out, const char *name, const char *fallback, const char *tail,
                     struct err *e)
 {

@@ -49,7 +49,7 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int err_oom(struct err *e);
 /* Puts "prefix: " before the message that is there. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Puts more behind the message that is there. */
+/* Appends to the message, if there is one. */
 int err_suffix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void err_clear(struct err *e);
 

@@ -15,7 +15,7 @@
  * or text/plain. NULL and an error of kind ERR_USAGE, a sentence's end, when it is none of
  * these, or empty. */
 const char *filetype_of(struct span bytes, struct err *e);
-/* Whether it would be text, but for bytes that are not UTF-8. Text in UTF-16 is none. */
+/* Whether it is text except for bytes that are not UTF-8. UTF-16 does not count as text. */
 bool filetype_is_broken_text(struct span bytes);
 
 #endif

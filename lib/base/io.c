@@ -87,7 +87,7 @@ static struct way {
 } ways[STREAMS]; /* as long as output is held */
 static volatile sig_atomic_t leaving;
 
-/* -1: `fd` is none of those that output is held for. */
+/* -1: output to `fd` is never held. */
 static int stream_of(int fd)
 {
 	if (fd == STDOUT_FILENO)

@@ -49,7 +49,7 @@ struct io_wait {
  * may be non-blocking. */
 int io_read_slow(int fd, struct buf *b, size_t max, const struct io_wait *w);
 
-/* Puts streams that use these functions in the place of stdin, stdout and stderr. Without memory
+/* Replaces stdin, stdout and stderr by streams that use these functions. Without memory
  * for them the usual ones stay. */
 void io_streams(void);
 

@@ -255,7 +255,7 @@ static bool check_number(struct reader *r)
 	return read_digits(r);
 }
 
-/* A number of any length; one that no integer holds becomes a double that keeps its text. */
+/* A number of any length. A double keeps its text, and stands for integers that are too large. */
 static struct json_object *new_number(const char *text)
 {
 	bool whole = !strpbrk(text, ".eE");

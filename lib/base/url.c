@@ -77,7 +77,7 @@ bool url_is_local(const char *url)
 
 /* ---- the query ---- */
 
-/* What these hold is no secret, and good to see: a version, and what mcbox itself adds. */
+/* The values of these are not secret and worth seeing: a version, and what mcbox itself adds. */
 static bool is_public(struct span name)
 {
 	static const char *const names[] = { "api-version", "alt", "limit", "after_id", "pageSize",

@@ -21,8 +21,8 @@ bool url_is_plain(const char *url);
 /* The host is this machine: localhost, *.localhost (RFC 6761), 127.0.0.0/8, 0.0.0.0, ::1, :: or
  * one of these IPv4 addresses mapped to IPv6. */
 bool url_is_local(const char *url);
-/* Steps through the values of the query that may be secrets. *at is the URL at first. False:
- * there are no more. */
+/* Steps through the values of the query that may be secrets. *at begins as the URL. Returns
+ * false at the end. */
 bool url_next_secret(const char **at, struct span *value);
 /* Adds the URL as it may be shown: with *** in place of those values. */
 void url_add_shown(struct buf *b, const char *url);

@@ -347,7 +347,7 @@ static int fail(struct transfer *t, CURLcode result)
 		return too_large(t);
 	if (t->enough_since || is_refusal(t))
 		return 0;
-	if (result == CURLE_BAD_CONTENT_ENCODING) /* or, from 8.9 on, one that libcurl saw before us */
+	if (result == CURLE_BAD_CONTENT_ENCODING) /* or, since libcurl 8.9, a transfer coding that it refuses itself */
 		return err_set(t->e, ERR_NETWORK, "the server sent a compressed answer that cannot be read: %s", why);
 	t->rs->failure = is_final(t, result) ? HTTP_FINAL : HTTP_LOST;
 	if (t->rs->status >= 200)

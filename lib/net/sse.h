@@ -5,8 +5,8 @@
  * that we read, and are passed over with the comments.
  *
  * Beyond the specification, a field called `error` counts as data: llama.cpp's server reports
- * so. And as some servers leave out the blank lines, an event whose data is a JSON object or list
- * ends with the line that closes it, and one that is neither ends where such a line begins.
+ * so. Some servers leave out the blank lines, so an event whose data is a JSON object or list ends
+ * with the line that closes it, and any other event ends where such a line begins.
  */
 #ifndef NET_SSE_H
 #define NET_SSE_H

@@ -122,7 +122,7 @@ static bool is_in_network(int family, const char *address, const char *network)
 	return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
-/* The name itself, or the end of the host's name behind a dot. */
+/* The host's name is this name, or ends with a dot and this name. */
 static bool is_domain_of(struct span host, struct span name)
 {
 	if (name.n && name.p[0] == '.')
@@ -168,8 +168,8 @@ static bool is_excluded(const struct transfer *t)
 	return false;
 }
 
-/* The one that the request goes through; "" when it goes through none. Another machine's would not
- * find this one. */
+/* The proxy that the request goes through; "" when it goes through none. Requests to this machine
+ * use no proxy, since a proxy elsewhere could not find it. */
 static const char *proxy(const struct transfer *t)
 {
 	const char *p = url_is_local(t->rq->url) ? "" : configured_proxy(t);

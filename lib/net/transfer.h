@@ -18,7 +18,7 @@ struct transfer {
 	struct err *e;
 	CURL *easy;
 	struct curl_slist *headers;
-	int64_t last_activity; /* steady clock, ms; as those that follow */
+	int64_t last_activity; /* steady clock, ms, like the next ones */
 	int64_t refused_at;    /* a status other than 2xx came; 0: not yet */
 	curl_off_t received;   /* bytes of a body, at the last activity */
 	curl_off_t taken;      /* bytes of the request's body, likewise */

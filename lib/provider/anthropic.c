@@ -256,7 +256,7 @@ static int add_budget(struct buf *b, const struct chat_request *rq, struct span 
 	return 0;
 }
 
-/* Two of those that do not think unless told to refuse the word for it. */
+/* Two models that do not think by default refuse a request that turns thinking off. */
 static void add_no_thinking(struct buf *b, struct span model)
 {
 	char room[FIT_NAME];

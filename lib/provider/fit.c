@@ -191,7 +191,7 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* The nearest one that the model has, and of two that are as near the higher. */
+/* The nearest effort that the model has; of two equally near, the higher. */
 static size_t nearest(const char *efforts, size_t word)
 {
 	for (size_t by = 0; by < WORDS; by++) {

@@ -1,7 +1,7 @@
 /*
- * What single models do not take: one table of the vendors' models. A parameter that a model
- * refuses is dropped, and a word of reasoning_effort that it does not have is replaced by the
- * nearest one that it has. What is not in the table goes out as it is.
+ * What individual models do not accept, in one table. A parameter that a model refuses is
+ * dropped, and a value of reasoning_effort that the model does not know is replaced by the nearest
+ * one. Models that are not in the table are sent everything unchanged.
  */
 #ifndef PROVIDER_FIT_H
 #define PROVIDER_FIT_H

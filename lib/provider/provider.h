@@ -80,8 +80,8 @@ enum finish_kind {
 	FINISH_UNKNOWN, /* nobody here knows the word: the reply may be incomplete */
 };
 
-/* The word for a vendor's own, in whatever case: one of these four, or the vendor's; empty for
- * one that says nothing. The span is static, or a part of `theirs`. */
+/* Translates a vendor's finish reason, in any case: to one of these four, to an empty span when it
+ * means nothing, and otherwise to itself. The span is static, or a part of `theirs`. */
 struct span finish_word(struct span theirs);
 enum finish_kind finish_kind(struct span word);
 

@@ -39,7 +39,7 @@ enum wire_event {
 	WIRE_VALUE,   /* an object, or a list of something */
 };
 /* Parses it: -1 when it is malformed (ERR_NETWORK), or one of these. The caller owns *o, which is
- * NULL but for WIRE_VALUE. */
+ * NULL except for WIRE_VALUE. */
 int wire_event(struct span data, struct json_object **o, struct err *e);
 /* The same for a protocol whose events are objects: ERR_NETWORK for a list. */
 int wire_object_event(struct span data, struct json_object **o, struct err *e);
@@ -77,10 +77,10 @@ struct json_object *wire_first_or_self(struct json_object *o);
 /* In an array, for lists that may be missing: 0 when it is no array. */
 size_t wire_length(struct json_object *list);
 
-/* Sets the finish reason to finish_word(). A word that says nothing changes nothing; neither does
- * one behind a failure, nor "stop" behind a refusal. */
+/* Sets the finish reason to finish_word(). A word without meaning changes nothing. A failure is
+ * never replaced, and a refusal is not replaced by "stop". */
 void wire_finish(struct reply *r, struct span word);
-/* More of the reply came behind "stop", which some gateways put on each chunk: takes it back. */
+/* More of the reply came after "stop", which some gateways put on each chunk: takes it back. */
 void wire_go_on(struct reply *r);
 /* The model called a tool; `name` may be empty. */
 void wire_call(struct reply *r, struct span name);

@@ -77,7 +77,7 @@ static int any_line(int dir, const char *path, int (*is_ours)(struct span line, 
 		return found;
 	found = 0;
 	for (int i = 0; !found && i < LINES && jsonl_next(&j, &at, &line); i++) {
-		line.n = strnlen(line.p, line.n); /* a loss of power leaves NULs behind a record */
+		line.n = strnlen(line.p, line.n); /* a power cut may leave NULs after a record */
 		found = line.n ? is_ours(line, e) : 0;
 	}
 	jsonl_unmap(&j);

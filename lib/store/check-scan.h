@@ -19,7 +19,7 @@ struct bad_line {
 
 /* A whole record on a line with NUL bytes: a repair gives it a line of its own. */
 struct scan_piece {
-	size_t start, n; /* n is 0 for one that is there twice */
+	size_t start, n; /* n is 0 for a record that is there twice */
 };
 
 /* What an exchange refers to in artifacts/. */

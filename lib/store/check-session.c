@@ -156,7 +156,7 @@ static int open_history(struct subject *s, struct err *e)
 		there = s->locked ? session_is_there(&s->x, e) : 1;
 		if (there)
 			return there < 0 ? -1 : 0;
-		lock_end(s->x.fd); /* it was replaced or removed meanwhile */
+		lock_end(s->x.fd); /* it was replaced or removed in between */
 		s->x.fd = -1;
 		if (!folder_is_there(s))
 			return err_set(e, ERR_NOT_FOUND, "it is gone");
@@ -476,7 +476,7 @@ static void release(struct subject *s)
 	session_unlock(&s->x);
 }
 
-/* Something of another program, or of the user: it is told of, and left alone. */
+/* It belongs to another program or to the user: it is reported, and not touched. */
 static void tell_stranger(struct subject *s, const struct stat *st)
 {
 	struct spot at = { s->x.id, NULL, s->x.id, 0 }, history = spot(s, HISTORY_FILE, 1);

@@ -457,7 +457,7 @@ static int blank_torn_end(int fd, struct err *e)
 
 #define STALE_MAX 65536 /* bytes of names; of more, all of it is made again */
 
-/* The file, locked: the one that has the name, and not one that was deleted meanwhile. */
+/* The file that has the name now, locked; a file that was deleted in between is closed again. */
 static int open_stale(const struct store *s, int flags, struct err *e)
 {
 	const struct lock_wait wait = { .stop_fd = s->stop_fd };
@@ -478,7 +478,7 @@ static int open_stale(const struct store *s, int flags, struct err *e)
 	}
 }
 
-/* Even an empty file is of use. */
+/* An empty file is enough: it makes the next tool rebuild the index. */
 bool index_note_stale(const struct store *s, const char *id)
 {
 	char line[ID_SIZE + 1];
@@ -668,7 +668,7 @@ int index_make_again(const struct store *s, bool *made, struct err *e)
 	return fd;
 }
 
-/* With `gone`, only where there is no session of this name. */
+/* With `gone`, only if there is no session with this id. */
 static int append(const struct store *s, struct span record, const char *gone, struct err *e)
 {
 	int lock = index_lock(s, e), fd = -1, r = -1;
@@ -740,8 +740,8 @@ static bool is_gone(const struct store *s, struct span id, char *const *ids, siz
 	return false;
 }
 
-/* Where there is no room for a new file, or it cannot be renamed: the sessions' lines are
- * written over. Those who have the old ones in memory see tombstones. */
+/* If there is no room for a new file, or it cannot be renamed, the sessions' lines are overwritten
+ * in place. A process that has the file mapped sees tombstones. */
 static int write_over_all(const struct store *s, int fd, char *const *ids, size_t n, struct err *e)
 {
 	struct jsonl j;

@@ -271,7 +271,7 @@ static bool keep(struct index_reader *r, struct index_line *l, struct buf *text)
 	return true;
 }
 
-/* Puts our spelling in the place of another one. False when the line is not a record. */
+/* Replaces another spelling by ours. False when the line is not a record. */
 static bool respell(struct index_reader *r, struct index_line *l)
 {
 	struct span text = trim(l->line);
@@ -290,8 +290,8 @@ static bool respell(struct index_reader *r, struct index_line *l)
 	return good;
 }
 
-/* What is behind the last line feed may be whole, where somebody took the line feed away. Else it is
- * torn, or being written, which shows under the lock. */
+/* Bytes after the last line feed may be a whole record that lost its line feed. Otherwise the record
+ * is torn, or another process is still writing it, which the lock shows. */
 static bool read_tail(struct index_reader *r, struct index_line *l)
 {
 	l->line = (struct span){ r->file.p + r->file.n, r->file.mapped - r->file.n };
@@ -300,7 +300,7 @@ static bool read_tail(struct index_reader *r, struct index_line *l)
 
 /* ---- reading on ---- */
 
-/* A line that cannot be read may be of a session that is newer than those behind it. */
+/* A line that cannot be read may be about a session that is newer than the ones read next. */
 static bool is_in_doubt(const struct index_reader *r)
 {
 	return r->store && r->unreadable;
@@ -347,8 +347,8 @@ static bool was_met(const struct index_reader *before, const struct index_line *
 	return false;
 }
 
-/* What could not be read may have been sessions: the index is made again, and those that were not
- * met are read from the new one. Where that fails, the reader goes on with the old one. */
+/* Lines that cannot be read may have been sessions, so the index is rebuilt, and the sessions that
+ * were not seen yet are read from the new one. If that fails, the reader continues with the old one. */
 static void begin_again(struct index_reader *r)
 {
 	struct index_reader *before = malloc(sizeof(*before));

@@ -113,8 +113,8 @@ int index_lock(const struct store *s, struct err *e);
 /* Makes the index from the histories, unless another process just did. Where that would
  * take long it fails, and the error says what to do. */
 int index_make(const struct store *s, struct err *e);
-/* The same in the place of one that has lines that cannot be read, unless it has none by now,
- * which *made tells. Returns a descriptor to read the index from. */
+/* The same for an index with lines that cannot be read. *made: it was rebuilt, and not already
+ * rebuilt by another process. Returns a descriptor to read the index from. */
 int index_make_again(const struct store *s, bool *made, struct err *e);
 /* Makes it in any case, however long that takes. The old one is moved to `place` (see
  * quarantine.h), which stays empty where there was none; its records of sessions that
@@ -139,8 +139,8 @@ void index_mend(const struct store *s);
 /* Takes a session off the list, unless it was made anew by now. Its older records stay in the
  * file until index_purge(). */
 int index_append_tombstone(const struct store *s, const char *id, int64_t now, struct err *e);
-/* Nothing of deleted sessions stays in the file; `ids` are those that matter. It is written
- * anew, which costs as much as reading all of it. */
+/* Removes every record of deleted sessions, at least of `ids`, from the file. The file is rewritten,
+ * which costs as much as reading it. */
 int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e);
 
 #endif

@@ -30,8 +30,8 @@ int place_make_folder(int dir, const char *name, struct err *e);
 
 /*
  * What root makes for another user belongs to that user: gives `fd` the owner of `like`, the
- * folder that it is in, or the file that it is a copy of. Only what is empty and has one
- * name is given away, and so nothing that somebody put in the place of what was made.
+ * folder that it is in, or the file that it is a copy of. Only an empty file or
+ * folder with one name is given away, so never something that was put there in its place.
  */
 void place_give(int fd, int like);
 

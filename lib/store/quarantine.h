@@ -1,7 +1,8 @@
 /*
  * .quarantine: where a repair puts what it must move out of the way. The tools never read it,
- * and delete of it only what is of a session that is deleted. What is needed to undo it, the old place and mode, is in a file
- * of the same name with QUARANTINE_NOTE behind it, which is there first.
+ * and delete in it only what belongs to a session that is deleted. A note, which is written first,
+ * has what is needed to undo the move: the old place and mode. Its name is that of the moved file
+ * and QUARANTINE_NOTE.
  *
  * `folder` is the session's id, or NULL for the sessions directory itself. `place`
  * becomes the path from the sessions directory on.

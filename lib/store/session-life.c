@@ -279,8 +279,8 @@ bool session_is_going(const struct store *s, const char *id)
 	return found;
 }
 
-/* A folder that is being made is not one that was left. One that has no history is left of a
- * deletion in place. */
+/* Whether a crash left this folder. A folder that is still being made does not count; a folder
+ * without a history is what a deletion in place left. */
 static bool was_left(const struct store *s, const char *name, const char *id)
 {
 	bool alone;

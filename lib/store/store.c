@@ -13,8 +13,7 @@
 #include "base/io.h"
 #include "store/place.h"
 
-/* So that the names in it survive a power cut. A folder that we may not read is not one that
- * we made. */
+/* So that the names in it survive a power cut. A folder that we may not read was not made by us. */
 static int sync_folder(int dir, const char *path, struct err *e)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;

@@ -53,8 +53,8 @@ int typed_texts(const struct jsonl *j, size_t from, size_t max,
 /* Appends one. What is blank, begins with a space, is no UTF-8 or too long is left out. */
 int typed_add(struct typed *t, struct span text, struct err *e);
 
-/* Deletes the texts for which `is_of` is true, as they were typed, by a new file in the place of
- * that in `state_dir`. Nothing is done where there is none. */
+/* Deletes the texts for which `is_of` is true: a new file replaces the one in `state_dir`. Does
+ * nothing if there is no such file. */
 int typed_forget(const char *state_dir, bool (*is_of)(void *ctx, struct span text), void *ctx,
                  struct err *e);
 

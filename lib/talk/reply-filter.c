@@ -218,7 +218,7 @@ static void settle(struct reply_filter *f, struct buf *b, size_t *ready, bool la
 	size_t held = join_halves(b, *ready, last), open;
 
 	open = key_hide(f->key, b->p + *ready, b->n - held - *ready, last, &f->hidden);
-	if (held) /* which is behind it, and no part of a key */
+	if (held) /* these bytes follow it, and are not part of a key */
 		open = 0;
 	f->key_open |= open > 0;
 	*ready = b->n - held - open;

@@ -33,7 +33,7 @@ struct flow {
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
 	bool refused; /* by the adapter: not a fault of the connection */
-	bool changed; /* the request is another one than the one that was refused */
+	bool changed; /* the request was changed after a refusal */
 	int64_t bytes, last_word; /* the latter on the steady clock */
 	struct sse sse;
 	struct buf whole;

@@ -78,7 +78,7 @@ bool edit_has_input(const struct edit *ed)
 	return ed->lines.pending.n || is_readable(ed);
 }
 
-/* Without marks, a paste of several lines looks like one that is sent while the next is there already.
+/* Without marks, a paste of several lines looks like a line that is sent while the next has arrived.
  * What waits in `pending` and was seen came by a read for this line; the rest was typed ahead. */
 static void note_burst(struct edit *ed)
 {

@@ -60,7 +60,7 @@ struct edit {
 
 	struct line_reader lines; /* of plain ones; and keys that were read too early */
 	struct buf text;       /* as it was typed */
-	struct buf pasted;     /* each text with an @ that was pasted, and a NUL behind it */
+	struct buf pasted;     /* each pasted text with an @, followed by a NUL */
 	bool burst;            /* lines come faster than anybody types: a paste without marks */
 	bool bulk;             /* nothing was recalled before */
 };

@@ -31,8 +31,8 @@ struct files {
 #define FILES_INIT { NULL, 0, 0, NULL, 0, 0, 0, false, false, -1, NULL }
 void files_release(struct files *f);
 
-/* Reads a file, a FIFO to its end, or with "-" or "/dev/stdin" standard input, and adds it to what
- * goes along with the next prompt. ERR_USAGE for what cannot be attached. */
+/* Reads a file, a FIFO to its end, or with "-" or "/dev/stdin" standard input, and adds it to the
+ * files of the next prompt. ERR_USAGE for a file that cannot be attached. */
 int files_attach(struct files *f, const char *path, struct err *e);
 /* Whether that is standard input, which can be read once. */
 bool files_is_stdin(const char *path);

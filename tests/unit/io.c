@@ -80,7 +80,7 @@ static void test_wait(bool sockets, const char *what)
 	buf_release(&got);
 }
 
-/* Standard error leads to a pipe meanwhile. Returns its other end. */
+/* Makes standard error a pipe. Returns its other end. */
 static int divert(int *usual)
 {
 	int ends[2];

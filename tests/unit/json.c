@@ -180,7 +180,7 @@ static void test_lenient_strings(void)
 		ok(!json_is_whole(copy) || i == 5, "not JSON by the letter, case %zu", i);
 		is_int(json_parse_lenient(copy, &o, &e), 0, "but taken from a server");
 		is_span(json_member_str(o, "a"), cases[i].want, "with its string");
-		ok(!json_member(o, "n"), "what is no number is null");
+		ok(!json_member(o, "n"), "NaN and Infinity are null");
 		json_object_put(o);
 		ok(json_parse_object(copy, &o, &e) < 0 && e.kind == ERR_DAMAGED, "strictly it is refused: %s", e.msg);
 		drop(copy);
