@@ -156,12 +156,19 @@ static int read_options(const struct cli *c, struct chat *chat, struct err *e)
 	return check_choice(&chat->wish.choice, e) < 0 ? -1 : attach_all(c, chat, e);
 }
 
+static int check_utf8(struct span s, const char *what, struct err *e)
+{
+	if (utf8_check(s, what, e) == 0)
+		return 0;
+	return utf8_other_encoding(s) ? -1 : err_suffix(e, "; --replace-invalid replaces such bytes");
+}
+
 int check_prompt(struct span p, struct err *e)
 {
 	size_t i = 0;
 
-	if (utf8_check(p, "the prompt", e) < 0)
-		return utf8_other_encoding(p) ? -1 : err_suffix(e, "; --replace-invalid replaces such bytes");
+	if (check_utf8(p, "the prompt", e) < 0)
+		return -1;
 	if (memchr(p.p, '\0', p.n))
 		return err_set(e, ERR_USAGE, "the prompt holds a NUL character; is it a binary file?");
 	while (i < p.n && strchr(" \t\r\n", p.p[i]))
@@ -207,6 +214,8 @@ static int read_prompt(const struct cli *c, const struct chat *chat, struct buf 
 			err_sys(e, errno, "cannot read standard input");
 		utf8_drop_mark(&in);
 		repair(chat, &in);
+		if (c->noperands) /* its own lines are counted, and its own byte order mark is seen */
+			check_utf8(buf_span(&in), "standard input", e);
 		while (in.n && in.p[in.n - 1] == '\n')
 			in.n--;
 		if (in.n && prompt->n)

@@ -130,6 +130,15 @@ setup() {
 	[[ $err != *"'--'"* ]]
 }
 
+@test "text that is not UTF-8 after a prompt is named with its own lines, and its encoding" {
+	run_split mc-chat 'two' 'words' < <(printf 'one\ncaf\xe9\n')
+	assert_status 2
+	assert_err_has 'standard input is not valid UTF-8 (at line 2, byte 4)'
+	run_split mc-chat explain < <(echo hello | iconv -t UTF-16)
+	assert_status 2
+	assert_err_has 'standard input is UTF-16, and must be UTF-8'
+}
+
 # with_open_stdin ARG...: mc-chat with a pipe as standard input, whose other end is descriptor 9.
 with_open_stdin() {
 	mkfifo pipe
