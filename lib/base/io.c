@@ -327,6 +327,17 @@ void io_streams(void)
 
 /* ---- files ---- */
 
+/* `got` bytes were read to the room at the end of `b`, which had `had` before all of it. */
+static int keep_read(struct buf *b, size_t got, size_t had, size_t max)
+{
+	b->n += got;
+	b->p[b->n] = '\0';
+	if (b->n - had <= max)
+		return 0;
+	errno = EFBIG;
+	return -1;
+}
+
 int io_read_all(int fd, struct buf *b, size_t max)
 {
 	size_t had = b->n;
@@ -342,12 +353,8 @@ int io_read_all(int fd, struct buf *b, size_t max)
 		got = io_read(fd, to, 65536);
 		if (got <= 0)
 			return (int)got;
-		b->n += (size_t)got;
-		b->p[b->n] = '\0';
-		if (b->n - had > max) {
-			errno = EFBIG;
+		if (keep_read(b, (size_t)got, had, max) < 0)
 			return -1;
-		}
 	}
 }
 
@@ -397,12 +404,8 @@ int io_read_slow(int fd, struct buf *b, size_t max, const struct io_wait *w)
 			continue;
 		if (got <= 0)
 			return (int)got;
-		b->n += (size_t)got;
-		b->p[b->n] = '\0';
-		if (b->n - had > max) {
-			errno = EFBIG;
+		if (keep_read(b, (size_t)got, had, max) < 0)
 			return -1;
-		}
 	}
 }
 

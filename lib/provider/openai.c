@@ -174,15 +174,6 @@ static int add_input(struct buf *b, const struct chat_request *rq, struct err *e
 	return 0;
 }
 
-static struct span trim(struct span s)
-{
-	while (s.n && memchr(" \t\r\n", s.p[0], 4))
-		s = (struct span){ s.p + 1, s.n - 1 };
-	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
-		s.n--;
-	return s;
-}
-
 /* The user's own object of that name; NULL when there is none. */
 static int own_object(const struct params *params, const char *key, struct json_object **o,
                       struct err *e)
@@ -201,11 +192,11 @@ static int own_object(const struct params *params, const char *key, struct json_
 /* Begins an object that has the user's own members, so that ours can be added. */
 static void open_object(struct buf *b, const struct params *params, const char *key)
 {
-	struct span own = trim(params_get(params, key));
+	struct span own = wire_trim(params_get(params, key));
 
 	buf_addf(b, ",\"%s\":{", key);
 	if (own.p)
-		own = trim((struct span){ own.p + 1, own.n - 2 });
+		own = wire_trim((struct span){ own.p + 1, own.n - 2 });
 	buf_add(b, own.p, own.n);
 }
 

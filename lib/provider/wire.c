@@ -119,7 +119,7 @@ int wire_parse(struct span json, struct json_object **o, struct err *e)
 	return no_object(*o, e);
 }
 
-static struct span trim(struct span s)
+struct span wire_trim(struct span s)
 {
 	while (s.n && memchr(" \t\r\n", s.p[0], 4))
 		s = (struct span){ s.p + 1, s.n - 1 };
@@ -140,10 +140,10 @@ static bool is_word(struct span s)
 /* [DONE], in small letters and with blanks too. */
 static bool is_end_mark(struct span s)
 {
-	s = trim(s);
+	s = wire_trim(s);
 	if (s.n < 2 || s.p[0] != '[' || s.p[s.n - 1] != ']')
 		return false;
-	s = trim((struct span){ s.p + 1, s.n - 2 });
+	s = wire_trim((struct span){ s.p + 1, s.n - 2 });
 	return s.n == 4 && strncasecmp(s.p, "done", 4) == 0;
 }
 
@@ -152,7 +152,7 @@ static int one_event(struct span data, struct json_object **o, struct err *e)
 	enum wire_event what = WIRE_VALUE;
 
 	*o = NULL;
-	data = trim(data);
+	data = wire_trim(data);
 	if (is_end_mark(data))
 		return WIRE_DONE;
 	if (is_word(data))
@@ -181,7 +181,7 @@ int wire_event(struct span data, struct json_object **o, struct err *e)
 	const char *end;
 	int what = WIRE_NOTHING;
 
-	data = trim(data);
+	data = wire_trim(data);
 	while (what == WIRE_NOTHING && data.n && !memchr("{[", data.p[0], 2) &&
 	       (end = memchr(data.p, '\n', data.n))) {
 		what = one_event((struct span){ data.p, (size_t)(end - data.p) }, o, e);

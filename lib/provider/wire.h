@@ -6,6 +6,8 @@
 #include "provider/provider.h"
 
 bool wire_begins(struct span s, const char *with);
+/* Without the white space of JSON at both ends. */
+struct span wire_trim(struct span s);
 
 /* ---- to the server ---- */
 
