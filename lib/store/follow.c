@@ -286,7 +286,7 @@ static bool is_held(const struct follow *f)
 	if (lock_holder(f->fd) > 0)
 		return true;
 	if (flock(f->fd, LOCK_SH | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK; /* where there are no locks, nobody holds one */
+		return errno == EWOULDBLOCK; /* on a file system without locks nobody holds one */
 	flock(f->fd, LOCK_UN);
 	return false;
 }

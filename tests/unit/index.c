@@ -39,7 +39,7 @@ static void list(const char *prefix, struct buf *out)
 		return;
 	}
 	r.prefix = span_str(prefix);
-	r.store = NULL; /* there are no histories to make it again from */
+	r.store = NULL; /* the test has no histories to rebuild it from */
 	ids_of(&r, out);
 	index_close(&r);
 }

@@ -421,7 +421,7 @@ static void test_finish(void)
 	wire_finish(&r, span_str("Error"));
 	wire_finish(&r, span_str("stop"));
 	is_buf(&r.finish_reason, "Error", "nor is a failure");
-	is_int(wire_end(&r, &e), -1, "which is no end of a reply");
+	is_int(wire_end(&r, &e), -1, "and the reply has not ended");
 	is_err(&e, ERR_NETWORK, "the server broke off the reply: its finish reason is 'Error'", "says so");
 	err_clear(&e);
 	buf_clear(&r.finish_reason);
@@ -433,7 +433,7 @@ static void test_finish(void)
 	is_buf(&r.call, "look", "the first name");
 	buf_clear(&r.finish_reason);
 	wire_finish(&r, span_str("STOP"));
-	is_buf(&r.finish_reason, "tool_calls", "also when the reason comes behind it");
+	is_buf(&r.finish_reason, "tool_calls", "also when the reason comes after it");
 	is_int(wire_report(&r.problem, &e), -1, "an error without words");
 	is_err(&e, ERR_NETWORK, "the server reports: an error", "says at least that");
 	err_clear(&e);

@@ -74,7 +74,7 @@ static void modes(void)
 	ok(symlink("other", "link") == 0, "a link is made");
 	set_mode_of("link", &st, 0600, -1, "a link that took the name is not followed");
 	st = seen("link");
-	set_mode_of("link", &st, 0600, -1, "nor one that was there before");
+	set_mode_of("link", &st, 0600, -1, "and neither is a link that was there before");
 	is_int(mode_of("other"), 0644, "its target keeps its mode");
 	ok(link("other", "second") == 0, "a second name is made");
 	st = seen("other");
@@ -100,12 +100,12 @@ static void opening(void)
 	err_clear(&e);
 	make("shared", "x", 0666);
 	fd = place_file(dir, "shared", O_RDWR | O_CREAT, &e);
-	is_int(fd, -1, "one that others may write to is refused");
+	is_int(fd, -1, "a file that others may write to is refused");
 	is_err(&e, ERR_DAMAGED, "'chmod go-w' changes that", "with what helps");
 	err_clear(&e);
 	make("open", "x", 0777);
 	fd = place_file(dir, "open", O_RDWR, &e);
-	is_int(fd, -1, "one that all may write and run is refused");
+	is_int(fd, -1, "a file that everybody may write to is refused");
 	is_err(&e, ERR_DAMAGED, "MC_SESSIONS_DIR", "with what helps where chmod does not");
 	err_clear(&e);
 	opens(place_make_folder(dir, "made", &e), &e, "a new folder is made");

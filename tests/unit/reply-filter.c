@@ -125,11 +125,11 @@ static void test_without(void)
 
 	filter(&x, &none, false, span_str("<think>a</think>b" HIGH), 4, 9);
 	is_buf(&x.reply.text, "<think>a</think>b" BAD, "tags stay where they are not looked for");
-	is_buf(&x.reply.reasoning, "", "there is no reasoning then");
+	is_buf(&x.reply.reasoning, "", "and there is no reasoning");
 	filtered_release(&x);
 	buf_adds(&small.value, "short");
 	filter(&x, &small, true, span_str("a short one"), 4, 9);
-	is_buf(&x.reply.text, "a short one", "a key of a few letters is no secret");
+	is_buf(&x.reply.text, "a short one", "a key of a few letters is not a secret");
 	filtered_release(&x);
 	key_release(&small);
 }
