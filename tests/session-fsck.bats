@@ -218,6 +218,21 @@ not_a_store() {
 	assert_err_has "it holds no index and no session, but 'note'; set"
 }
 
+@test "an index of nothing but white space is missing, and made again" {
+	local text
+
+	three
+	for text in '' '\n' '\n\n' ' \n' '\r\n'; do
+		printf "$text" >"$MC_SESSIONS_DIR/index.jsonl"
+		run_split mc-session-fsck -r
+		assert_out_has 'index.jsonl: it is missing; '
+		run_split mc-session-fsck
+		assert_status 0
+		assert_out ''
+	done
+	[[ $(mc-session-ls | wc -l) == 3 ]]
+}
+
 @test "a store in a folder with other things: only its own is repaired" {
 	project p
 	export MC_SESSIONS_DIR=$PWD/p

@@ -279,14 +279,8 @@ static int compare_loaded(struct check *c, const struct session *x, const struct
 	return 0;
 }
 
-static bool index_exists(const struct check *c)
-{
-	struct stat st;
-
-	return fstatat(c->store->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
-}
-
-/* With one that is refused there is nothing to compare; a check of everything tells why. */
+/* With an index that is missing or refused there is nothing to compare; a check of everything
+ * tells why. */
 static bool index_is_readable(const struct check *c)
 {
 	struct err ignored = ERR_INIT;
@@ -373,7 +367,7 @@ int check_index_end(struct check *c, struct err *e)
 	if (find_orphans(c, e) < 0)
 		return -1;
 	quiet.notice = NULL;
-	if (c->repair && ((missing && !index_exists(c)) || ix->npending))
+	if (c->repair && ((missing && !index_is_readable(c)) || ix->npending))
 		outcome_set(&o, index_remake(&quiet, o.place, &o.why));
 	else if (c->repair)
 		outcome_set(&o, 0); /* storing a turn made it */
