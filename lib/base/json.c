@@ -191,3 +191,69 @@ void json_add_value(struct buf *b, struct json_object *v)
 		break;
 	}
 }
+
+/* A value never ends in one of these, and only it needs a comma before the next. */
+static void add_comma(struct buf *b)
+{
+	if (b->n && !strchr("{[:,\n", b->p[b->n - 1]))
+		buf_addc(b, ',');
+}
+
+void json_open(struct buf *b, char bracket)
+{
+	add_comma(b);
+	buf_addc(b, bracket);
+}
+
+void json_close(struct buf *b, char bracket)
+{
+	buf_addc(b, bracket);
+}
+
+void json_key(struct buf *b, const char *key)
+{
+	add_comma(b);
+	json_add_str(b, span_str(key));
+	buf_addc(b, ':');
+}
+
+void json_put_str(struct buf *b, const char *key, struct span s)
+{
+	json_key(b, key);
+	if (s.p)
+		json_add_str(b, s);
+	else
+		buf_adds(b, "null");
+}
+
+void json_put_optional(struct buf *b, const char *key, struct span s)
+{
+	if (s.p)
+		json_put_str(b, key, s);
+}
+
+void json_put_int(struct buf *b, const char *key, int64_t n)
+{
+	json_key(b, key);
+	buf_addf(b, "%" PRId64, n);
+}
+
+void json_put_bool(struct buf *b, const char *key, bool value)
+{
+	json_key(b, key);
+	buf_adds(b, value ? "true" : "false");
+}
+
+void json_put_value(struct buf *b, const char *key, struct json_object *v)
+{
+	if (!v)
+		return;
+	json_key(b, key);
+	json_add_value(b, v);
+}
+
+void json_item_str(struct buf *b, struct span s)
+{
+	add_comma(b);
+	json_add_str(b, s);
+}

@@ -58,6 +58,31 @@ void json_add_str(struct buf *b, struct span s);
 void json_add_escaped(struct buf *b, struct span s);
 size_t json_escaped_length(struct span s);
 
+/*
+ * Writing objects and arrays. Each call places the comma that it needs.
+ *
+ *	json_open(&b, '{');
+ *	json_put_str(&b, "id", id);
+ *	json_key(&b, "list");
+ *	json_open(&b, '[');
+ *	…
+ *	json_close(&b, ']');
+ *	json_close(&b, '}');
+ */
+void json_open(struct buf *b, char bracket);
+void json_close(struct buf *b, char bracket);
+void json_key(struct buf *b, const char *key);
+/* A string; null when its p is NULL. */
+void json_put_str(struct buf *b, const char *key, struct span s);
+/* The same, or nothing when p is NULL. */
+void json_put_optional(struct buf *b, const char *key, struct span s);
+void json_put_int(struct buf *b, const char *key, int64_t n);
+void json_put_bool(struct buf *b, const char *key, bool value);
+/* Any value; nothing when it is NULL. */
+void json_put_value(struct buf *b, const char *key, struct json_object *v);
+/* An element of an array. */
+void json_item_str(struct buf *b, struct span s);
+
 /* A large string that a text does without in memory: it belongs, escaped, at byte `at`,
  * between the quotes that are there. */
 struct json_gap {

@@ -655,6 +655,37 @@ static void test_damaged_objects(void)
 	ok(whole > 100 && whole < 20000, "20000 damaged objects do no harm (%d pass)", whole);
 }
 
+static void writer(void)
+{
+	struct buf b = BUF_INIT;
+
+	json_open(&b, '{');
+	json_put_str(&b, "a", span_str("x\"{"));
+	json_put_str(&b, "none", (struct span){ NULL, 0 });
+	json_put_optional(&b, "left out", (struct span){ NULL, 0 });
+	json_put_optional(&b, "b", span_str("[:,"));
+	json_key(&b, "list");
+	json_open(&b, '[');
+	json_item_str(&b, span_str(""));
+	json_open(&b, '{');
+	json_close(&b, '}');
+	json_open(&b, '[');
+	json_close(&b, ']');
+	json_item_str(&b, span_str("{"));
+	json_close(&b, ']');
+	json_put_int(&b, "n", -5);
+	json_put_value(&b, "left out", NULL);
+	json_put_bool(&b, "t", true);
+	json_close(&b, '}');
+	is_buf(&b, "{\"a\":\"x\\\"{\",\"none\":null,\"b\":\"[:,\",\"list\":[\"\",{},[],\"{\"],\"n\":-5,"
+	       "\"t\":true}", "an object, its commas placed");
+	buf_addc(&b, '\n');
+	json_open(&b, '{');
+	json_close(&b, '}');
+	ok(b.p[b.n - 3] == '\n', "no comma before an object on a line of its own");
+	buf_release(&b);
+}
+
 int main(void)
 {
 	test_accept();
@@ -676,5 +707,6 @@ int main(void)
 	test_scan_str();
 	test_random_objects();
 	test_damaged_objects();
+	writer();
 	return tap_end();
 }
