@@ -353,14 +353,14 @@ static void print_title(const struct chat *chat)
 {
 	const struct chat_session *at = &chat->at;
 	struct span title = at->title ? span_str(at->title) : at->head.title;
-	struct buf gist = BUF_INIT;
+	struct buf excerpt = BUF_INIT;
 
 	if (title.n) {
 		command_tell("Title: %.*s", (int)title.n, title.p);
-	} else if (at->so_far.summary.first_query.n) {
-		command_add_gist(&gist, at->so_far.summary.first_query);
-		command_tell("There is no title; the first prompt stands for it: %s", gist.p);
-		buf_release(&gist);
+	} else if (at->so_far.info.first_query.n) {
+		command_add_excerpt(&excerpt, at->so_far.info.first_query);
+		command_tell("There is no title; the first prompt stands for it: %s", excerpt.p);
+		buf_release(&excerpt);
 	} else {
 		command_tell("There is no title yet");
 	}

@@ -31,15 +31,15 @@ static int check_count(size_t n, const struct conversation *c, struct err *e)
 
 static void tell_undone(const struct chat *chat, const struct conversation *c, size_t n)
 {
-	struct buf gist = BUF_INIT;
+	struct buf excerpt = BUF_INIT;
 
 	for (size_t i = c->n - n; i < c->n; i++) {
-		buf_adds(&gist, i > c->n - n ? "; " : "");
-		command_add_gist(&gist, c->turns[i].exchange.query);
+		buf_adds(&excerpt, i > c->n - n ? "; " : "");
+		command_add_excerpt(&excerpt, c->turns[i].exchange.query);
 	}
 	command_tell("Taken out of the conversation%s: %s", chat->no_save ? "" : ", but not of its file",
-	             gist.p);
-	buf_release(&gist);
+	             excerpt.p);
+	buf_release(&excerpt);
 }
 
 /* What another process added while this waited is not what the user meant. */
@@ -180,7 +180,7 @@ static void ask_again(struct chat *chat, const struct again *a, struct span prom
 bool command_retry(struct chat *chat, struct span args)
 {
 	struct again a = AGAIN_INIT;
-	struct buf gist = BUF_INIT;
+	struct buf excerpt = BUF_INIT;
 	struct err e = ERR_INIT;
 	int found = find_last(chat, &a, &e);
 
@@ -190,11 +190,11 @@ bool command_retry(struct chat *chat, struct span args)
 	if (found < 0) {
 		command_fail(&e);
 	} else {
-		command_add_gist(&gist, buf_span(&a.prompt));
-		command_tell("Asking again: %s", gist.p);
+		command_add_excerpt(&excerpt, buf_span(&a.prompt));
+		command_tell("Asking again: %s", excerpt.p);
 		ask_again(chat, &a, buf_span(&a.prompt));
 	}
-	buf_release(&gist);
+	buf_release(&excerpt);
 	again_release(&a);
 	return true;
 }

@@ -73,7 +73,7 @@ static void add_load(struct buf *b, const struct load *l)
 static int add_all(struct buf *b, const struct chat *chat, struct err *e)
 {
 	const struct conversation *c = &chat->at.so_far;
-	struct usage all = c->summary.usage;
+	struct usage all = c->info.usage;
 	struct load l;
 
 	if (chat_load(chat, &l, e) < 0)
@@ -130,7 +130,7 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 {
 	struct compacting *k = ctx;
 	struct chat_session *at = &k->chat->at;
-	struct span own = c->head.head.provider, model = c->summary.model;
+	struct span own = c->head.head.provider, model = c->info.model;
 
 	/* The session may have been made anew by another process. */
 	if (!span_eq(own, at->how.endpoint.name))
@@ -154,7 +154,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 
 	if (!k) {
 		buf_addf(&line, "there is nothing%s to sum up before the last %ld exchange%s",
-		         c->gist.json ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
+		         c->summary.json ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
 	} else if (stored) {
 		buf_adds(&line, "a summary stands for the first ");
 		add_some_exchanges(&line, k->n, k->incomplete, c->n, count_incomplete(c));

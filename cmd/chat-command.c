@@ -39,7 +39,7 @@ bool command_fail(const struct err *e)
 	return true;
 }
 
-void command_add_gist(struct buf *b, struct span text)
+void command_add_excerpt(struct buf *b, struct span text)
 {
 	struct buf line = BUF_INIT;
 	const char *end;

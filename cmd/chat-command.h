@@ -52,6 +52,6 @@ void command_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* chat_fail(), and true: the user stays. */
 bool command_fail(const struct err *e);
 /* Adds the first line of a text that is not blank, harmless and not too long, as a title is. */
-void command_add_gist(struct buf *b, struct span text);
+void command_add_excerpt(struct buf *b, struct span text);
 
 #endif

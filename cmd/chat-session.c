@@ -153,8 +153,8 @@ static int load(struct conversation *c, const struct store *s, const char *id, s
 static void take_head(struct chat_session *s)
 {
 	s->head = s->so_far.head.head;
-	s->head.model = s->so_far.summary.model;
-	s->head.title = s->so_far.summary.title;
+	s->head.model = s->so_far.info.model;
+	s->head.title = s->so_far.info.title;
 }
 
 static int resume(struct entry *n, struct err *e)
@@ -171,9 +171,9 @@ static int resume(struct entry *n, struct err *e)
 		return -1;
 	s->exists = true;
 	s->title = n->choice.title;
-	if (choose_model(n, s->so_far.summary.model, e) < 0)
+	if (choose_model(n, s->so_far.info.model, e) < 0)
 		return -1;
-	if (n->choice.model && !span_eq(s->so_far.summary.model, n->choice.model))
+	if (n->choice.model && !span_eq(s->so_far.info.model, n->choice.model))
 		say_other_vendor(&s->how.endpoint, n->choice.model, true);
 	return 0;
 }
@@ -374,5 +374,5 @@ struct span chat_model(const struct chat *chat)
 
 	if (s->model)
 		return span_str(s->model);
-	return s->so_far.head.json ? s->so_far.summary.model : s->head.model;
+	return s->so_far.head.json ? s->so_far.info.model : s->head.model;
 }

@@ -74,7 +74,7 @@ int chat_load(const struct chat *chat, struct load *l, struct err *e)
 
 static void add_id(struct buf *b, const struct chat *chat)
 {
-	int64_t n = chat->at.so_far.summary.exchange_count;
+	int64_t n = chat->at.so_far.info.exchange_count;
 
 	if (chat->at.exists)
 		buf_addf(b, "Session: %s (resumed, %" PRId64 " exchange%s%s)", chat->at.id, n, n == 1 ? "" : "s",
@@ -112,15 +112,15 @@ static void add_part(struct row *r, struct span part)
 /* The title, or the beginning of what was asked first. */
 static void add_title(struct row *r, const struct chat_session *at)
 {
-	struct span text = at->title ? span_str(at->title) : at->so_far.summary.title;
-	struct buf gist = BUF_INIT;
+	struct span text = at->title ? span_str(at->title) : at->so_far.info.title;
+	struct buf excerpt = BUF_INIT;
 
 	if (!text.n && at->so_far.n)
 		text = at->so_far.turns[0].exchange.query;
 	if (text.n)
-		command_add_gist(&gist, text);
-	add_part(r, buf_span(&gist));
-	buf_release(&gist);
+		command_add_excerpt(&excerpt, text);
+	add_part(r, buf_span(&excerpt));
+	buf_release(&excerpt);
 }
 
 static void add_model(struct row *r, const struct chat *chat)

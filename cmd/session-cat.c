@@ -187,7 +187,7 @@ static void field(const char *name, struct span value)
 
 static void print_status_text(const char *id, const struct conversation *c, bool busy, pid_t holder)
 {
-	const struct summary *m = &c->summary;
+	const struct session_info *m = &c->info;
 	char when[CLOCK_TEXT];
 
 	field("id", span_str(id));
@@ -222,7 +222,7 @@ static void print_status_json(const char *id, const struct conversation *c, bool
 		buf_addf(&b, "%ld,", (long)holder);
 	else
 		buf_adds(&b, "null,");
-	index_add_record_members(&b, id, &c->summary);
+	index_add_record_members(&b, id, &c->info);
 	buf_adds(&b, "}\n");
 	print_record(&b);
 }

@@ -150,7 +150,7 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 {
 	struct one *s = ctx;
 
-	if (find_way_again(s, c->head.head.provider, e) < 0 || choose_model(s, c->summary.model, e) < 0)
+	if (find_way_again(s, c->head.head.provider, e) < 0 || choose_model(s, c->info.model, e) < 0)
 		return -1;
 	show_begin(&s->job->show);
 	show_look(&s->meanwhile);
@@ -160,20 +160,20 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	return 0;
 }
 
-static void print_summary(struct job *j, const struct gist *gist)
+static void print_summary(struct job *j, const struct summary *summary)
 {
 	struct buf b = BUF_INIT;
 
 	if (j->json) {
-		record_add_gist(&b, gist);
+		record_add_summary(&b, summary);
 		print_record(&b);
 	} else {
 		if (j->any)
 			buf_addc(&b, '\n');
 		if (at_terminal())
-			neutral_add(&b, gist->text);
+			neutral_add(&b, summary->text);
 		else
-			buf_add(&b, gist->text.p, gist->text.n);
+			buf_add(&b, summary->text.p, summary->text.n);
 		buf_addc(&b, '\n');
 		print_buf(stdout, &b);
 	}
@@ -201,9 +201,9 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 	(void)stored;
 	show_came(&s->job->show);
 	if (k)
-		print_summary(s->job, &k->gist);
+		print_summary(s->job, &k->summary);
 	else
-		say_nothing_to_do(s, c->gist.json != NULL);
+		say_nothing_to_do(s, c->summary.json != NULL);
 }
 
 static int compact_given(struct one *s, struct err *e)

@@ -242,12 +242,14 @@ static void add_record(struct view *v, const struct follow_event *ev)
 			add_note(v, r->change.title.n ? "title" : "no title", r->change.title);
 		break;
 	case RECORD_REWIND:
-		note_rewind(v, r->rewind_to, ev->at);
+		note_rewind(v, r->rewind.to, ev->at);
 		break;
 	case RECORD_SUMMARY:
-		note_place(v, "summed up to", r->gist.up_to, ev->at);
+		note_place(v, "summed up to", r->summary.up_to, ev->at);
 		break;
 	case RECORD_SESSION:
+	case RECORD_STEP:
+	case RECORD_RESULT:
 	case RECORD_OTHER:
 		break;
 	}

@@ -121,7 +121,7 @@ static int read_history(struct listing *l, const char *id, struct span *line, st
 		return -1;
 	r = conversation_load(&c, l->store, id, &j, e);
 	if (r == 0) {
-		index_add_record(&b, id, &c.summary);
+		index_add_record(&b, id, &c.info);
 		conversation_release(&c);
 		r = buf_check(&b, e);
 	}

@@ -74,7 +74,7 @@ static bool confirmed(const struct store *s, const char *id)
 	if (history_map(s, id, &j, &ignored) == 0) {
 		if (conversation_load(&c, s, id, &j, &ignored) == 0) {
 			bool cut;
-			struct span what = c.summary.title.p ? c.summary.title : c.summary.first_query;
+			struct span what = c.info.title.p ? c.info.title : c.info.first_query;
 
 			buf_adds(&about, " (");
 			add_exchanges(&about, c.n, count_incomplete(&c));

@@ -112,7 +112,7 @@ static void say_left_out(const struct show *s, const struct turn *t)
 		add_number(&line, t->summed, t->incomplete.summed);
 	}
 	if (s->session)
-		buf_addf(&line, "; mc-session-compact %s would keep their gist", s->session);
+		buf_addf(&line, "; mc-session-compact %s would keep a summary of them", s->session);
 	say(line.p);
 	buf_release(&line);
 }

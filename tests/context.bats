@@ -23,7 +23,7 @@ load context
 	run_split mc-chat -s a --context 4096 hi
 	assert_status 0
 	assert_out hello
-	same 'standard error' 'mc-chat: 6 of 12 exchanges are left out to fit the window of 4096 tokens; mc-session-compact a would keep their gist' "$err"
+	same 'standard error' 'mc-chat: 6 of 12 exchanges are left out to fit the window of 4096 tokens; mc-session-compact a would keep a summary of them' "$err"
 	same sent '1 -6- 8 9 10 11 12 .' "$(sent)"
 	same 'the record' 6 "$(exchange a .leftOut)"
 	cmp -n "$(wc -c <before)" before "$(history a)"

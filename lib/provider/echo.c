@@ -44,7 +44,7 @@ static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
 	if (r->text.n < said.n)
 		return 1;
 	words = (int64_t)count_words(said);
-	r->usage = (struct usage){ words, words, 2 * words, -1, -1 };
+	r->usage = (struct usage){ words, words, 2 * words, -1, -1, -1, -1 };
 	buf_adds(&r->finish_reason, FINISH_STOP);
 	r->done = true;
 	return buf_check(&r->finish_reason, e);

@@ -246,7 +246,7 @@ static int compare(struct check *c, const char *id, const struct buf *want, bool
 }
 
 /* Of one session that was named: its record is added to those that are there. */
-static void repair_one(struct check *c, const struct session *x, const struct summary *sum,
+static void repair_one(struct check *c, const struct session *x, const struct session_info *sum,
                        enum finding_kind kind)
 {
 	struct pending p = pending(kind, x->id, 0);
@@ -265,7 +265,7 @@ static int compare_loaded(struct check *c, const struct session *x, const struct
 	bool equal;
 	int found;
 
-	index_add_record(&want, x->id, &v->summary);
+	index_add_record(&want, x->id, &v->info);
 	found = buf_check(&want, e) < 0 ? -1 : compare(c, x->id, &want, &equal, e);
 	buf_release(&want);
 	if (found < 0)
@@ -275,7 +275,7 @@ static int compare_loaded(struct check *c, const struct session *x, const struct
 		return 0;
 	if (whole)
 		return add_pending(c->index, kind, x->id, 0, e);
-	repair_one(c, x, &v->summary, kind);
+	repair_one(c, x, &v->info, kind);
 	return 0;
 }
 

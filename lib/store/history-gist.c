@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 
-int gists_meet(struct gists *all, const struct gist *g, size_t offset, size_t turns,
+int gists_meet(struct gists *all, const struct summary *g, size_t offset, size_t turns,
                struct err *e)
 {
 	struct met_gist *v = array_room(all->v, all->n, &all->cap, sizeof(*v), e);
@@ -82,11 +82,11 @@ static int try_gist(const struct met_gist *met, size_t turn, const struct jsonl 
 
 	if (!jsonl_next(j, &at, &line) || record_parse(line, &r, e) < 0)
 		return -1;
-	if (!span_same(r.gist.up_to, c->turns[turn].exchange.id)) {
+	if (!span_same(r.summary.up_to, c->turns[turn].exchange.id)) {
 		record_release(&r);
 		return 0;
 	}
-	c->gist = r;
+	c->summary = r;
 	c->covered = turn + 1;
 	return 1;
 }

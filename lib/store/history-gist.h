@@ -20,7 +20,7 @@ struct gists {
 	size_t n, cap;
 };
 
-int gists_meet(struct gists *all, const struct gist *g, size_t offset, size_t turns,
+int gists_meet(struct gists *all, const struct summary *g, size_t offset, size_t turns,
                struct err *e);
 /* Gives the conversation, whose turns are all there, the one that is of use, if any. */
 int gists_choose(const struct gists *all, const struct jsonl *j, struct conversation *c,

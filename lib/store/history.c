@@ -99,31 +99,31 @@ static void copy_change(struct buf *to, struct span value)
 	buf_add(to, value.p, value.n);
 }
 
-static void summarize_head(struct conversation *c)
+static void info_of_head(struct conversation *c)
 {
 	const struct session_head *h = &c->head.head;
 
-	c->summary.created_at = c->summary.updated_at = h->created_at;
-	c->summary.provider = h->provider;
-	c->summary.cwd = h->cwd;
+	c->info.created_at = c->info.updated_at = h->created_at;
+	c->info.provider = h->provider;
+	c->info.cwd = h->cwd;
 	copy_change(&c->model, h->model);
 	copy_change(&c->title, h->title);
 	c->titled = h->title.p != NULL;
 }
 
-static void count_usage(struct summary *s, int64_t end, const struct usage *u)
+static void count_usage(struct session_info *s, int64_t end, const struct usage *u)
 {
 	usage_add(&s->usage, u);
 	if (end > s->updated_at)
 		s->updated_at = end;
 }
 
-static void count_exchange(struct summary *s, const struct exchange *x)
+static void count_exchange(struct session_info *s, const struct exchange *x)
 {
 	count_usage(s, x->timestamp + (x->duration > 0 ? x->duration : 0), &x->usage);
 }
 
-static void count_turn(struct summary *s, const struct exchange *x)
+static void count_turn(struct session_info *s, const struct exchange *x)
 {
 	if (!s->first_query.p)
 		s->first_query = x->query;
@@ -131,14 +131,14 @@ static void count_turn(struct summary *s, const struct exchange *x)
 	s->exchange_count += x->status == STATUS_COMPLETE;
 }
 
-void summary_count(struct summary *s, const struct exchange *x, int64_t bytes)
+void info_count(struct session_info *s, const struct exchange *x, int64_t bytes)
 {
 	count_exchange(s, x);
 	count_turn(s, x);
 	s->history_bytes = bytes;
 }
 
-void summary_count_gist(struct summary *s, const struct gist *g, int64_t bytes)
+void info_count_summary(struct session_info *s, const struct summary *g, int64_t bytes)
 {
 	count_usage(s, g->timestamp, &g->usage);
 	s->history_bytes = bytes;
@@ -163,25 +163,27 @@ static int take(struct reading *rd, struct record *r, size_t offset, struct err 
 			break;
 		c->head = *r;
 		r->json = NULL;
-		summarize_head(c);
+		info_of_head(c);
 		break;
 	case RECORD_EXCHANGE:
-		count_exchange(&c->summary, &r->exchange);
+		count_exchange(&c->info, &r->exchange);
 		if (rd->next == rd->t->n || rd->t->offsets[rd->next] != offset)
 			break;
-		count_turn(&c->summary, &r->exchange);
+		count_turn(&c->info, &r->exchange);
 		c->turns[c->n++] = *r;
 		r->json = NULL;
 		break;
 	case RECORD_CHANGE:
-		usage_add(&c->summary.usage, &r->change.usage);
+		usage_add(&c->info.usage, &r->change.usage);
 		copy_change(&c->model, r->change.model);
 		copy_change(&c->title, r->change.title);
 		c->titled |= r->change.title.p != NULL;
 		break;
 	case RECORD_SUMMARY:
-		count_usage(&c->summary, r->gist.timestamp, &r->gist.usage);
-		return gists_meet(&rd->gists, &r->gist, offset, c->n, e);
+		count_usage(&c->info, r->summary.timestamp, &r->summary.usage);
+		return gists_meet(&rd->gists, &r->summary, offset, c->n, e);
+	case RECORD_STEP:
+	case RECORD_RESULT:
 	case RECORD_REWIND:
 	case RECORD_OTHER:
 		break;
@@ -237,9 +239,9 @@ static int finish(struct conversation *c, const struct store *s, const char *id,
 	if (!c->head.json)
 		return err_set(e, ERR_DAMAGED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
 		               id);
-	c->summary.model = buf_span(&c->model);
+	c->info.model = buf_span(&c->model);
 	if (c->title.n)
-		c->summary.title = buf_span(&c->title);
+		c->info.title = buf_span(&c->title);
 	return 0;
 }
 
@@ -247,8 +249,8 @@ static int load(struct conversation *c, const struct store *s, const char *id,
                 const struct jsonl *j, const struct turns *t, struct err *e)
 {
 	*c = (struct conversation)CONVERSATION_INIT;
-	c->summary.usage = (struct usage)USAGE_NONE;
-	c->summary.history_bytes = (int64_t)j->n;
+	c->info.usage = (struct usage)USAGE_NONE;
+	c->info.history_bytes = (int64_t)j->n;
 	c->turns = calloc(t->n + 1, sizeof(*c->turns));
 	if (!c->turns)
 		return err_oom(e);
@@ -324,14 +326,14 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 	return r;
 }
 
-void conversation_take_gist(struct conversation *c, struct record *gist)
+void conversation_take_summary(struct conversation *c, struct record *gist)
 {
 	size_t covered = c->n;
 
-	while (covered && !span_same(c->turns[covered - 1].exchange.id, gist->gist.up_to))
+	while (covered && !span_same(c->turns[covered - 1].exchange.id, gist->summary.up_to))
 		covered--;
-	record_release(&c->gist);
-	c->gist = *gist;
+	record_release(&c->summary);
+	c->summary = *gist;
 	c->covered = covered;
 }
 
@@ -340,18 +342,18 @@ void conversation_cut(struct conversation *c, struct cut *cut)
 	*cut = (struct cut){ .turn = c->turns[--c->n] };
 	if (c->covered <= c->n)
 		return;
-	cut->gist = c->gist;
+	cut->summary = c->summary;
 	cut->covered = c->covered;
-	memset(&c->gist, 0, sizeof(c->gist));
+	memset(&c->summary, 0, sizeof(c->summary));
 	c->covered = 0;
 }
 
 void conversation_mend(struct conversation *c, struct cut *cut)
 {
 	c->turns[c->n++] = cut->turn;
-	if (cut->gist.json) {
-		record_release(&c->gist);
-		c->gist = cut->gist;
+	if (cut->summary.json) {
+		record_release(&c->summary);
+		c->summary = cut->summary;
 		c->covered = cut->covered;
 	}
 	*cut = (struct cut){ .covered = 0 };
@@ -360,14 +362,14 @@ void conversation_mend(struct conversation *c, struct cut *cut)
 void cut_release(struct cut *cut)
 {
 	record_release(&cut->turn);
-	record_release(&cut->gist);
+	record_release(&cut->summary);
 }
 
 void conversation_release(struct conversation *c)
 {
 	if (c->head.json)
 		record_release(&c->head);
-	record_release(&c->gist);
+	record_release(&c->summary);
 	for (size_t i = 0; i < c->n; i++)
 		record_release(&c->turns[i]);
 	free(c->turns);

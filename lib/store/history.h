@@ -24,7 +24,7 @@ int history_open(const struct store *s, const char *id, int flags, int *dir, str
 int history_map(const struct store *s, const char *id, struct jsonl *j, struct err *e);
 
 /* What the index says of a session. The spans belong to whoever filled it in. */
-struct summary {
+struct session_info {
 	int64_t created_at, updated_at;
 	int64_t exchange_count; /* complete ones of the conversation */
 	struct span provider, model, cwd, title, first_query, last_query;
@@ -64,9 +64,9 @@ struct conversation {
 	struct record head;
 	struct record *turns; /* exchanges, oldest first */
 	size_t n;
-	struct record gist;   /* a summary record; its json is NULL where none is of use */
+	struct record summary;  /* a summary record; its json is NULL where none is of use */
 	size_t covered;       /* how many turns that stands for, from the first on */
-	struct summary summary;
+	struct session_info info;
 	struct buf model, title; /* as later `change` records left them */
 	bool titled;          /* it was given a title once, whatever became of that */
 };
@@ -87,14 +87,14 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 
 /* Puts a summary record, which must name one of the turns, in the place of the one that is
  * there, in memory only; it is the conversation's then. */
-void conversation_take_gist(struct conversation *c, struct record *gist);
+void conversation_take_summary(struct conversation *c, struct record *gist);
 
 /*
  * Takes the last turn out, in memory only, and with it a summary that stands for it too. It is in
  * the cut until that is mended, which puts it back where it was, or released.
  */
 struct cut {
-	struct record turn, gist;
+	struct record turn, summary;
 	size_t covered;
 };
 void conversation_cut(struct conversation *c, struct cut *cut);
@@ -102,7 +102,7 @@ void conversation_mend(struct conversation *c, struct cut *cut);
 void cut_release(struct cut *cut);
 
 /* Counts an exchange that was just appended, or a summary; `bytes` is the file's new size. */
-void summary_count(struct summary *s, const struct exchange *x, int64_t bytes);
-void summary_count_gist(struct summary *s, const struct gist *g, int64_t bytes);
+void info_count(struct session_info *s, const struct exchange *x, int64_t bytes);
+void info_count_summary(struct session_info *s, const struct summary *g, int64_t bytes);
 
 #endif

@@ -57,7 +57,7 @@ static void add_str(struct buf *b, const char *key, struct span s)
 	json_add_str(b, s);
 }
 
-void index_add_record_members(struct buf *b, const char *id, const struct summary *s)
+void index_add_record_members(struct buf *b, const char *id, const struct session_info *s)
 {
 	struct usage totals = s->usage;
 
@@ -77,7 +77,7 @@ void index_add_record_members(struct buf *b, const char *id, const struct summar
 	buf_addf(b, ",\"historyBytes\":%" PRId64 ",\"version\":1", s->history_bytes);
 }
 
-void index_add_record(struct buf *b, const char *id, const struct summary *s)
+void index_add_record(struct buf *b, const char *id, const struct session_info *s)
 {
 	buf_addc(b, '{');
 	index_add_record_members(b, id, s);
@@ -228,8 +228,8 @@ static int rebuild_one(const struct store *s, const char *id, struct rebuilt *al
 		jsonl_unmap(&j);
 		return leave_out(s, id, all, &why, e);
 	}
-	index_add_record(&all->text, id, &c.summary);
-	r = add_entry(all, c.summary.updated_at, start, e);
+	index_add_record(&all->text, id, &c.info);
+	r = add_entry(all, c.info.updated_at, start, e);
 	conversation_release(&c);
 	jsonl_unmap(&j);
 	return r;
@@ -512,7 +512,7 @@ static int add_current(struct buf *b, const struct store *s, const char *id, boo
 	quiet.notice = NULL; /* the tools that use the session say it */
 	if (history_map(&quiet, id, &j, &why) == 0) {
 		if (conversation_load(&c, &quiet, id, &j, &why) == 0) {
-			index_add_record(b, id, &c.summary);
+			index_add_record(b, id, &c.info);
 			conversation_release(&c);
 		}
 		jsonl_unmap(&j);
@@ -691,7 +691,7 @@ static int append(const struct store *s, struct span record, const char *gone, s
 	return r;
 }
 
-int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e)
+int index_append(const struct store *s, const char *id, const struct session_info *sum, struct err *e)
 {
 	struct buf b = BUF_INIT;
 	int r;
@@ -702,7 +702,7 @@ int index_append(const struct store *s, const char *id, const struct summary *su
 	return r;
 }
 
-void index_update(const struct store *s, const char *id, const struct summary *sum)
+void index_update(const struct store *s, const char *id, const struct session_info *sum)
 {
 	struct err why = ERR_INIT;
 

@@ -122,13 +122,13 @@ int index_make_again(const struct store *s, bool *made, struct err *e);
 int index_remake(const struct store *s, char *place, struct err *e);
 
 /* A record, with its newline; or without its braces, for a line that has more. */
-void index_add_record(struct buf *b, const char *id, const struct summary *s);
-void index_add_record_members(struct buf *b, const char *id, const struct summary *s);
+void index_add_record(struct buf *b, const char *id, const struct session_info *s);
+void index_add_record_members(struct buf *b, const char *id, const struct session_info *s);
 
-int index_append(const struct store *s, const char *id, const struct summary *sum, struct err *e);
+int index_append(const struct store *s, const char *id, const struct session_info *sum, struct err *e);
 /* The same for a session whose history is stored: the index is a cache, so a failure is only
  * reported, and the next tool makes up for it. */
-void index_update(const struct store *s, const char *id, const struct summary *sum);
+void index_update(const struct store *s, const char *id, const struct session_info *sum);
 /* Reports this, where even the record could not be made. */
 void index_not_updated(const struct store *s, const char *id, const char *why);
 /* Has the next tool make up for it; false when even that could not be noted. */

@@ -20,9 +20,11 @@
 enum record_type {
 	RECORD_SESSION,
 	RECORD_EXCHANGE,
+	RECORD_STEP,
+	RECORD_RESULT,
 	RECORD_CHANGE,
-	RECORD_REWIND,
 	RECORD_SUMMARY,
+	RECORD_REWIND,
 	RECORD_OTHER, /* valid JSON of a type that this version does not use */
 };
 
@@ -32,22 +34,32 @@ const char *status_name(enum status s);
 #define COUNT_MAX ((INT64_C(1) << 53) - 1) /* what every JSON reader can count to */
 #define TIME_MAX INT64_C(253402300799999)   /* the end of the year 9999 */
 
+/* Token usage. -1 where unknown. */
 struct usage {
-	int64_t input, output, total; /* tokens; -1 where unknown */
-	int64_t reasoning, cached;
+	int64_t input;  /* tokens of the whole request, those from a cache included */
+	int64_t output; /* all that were generated, the reasoning included */
+	int64_t total;
+	int64_t reasoning, cached, cache_write;
+	int64_t cost; /* in 10^-9 US dollars, where the provider reports it: so sums are exact */
 };
-#define USAGE_NONE { -1, -1, -1, -1, -1 }
+#define USAGE_NONE { -1, -1, -1, -1, -1, -1, -1 }
 bool usage_known(const struct usage *u);
 /* Adds what is known of `u` to `sum`. */
 void usage_add(struct usage *sum, const struct usage *u);
+/* Dollars for the member `cost`; -1 when that is not an amount. */
+int64_t usage_cost(double dollars);
+/* Adds the dollars as a decimal number, without an exponent. */
+void usage_add_cost(struct buf *b, int64_t cost);
 
 struct session_head {
 	int64_t created_at;
 	struct span id, cwd, provider, model, title, system;
-	struct json_object *metadata; /* NULL when there is none */
+	/* JSON; NULL when there is none: an array of strings, and objects. */
+	struct json_object *tags, *metadata, *forked_from, *imported_from;
 };
 
-/* A file that went along with a prompt. Its content is in artifacts/, see artifact.h. */
+/* A file that was sent with a prompt, or came with a result. Its content is in artifacts/, see
+ * artifact.h. */
 struct attachment_ref {
 	struct span sha256; /* of its content, as sha256_hex() has it; the file's name there */
 	struct span name;   /* as the user called it, without its folder */
@@ -55,33 +67,90 @@ struct attachment_ref {
 	int64_t size;       /* bytes */
 };
 
+/* A prompt and its answer. */
 struct exchange {
 	struct span id;
+	bool has_parent;    /* false only in a history of another program */
+	struct span parent; /* the exchange that it follows; p == NULL: none, it begins the conversation */
+	struct span replaces; /* the exchange that was asked again */
 	int64_t timestamp;
 	struct span query, answer, model;
 	enum status status;
+	int64_t steps;    /* how many step records it has */
 	int64_t duration; /* ms; -1 when unknown */
 	struct usage usage;
-	int64_t left_out; /* exchanges of the conversation that did not go along in full */
+	int64_t left_out; /* exchanges of the conversation that were not sent in full */
 	struct span finish_reason, error, reasoning;
 	const struct attachment_ref *attachments; /* in the order of the command line */
 	size_t nattachments;
+	struct json_object *parameters, *native; /* JSON objects, or NULL */
 };
 
-struct change {
+/* A program that the model asked for. */
+struct tool_call {
+	struct span id, name;
+	struct json_object *arguments; /* a JSON object */
+};
+
+/* A reply of the model that asked for tools, before the exchange's answer. */
+struct step {
+	struct span exchange; /* its id */
+	int64_t n;            /* from 0 */
 	int64_t timestamp;
-	struct span model, title;
-	struct usage usage; /* of having a model find the title */
+	struct span text, reasoning, model;
+	const struct tool_call *calls;
+	size_t ncalls;
+	int64_t duration; /* ms; -1 when unknown */
+	struct usage usage;
+	struct json_object *native;
+};
+
+enum result_status { RESULT_OK, RESULT_ERROR, RESULT_DENIED, RESULT_TIMEOUT, RESULT_INTERRUPTED };
+const char *result_status_name(enum result_status s);
+
+/* The outcome of one call. */
+struct result {
+	struct span exchange; /* its id */
+	int64_t n;            /* the step */
+	struct span call;     /* the call's id */
+	int64_t timestamp;
+	enum result_status status;
+	int64_t exit_status; /* -1: none */
+	int64_t duration;    /* ms; -1 when unknown */
+	struct span output;
+	struct span artifact; /* the SHA-256 of the whole output where `output` is a part of it */
+	const struct attachment_ref *attachments;
+	size_t nattachments;
+};
+
+/* What was changed about the session. */
+struct change {
+	struct span id; /* p == NULL only in a history of another program */
+	int64_t timestamp;
+	struct span model;
+	struct span title;              /* empty: takes it away */
+	struct json_object *tags;       /* names with true or false; or NULL */
+	struct json_object *metadata;   /* names with values, null takes one away; or NULL */
+	struct usage usage;             /* of having a model find the title */
 };
 #define CHANGE_INIT { .usage = USAGE_NONE }
 
-/* A summary: what stands for all up to an exchange where the context is short. (What the
- * index says of a session is a struct summary.) */
-struct gist {
+/* Stands for an exchange and its ancestors when the context is short. */
+struct summary {
+	struct span id; /* as that of a change */
 	int64_t timestamp;
 	struct span up_to; /* that exchange's id */
 	struct span text, model;
 	struct usage usage; /* of making it */
+};
+
+/* Moves the head. */
+struct rewind {
+	int64_t timestamp;
+	bool has_from;
+	struct span from; /* the head before; p == NULL: none */
+	struct span to;   /* the head from now on; p == NULL: before the first exchange */
+	bool merged;      /* written by a merge */
 };
 
 struct record {
@@ -89,11 +158,13 @@ struct record {
 	union {
 		struct session_head head;
 		struct exchange exchange;
+		struct step step;
+		struct result result;
 		struct change change;
-		struct span rewind_to; /* p == NULL: to before the first exchange */
-		struct gist gist;
+		struct summary summary;
+		struct rewind rewind;
 	};
-	struct json_object *json; /* owns what the spans and the attachments point to */
+	struct json_object *json; /* owns what the spans and the lists point to */
 };
 
 /* Fails with a sentence's end that says what is wrong with the line. */
@@ -103,15 +174,16 @@ void record_release(struct record *r);
 /* One line each, with its newline. */
 void record_add_head(struct buf *b, const struct session_head *h);
 void record_add_exchange(struct buf *b, const struct exchange *x);
+void record_add_step(struct buf *b, const struct step *s);
+void record_add_result(struct buf *b, const struct result *r);
 void record_add_change(struct buf *b, const struct change *c);
-void record_add_gist(struct buf *b, const struct gist *g);
-/* `to`: the exchange that is the last one then; p == NULL: none is left. */
-void record_add_rewind(struct buf *b, int64_t timestamp, struct span to);
+void record_add_summary(struct buf *b, const struct summary *s);
+void record_add_rewind(struct buf *b, const struct rewind *r);
 
 /* Reads the attachments of an exchange, which stay good as long as `o`. */
 int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);
-/* `,"attachments":[…]`, or nothing when there are none. */
-void record_add_attachments(struct buf *b, const struct exchange *x);
+/* The member, or nothing when there are none. */
+void record_add_attachments(struct buf *b, const struct attachment_ref *a, size_t n);
 
 /* The same without its large strings, which belong where the gaps are. */
 #define RECORD_GAPS 3
@@ -125,7 +197,5 @@ void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct re
 void record_add_exchange_members(struct buf *b, const struct exchange *x);
 /* {"inputTokens":…} or null. */
 void record_add_usage(struct buf *b, const struct usage *u);
-/* `,"key":"value"`, or nothing when the string is absent. */
-void record_add_optional(struct buf *b, const char *key, struct span value);
 
 #endif

@@ -39,7 +39,7 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
 }
 
 /* Appends these lines. */
-static int append_history(struct session *x, const struct summary *sum, const struct buf *b,
+static int append_history(struct session *x, const struct session_info *sum, const struct buf *b,
                           const struct record_gaps *gaps, const char *what, struct err *e)
 {
 	int there = session_is_there(x, e), r;
@@ -68,7 +68,7 @@ static int64_t history_size(const struct session *x)
 	return -1;
 }
 
-static void take_change(struct summary *sum, const struct change *change)
+static void take_change(struct session_info *sum, const struct change *change)
 {
 	if (!change)
 		return;
@@ -80,7 +80,7 @@ static void take_change(struct summary *sum, const struct change *change)
 }
 
 /* Counts what was appended, and tells the list of sessions. */
-static void list(struct session *x, struct summary *sum, const struct exchange *exchange,
+static void list(struct session *x, struct session_info *sum, const struct exchange *exchange,
                  const struct change *change)
 {
 	int64_t bytes = history_size(x);
@@ -89,7 +89,7 @@ static void list(struct session *x, struct summary *sum, const struct exchange *
 	if (bytes < 0)
 		return;
 	if (exchange)
-		summary_count(sum, exchange, bytes);
+		info_count(sum, exchange, bytes);
 	sum->history_bytes = bytes;
 	index_update(x->store, x->id, sum);
 }
@@ -104,11 +104,11 @@ static void list_again(struct session *x)
 		index_not_updated(x->store, x->id, why.msg);
 		return;
 	}
-	index_update(x->store, x->id, &c.summary);
+	index_update(x->store, x->id, &c.info);
 	conversation_release(&c);
 }
 
-int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
+int session_append(struct session *x, struct session_info *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e)
 {
 	struct record_gaps gaps;
@@ -132,6 +132,13 @@ static struct span last_id(const struct conversation *c, size_t n)
 	return n ? c->turns[n - 1].exchange.id : (struct span){ NULL, 0 };
 }
 
+static void add_rewind(struct buf *b, int64_t timestamp, struct span to)
+{
+	const struct rewind r = { .timestamp = timestamp, .to = to };
+
+	record_add_rewind(b, &r);
+}
+
 int session_append_again(struct session *x, struct conversation *c,
                          const struct exchange *exchange, const struct change *change,
                          struct span old, bool takes, struct err *e)
@@ -141,19 +148,19 @@ int session_append_again(struct session *x, struct conversation *c,
 	int r;
 
 	if (takes)
-		record_add_rewind(&b, exchange->timestamp, last_id(c, c->n));
+		add_rewind(&b, exchange->timestamp, last_id(c, c->n));
 	if (change)
 		record_add_change(&b, change);
 	record_add_exchange_gaps(&b, exchange, &gaps);
 	if (!takes)
-		record_add_rewind(&b, exchange->timestamp, old);
-	r = append_history(x, &c->summary, &b, &gaps, "exchange", e);
+		add_rewind(&b, exchange->timestamp, old);
+	r = append_history(x, &c->info, &b, &gaps, "exchange", e);
 	buf_release(&b);
 	if (r < 0)
 		return -1;
 	spool_remove(x->dir);
 	if (takes)
-		list(x, &c->summary, exchange, change);
+		list(x, &c->info, exchange, change);
 	else
 		list_again(x);
 	return 0;
@@ -167,11 +174,11 @@ int session_append_change(struct session *x, struct conversation *c, const struc
 	int r;
 
 	record_add_change(&b, change);
-	r = append_history(x, &c->summary, &b, &none, "change", e);
+	r = append_history(x, &c->info, &b, &none, "change", e);
 	buf_release(&b);
 	if (r < 0)
 		return -1;
-	list(x, &c->summary, NULL, change);
+	list(x, &c->info, NULL, change);
 	return 0;
 }
 
@@ -181,15 +188,15 @@ int session_rewind(struct session *x, const struct conversation *c, size_t n, st
 	struct buf b = BUF_INIT;
 	int r;
 
-	record_add_rewind(&b, clock_now_ms(), last_id(c, c->n - n));
-	r = append_history(x, &c->summary, &b, &none, "rewind", e);
+	add_rewind(&b, clock_now_ms(), last_id(c, c->n - n));
+	r = append_history(x, &c->info, &b, &none, "rewind", e);
 	buf_release(&b);
 	if (r == 0)
 		list_again(x);
 	return r;
 }
 
-int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
+int session_append_summary(struct session *x, struct conversation *c, const struct summary *summary,
                         struct err *e)
 {
 	const struct record_gaps none = { .n = 0 };
@@ -198,20 +205,20 @@ int session_append_gist(struct session *x, struct conversation *c, const struct 
 	int64_t bytes;
 	int r;
 
-	record_add_gist(&b, gist);
+	record_add_summary(&b, summary);
 	r = buf_check(&b, e) < 0 ? -1 : record_parse(buf_span(&b), &copy, e);
-	if (r == 0 && append_history(x, &c->summary, &b, &none, "summary", e) < 0) {
+	if (r == 0 && append_history(x, &c->info, &b, &none, "summary", e) < 0) {
 		record_release(&copy);
 		r = -1;
 	}
 	buf_release(&b);
 	if (r < 0)
 		return -1;
-	conversation_take_gist(c, &copy);
+	conversation_take_summary(c, &copy);
 	bytes = history_size(x);
 	if (bytes < 0)
 		return 0;
-	summary_count_gist(&c->summary, gist, bytes);
-	index_update(x->store, x->id, &c->summary);
+	info_count_summary(&c->info, summary, bytes);
+	index_update(x->store, x->id, &c->info);
 	return 0;
 }

@@ -77,7 +77,7 @@ static int publish(const struct store *s, const char *temp, const char *id, stru
 static int create_as(const struct store *s, const struct session_head *head, const char *id,
                      struct err *e)
 {
-	struct summary sum = {
+	struct session_info sum = {
 		.created_at = head->created_at, .updated_at = head->created_at,
 		.provider = head->provider,     .model = head->model,
 		.cwd = head->cwd,               .title = head->title,

@@ -70,7 +70,7 @@ static int store_interrupted(struct session *x, const struct exchange *cut, stru
 	jsonl_unmap(&j);
 	if (session_load(x, &c, e) < 0)
 		return -1;
-	r = session_append(x, &c.summary, cut, NULL, e);
+	r = session_append(x, &c.info, cut, NULL, e);
 	conversation_release(&c);
 	return r;
 }

@@ -69,7 +69,7 @@ int session_load_before(struct session *x, struct conversation *c, struct span l
 /* The exchange, and a `change` record when `change` is not NULL, in one append;
  * then its index record. ERR_GONE
  * when somebody deleted the session in spite of the lock: nothing was written. */
-int session_append(struct session *x, struct summary *sum, const struct exchange *exchange,
+int session_append(struct session *x, struct session_info *sum, const struct exchange *exchange,
                    const struct change *change, struct err *e);
 
 /*
@@ -91,7 +91,7 @@ int session_rewind(struct session *x, const struct conversation *c, size_t n, st
 
 /* A summary, and then its index record; *c, which the session holds, has it too. ERR_GONE
  * as above. */
-int session_append_gist(struct session *x, struct conversation *c, const struct gist *gist,
+int session_append_summary(struct session *x, struct conversation *c, const struct summary *summary,
                         struct err *e);
 
 /* Stores a turn that a crash cut short. 1: nothing of that kind, a turn is running. */

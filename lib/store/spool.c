@@ -16,9 +16,9 @@ static void add_head(struct buf *b, const struct exchange *x)
 	buf_addf(b, "{\"type\":\"exchange\",\"id\":");
 	json_add_str(b, x->id);
 	buf_addf(b, ",\"timestamp\":%" PRId64, x->timestamp);
-	record_add_optional(b, "query", x->query);
-	record_add_optional(b, "model", x->model);
-	record_add_attachments(b, x);
+	json_put_optional(b, "query", x->query);
+	json_put_optional(b, "model", x->model);
+	record_add_attachments(b, x->attachments, x->nattachments);
 	buf_adds(b, "}\n");
 }
 

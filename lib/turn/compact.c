@@ -230,7 +230,7 @@ static void finish(struct compaction *k, const struct work *w, const struct comp
 
 	k->n = to;
 	k->incomplete = count_incomplete(&w->tally, ask->conversation, to);
-	k->gist = (struct gist){
+	k->summary = (struct summary){
 		.timestamp = clock_now_ms(),
 		.up_to = last->id,
 		.text = buf_span(&k->text),
@@ -249,11 +249,11 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 	int r = prepare(&w, how, ask, e);
 
 	to = r < 0 ? 0 : find_end(&w.tally, c, ask->keep);
-	while (c->gist.json && from < to && w.tally.turn[from] < c->covered)
+	while (c->summary.json && from < to && w.tally.turn[from] < c->covered)
 		from++;
 	if (r == 0 && from < to) {
 		if (from)
-			buf_add(&k->text, c->gist.gist.text.p, c->gist.gist.text.n);
+			buf_add(&k->text, c->summary.summary.text.p, c->summary.summary.text.n);
 		if (ask->begin)
 			ask->begin(ask->ctx, to, count_incomplete(&w.tally, c, to));
 		r = tell_story(&w, c, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
@@ -276,7 +276,7 @@ static int compact_locked(const struct compact_job *job, struct session *x, stru
 	if (r == 0)
 		job->done(job->ctx, c, NULL, false);
 	if (r > 0) {
-		r = session_append_gist(x, c, &k.gist, e);
+		r = session_append_summary(x, c, &k.summary, e);
 		if (r < 0)
 			e->kind = ERR_UNSTORED;
 		job->done(job->ctx, c, &k, r == 0);

@@ -3,7 +3,7 @@
  *
  *	struct compaction k = COMPACTION_INIT;
  *	if (compact(&k, &how, &ask, &e) > 0)
- *		session_append_gist(&x, &c, &k.gist, &e)
+ *		session_append_summary(&x, &c, &k.summary, &e)
  *	compaction_release(&k);
  *
  * The summary that is of use already goes into the new one. What one request cannot hold
@@ -28,7 +28,7 @@ struct compact_ask {
 };
 
 struct compaction {
-	struct gist gist; /* its spans point into `text`, the conversation and ask->model */
+	struct summary summary; /* its spans point into `text`, the conversation and ask->model */
 	size_t n;         /* exchanges that it stands for, those of the earlier summary too */
 	size_t incomplete; /* how many of these were interrupted */
 	struct buf text;

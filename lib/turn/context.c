@@ -157,9 +157,9 @@ static void take_summary(struct choice *ch)
 	const struct conversation *c = ch->ask->conversation;
 	int64_t room = ch->limit - ch->used, cost, last;
 
-	if (!c->gist.json || !ch->tally.n || ch->tally.turn[0] >= c->covered)
+	if (!c->summary.json || !ch->tally.n || ch->tally.turn[0] >= c->covered)
 		return;
-	cost = tally_text(&ch->tally, c->gist.gist.text) + SUMMARY;
+	cost = tally_text(&ch->tally, c->summary.summary.text) + SUMMARY;
 	last = ch->tally.cost[ch->tally.n - 1];
 	if (cost > room / 2 && cost + last > room)
 		return;
@@ -271,7 +271,7 @@ static void put_summary(struct context *cx, const struct choice *ch)
 	cx->summed = ch->first;
 	for (size_t i = 0; i < ch->first; i++)
 		cx->incomplete.summed += is_incomplete(ch, i);
-	add_summary(&cx->text, cx->summed, ch->ask->conversation->gist.gist.text);
+	add_summary(&cx->text, cx->summed, ch->ask->conversation->summary.summary.text);
 	cx->turns[0].query = (struct span){ NULL, cx->text.n };
 	cx->turns[0].answer = span_str("I have read it, and go on from there.");
 	cx->n = 1;

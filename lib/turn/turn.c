@@ -184,7 +184,7 @@ static int sum_up(struct turn *t, const struct talk *how, struct session *x,
 
 	if (r == 0)
 		r = compact(&k, how, &ask, e);
-	if (r > 0 && session_append_gist(x, c, &k.gist, e) < 0)
+	if (r > 0 && session_append_summary(x, c, &k.summary, e) < 0)
 		r = -1;
 	compaction_release(&k);
 	return r;
@@ -213,7 +213,7 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct co
 static void note_changes(struct turn *t, const struct conversation *c)
 {
 	t->change = (struct change){ .timestamp = t->exchange.timestamp, .usage = USAGE_NONE };
-	if (!span_eq(c->summary.model, t->model_used.p) && t->exchange.status != STATUS_ERROR)
+	if (!span_eq(c->info.model, t->model_used.p) && t->exchange.status != STATUS_ERROR)
 		t->change.model = buf_span(&t->model_used);
 	if (t->title && !span_eq(buf_span(&c->title), t->title))
 		t->change.title = span_str(t->title);
@@ -233,7 +233,7 @@ static int rank(const struct exchange *x)
 static int append(struct turn *t, struct session *x, struct conversation *c, struct err *e)
 {
 	if (!t->old)
-		return session_append(x, &c->summary, &t->exchange, changes(t), e);
+		return session_append(x, &c->info, &t->exchange, changes(t), e);
 	t->outdone = rank(&t->exchange) < rank(t->old);
 	return session_append_again(x, c, &t->exchange, changes(t), t->old->id, !t->outdone, e);
 }
@@ -384,7 +384,7 @@ int turn_run(struct turn *t, struct talk *how, const struct store *s, const char
 		t->system = c.head.head.system;
 		t->titled = c.titled || t->title;
 		if (r == 0)
-			r = run(t, how, &x, &c, t->model ? span_str(t->model) : c.summary.model, e);
+			r = run(t, how, &x, &c, t->model ? span_str(t->model) : c.info.model, e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);
@@ -407,7 +407,7 @@ int turn_store(const struct turn *t, const struct store *s, const char *id, stru
 		if (t->files)
 			r = files_store(t->files, x.dir, &t->exchange, e);
 		if (r == 0)
-			r = session_append(&x, &c.summary, &t->exchange, changes(t), e);
+			r = session_append(&x, &c.info, &t->exchange, changes(t), e);
 		conversation_release(&c);
 	}
 	session_unlock(&x);

@@ -21,7 +21,7 @@
 static struct record head;
 static struct record known[2]; /* the records that `sum` has its strings from */
 static size_t nknown;
-static struct summary sum = { .usage = USAGE_NONE };
+static struct session_info sum = { .usage = USAGE_NONE };
 static size_t told; /* bytes of the history that `sum` tells of */
 
 static int fail(const struct err *e)
@@ -48,7 +48,7 @@ static int take(struct record *r, struct err *e)
 	}
 	if (r->type != RECORD_EXCHANGE)
 		return err_set(e, ERR_FAILED, "a record that no one wrote");
-	summary_count(&sum, &r->exchange, 0);
+	info_count(&sum, &r->exchange, 0);
 	/* The first and the last exchange are quoted in the index; the rest can go. */
 	if (nknown == 2)
 		record_release(&known[--nknown]);
@@ -82,8 +82,8 @@ static int turn(const struct store *s, const char *id, const char *query, struct
 	struct exchange exchange = { .query = span_str(query), .answer = span_str(query),
 		                     .model = { "echo", 4 }, .timestamp = clock_now_ms(),
 		                     .status = STATUS_COMPLETE, .duration = 1,
-		                     .usage = { 2, 3, 5, -1, -1 } };
-	struct summary before;
+		                     .usage = { 2, 3, 5, -1, -1, -1, -1 } };
+	struct session_info before;
 	struct session x;
 	char uuid[UUID_SIZE];
 	int spool, r;

@@ -108,7 +108,7 @@ static void add_index(struct buf *b, const struct store *s, struct span text)
 			buf_addc(b, '\n');
 		} else if (history_map(s, "s", &j, &e) == 0) {
 			if (conversation_load(&c, s, "s", &j, &e) == 0) {
-				index_add_record(b, "s", &c.summary);
+				index_add_record(b, "s", &c.info);
 				conversation_release(&c);
 			}
 			jsonl_unmap(&j);

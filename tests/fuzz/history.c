@@ -63,8 +63,8 @@ static void model_take(struct model *m, struct span line, size_t start)
 	}
 	json_object_put(o);
 	if (l->valid && l->r.type == RECORD_REWIND) {
-		to = l->r.rewind_to.p ? find_back(m, l->r.rewind_to) : -1;
-		if (to >= 0 || !l->r.rewind_to.p)
+		to = l->r.rewind.to.p ? find_back(m, l->r.rewind.to) : -1;
+		if (to >= 0 || !l->r.rewind.to.p)
 			m->last = to;
 	}
 	m->n++;
@@ -154,7 +154,7 @@ static void check_unchecked(const struct model *m, const struct jsonl *j)
 
 static void check_summary(const struct model *m, const struct conversation *c)
 {
-	const struct summary *s = &c->summary;
+	const struct session_info *s = &c->info;
 	const struct model_line *head = m->lines;
 	struct span model, title = { NULL, 0 };
 	struct usage usage = USAGE_NONE;
@@ -183,8 +183,8 @@ static void check_summary(const struct model *m, const struct conversation *c)
 			updated = end > updated ? end : updated;
 			usage_add(&usage, &r->exchange.usage);
 		} else if (r->type == RECORD_SUMMARY) {
-			updated = r->gist.timestamp > updated ? r->gist.timestamp : updated;
-			usage_add(&usage, &r->gist.usage);
+			updated = r->summary.timestamp > updated ? r->summary.timestamp : updated;
+			usage_add(&usage, &r->summary.usage);
 		} else if (r->type == RECORD_CHANGE) {
 			model = r->change.model.p ? r->change.model : model;
 			title = r->change.title.p ? r->change.title : title;
@@ -213,7 +213,7 @@ static size_t model_covers(const struct model *m, const struct conversation *c,
 	if (!l->valid || l->r.type != RECORD_SUMMARY)
 		return 0;
 	for (size_t i = 0; i < c->n && m->turns[i] < l->start; i++)
-		if (same(c->turns[i].exchange.id, l->r.gist.up_to))
+		if (same(c->turns[i].exchange.id, l->r.summary.up_to))
 			covered = i + 1;
 	return covered;
 }
@@ -225,9 +225,9 @@ static void check_gist(const struct model *m, const struct conversation *c)
 	while (i && !covered)
 		covered = model_covers(m, c, &m->lines[--i]);
 	must(c->covered == covered, "%zu turns are covered instead of %zu", c->covered, covered);
-	must(!c->gist.json == !covered, "a summary, or none");
+	must(!c->summary.json == !covered, "a summary, or none");
 	if (covered)
-		must_be_same(c->gist.gist.text, m->lines[i].r.gist.text, "the summary");
+		must_be_same(c->summary.summary.text, m->lines[i].r.summary.text, "the summary");
 }
 
 /* What conversation_load() comes to: a session of another version is not gone on with. */
@@ -263,7 +263,7 @@ static void check_conversation(const struct model *m, const struct jsonl *j)
 		must_be_same(c.turns[i].exchange.answer, r.exchange.answer, "answer");
 		record_release(&r);
 	}
-	must(c.summary.history_bytes == (int64_t)j->n, "its size");
+	must(c.info.history_bytes == (int64_t)j->n, "its size");
 	check_summary(m, &c);
 	check_gist(m, &c);
 	conversation_release(&c);

@@ -21,7 +21,7 @@
 
 static void add_live(struct buf *b, struct span id)
 {
-	const struct summary s = { .created_at = 1, .updated_at = 2, .provider = span_str("p"),
+	const struct session_info s = { .created_at = 1, .updated_at = 2, .provider = span_str("p"),
 		                   .model = span_str("m"), .usage = USAGE_NONE };
 	char name[ID_SIZE];
 

@@ -20,7 +20,7 @@
 static inline void story_exchange(struct buf *b, struct span id, enum status status)
 {
 	const struct exchange x = { .id = id, .query = id, .timestamp = (int64_t)id.n * 1000,
-		                    .status = status, .duration = 5, .usage = { 1, -1, 3, -1, -1 } };
+		                    .status = status, .duration = 5, .usage = { 1, -1, 3, -1, -1, -1, -1 } };
 
 	record_add_exchange(b, &x);
 	b->n--; /* its newline: the input's own follows */

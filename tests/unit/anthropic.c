@@ -151,7 +151,7 @@ static void test_bad_streams(void)
 
 static void test_whole(void)
 {
-	const struct usage want = { 31, 12, 43, 6, 20 };
+	const struct usage want = { 31, 12, 43, 6, 20, -1, -1 };
 	struct err e = ERR_INIT;
 	struct reply r;
 

@@ -25,15 +25,15 @@ static struct exchange *add(struct conversation *c, const char *query, const cha
 
 static void put_gist(struct conversation *c, const char *text, size_t covered)
 {
-	c->gist.type = RECORD_SUMMARY;
-	c->gist.gist.text = span_str(text);
-	c->gist.json = json_object_new_object();
+	c->summary.type = RECORD_SUMMARY;
+	c->summary.summary.text = span_str(text);
+	c->summary.json = json_object_new_object();
 	c->covered = covered;
 }
 
 static void forget(struct conversation *c)
 {
-	record_release(&c->gist);
+	record_release(&c->summary);
 	free(c->turns);
 	*c = (struct conversation)CONVERSATION_INIT;
 }
@@ -341,9 +341,9 @@ static void test_gist(void)
 	context_release(&cx);
 	asked.query = span_str("p");
 	c.turns[6].exchange.query = words(400);
-	c.gist.gist.text = words(3600);
+	c.summary.summary.text = words(3600);
 	sends(&ask, " 0/8 9 10 11.", "a summary that leaves no room for the last exchange is of no use");
-	c.gist.gist.text = words(2800);
+	c.summary.summary.text = words(2800);
 	sends(&ask, "S/7 11.", "one that does is");
 	ask.window = 100000;
 	sends(&ask, " 0 1 2 3 4 5 6 7 8 9 10 11.", "where all fits, there is no need of one");
@@ -551,7 +551,7 @@ static void hold(struct tried *t, const struct counter *k, uint64_t *seed, bool 
 		if (rnd_below(seed, 12) == 0)
 			x->status = rnd_below(seed, 2) ? STATUS_ERROR : STATUS_INTERRUPTED;
 		if (rnd_below(seed, 30) == 0) {
-			record_release(&c.gist);
+			record_release(&c.summary);
 			put_gist(&c, "a b c", 1 + rnd_below(seed, c.n));
 		}
 		context_release(&cx);

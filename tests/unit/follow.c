@@ -14,7 +14,7 @@
  * which, and when it began, must make no difference to what is told in the end.
  */
 enum file { HISTORY, SPOOL, GONE };
-struct step {
+struct scene {
 	enum file file;
 	const char *text; /* is appended to it */
 };
@@ -23,7 +23,7 @@ struct step {
 #define RECORD(id, answer) "{\"type\":\"exchange\",\"id\":\"" id "\",\"timestamp\":1,\"query\":\"q\"," \
 	"\"answer\":\"" answer "\",\"model\":\"m\",\"status\":\"complete\"}\n"
 
-static const struct step steps[] = {
+static const struct scene steps[] = {
 	{ HISTORY, RECORD("a", "first") },
 	{ SPOOL, "{\"type\":\"exchange\",\"id\":\"b\",\"time" },
 	{ SPOOL, "stamp\":1,\"query\":\"q\",\"model\":\"m\"}\n" },
@@ -51,7 +51,7 @@ static void add_to(const char *path, const char *text)
 	close(fd);
 }
 
-static void do_step(const struct step *s)
+static void do_step(const struct scene *s)
 {
 	if (s->file == GONE)
 		unlink("s/" SPOOL_FILE);

@@ -190,7 +190,7 @@ static void test_conversations(void)
 		for (size_t k = 0; k < c.n; k++)
 			buf_add(&got, c.turns[k].exchange.id.p, c.turns[k].exchange.id.n);
 		is_buf(&got, stories[i].want, "the conversation of '%s'", stories[i].story);
-		is_int(c.summary.exchange_count, (int64_t)c.n, "all complete");
+		is_int(c.info.exchange_count, (int64_t)c.n, "all complete");
 		buf_release(&got);
 		conversation_release(&c);
 	}
@@ -203,25 +203,25 @@ static void test_summary(void)
 	ok(load(&c, "abx<a+zc", "{\"torn"), "a history of all sorts is loaded");
 	is_span(c.head.head.id, "s", "its head");
 	is_int((int64_t)c.n, 3, "exchanges of the conversation");
-	is_int(c.summary.created_at, 5, "created");
-	is_int(c.summary.updated_at, 1000 + 'z', "last active: the newest exchange's time");
-	is_int(c.summary.exchange_count, 2, "complete ones of the conversation");
-	is_span(c.summary.provider, "echo", "provider");
-	is_span(c.summary.model, "m2", "the model as changed");
-	is_span(c.summary.title, "T2", "the title as changed");
-	is_span(c.summary.cwd, "/w", "cwd");
-	is_span(c.summary.first_query, "qa", "first query");
-	is_span(c.summary.last_query, "qc", "last query");
-	is_int(c.summary.usage.input, 5, "usage, also of what was taken back");
-	is_int(c.summary.usage.output, -1, "unknown usage");
+	is_int(c.info.created_at, 5, "created");
+	is_int(c.info.updated_at, 1000 + 'z', "last active: the newest exchange's time");
+	is_int(c.info.exchange_count, 2, "complete ones of the conversation");
+	is_span(c.info.provider, "echo", "provider");
+	is_span(c.info.model, "m2", "the model as changed");
+	is_span(c.info.title, "T2", "the title as changed");
+	is_span(c.info.cwd, "/w", "cwd");
+	is_span(c.info.first_query, "qa", "first query");
+	is_span(c.info.last_query, "qc", "last query");
+	is_int(c.info.usage.input, 5, "usage, also of what was taken back");
+	is_int(c.info.usage.output, -1, "unknown usage");
 	is_int((int64_t)nnotices, 0, "no notices");
 	conversation_release(&c);
 
 	ok(load(&c, "", ""), "one without exchanges");
-	is_int(c.summary.updated_at, 5, "was last active when it was made");
-	ok(!c.summary.first_query.p && !c.summary.last_query.p, "no queries");
-	is_span(c.summary.title, "T", "the title of the head");
-	is_span(c.summary.model, "m", "the model of the head");
+	is_int(c.info.updated_at, 5, "was last active when it was made");
+	ok(!c.info.first_query.p && !c.info.last_query.p, "no queries");
+	is_span(c.info.title, "T", "the title of the head");
+	is_span(c.info.model, "m", "the model of the head");
 	conversation_release(&c);
 }
 
@@ -269,9 +269,9 @@ static void test_gists(void)
 
 		snprintf(which, sizeof(which), "%d", cases[i].which);
 		ok(load(&c, cases[i].story, ""), "'%s' is loaded", cases[i].story);
-		ok(!c.gist.json == !cases[i].which, "'%s': whether there is a summary", cases[i].story);
-		if (c.gist.json)
-			is_span(c.gist.gist.text, which, "'%s': the one that is of use", cases[i].story);
+		ok(!c.summary.json == !cases[i].which, "'%s': whether there is a summary", cases[i].story);
+		if (c.summary.json)
+			is_span(c.summary.summary.text, which, "'%s': the one that is of use", cases[i].story);
 		is_int((int64_t)c.covered, cases[i].covered, "'%s': so many turns", cases[i].story);
 		conversation_release(&c);
 	}
@@ -310,19 +310,19 @@ static void test_take_gist(void)
 	struct record r;
 
 	ok(load(&c, "abc=b", ""), "a conversation with a summary");
-	is_int(c.summary.updated_at, 1500, "making it was an activity");
-	is_int(c.summary.usage.input, 103, "and used tokens");
+	is_int(c.info.updated_at, 1500, "making it was an activity");
+	is_int(c.info.usage.input, 103, "and used tokens");
 	ok(record_parse(span_str("{\"type\":\"summary\",\"timestamp\":1600,\"upTo\":\"c\",\"text\":\"new\","
 	                         "\"model\":\"m\",\"tokenUsage\":{\"inputTokens\":7}}"), &r, &e) == 0,
 	   "another");
-	conversation_take_gist(&c, &r);
-	is_span(c.gist.gist.text, "new", "takes its place");
+	conversation_take_summary(&c, &r);
+	is_span(c.summary.summary.text, "new", "takes its place");
 	is_int((int64_t)c.covered, 3, "and stands for more");
-	summary_count_gist(&c.summary, &c.gist.gist, 999);
-	is_int(c.summary.updated_at, 1600, "counted: the time");
-	is_int(c.summary.usage.input, 110, "the tokens");
-	is_int(c.summary.history_bytes, 999, "the size");
-	is_int(c.summary.exchange_count, 3, "but it is no exchange");
+	info_count_summary(&c.info, &c.summary.summary, 999);
+	is_int(c.info.updated_at, 1600, "counted: the time");
+	is_int(c.info.usage.input, 110, "the tokens");
+	is_int(c.info.history_bytes, 999, "the size");
+	is_int(c.info.exchange_count, 3, "but it is no exchange");
 	conversation_release(&c);
 }
 
@@ -489,12 +489,12 @@ static void test_random_stories(void)
 
 static void add_conversation(struct buf *b, const struct conversation *c)
 {
-	const struct summary *s = &c->summary;
+	const struct session_info *s = &c->info;
 
 	for (size_t i = 0; i < c->n; i++)
 		buf_add(b, c->turns[i].exchange.id.p, c->turns[i].exchange.id.n);
 	buf_addf(b, " gist %s of %zu; %lld complete, %.*s to %.*s; tokens %lld; active %lld",
-	         c->gist.json ? c->gist.gist.text.p : "none", c->covered, (long long)s->exchange_count,
+	         c->summary.json ? c->summary.summary.text.p : "none", c->covered, (long long)s->exchange_count,
 	         (int)s->first_query.n, s->first_query.p ? s->first_query.p : "",
 	         (int)s->last_query.n, s->last_query.p ? s->last_query.p : "",
 	         (long long)s->usage.input, (long long)s->updated_at);
@@ -592,7 +592,7 @@ static void test_cut(void)
 	add_conversation(&whole, &c);
 	conversation_cut(&c, &cut);
 	is_int((int64_t)c.n, 2, "cut");
-	ok(!c.gist.json && !c.covered, "the summary goes as well");
+	ok(!c.summary.json && !c.covered, "the summary goes as well");
 	is_span(cut.turn.exchange.id, "c", "what was cut off");
 	conversation_mend(&c, &cut);
 	add_conversation(&again, &c);
@@ -606,7 +606,7 @@ static void test_cut(void)
 	conversation_release(&c);
 	ok(load(&c, "abc=b", ""), "a summary of a part");
 	conversation_cut(&c, &cut);
-	ok(c.gist.json && c.covered == 2, "stays");
+	ok(c.summary.json && c.covered == 2, "stays");
 	cut_release(&cut);
 	conversation_release(&c);
 	buf_release(&whole);
@@ -641,9 +641,9 @@ static void test_titled(void)
 		is_int(conversation_load(&c, &store, "s", &j, &e), 0, "changes %zu are loaded", i);
 		is_int(c.titled, cases[i].titled, "whether it ever had a title");
 		is_buf(&c.title, cases[i].title, "its title");
-		ok(!c.summary.title.p == !*cases[i].title, "an empty one is none");
-		is_int(c.summary.usage.input, i == 4 ? 9 : -1, "what finding it cost");
-		is_int(c.summary.updated_at, 5, "a change is no activity");
+		ok(!c.info.title.p == !*cases[i].title, "an empty one is none");
+		is_int(c.info.usage.input, i == 4 ? 9 : -1, "what finding it cost");
+		is_int(c.info.updated_at, 5, "a change is no activity");
 		conversation_release(&c);
 		buf_release(&b);
 	}

@@ -219,18 +219,18 @@ static void test_record_bounds(void)
 
 /* ---- writing ---- */
 
-static struct summary summary(const char *query)
+static struct session_info info_of(const char *query)
 {
 	struct span q = span_str(query);
 
-	return (struct summary){ .created_at = 1, .updated_at = 2, .exchange_count = 3,
+	return (struct session_info){ .created_at = 1, .updated_at = 2, .exchange_count = 3,
 		.provider = span_str("echo"), .model = span_str("m"), .cwd = span_str("/w"),
-		.first_query = q, .last_query = q, .usage = { 4, 5, 9, -1, -1 }, .history_bytes = 77 };
+		.first_query = q, .last_query = q, .usage = { 4, 5, 9, -1, -1, -1, -1 }, .history_bytes = 77 };
 }
 
 static void test_format(void)
 {
-	struct summary s = summary("q\n\"x\"");
+	struct session_info s = info_of("q\n\"x\"");
 	struct err e = ERR_INIT;
 	struct buf b = BUF_INIT;
 
@@ -263,7 +263,7 @@ static void test_long_queries(void)
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct buf query = BUF_INIT, want = BUF_INIT, got = BUF_INIT, text = BUF_INIT;
-		struct summary s;
+		struct session_info s;
 		struct span v = { "", 0 };
 
 		for (size_t k = 0; k < lengths[i]; k++)
@@ -272,7 +272,7 @@ static void test_long_queries(void)
 			buf_adds(&want, k % 3 ? "漢" : "x");
 		if (lengths[i] > 100)
 			buf_adds(&want, "...");
-		s = summary(query.p);
+		s = info_of(query.p);
 		temp_write(INDEX_FILE, span_str(HEADER));
 		index_append(&store, "q", &s, &e);
 		temp_read(INDEX_FILE, &text);
@@ -289,7 +289,7 @@ static void test_long_queries(void)
 
 static void test_append_heals(void)
 {
-	struct summary s = summary("q");
+	struct session_info s = info_of("q");
 	struct err e = ERR_INIT;
 
 	temp_write(INDEX_FILE, span_str(HEADER LINE("a") "{\"id\":\"b\",\"crea"));
@@ -357,7 +357,7 @@ static void test_against_model(void)
 	temp_write(INDEX_FILE, span_str(HEADER));
 	for (int i = 1; i <= 5000; i++) {
 		size_t k = rnd_below(&seed, NAMES);
-		struct summary s = summary("a query of a usual length, more or less, for a session");
+		struct session_info s = info_of("a query of a usual length, more or less, for a session");
 
 		s.updated_at = i;
 		if (rnd_below(&seed, 4)) {
@@ -406,7 +406,7 @@ static void test_against_model(void)
 /* A compaction keeps each live line byte for byte. */
 static void test_compaction(void)
 {
-	struct summary s = summary("q");
+	struct session_info s = info_of("q");
 	struct err e = ERR_INIT;
 	struct buf text = BUF_INIT, after = BUF_INIT;
 	struct stat st;

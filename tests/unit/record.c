@@ -10,8 +10,17 @@
 #define EXCHANGE "{\"type\":\"exchange\",\"id\":\"x1\",\"timestamp\":2000,\"query\":\"q\"," \
 	"\"answer\":\"a\",\"summary\":null,\"model\":\"m\",\"status\":\"complete\",\"duration\":5," \
 	"\"tokenUsage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3," \
-	"\"reasoningTokens\":4,\"cachedInputTokens\":5},\"leftOut\":6,\"finishReason\":\"stop\",\"error\":\"e\"," \
-	"\"reasoning\":\"r\"}"
+	"\"reasoningTokens\":4,\"cachedInputTokens\":5},\"finishReason\":\"stop\",\"error\":\"e\"," \
+	"\"reasoning\":\"r\",\"leftOut\":6}"
+#define EXCHANGE_FULL "{\"type\":\"exchange\",\"id\":\"x2\",\"parent\":\"x1\",\"replaces\":\"x0\",\"timestamp\":2000," \
+	"\"query\":\"q\",\"answer\":\"a\",\"summary\":null,\"model\":\"m\",\"status\":\"complete\",\"steps\":2," \
+	"\"duration\":5,\"tokenUsage\":{\"totalTokens\":3,\"cacheWriteInputTokens\":7,\"cost\":0.00012}," \
+	"\"parameters\":{\"temperature\":0.50},\"leftOut\":6,\"native\":{\"provider\":\"p\",\"items\":[{}]}}"
+#define STEP "{\"type\":\"step\",\"exchange\":\"x2\",\"n\":1,\"timestamp\":2100,\"text\":\"t\",\"reasoning\":\"r\"," \
+	"\"calls\":[{\"id\":\"c\",\"name\":\"f\",\"arguments\":{\"a\":[1]}},{\"id\":\"d\",\"name\":\"g\"," \
+	"\"arguments\":{}}],\"model\":\"m\",\"duration\":null,\"tokenUsage\":null,\"native\":{\"provider\":\"p\"}}"
+#define RESULT "{\"type\":\"result\",\"exchange\":\"x2\",\"n\":1,\"call\":\"c\",\"timestamp\":2200," \
+	"\"status\":\"timeout\",\"exitStatus\":2,\"duration\":9,\"output\":\"o\",\"artifact\":\"" DIGEST "\"}"
 #define DIGEST "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 #define FILES "[{\"sha256\":\"" DIGEST "\",\"name\":\"a \\\"b\\\".png\",\"type\":\"image/png\"," \
 	"\"size\":5},{\"sha256\":\"" DIGEST "\",\"name\":\"\",\"type\":\"text/plain\",\"size\":0}]"
@@ -19,6 +28,8 @@
 	"\"answer\":\"a\",\"summary\":null,\"model\":\"m\",\"status\":\"complete\",\"duration\":5," \
 	"\"tokenUsage\":null,\"attachments\":" FILES "}"
 #define CHANGE "{\"type\":\"change\",\"timestamp\":3000,\"model\":\"n\",\"title\":\"t\"}"
+#define CHANGE_FULL "{\"type\":\"change\",\"id\":\"h1\",\"timestamp\":3000,\"tags\":{\"a\":true,\"b\":false}," \
+	"\"metadata\":{\"k\":null,\"l\":[1]}}"
 #define REWIND "{\"type\":\"rewind\",\"timestamp\":4000,\"to\":\"x1\"}"
 #define SUMMARY "{\"type\":\"summary\",\"timestamp\":5000,\"upTo\":\"x1\",\"text\":\"t\",\"model\":\"m\"," \
 	"\"tokenUsage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3}}"
@@ -114,13 +125,13 @@ static void test_attachments(void)
 		is_span(a[1].name, "", "no name");
 		is_int(a[1].size, 0, "no size");
 	}
-	record_add_attachments(&b, &copy.exchange);
-	is_buf(&b, ",\"attachments\":" FILES, "written");
+	record_add_attachments(&b, copy.exchange.attachments, copy.exchange.nattachments);
+	is_buf(&b, "\"attachments\":" FILES, "written");
 	record_release(&copy);
 	ok(parse(EXCHANGE, &r, &e), "an exchange without");
 	is_int((int64_t)r.exchange.nattachments, 0, "has none");
 	buf_clear(&b);
-	record_add_attachments(&b, &r.exchange);
+	record_add_attachments(&b, r.exchange.attachments, r.exchange.nattachments);
 	is_buf(&b, "", "and none is written");
 	record_release(&r);
 	buf_release(&b);
@@ -179,14 +190,14 @@ static void test_change_and_rewind(void)
 	record_release(&r);
 	ok(parse(REWIND, &r, &e), "a rewind");
 	is_int(r.type, RECORD_REWIND, "its type");
-	is_span(r.rewind_to, "x1", "to");
+	is_span(r.rewind.to, "x1", "to");
 	record_release(&r);
 	ok(parse("{\"type\":\"rewind\",\"timestamp\":1,\"to\":null}", &r, &e), "a rewind to the start");
-	ok(!r.rewind_to.p, "to nothing");
+	ok(!r.rewind.to.p, "to nothing");
 	record_release(&r);
 }
 
-static void test_gist(void)
+static void test_summary(void)
 {
 	struct err e = ERR_INIT;
 	struct buf b = BUF_INIT;
@@ -194,19 +205,19 @@ static void test_gist(void)
 
 	ok(parse(SUMMARY, &r, &e), "a summary");
 	is_int(r.type, RECORD_SUMMARY, "its type");
-	is_int(r.gist.timestamp, 5000, "timestamp");
-	is_span(r.gist.up_to, "x1", "upTo");
-	is_span(r.gist.text, "t", "text");
-	is_span(r.gist.model, "m", "model");
-	is_int(r.gist.usage.total, 3, "what it took to make it");
-	record_add_gist(&b, &r.gist);
+	is_int(r.summary.timestamp, 5000, "timestamp");
+	is_span(r.summary.up_to, "x1", "upTo");
+	is_span(r.summary.text, "t", "text");
+	is_span(r.summary.model, "m", "model");
+	is_int(r.summary.usage.total, 3, "what it took to make it");
+	record_add_summary(&b, &r.summary);
 	is_buf(&b, SUMMARY "\n", "written as it was read");
 	record_release(&r);
 	ok(parse("{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}", &r, &e),
 	   "the least summary");
-	ok(!usage_known(&r.gist.usage), "nothing is known of its making");
+	ok(!usage_known(&r.summary.usage), "nothing is known of its making");
 	buf_clear(&b);
-	record_add_gist(&b, &r.gist);
+	record_add_summary(&b, &r.summary);
 	is_buf(&b, "{\"type\":\"summary\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}\n",
 	       "and so nothing is written of that");
 	record_release(&r);
@@ -282,7 +293,17 @@ static void test_missing_and_wrong(void)
 		{ CHANGE, "model", false, true },      { CHANGE, "title", false, true },
 		{ REWIND, "timestamp", true, false },  { SUMMARY, "timestamp", true, false },
 		{ SUMMARY, "upTo", true, true },       { SUMMARY, "text", true, true },
-		{ SUMMARY, "model", true, true },
+		{ SUMMARY, "model", true, true },      { STEP, "native", false, true },
+		{ EXCHANGE_FULL, "parent", false, true }, { EXCHANGE_FULL, "replaces", false, true },
+		{ EXCHANGE_FULL, "steps", false, false }, { STEP, "exchange", true, true },
+		{ STEP, "n", true, false },            { STEP, "timestamp", true, false },
+		{ STEP, "text", true, true },          { STEP, "reasoning", false, true },
+		{ STEP, "model", true, true },         { STEP, "duration", false, false },
+		{ RESULT, "exchange", true, true },    { RESULT, "n", true, false },
+		{ RESULT, "call", true, true },        { RESULT, "timestamp", true, false },
+		{ RESULT, "status", true, true },      { RESULT, "exitStatus", false, false },
+		{ RESULT, "duration", false, false },  { RESULT, "output", true, true },
+		{ RESULT, "artifact", false, true },   { CHANGE_FULL, "id", false, true },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -299,6 +320,23 @@ static void test_missing_and_wrong(void)
 	refused(EXCHANGE, "timestamp", "1.5");
 	refused(REWIND, "to", "7");
 	refused(REWIND, "to", NULL);
+	refused("{\"type\":\"rewind\",\"timestamp\":1,\"from\":null,\"to\":null}", "from", "7");
+	refused("{\"type\":\"summary\",\"id\":\"i\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}", "id", "7");
+	refused(STEP, "calls", NULL);
+	refused(STEP, "calls", "{}");
+	refused(STEP, "calls", "[7]");
+	refused(STEP, "calls", "[{\"id\":\"c\",\"name\":\"f\"}]");
+	refused(STEP, "calls", "[{\"id\":\"c\",\"name\":\"f\",\"arguments\":\"{}\"}]");
+	refused(STEP, "calls", "[{\"name\":\"f\",\"arguments\":{}}]");
+	refused(STEP, "native", "[]");
+	refused(EXCHANGE_FULL, "native", "[]");
+	refused(EXCHANGE_FULL, "parameters", "[]");
+	refused(RESULT, "artifact", "\"../x\"");
+	refused(RESULT, "status", "\"complete\"");
+	refused(CHANGE_FULL, "tags", "[\"a\"]");
+	refused(CHANGE_FULL, "tags", "{\"a\":1}");
+	refused(CHANGE_FULL, "tags", "{\"a\":null}");
+	refused(CHANGE_FULL, "metadata", "[]");
 }
 
 static void test_bad_values(void)
@@ -318,6 +356,15 @@ static void test_bad_values(void)
 	ok(!parse("{\"type\":\"exchange\",\"id\":\"x\",\"timestamp\":1,\"query\":\"\",\"answer\":\"\",\"model\":"
 	          "\"\",\"status\":\"error\",\"tokenUsage\":{\"inputTokens\":-3}}", &r, &e), "negative tokens");
 	is_err(&e, ERR_DAMAGED, "'inputTokens' is no count", "says which");
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const costs[] = { "-0.1", "\"1\"", "1e300" };
+		struct buf b = BUF_INIT;
+
+		buf_addf(&b, "{\"type\":\"change\",\"timestamp\":1,\"tokenUsage\":{\"cost\":%s}}", costs[i]);
+		ok(!parse(b.p, &r, &e), "a cost of %s", costs[i]);
+		is_err(&e, ERR_DAMAGED, "'cost' is not an amount", "says which");
+		buf_release(&b);
+	}
 	ok(!parse("{\"type\":\"session\",\"version\":2,\"future\":true}", &r, &e), "another version");
 	is_err(&e, ERR_VERSION, "version 2; this mcbox knows version 1", "says which");
 	ok(!parse("", &r, &e) && !parse("[]", &r, &e) && !parse("{\"type\":", &r, &e) &&
@@ -348,7 +395,7 @@ static void test_format(void)
 	record_add_change(&b, &c);
 	is_buf(&b, "{\"type\":\"change\",\"timestamp\":7}\n", "the least change");
 	buf_clear(&b);
-	record_add_usage(&b, &(struct usage){ -1, 2, -1, -1, 5 });
+	record_add_usage(&b, &(struct usage){ -1, 2, -1, -1, 5, -1, -1 });
 	is_buf(&b, "{\"outputTokens\":2,\"cachedInputTokens\":5}", "what is known of the usage");
 	buf_release(&b);
 }
@@ -370,9 +417,13 @@ static void round_trip(const char *text, const char *what)
 		else if (r.type == RECORD_EXCHANGE)
 			record_add_exchange(b, &r.exchange);
 		else if (r.type == RECORD_REWIND)
-			record_add_rewind(b, 4000, r.rewind_to);
+			record_add_rewind(b, &r.rewind);
+		else if (r.type == RECORD_STEP)
+			record_add_step(b, &r.step);
+		else if (r.type == RECORD_RESULT)
+			record_add_result(b, &r.result);
 		else if (r.type == RECORD_SUMMARY)
-			record_add_gist(b, &r.gist);
+			record_add_summary(b, &r.summary);
 		else
 			record_add_change(b, &r.change);
 		record_release(&r);
@@ -399,6 +450,21 @@ static void test_round_trip(void)
 	           "\"status\":\"interrupted\",\"duration\":0,\"tokenUsage\":{\"inputTokens\":0}}",
 	           "an exchange with control characters");
 	round_trip(ATTACHED, "an exchange with files");
+	round_trip(EXCHANGE_FULL, "an exchange with a parent, steps and the rest");
+	round_trip("{\"type\":\"exchange\",\"id\":\"x\",\"parent\":null,\"timestamp\":1,\"query\":\"\",\"answer\":\"\","
+	           "\"summary\":null,\"model\":\"\",\"status\":\"error\",\"duration\":null,\"tokenUsage\":null}",
+	           "one that begins a conversation");
+	round_trip(STEP, "a step");
+	round_trip(RESULT, "a result");
+	round_trip("{\"type\":\"result\",\"exchange\":\"x\",\"n\":0,\"call\":\"\",\"timestamp\":1,\"status\":\"ok\","
+	           "\"duration\":null,\"output\":\"\",\"attachments\":" FILES "}", "a result with files");
+	round_trip(CHANGE_FULL, "a change of tags and metadata");
+	round_trip("{\"type\":\"rewind\",\"timestamp\":4000,\"from\":\"x2\",\"to\":\"x1\",\"merged\":true}",
+	           "a rewind of a merge");
+	round_trip("{\"type\":\"rewind\",\"timestamp\":4000,\"from\":null,\"to\":\"x1\"}", "one from nothing");
+	round_trip("{\"type\":\"session\",\"version\":1,\"id\":\"abc\",\"createdAt\":1000,\"cwd\":\"\",\"provider\":\"p\","
+	           "\"model\":\"m\",\"tags\":[\"a\"],\"metadata\":{},\"forkedFrom\":{\"session\":\"s\"},"
+	           "\"importedFrom\":{\"kind\":\"k\"}}", "a head that was forked and imported");
 	round_trip(CHANGE, "a change");
 	round_trip("{\"type\":\"change\",\"timestamp\":3000,\"title\":\"\",\"tokenUsage\":{\"inputTokens\":1,"
 	           "\"outputTokens\":2}}", "a change that a model was asked for");
@@ -409,12 +475,12 @@ static void test_round_trip(void)
 
 static void test_usage(void)
 {
-	struct usage sum = USAGE_NONE, none = USAGE_NONE, one = { 1, 2, 3, -1, 0 };
+	struct usage sum = USAGE_NONE, none = USAGE_NONE, one = { 1, 2, 3, -1, 0, -1, 100000000 };
 
 	usage_add(&sum, &none);
 	ok(!usage_known(&sum), "nothing and nothing is unknown");
-	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 1, -1, -1 });
-	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 2, -1, -1 });
+	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 1, -1, -1, -1, -1 });
+	usage_add(&sum, &(struct usage){ COUNT_MAX, -1, 2, -1, -1, -1, -1 });
 	is_int(sum.input, COUNT_MAX, "a sum stays one that every reader can count to");
 	is_int(sum.total, 3, "and the others go on");
 	sum = (struct usage)USAGE_NONE;
@@ -423,25 +489,46 @@ static void test_usage(void)
 	usage_add(&sum, &none);
 	ok(sum.input == 2 && sum.output == 4 && sum.total == 6, "what is known is added");
 	ok(sum.reasoning == -1 && sum.cached == 0, "the unknown stays so, nothing is a number");
+	ok(sum.cost == 200000000 && sum.cache_write == -1, "so are costs");
 	is_str(status_name(STATUS_COMPLETE), "complete", "names of states");
 	is_str(status_name(STATUS_ERROR), "error", "error");
 	is_str(status_name(STATUS_INTERRUPTED), "interrupted", "interrupted");
 }
 
+static void test_cost(void)
+{
+	static const struct {
+		double dollars;
+		const char *text;
+	} costs[] = { { 0, "0" }, { 1, "1" }, { 0.1, "0.1" }, { 0.000012345, "0.000012345" },
+		{ 12.5, "12.5" }, { 1e-9, "0.000000001" }, { 1e-10, "0" }, { 4503599.625, "4503599.625" } };
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
+		buf_clear(&b);
+		usage_add_cost(&b, usage_cost(costs[i].dollars));
+		is_buf(&b, costs[i].text, "a cost of %s", costs[i].text);
+	}
+	is_int(usage_cost(-1), -1, "less than nothing is not a cost");
+	is_int(usage_cost(1e300), -1, "nor is more than there is");
+	buf_release(&b);
+}
+
 /* Records with bytes changed: refused or read, and nothing leaks or breaks. */
 static void test_damaged(void)
 {
-	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND, ATTACHED, SUMMARY };
+	static const char *const good[] = { HEAD, EXCHANGE, CHANGE, REWIND, ATTACHED, SUMMARY,
+		EXCHANGE_FULL, STEP, RESULT, CHANGE_FULL };
 	uint64_t seed = 8;
 	int read = 0, silent = 0;
 
 	for (int i = 0; i < 8000; i++) {
 		struct err e = ERR_INIT;
-		char text[512];
-		size_t n = strlen(good[i % 6]);
+		char text[768];
+		size_t n = strlen(good[i % 10]);
 		struct record r;
 
-		memcpy(text, good[i % 6], n + 1);
+		memcpy(text, good[i % 10], n + 1);
 		for (size_t k = rnd_below(&seed, 2) + 1; k; k--)
 			text[rnd_below(&seed, n)] = (char)(1 + rnd_below(&seed, 255));
 		if (parse(text, &r, &e)) {
@@ -462,13 +549,14 @@ int main(void)
 	test_attachments();
 	test_bad_attachments();
 	test_change_and_rewind();
-	test_gist();
+	test_summary();
 	test_other();
 	test_missing_and_wrong();
 	test_bad_values();
 	test_format();
 	test_round_trip();
 	test_usage();
+	test_cost();
 	test_damaged();
 	return tap_end();
 }

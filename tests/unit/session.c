@@ -17,7 +17,7 @@ static struct exchange exchange(const char *id, enum status status)
 	return (struct exchange){
 		.id = span_str(id), .timestamp = now += 10, .query = span_str(id), .answer = span_str("a"),
 		.model = span_str("m"), .status = status, .duration = 1,
-		.usage = { 1, 1, 2, -1, -1 },
+		.usage = { 1, 1, 2, -1, -1, -1, -1 },
 	};
 }
 
@@ -37,7 +37,7 @@ static void look(struct session *x, struct buf *out)
 	for (size_t i = 0; i < c.n; i++)
 		buf_addf(out, "%.*s ", (int)c.turns[i].exchange.id.n, c.turns[i].exchange.id.p);
 	buf_addf(out, "'%s' %s", c.title.p, c.model.p);
-	index_add_record(&made, "s", &c.summary);
+	index_add_record(&made, "s", &c.info);
 	if (fd < 0 || index_find(fd, "s", &listed, &e) < 1)
 		buf_adds(out, "; it is not listed");
 	else if (!span_same(buf_span(&made), buf_span(&listed)))
@@ -66,7 +66,7 @@ static int say(struct session *x, const char *id, enum status status, const stru
 	int r = session_load(x, &c, &e);
 
 	if (r == 0) {
-		r = session_append(x, &c.summary, &q, change, &e);
+		r = session_append(x, &c.info, &q, change, &e);
 		conversation_release(&c);
 	}
 	return r;
@@ -116,7 +116,7 @@ static int change_to(struct session *x, const struct change *change)
 
 static void test_appends(struct session *x)
 {
-	const struct change title = { .timestamp = 1, .title = span_str("T"), .usage = { 5, 5, 10, 1, 1 } };
+	const struct change title = { .timestamp = 1, .title = span_str("T"), .usage = { 5, 5, 10, 1, 1, -1, -1 } };
 	const struct change none = { .timestamp = 1, .title = span_str(""), .usage = USAGE_NONE };
 	const struct change model = { .timestamp = 1, .model = span_str("n"), .usage = USAGE_NONE };
 	struct err e = ERR_INIT;
