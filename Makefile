@@ -78,7 +78,7 @@ else
 run = @echo '$1 $2'; $3 || { status=$$?; printf '%s\n' '$(subst ','\'',$3)' >&2; exit $$status; }
 endif
 endif
-link = $(call run,LD,$@,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS))
+link = $(call run,LD,$@,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS))
 
 # A file of cmd/ with a descriptor at its foot is a tool; the rest is the frame.
 TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c)
@@ -86,6 +86,7 @@ TOOLS    := $(patsubst cmd/%.c,mc-%,$(TOOL_SRC))
 CMD_SRC  := $(wildcard cmd/*.c)
 LIB_SRC  := $(wildcard lib/*/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB      := $(BUILD)/libmcbox.a
 CMD_OBJ  := $(CMD_SRC:%.c=$(BUILD)/%.o) $(BUILD)/applets.o
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT     := $(UNIT_SRC:%.c=$(BUILD)/%)
@@ -103,7 +104,7 @@ COMPLETIONS := completions/mcbox.bash completions/_mcbox completions/mcbox.fish
 
 all: $(OUT)/mcbox $(TOOLS:%=$(OUT)/%)
 
-$(OUT)/mcbox: $(CMD_OBJ) $(LIB_OBJ)
+$(OUT)/mcbox: $(CMD_OBJ) $(LIB_OBJ) $(BUILD)/sources
 	$(link)
 
 $(TOOLS:%=$(OUT)/%): | $(OUT)/mcbox
@@ -128,6 +129,13 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' "$$FLAGS" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# Which files there are: without one of them, or with one more, what holds them is built anew.
+$(BUILD)/sources: export SOURCES = $(CMD_SRC) $(LIB_SRC)
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$SOURCES" > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC,$<,$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<)
@@ -135,9 +143,16 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/applets.o: $(BUILD)/applets.c $(BUILD)/flags
 	$(call run,CC,$<,$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<)
 
+# lib/ as an archive, for the programs of the tests. It is written from scratch, because ar would
+# keep the object of a source file that was deleted.
+archive = $(call run,AR,$@,rm -f $@ && $(AR) qcs $@ $(filter %.o,$^))
+
+$(LIB): $(LIB_OBJ) $(BUILD)/sources
+	$(archive)
+
 # ---- completions: from the descriptors, and committed ----
 
-$(BUILD)/completions/generate: $(BUILD)/completions/generate.o $(filter-out %/cmd/mcbox.o,$(CMD_OBJ)) $(LIB_OBJ)
+$(BUILD)/completions/generate: $(BUILD)/completions/generate.o $(filter-out %/cmd/mcbox.o,$(CMD_OBJ)) $(LIB)
 	$(link)
 
 completions: $(BUILD)/completions/generate
@@ -147,10 +162,10 @@ completions: $(BUILD)/completions/generate
 
 # ---- tests ----
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB_OBJ)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(link)
 
-$(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB_OBJ)
+$(BUILD)/tests/fuzz/replay-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
 	$(link)
 
 # What tests/fault/NAME.c does to the tools it does from outside; it has no use for the
@@ -164,7 +179,7 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<)
 
-$(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB_OBJ)
+$(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB)
 	$(link)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
@@ -203,7 +218,10 @@ build/fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC,$<,clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<)
 
-build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SRC:%.c=build/fuzz/%.o)
+build/fuzz/libmcbox.a: $(LIB_SRC:%.c=build/fuzz/%.o) $(BUILD)/sources
+	$(archive)
+
+build/fuzz/%: build/fuzz/tests/fuzz/%.o build/fuzz/libmcbox.a
 	$(call run,LD,$@,clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS))
 
 fuzz: $(TARGET:%=build/fuzz/%)
