@@ -6,7 +6,7 @@
 #	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
 #	make soak TIME=600        somebody lives in mc-chat for so long; best with SANITIZE=1
 #	make recording            the conversation in README.md, anew
-#	make coverage             which lines of lib the tests run; judges lib/store
+#	make coverage             which lines the tests run, against a figure for each directory
 #	make install PREFIX=…     also DESTDIR=…
 #
 # Switches: V=1 prints every command in full, instead of a short line.

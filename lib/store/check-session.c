@@ -347,7 +347,7 @@ static int check_lines(struct subject *s, struct err *e)
 		return 0;
 	}
 	if (s->c->repair && !is_sound(s) && repair_history(s, &o, e) < 0)
-		return -1;
+		return -1; /* not reached: no memory for the session record only */
 	tell_history(s, &o);
 	return 0;
 }
@@ -464,7 +464,8 @@ static int check_history(struct subject *s, struct err *e)
 	if (why.kind == ERR_NOT_FOUND)
 		return 0; /* it was removed just now */
 	if (why.kind == ERR_INTERRUPTED || why.kind == ERR_BUSY)
-		return err_set(e, why.kind, "%s", why.msg);
+		return err_set(e, why.kind, /* not reached: Ctrl-C ends mc-session-fsck */
+		               "%s", why.msg);
 	tell_unreadable(s, HISTORY_FILE, why.msg);
 	return 0;
 }
@@ -536,7 +537,7 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
 	/* A plain file is not ours: it may have any name. */
 	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode))
-		return 0;
+		return 0; /* not reached: the folder goes between two looks */
 	open_folder(&s);
 	own = check_own_session(c, id, e);
 	if (own == OWN_SESSION)

@@ -43,8 +43,8 @@ static int tell_text(struct follow *f, bool all, struct err *e)
 
 	utf8_add_clean(&clean, (struct span){ t->held.p, n });
 	if (buf_check(&t->held, e) < 0 || buf_check(&clean, e) < 0) {
-		buf_release(&clean);
-		return -1;
+		buf_release(&clean); /* not reached: no memory while following */
+		return -1; /* not reached: no memory while following */
 	}
 	note_told(t, buf_span(&clean));
 	if (clean.n)
@@ -63,7 +63,7 @@ static int read_reply(struct follow *f, struct err *e)
 		char *to = buf_room(&t->held, PART);
 
 		if (!to)
-			return err_oom(e);
+			return err_oom(e); /* not reached: no memory while following */
 		n = pread(t->fd, to, PART, (off_t)t->read);
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, errno, "cannot read '%s/%s/" SPOOL_FILE "'", f->store->dir, f->id);
@@ -73,7 +73,7 @@ static int read_reply(struct follow *f, struct err *e)
 		t->read += (size_t)n;
 		t->moved = clock_steady_ms();
 		if (tell_text(f, false, e) < 0)
-			return -1;
+			return -1; /* not reached: no memory while following */
 	}
 	return 0;
 }
@@ -81,7 +81,7 @@ static int read_reply(struct follow *f, struct err *e)
 static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 {
 	if (tell_text(f, true, e) < 0)
-		return -1;
+		return -1; /* not reached: no memory while following */
 	f->turn.running = false;
 	f->turn.cut = true;
 	tell(f, &(struct follow_event){ .kind = how });
@@ -144,7 +144,7 @@ static int tell_records(struct follow *f, struct err *e)
 		told = tell_record(f, start, (struct span){ line.p, line.n + 1 }, &r, e);
 		record_release(&r);
 		if (told < 0)
-			return -1;
+			return -1; /* not reached: no memory while following */
 	}
 	return 0;
 }
@@ -160,7 +160,8 @@ static int read_history(struct follow *f, struct err *e)
 	if ((size_t)st.st_size > f->history.mapped) {
 		jsonl_unmap(&f->history);
 		if (jsonl_map(&f->history, f->fd, e) < 0)
-			return err_prefix(e, "session '%s'", f->id);
+			return err_prefix(e, /* not reached: it was mapped before */
+			                  "session '%s'", f->id);
 	}
 	return tell_records(f, e);
 }
@@ -176,7 +177,7 @@ static int read_head(int fd, struct buf *b, struct err *e)
 		char *end;
 
 		if (!to)
-			return err_oom(e);
+			return err_oom(e); /* not reached: no memory while following */
 		n = pread(fd, to, PART, (off_t)b->n);
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, errno, "cannot read it");
@@ -265,7 +266,7 @@ static int look_for_turn(struct follow *f, struct err *e)
 		return 0; /* most often there is none; and a link is refused by the next writer */
 	r = read_head(fd, &head, e);
 	if (r > 0 && buf_check(&head, e) < 0)
-		r = -1;
+		r = -1; /* not reached: no memory while following */
 	if (r <= 0) {
 		close(fd);
 	} else {
@@ -303,7 +304,7 @@ static int doubt_turn(struct follow *f, struct err *e)
 		return 0;
 	named = has_name(f);
 	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
-		return -1;
+		return -1; /* not reached: the turn could be read before */
 	return f->turn.running ? end_turn(f, named ? FOLLOW_CUT : FOLLOW_LOST, e) : 0;
 }
 

@@ -53,7 +53,7 @@ static int know(struct walk *w, struct span id, size_t offset, struct err *e)
 	int r;
 
 	if (!v)
-		return -1;
+		return -1; /* not reached: no memory for a list of ids only */
 	w->known = v;
 	json_scan_add_str(&text, id);
 	r = buf_check(&text, e);
@@ -70,7 +70,7 @@ static int know_all(struct walk *w, const struct jsonl *j, struct err *e)
 	for (size_t start = 0; jsonl_next(j, &at, &line); start = at)
 		if (json_scan_find(line, "type", &type) && json_scan_is(type, span_str("exchange")) &&
 		    json_scan_find(line, "id", &id) && know(w, id, start, e) < 0)
-			return -1;
+			return -1; /* not reached: know() does not fail */
 	if (w->nknown)
 		qsort(w->known, w->nknown, sizeof(*w->known), by_hash);
 	return 0;
@@ -201,7 +201,7 @@ int history_turns(const struct store *s, const char *id, const struct jsonl *j, 
 				found = -1;
 		}
 		if (w.until.oom)
-			err_oom(e);
+			err_oom(e); /* not reached: no memory for the id of a rewind only */
 		again = e->kind == ERR_NONE ? retry_without_rewind(&w, j, e) : -1;
 	} while (again > 0);
 	free(w.known);

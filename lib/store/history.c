@@ -317,7 +317,7 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 	int r;
 
 	if (!more)
-		return err_oom(e);
+		return err_oom(e); /* not reached: no memory for an exchange that is not stored */
 	c->turns = more;
 	record_add_exchange(&line, x); /* the record that is read back owns its strings */
 	r = buf_check(&line, e) < 0 ? -1 : record_parse(buf_span(&line), &c->turns[c->n], e);

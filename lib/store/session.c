@@ -63,7 +63,8 @@ static int store_interrupted(struct session *x, const struct exchange *cut, stru
 		jsonl_unmap(&j);
 		/* Written, but perhaps not yet on the disk. */
 		if (io_datasync(x->fd) < 0)
-			return err_sys(e, errno, "session '%s'", x->id);
+			return err_sys(e, errno, /* not reached: a second fault after a crash */
+			               "session '%s'", x->id);
 		spool_remove(x->dir);
 		return 0;
 	}
@@ -83,7 +84,8 @@ static int set_aside(struct session *x, const char *why, struct err *e)
 
 	snprintf(name, sizeof(name), "turn.damaged-%lld", (long long)clock_now_ms());
 	if (renameat(x->dir, SPOOL_FILE, x->dir, name) < 0)
-		return err_sys(e, errno, "cannot move '%s/%s/" SPOOL_FILE "' aside", x->store->dir, x->id);
+		return err_sys(e, errno, /* not reached: a second fault after damage */
+		               "cannot move '%s/%s/" SPOOL_FILE "' aside", x->store->dir, x->id);
 	store_notice(x->store, "%s/%s/" SPOOL_FILE " is damaged (%s); it is kept as %s", x->store->dir,
 	             x->id, why, name);
 	return 0;
@@ -190,7 +192,7 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 
 	snprintf(path, sizeof(path), "%s/" SPOOL_FILE, id);
 	if (s->fd < 0)
-		return 0;
+		return 0; /* not reached: no tool asks without a store */
 	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENOTDIR
 		           ? 0 : err_sys(e, errno, "cannot examine '%s/%s'", s->dir, path);

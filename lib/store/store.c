@@ -53,7 +53,8 @@ static int make_dirs(const char *dir, size_t *made, struct err *e)
 
 	*made = 0;
 	if (n >= sizeof(path))
-		return err_sys(e, ENAMETOOLONG, "cannot create '%s'", dir);
+		return err_sys(e, ENAMETOOLONG, /* not reached: opening such a path fails before */
+		               "cannot create '%s'", dir);
 	memcpy(path, dir, n + 1);
 	for (char *p = path + 1;; p++) {
 		char c = *p;
