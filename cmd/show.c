@@ -474,8 +474,8 @@ static void say_call(const struct reply *r, bool answered)
 	struct buf line = BUF_INIT;
 
 	buf_adds(&line, "the model called a tool");
-	if (r->call.n)
-		buf_addf(&line, " ('%.100s')", r->call.p);
+	if (r->calls[0].name.n)
+		buf_addf(&line, " ('%.100s')", r->calls[0].name.p);
 	buf_addf(&line, "%s; mc-chat has no tools, and nothing was run", answered ? "" : " and gave no answer");
 	say(line.p);
 	buf_release(&line);
@@ -506,7 +506,7 @@ static void warn(const struct turn *t)
 		           "-o max_tokens=N");
 	else if (span_eq(x->finish_reason, FINISH_REFUSED))
 		say("the model, or a filter before it, refused to answer");
-	else if (t->reply.called)
+	else if (t->reply.ncalls)
 		say_call(&t->reply, !none);
 	else if (none)
 		say(none);

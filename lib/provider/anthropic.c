@@ -115,18 +115,20 @@ static void begin_block(struct draft *d, const char *role)
 	wire_comma(d->b);
 }
 
-/* A block that is marked ends a prefix that the server is to keep for the next request. */
-static void end_block(struct buf *b, bool mark)
+/* Marks the block that was added last: it ends a prefix that the server is to keep for the next
+ * request. */
+static void mark_block(struct buf *b)
 {
-	buf_adds(b, mark ? ",\"cache_control\":{\"type\":\"ephemeral\"}}" : "}");
+	b->n -= !b->oom;
+	buf_adds(b, ",\"cache_control\":{\"type\":\"ephemeral\"}}");
 }
 
-static void add_text(struct draft *d, const char *role, struct span text, bool mark)
+static void add_text(struct draft *d, const char *role, struct span text)
 {
 	begin_block(d, role);
 	buf_adds(d->b, "{\"type\":\"text\",\"text\":");
 	json_add_str(d->b, text);
-	end_block(d->b, mark);
+	buf_addc(d->b, '}');
 }
 
 static void add_text_file(struct buf *b, const struct attachment *a)
@@ -134,87 +136,141 @@ static void add_text_file(struct buf *b, const struct attachment *a)
 	if (utf8_is_blank(a->bytes)) { /* no document without text either */
 		buf_adds(b, "{\"type\":\"text\",\"text\":");
 		wire_text_file(b, a);
-		return;
+	} else {
+		buf_adds(b, "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":"
+		         "\"text/plain\",\"data\":");
+		json_add_str(b, a->bytes);
+		buf_adds(b, "},\"title\":");
+		json_add_str(b, a->name);
 	}
-	buf_adds(b, "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":"
-	         "\"text/plain\",\"data\":");
-	json_add_str(b, a->bytes);
-	buf_adds(b, "},\"title\":");
-	json_add_str(b, a->name);
+	buf_addc(b, '}');
 }
 
-static int add_file(struct draft *d, const struct attachment *a, bool mark, struct err *e)
+/* A block of a user's message, or of the content of a result. */
+static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	bool image = wire_is_image(a);
 
-	if (!image && !wire_is_pdf(a) && !wire_is_text(a))
-		return wire_refuse_file(a, "anthropic", e);
-	begin_block(d, "user");
 	if (wire_is_text(a)) {
-		add_text_file(d->b, a);
-	} else {
-		buf_addf(d->b, "{\"type\":\"%s\",\"source\":{\"type\":\"base64\",\"media_type\":",
-		         image ? "image" : "document");
-		json_add_str(d->b, a->type);
-		buf_adds(d->b, ",\"data\":\"");
-		base64_add(d->b, a->bytes);
-		buf_adds(d->b, image ? "\"}" : "\"},\"title\":");
-		if (!image)
-			json_add_str(d->b, a->name);
+		add_text_file(b, a);
+		return 0;
 	}
-	end_block(d->b, mark);
+	if (!image && !wire_is_pdf(a))
+		return wire_refuse_file(a, "anthropic", e);
+	buf_addf(b, "{\"type\":\"%s\",\"source\":{\"type\":\"base64\",\"media_type\":",
+	         image ? "image" : "document");
+	json_add_str(b, a->type);
+	buf_adds(b, ",\"data\":\"");
+	base64_add(b, a->bytes);
+	buf_adds(b, image ? "\"}" : "\"},\"title\":");
+	if (!image)
+		json_add_str(b, a->name);
+	buf_addc(b, '}');
 	return 0;
 }
 
-/* The vendor advises to put files before the question about them. */
-static int add_query(struct draft *d, const struct said *s, bool mark, struct err *e)
+static void add_call(struct draft *d, const struct tool_call *c)
 {
-	bool text = !utf8_is_blank(s->query);
+	begin_block(d, "assistant");
+	buf_adds(d->b, "{\"type\":\"tool_use\",\"id\":");
+	json_add_str(d->b, c->id);
+	buf_adds(d->b, ",\"name\":");
+	json_add_str(d->b, c->name);
+	buf_adds(d->b, ",\"input\":");
+	buf_add(d->b, c->arguments.p, c->arguments.n);
+	buf_addc(d->b, '}');
+}
 
-	for (size_t i = 0; i < s->nfiles; i++)
-		if (add_file(d, &s->files[i], mark && !text && i + 1 == s->nfiles, e) < 0)
+static int add_result(struct draft *d, const struct tool_result *t, struct err *e)
+{
+	begin_block(d, "user");
+	buf_adds(d->b, "{\"type\":\"tool_result\",\"tool_use_id\":");
+	json_add_str(d->b, t->call);
+	buf_adds(d->b, t->failed ? ",\"is_error\":true,\"content\":[" : ",\"content\":[");
+	if (!utf8_is_blank(t->output)) {
+		buf_adds(d->b, "{\"type\":\"text\",\"text\":");
+		json_add_str(d->b, t->output);
+		buf_addc(d->b, '}');
+	}
+	for (size_t i = 0; i < t->nfiles; i++) {
+		wire_comma(d->b);
+		if (add_file(d->b, &t->files[i], e) < 0)
 			return -1;
-	if (text)
-		add_text(d, "user", s->query, mark);
+	}
+	buf_adds(d->b, "]}");
 	return 0;
 }
 
-/* An earlier question that was empty would leave its answer without one. */
-static int add_turn(struct draft *d, const struct said *s, bool mark, struct err *e)
+static bool is_blank(const struct message *m)
 {
-	if (utf8_is_blank(s->query) && !s->nfiles)
-		add_text(d, "user", span_str("(empty)"), mark);
-	else if (add_query(d, s, mark, e) < 0)
-		return -1;
-	if (!utf8_is_blank(s->answer))
-		add_text(d, "assistant", s->answer, false);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind != MESSAGE_TEXT || !utf8_is_blank(m->parts[i].text))
+			return false;
+	return true;
+}
+
+static int add_part(struct draft *d, const struct message *m, const struct message_part *p, struct err *e)
+{
+	switch (p->kind) {
+	case MESSAGE_TEXT:
+		if (!utf8_is_blank(p->text))
+			add_text(d, m->role == ROLE_ASSISTANT ? "assistant" : "user", p->text);
+		return 0;
+	case MESSAGE_FILE:
+		begin_block(d, "user");
+		return add_file(d->b, &p->file, e);
+	case MESSAGE_CALL:
+		add_call(d, &p->call);
+		return 0;
+	case MESSAGE_RESULT:
+		return add_result(d, &p->result, e);
+	case MESSAGE_NATIVE:
+		return 0;
+	}
+	return 0;
+}
+
+/* A question that was empty would leave its answer without one. */
+static int add_message(struct draft *d, const struct message *m, struct err *e)
+{
+	if (m->role == ROLE_USER && is_blank(m))
+		add_text(d, "user", span_str("(empty)"));
+	else
+		for (size_t i = 0; i < m->n; i++)
+			if (add_part(d, m, &m->parts[i], e) < 0)
+				return -1;
 	return 0;
 }
 
 /*
  * Three of the four marks that the API allows: the system prompt, which other conversations
- * share; the prompt, whose prefix the next request begins with; and the prompt before,
- * where the request before put its mark. From the new one alone the server would find that
- * only if it were at most 20 blocks away, and each file is one.
+ * share; the last message, whose prefix the next request begins with; and the one of the user or a
+ * tool before, where the request before put its mark. From the new one alone the server would find
+ * that only if it were at most 20 blocks away, and each file is one.
  */
 static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
+	size_t left = 0;
 	struct draft d = { b, NULL };
 
-	if (utf8_is_blank(rq->prompt.query) && !rq->prompt.nfiles)
+	if (rq->messages[rq->nmessages - 1].role == ROLE_USER && is_blank(&rq->messages[rq->nmessages - 1]))
 		return err_set(e, ERR_USAGE, "anthropic takes no empty prompt");
 	if (rq->system.p && !utf8_is_blank(rq->system)) {
 		buf_adds(b, ",\"system\":[{\"type\":\"text\",\"text\":");
 		json_add_str(b, rq->system);
-		end_block(b, true);
+		buf_addc(b, '}');
+		mark_block(b);
 		buf_addc(b, ']');
 	}
 	buf_adds(b, ",\"messages\":[");
-	for (size_t i = 0; i < rq->nturns; i++)
-		if (add_turn(&d, &rq->turns[i], i + 1 == rq->nturns, e) < 0)
+	for (size_t i = 0; i < rq->nmessages; i++)
+		left += rq->messages[i].role != ROLE_ASSISTANT;
+	for (size_t i = 0; i < rq->nmessages; i++) {
+		if (add_message(&d, &rq->messages[i], e) < 0)
 			return -1;
-	if (add_query(&d, &rq->prompt, true, e) < 0)
-		return -1;
+		if (rq->messages[i].role != ROLE_ASSISTANT && left-- <= 2)
+			mark_block(b);
+	}
 	buf_adds(b, "]}]");
 	return 0;
 }
@@ -403,17 +459,38 @@ static void take_usage(struct reply *r, struct json_object *o)
 		r->usage.total = wire_sum(r->usage.input, r->usage.output);
 }
 
-/* A block, or a piece of one. Other kinds are signatures, and tools that the server runs. */
-static void take_block(struct reply *r, struct json_object *o)
+/* A block, or the beginning of one, with its number. Other kinds are tools that the server runs. */
+static void take_block(struct reply *r, struct json_object *o, int64_t index)
+{
+	struct span type = json_member_str(o, "type");
+	struct json_object *input = json_member(o, "input");
+
+	if (span_eq(type, "text")) {
+		wire_add(&r->text, o, "text");
+	} else if (span_eq(type, "thinking")) {
+		wire_add(&r->reasoning, o, "thinking");
+	} else if (span_eq(type, "tool_use")) {
+		struct reply_call *c = wire_call(r, json_member_str(o, "id"), index);
+
+		wire_call_name(r, c, json_member_str(o, "name"));
+		if (json_object_is_type(input, json_type_object) && json_object_object_length(input))
+			wire_call_whole(r, c, input); /* empty in a stream, where it comes in pieces */
+	}
+}
+
+/* A piece of the block with this number. */
+static void take_delta(struct reply *r, struct json_object *o, int64_t index)
 {
 	struct span type = json_member_str(o, "type");
 
-	if (span_eq(type, "text") || span_eq(type, "text_delta"))
+	if (span_eq(type, "text_delta"))
 		wire_add(&r->text, o, "text");
-	else if (span_eq(type, "thinking") || span_eq(type, "thinking_delta"))
+	else if (span_eq(type, "thinking_delta"))
 		wire_add(&r->reasoning, o, "thinking");
-	else if (span_eq(type, "tool_use"))
-		wire_call(r, json_member_str(o, "name"));
+	else if (span_eq(type, "input_json_delta") && r->ncalls)
+		wire_call_piece(r, wire_call(r, (struct span){ "", 0 }, index), json_member(o, "partial_json"));
+	else
+		take_block(r, o, index); /* as some gateways call it */
 }
 
 static long status_of(struct span type)
@@ -504,9 +581,9 @@ static void take_typed(struct reply *r, struct json_object *o)
 	if (span_eq(type, "message_start")) {
 		take_usage(r, json_member(o, "message"));
 	} else if (span_eq(type, "content_block_start")) {
-		take_block(r, json_member(o, "content_block"));
+		take_block(r, json_member(o, "content_block"), wire_count(o, "index"));
 	} else if (span_eq(type, "content_block_delta")) {
-		take_block(r, json_member(o, "delta"));
+		take_delta(r, json_member(o, "delta"), wire_count(o, "index"));
 	} else if (span_eq(type, "message_delta")) {
 		wire_finish(r, json_member_str(json_member(o, "delta"), "stop_reason"));
 		take_usage(r, o);
@@ -520,7 +597,7 @@ static void take_message(struct reply *r, struct json_object *o)
 	struct json_object *content = json_member(o, "content");
 
 	for (size_t i = 0; i < wire_length(content); i++)
-		take_block(r, wire_element(content, i));
+		take_block(r, wire_element(content, i), (int64_t)i);
 	wire_finish(r, json_member_str(o, "stop_reason"));
 	take_usage(r, o);
 }

@@ -34,7 +34,7 @@ static size_t next_piece(struct span s, size_t at)
 
 static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
 {
-	struct span said = rq->prompt.query;
+	struct span said = chat_request_prompt(rq);
 	size_t at = r->text.n, n = next_piece(said, at);
 	int64_t words;
 

@@ -119,37 +119,82 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	return 0;
 }
 
-/* The server refuses empty parts and turns without parts: an empty answer is left out. */
-static int add_said(struct buf *b, const char **role, const struct said *s, struct err *e)
+/* `part` is opened: a call or a result, which begin alike. */
+static void add_function(struct buf *b, const char *part, struct span id, struct span name)
 {
-	for (size_t i = 0; i < s->nfiles; i++) {
-		open_part(b, role, role_user);
-		if (add_file(b, &s->files[i], e) < 0)
-			return -1;
+	buf_addf(b, "{\"%s\":{\"id\":", part);
+	json_add_str(b, id);
+	buf_adds(b, ",\"name\":");
+	json_add_str(b, name);
+}
+
+static void add_result(struct buf *b, const struct tool_result *t)
+{
+	add_function(b, "functionResponse", t->call, t->name);
+	buf_addf(b, ",\"response\":{\"%s\":", t->failed ? "error" : "output");
+	json_add_str(b, t->output);
+	buf_adds(b, "}}}");
+}
+
+static int add_part(struct buf *b, const char **role, const struct message *m, const struct message_part *p,
+                    struct err *e)
+{
+	const char *whose = m->role == ROLE_ASSISTANT ? role_model : role_user;
+
+	switch (p->kind) {
+	case MESSAGE_TEXT:
+		/* The server refuses empty parts and turns without parts: an empty answer is left out. */
+		if (m->role == ROLE_ASSISTANT ? utf8_is_blank(p->text) : !p->text.n && m->n > 1)
+			return 0;
+		open_part(b, role, whose);
+		add_text(b, p->text);
+		return 0;
+	case MESSAGE_FILE:
+		open_part(b, role, whose);
+		return add_file(b, &p->file, e);
+	case MESSAGE_CALL:
+		open_part(b, role, whose);
+		add_function(b, "functionCall", p->call.id, p->call.name);
+		buf_adds(b, ",\"args\":");
+		buf_add(b, p->call.arguments.p, p->call.arguments.n);
+		buf_adds(b, "}}");
+		return 0;
+	case MESSAGE_RESULT:
+		open_part(b, role, whose);
+		add_result(b, &p->result);
+		return 0;
+	case MESSAGE_NATIVE:
+		return 0;
 	}
-	if (s->query.n || !s->nfiles) {
-		open_part(b, role, role_user);
-		add_text(b, s->query);
-	}
-	if (!utf8_is_blank(s->answer)) {
-		open_part(b, role, role_model);
-		add_text(b, s->answer);
-	}
+	return 0;
+}
+
+/* The files of results follow all of them: their number must be that of the calls. */
+static int add_result_files(struct buf *b, const char **role, const struct message *m, struct err *e)
+{
+	for (size_t i = 0; m->role == ROLE_TOOL && i < m->n; i++)
+		for (size_t k = 0; k < m->parts[i].result.nfiles; k++) {
+			open_part(b, role, role_user);
+			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
+				return -1;
+		}
 	return 0;
 }
 
 static int add_contents(struct buf *b, const struct chat_request *rq, struct err *e)
 {
-	struct said prompt = rq->prompt;
 	const char *role = NULL;
 
-	prompt.answer = (struct span){ "", 0 };
 	buf_adds(b, "{\"contents\":[");
-	for (size_t i = 0; i < rq->nturns; i++)
-		if (add_said(b, &role, &rq->turns[i], e) < 0)
+	for (size_t i = 0; i < rq->nmessages; i++) {
+		const struct message *m = &rq->messages[i];
+
+		for (size_t k = 0; k < m->n; k++)
+			if (add_part(b, &role, m, &m->parts[k], e) < 0)
+				return -1;
+		if (add_result_files(b, &role, m, e) < 0)
 			return -1;
-	if (add_said(b, &role, &prompt, e) < 0)
-		return -1;
+	}
 	buf_adds(b, "]}]");
 	if (rq->system.n) {
 		buf_adds(b, ",\"systemInstruction\":{\"parts\":[");
@@ -476,16 +521,23 @@ static bool is_thought(struct json_object *part)
 	return json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
 }
 
+/* Calls come whole, each once, and the older models' without an id. */
+static void take_call(struct reply *r, struct json_object *call)
+{
+	struct reply_call *c = wire_call(r, json_member_str(call, "id"), (int64_t)r->ncalls);
+
+	wire_call_name(r, c, json_member_str(call, "name"));
+	wire_call_whole(r, c, json_member(call, "args"));
+}
+
 static void add_parts(struct reply *r, struct json_object *parts)
 {
 	for (size_t i = 0; i < wire_length(parts); i++) {
 		struct json_object *part = wire_element(parts, i);
 
-		struct json_object *call = json_member(part, "functionCall");
-
 		wire_add(is_thought(part) ? &r->reasoning : &r->text, part, "text");
-		if (call)
-			wire_call(r, json_member_str(call, "name"));
+		if (json_member(part, "functionCall"))
+			take_call(r, json_member(part, "functionCall"));
 	}
 }
 

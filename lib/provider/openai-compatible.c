@@ -45,64 +45,79 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	return 0;
 }
 
-/* Prompts without an answer between them. */
-struct prompts {
-	const struct said *turns; /* n earlier ones, and the last one */
-	size_t n;
-	const struct said *last;
-};
-
-static const struct said *prompt_at(const struct prompts *p, size_t i)
+static void add_text_part(struct buf *b, struct span text)
 {
-	return i < p->n ? &p->turns[i] : p->last;
+	wire_comma(b);
+	buf_adds(b, "{\"type\":\"text\",\"text\":");
+	json_add_str(b, text);
+	buf_addc(b, '}');
+}
+
+static bool has_files(const struct message *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_FILE)
+			return true;
+	return false;
+}
+
+/* An answer without a word or a call. Strict servers refuse it: it is left out. */
+static bool says_nothing(const struct message *m)
+{
+	if (m->role != ROLE_ASSISTANT)
+		return false;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_CALL ||
+		    (m->parts[i].kind == MESSAGE_TEXT && !utf8_is_blank(m->parts[i].text)))
+			return false;
+	return true;
 }
 
 /* Texts alone are a string, which every server takes. */
-static void add_texts(struct buf *b, const struct prompts *p)
+static void add_texts(struct buf *b, const struct message *m, size_t n)
 {
 	size_t had;
 
 	buf_addc(b, '"');
 	had = b->n;
-	for (size_t i = 0; i <= p->n; i++) {
-		struct span query = prompt_at(p, i)->query;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; m[i].role == ROLE_USER && k < m[i].n; k++) {
+			struct span text = m[i].parts[k].text;
 
-		if (query.n && b->n > had)
-			buf_adds(b, "\\n\\n");
-		json_add_escaped(b, query);
-	}
+			if (text.n && b->n > had)
+				buf_adds(b, "\\n\\n");
+			json_add_escaped(b, text);
+		}
 	buf_addc(b, '"');
 }
 
-static int add_parts(struct buf *b, const struct said *s, struct err *e)
+static int add_parts(struct buf *b, const struct message *m, struct err *e)
 {
-	for (size_t i = 0; i < s->nfiles; i++)
-		if (add_file(b, &s->files[i], e) < 0)
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_TEXT)
+			add_text_part(b, m->parts[i].text);
+		else if (m->parts[i].kind == MESSAGE_FILE && add_file(b, &m->parts[i].file, e) < 0)
 			return -1;
-	wire_comma(b);
-	buf_adds(b, "{\"type\":\"text\",\"text\":");
-	json_add_str(b, s->query);
-	buf_addc(b, '}');
 	return 0;
 }
 
-/* As one message: many servers want the roles to take turns. */
-static int add_prompts(struct buf *b, const struct prompts *p, struct err *e)
+/* The user's of these `n` as one message: many servers want the roles to take turns. */
+static int add_prompts(struct buf *b, const struct message *m, size_t n, struct err *e)
 {
 	bool files = false;
 
-	for (size_t i = 0; i <= p->n; i++)
-		files |= prompt_at(p, i)->nfiles > 0;
+	for (size_t i = 0; i < n; i++)
+		files |= has_files(&m[i]);
 	wire_comma(b);
 	buf_adds(b, "{\"role\":\"user\",\"content\":");
 	if (!files) {
-		add_texts(b, p);
+		add_texts(b, m, n);
 		buf_addc(b, '}');
 		return 0;
 	}
 	buf_addc(b, '[');
-	for (size_t i = 0; i <= p->n; i++)
-		if (add_parts(b, prompt_at(p, i), e) < 0)
+	for (size_t i = 0; i < n; i++)
+		if (m[i].role == ROLE_USER && add_parts(b, &m[i], e) < 0)
 			return -1;
 	buf_adds(b, "]}");
 	return 0;
@@ -116,26 +131,89 @@ static void add_message(struct buf *b, const char *role, struct span content)
 	buf_addc(b, '}');
 }
 
-/* Strict servers refuse an assistant's message without a word in it: it is left out. */
-static int add_turns(struct buf *b, const struct chat_request *rq, struct err *e)
+static void add_call(struct buf *b, const struct tool_call *c)
 {
-	struct prompts p = { .turns = rq->turns };
+	wire_comma(b);
+	buf_adds(b, "{\"id\":");
+	json_add_str(b, c->id);
+	buf_adds(b, ",\"type\":\"function\",\"function\":{\"name\":");
+	json_add_str(b, c->name);
+	buf_adds(b, ",\"arguments\":");
+	json_add_str(b, c->arguments);
+	buf_adds(b, "}}");
+}
 
-	for (size_t i = 0; i < rq->nturns; i++) {
-		const struct said *s = &rq->turns[i];
+/* With calls, the content may be null, and strict servers do not take "". */
+static void add_answer(struct buf *b, const struct message *m)
+{
+	struct span text = { NULL, 0 };
+	size_t calls = 0;
 
-		if (utf8_is_blank(s->answer)) {
-			p.n++;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_TEXT && !utf8_is_blank(m->parts[i].text))
+			text = m->parts[i].text;
+	wire_comma(b);
+	buf_adds(b, "{\"role\":\"assistant\",\"content\":");
+	if (text.p)
+		json_add_str(b, text);
+	else
+		buf_adds(b, "null");
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->parts[i].kind != MESSAGE_CALL)
 			continue;
-		}
-		p.last = s;
-		if (add_prompts(b, &p, e) < 0)
-			return -1;
-		add_message(b, "assistant", s->answer);
-		p = (struct prompts){ .turns = s + 1 };
+		buf_adds(b, calls++ ? "" : ",\"tool_calls\":[");
+		add_call(b, &m->parts[i].call);
 	}
-	p.last = &rq->prompt;
-	return add_prompts(b, &p, e);
+	buf_adds(b, calls ? "]}" : "}");
+}
+
+/* A result is a text: images and PDF files follow as the user's, after all of the results. */
+static int add_results(struct buf *b, const struct message *m, struct err *e)
+{
+	size_t files = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct tool_result *t = &m->parts[i].result;
+
+		wire_comma(b);
+		buf_adds(b, "{\"role\":\"tool\",\"tool_call_id\":");
+		json_add_str(b, t->call);
+		buf_adds(b, ",\"content\":");
+		wire_result_text(b, t);
+		buf_addc(b, '}');
+		files += t->nfiles;
+	}
+	if (!files)
+		return 0;
+	buf_adds(b, ",{\"role\":\"user\",\"content\":[");
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < m->parts[i].result.nfiles; k++)
+			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
+				return -1;
+	buf_adds(b, "]}");
+	return 0;
+}
+
+static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
+{
+	const struct message *m = rq->messages;
+	size_t n = rq->nmessages;
+
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i; end < n && (m[end].role == ROLE_USER || says_nothing(&m[end])); end++)
+			;
+		if (end > i) {
+			if (add_prompts(b, &m[i], end - i, e) < 0)
+				return -1;
+		} else {
+			end++;
+			if (m[i].role == ROLE_ASSISTANT)
+				add_answer(b, &m[i]);
+			else if (add_results(b, &m[i], e) < 0)
+				return -1;
+		}
+	}
+	return 0;
 }
 
 /* With a schema the response format is ours too. */
@@ -161,7 +239,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	buf_adds(body, ",\"messages\":[");
 	if (rq->system.p)
 		add_message(body, "system", rq->system);
-	if (add_turns(body, rq, e) < 0)
+	if (add_messages(body, rq, e) < 0)
 		return -1;
 	buf_adds(body, rq->stream ? "],\"stream\":true,\"stream_options\":{\"include_usage\":true}"
 	                          : "],\"stream\":false");
@@ -268,6 +346,20 @@ static void take_reasoning(struct reply *r, struct json_object *message)
 	}
 }
 
+/* A call or a piece of one. It has a number, unless it stands at its `place` in a list of all. */
+static void take_call(struct reply *r, struct json_object *o, int64_t place)
+{
+	struct json_object *function = json_member(o, "function"), *arguments = json_member(function, "arguments");
+	int64_t own = wire_count(o, "index");
+	struct reply_call *c = wire_call(r, json_member_str(o, "id"), own >= 0 ? own : place);
+
+	wire_call_name(r, c, json_member_str(function, "name"));
+	if (c && json_object_is_type(arguments, json_type_string) &&
+	    span_same(buf_span(&c->arguments), json_member_str(function, "arguments")))
+		return; /* some servers end a stream with all of it again */
+	wire_call_piece(r, c, arguments);
+}
+
 /* Mistral sends reasoning as parts of the content. */
 static void take_message(struct reply *r, struct json_object *message)
 {
@@ -282,9 +374,13 @@ static void take_message(struct reply *r, struct json_object *message)
 	wire_add(&r->text, message, "refusal");
 	take_reasoning(r, message);
 	for (size_t i = 0; i < wire_length(calls); i++)
-		wire_call(r, json_member_str(json_member(wire_element(calls, i), "function"), "name"));
-	if (wire_says(call))
-		wire_call(r, json_member_str(call, "name"));
+		take_call(r, wire_element(calls, i), (int64_t)i);
+	if (wire_says(call)) { /* before there were several */
+		struct reply_call *c = wire_call(r, (struct span){ "", 0 }, 0);
+
+		wire_call_name(r, c, json_member_str(call, "name"));
+		wire_call_piece(r, c, json_member(call, "arguments"));
+	}
 }
 
 /* Whether it has words. */

@@ -130,46 +130,110 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	return 0;
 }
 
-static int add_prompt(struct buf *b, const struct said *s, struct err *e)
+static int add_prompt(struct buf *b, const struct message *m, struct err *e)
 {
 	wire_comma(b);
 	buf_adds(b, "{\"type\":\"message\",\"role\":\"user\",\"content\":[");
-	for (size_t i = 0; i < s->nfiles; i++)
-		if (add_file(b, &s->files[i], e) < 0)
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message_part *p = &m->parts[i];
+
+		if (p->kind == MESSAGE_FILE && add_file(b, &p->file, e) < 0)
 			return -1;
-	if (s->query.n || !s->nfiles)
-		add_text_part(b, "input_text", s->query);
+		if (p->kind == MESSAGE_TEXT && (p->text.n || m->n == 1))
+			add_text_part(b, "input_text", p->text);
+	}
 	buf_adds(b, "]}");
 	return 0;
+}
+
+/* What is said before a call is not the answer yet. */
+static const char *phase_of(const struct message *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_CALL)
+			return "commentary";
+	return "final_answer";
 }
 
 /* What the model said is output_text, also when it is sent again, and an item of that kind has an id
  * (only its form is checked where nothing is stored), a status and, for each text, annotations. A
  * blank answer is left out: strict servers refuse one, and two prompts in a row are allowed. */
-static void add_answer(struct buf *b, struct span answer, size_t n, bool phases)
+static void add_answer(struct buf *b, struct span answer, size_t n, const char *phase)
 {
 	if (utf8_is_blank(answer))
 		return;
 	wire_comma(b);
-	buf_addf(b, "{\"type\":\"message\",\"id\":\"msg_%zu\",\"role\":\"assistant\",\"status\":\"completed\",%s"
-	         "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":", n,
-	         phases ? "\"phase\":\"final_answer\"," : "");
+	buf_addf(b, "{\"type\":\"message\",\"id\":\"msg_%zu\",\"role\":\"assistant\",\"status\":\"completed\",", n);
+	if (phase)
+		buf_addf(b, "\"phase\":\"%s\",", phase);
+	buf_adds(b, "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
 	json_add_str(b, answer);
 	buf_adds(b, "}]}");
+}
+
+static void add_call(struct buf *b, const struct tool_call *c)
+{
+	wire_comma(b);
+	buf_adds(b, "{\"type\":\"function_call\",\"call_id\":");
+	json_add_str(b, c->id);
+	buf_adds(b, ",\"name\":");
+	json_add_str(b, c->name);
+	buf_adds(b, ",\"arguments\":");
+	json_add_str(b, c->arguments);
+	buf_addc(b, '}');
+}
+
+/* The output is a text, or a list of parts. */
+static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
+{
+	wire_comma(b);
+	buf_adds(b, "{\"type\":\"function_call_output\",\"call_id\":");
+	json_add_str(b, t->call);
+	buf_adds(b, ",\"output\":");
+	if (!t->nfiles) {
+		wire_result_text(b, t);
+		buf_addc(b, '}');
+		return 0;
+	}
+	buf_adds(b, "[{\"type\":\"input_text\",\"text\":");
+	wire_result_text(b, t);
+	buf_addc(b, '}');
+	for (size_t i = 0; i < t->nfiles; i++)
+		if (add_file(b, &t->files[i], e) < 0)
+			return -1;
+	buf_adds(b, "]}");
+	return 0;
+}
+
+/* Each answer, call and result is an item of its own. */
+static int add_items(struct buf *b, const struct message *m, size_t n, bool phases, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message_part *p = &m->parts[i];
+
+		if (p->kind == MESSAGE_TEXT)
+			add_answer(b, p->text, n, phases ? phase_of(m) : NULL);
+		else if (p->kind == MESSAGE_CALL)
+			add_call(b, &p->call);
+		else if (p->kind == MESSAGE_RESULT && add_result(b, &p->result, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int add_input(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	bool phases = has_phases(fit_plain_name(span_str(rq->model)));
+	size_t answers = 0;
 
 	buf_adds(b, ",\"input\":[");
-	for (size_t i = 0; i < rq->nturns; i++) {
-		if (add_prompt(b, &rq->turns[i], e) < 0)
+	for (size_t i = 0; i < rq->nmessages; i++) {
+		const struct message *m = &rq->messages[i];
+
+		if ((m->role == ROLE_USER ? add_prompt(b, m, e) : add_items(b, m, answers, phases, e)) < 0)
 			return -1;
-		add_answer(b, rq->turns[i].answer, i, phases);
+		answers += m->role == ROLE_ASSISTANT;
 	}
-	if (add_prompt(b, &rq->prompt, e) < 0)
-		return -1;
 	buf_addc(b, ']');
 	return 0;
 }
@@ -425,13 +489,23 @@ static bool is_call(struct span type)
 	return *c != NULL;
 }
 
+/* What the model wants from a tool that is not a function has other members, or none. */
+static void take_call(struct reply *r, struct json_object *item, int64_t index)
+{
+	struct reply_call *c = wire_call(r, json_member_str(item, "call_id"), index);
+	struct json_object *arguments = json_member(item, "arguments");
+
+	wire_call_name(r, c, json_member_str(item, "name"));
+	wire_call_whole(r, c, arguments ? arguments : json_member(item, "input"));
+}
+
 /* A message has a status of its own, which gateways may give to it alone. */
-static void take_item(struct reply *r, struct json_object *item)
+static void take_item(struct reply *r, struct json_object *item, int64_t index)
 {
 	struct span type = json_member_str(item, "type"), status = json_member_str(item, "status");
 
 	if (is_call(type))
-		wire_call(r, json_member_str(item, "name"));
+		take_call(r, item, index);
 	if (!span_eq(type, "message"))
 		return;
 	if (wire_error(item) || span_eq(status, "failed")) {
@@ -459,7 +533,7 @@ static void take_output(struct reply *r, struct json_object *output)
 			take_thoughts(&r->reasoning, json_member(item, "summary"));
 			take_thoughts(&r->reasoning, json_member(item, "content"));
 		}
-		take_item(r, item);
+		take_item(r, item, (int64_t)i);
 	}
 }
 
@@ -502,6 +576,12 @@ static int take_response(struct reply *r, struct json_object *response, struct s
 	return 0;
 }
 
+/* The call that an event is about. NULL when none has begun. */
+static struct reply_call *call_at(struct reply *r, struct json_object *event)
+{
+	return r->ncalls ? wire_call(r, (struct span){ "", 0 }, wire_count(event, "output_index")) : NULL;
+}
+
 /* The type without "response." before it. */
 static int take_typed(struct reply *r, struct json_object *o, struct span type, struct err *e)
 {
@@ -527,7 +607,11 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 		else if (wire_count(o, "content_index") == 0)
 			paragraph(&r->text);
 	} else if (span_eq(type, "output_item.added") || span_eq(type, "output_item.done")) {
-		take_item(r, json_member(o, "item"));
+		take_item(r, json_member(o, "item"), wire_count(o, "output_index"));
+	} else if (span_eq(type, "function_call_arguments.delta")) {
+		wire_call_piece(r, call_at(r, o), json_member(o, "delta"));
+	} else if (span_eq(type, "function_call_arguments.done")) {
+		wire_call_whole(r, call_at(r, o), json_member(o, "arguments"));
 	} else if (span_eq(type, "completed") || span_eq(type, "incomplete") ||
 	           span_eq(type, "failed") || span_eq(type, "cancelled")) {
 		if (!wire_error(o))

@@ -1,5 +1,6 @@
 #include "provider/provider.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -33,12 +34,31 @@ struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool
 	return said;
 }
 
+struct span chat_request_prompt(const struct chat_request *rq)
+{
+	for (size_t i = rq->nmessages; i-- > 0;) {
+		const struct message *m = &rq->messages[i];
+
+		for (size_t k = m->n; m->role == ROLE_USER && k-- > 0;)
+			if (m->parts[k].kind == MESSAGE_TEXT)
+				return m->parts[k].text;
+	}
+	return (struct span){ "", 0 };
+}
+
 void reply_release(struct reply *r)
 {
 	buf_release(&r->text);
 	buf_release(&r->reasoning);
 	buf_release(&r->finish_reason);
-	buf_release(&r->call);
+	for (size_t i = 0; i < r->ncalls; i++) {
+		buf_release(&r->calls[i].id);
+		buf_release(&r->calls[i].name);
+		buf_release(&r->calls[i].arguments);
+	}
+	free(r->calls);
+	r->calls = NULL;
+	r->ncalls = r->calls_cap = 0;
 	buf_release(&r->problem.message);
 }
 

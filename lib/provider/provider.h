@@ -15,33 +15,72 @@
 #include "provider/param.h"
 #include "store/record.h"
 
-/* A file that goes along with a prompt. */
+/* A file that is attached to a prompt, or to the result of a tool. */
 struct attachment {
 	struct span name;  /* as the user called it, without its folder */
 	struct span type;  /* image/png, image/jpeg, image/gif, image/webp, application/pdf or text/plain */
-	struct span bytes; /* what is in it; that of text/plain is UTF-8 */
+	struct span bytes; /* its content; that of text/plain is UTF-8 */
 };
 
-/* An exchange as the model is to see it. */
-struct said {
-	struct span query, answer; /* the answer of the new prompt is empty */
+struct tool_call {
+	struct span id;        /* unique in its message */
+	struct span name;      /* of the tool */
+	struct span arguments; /* a JSON object */
+};
+
+struct tool_result {
+	struct span call;   /* the id of the call */
+	struct span name;   /* of the tool */
+	bool failed;        /* the output says why */
+	struct span output; /* UTF-8 */
 	const struct attachment *files;
 	size_t nfiles;
+};
+
+enum message_part_kind {
+	MESSAGE_TEXT,
+	MESSAGE_FILE,   /* of the user */
+	MESSAGE_CALL,   /* of the assistant */
+	MESSAGE_RESULT, /* of a tool */
+	MESSAGE_NATIVE, /* of the assistant, before its text and its calls: see struct reply */
+};
+
+struct message_part {
+	enum message_part_kind kind;
+	union {
+		struct span text;
+		struct attachment file;
+		struct tool_call call;
+		struct tool_result result;
+		struct span native;
+	};
+};
+
+enum role { ROLE_USER, ROLE_ASSISTANT, ROLE_TOOL };
+
+struct message {
+	enum role role;
+	const struct message_part *parts; /* files before the text that is about them, as vendors advise */
+	size_t n;
 };
 
 struct chat_request {
 	const char *base_url; /* with or without a slash at its end */
 	const char *model;
 	struct span system; /* p == NULL: none */
-	const struct said *turns; /* exchanges so far, oldest first */
-	size_t nturns;
-	struct said prompt;
+	/* Oldest first. The first one is the user's. The last one is the prompt, or has the results of
+	 * the tools that the message before it called. */
+	const struct message *messages;
+	size_t nmessages;
 	const struct params *params; /* NULL: none */
 	struct span schema; /* a JSON Schema that the reply is to follow; p == NULL: none */
 	bool stream;
 	bool reasoning; /* the user wants to see it: ask for it where it only comes when asked */
 	int64_t room; /* tokens that the window has left for the reply, about; 0: not known */
 };
+
+/* The text of the last message of the user; empty when it has none. */
+struct span chat_request_prompt(const struct chat_request *rq);
 
 /* What the server says is wrong. */
 enum problem_kind {
@@ -85,15 +124,25 @@ enum finish_kind {
 struct span finish_word(struct span theirs);
 enum finish_kind finish_kind(struct span word);
 
+/* A call of a tool, as it comes in: complete when the reply has ended. */
+struct reply_call {
+	int64_t index; /* the server's number for it; -1: none */
+	struct buf id; /* empty: the server gave none */
+	struct buf name;
+	struct buf arguments; /* as the server sent them; whether that is JSON remains to be seen */
+};
+#define REPLY_CALLS_MAX 1000
+
 struct reply {
 	struct buf text;
 	struct buf reasoning;
 	struct buf finish_reason; /* empty: the provider gave none */
-	bool called;              /* the model called a tool */
-	struct buf call;          /* the name of the first one; empty: it has none */
+	struct reply_call *calls; /* NULL: the model called no tool */
+	size_t ncalls, calls_cap;
 	struct usage usage;       /* see below */
 	bool streamed;            /* text came in pieces: what says all of it again is not taken */
 	bool done;                /* the stream's end mark came */
+	bool oom;                 /* a part of it was lost for lack of memory */
 	struct problem problem;   /* of an error event */
 };
 /*
@@ -103,7 +152,8 @@ struct reply {
  * provider does not tell stays -1.
  */
 
-#define REPLY_INIT { BUF_INIT, BUF_INIT, BUF_INIT, false, BUF_INIT, USAGE_NONE, false, false, PROBLEM_INIT }
+#define REPLY_INIT { .text = BUF_INIT, .reasoning = BUF_INIT, .finish_reason = BUF_INIT, \
+	             .usage = USAGE_NONE, .problem = PROBLEM_INIT }
 void reply_release(struct reply *r);
 
 /* One that a provider offers. */

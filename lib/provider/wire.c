@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
+
 bool wire_begins(struct span s, const char *with)
 {
 	return s.n >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
@@ -66,6 +68,13 @@ void wire_text_file(struct buf *b, const struct attachment *a)
 	b->oom |= text.oom;
 	json_add_str(b, buf_span(&text));
 	buf_release(&text);
+}
+
+void wire_result_text(struct buf *b, const struct tool_result *t)
+{
+	buf_adds(b, t->failed ? "\"Error: " : "\"");
+	json_add_escaped(b, t->output);
+	buf_addc(b, '"');
 }
 
 bool wire_is_image(const struct attachment *a)
@@ -219,14 +228,18 @@ int wire_done(struct json_object *o, int result, const struct reply *r, struct e
 {
 	json_object_put(o);
 	if (result < 0 || buf_check(&r->text, e) < 0 || buf_check(&r->reasoning, e) < 0 ||
-	    buf_check(&r->finish_reason, e) < 0 || buf_check(&r->call, e) < 0)
+	    buf_check(&r->finish_reason, e) < 0)
 		return -1;
+	if (r->oom)
+		return err_oom(e);
+	if (r->ncalls > REPLY_CALLS_MAX)
+		return err_set(e, ERR_NETWORK, "the reply calls more than %d tools", REPLY_CALLS_MAX);
 	return result;
 }
 
 int wire_whole_done(struct reply *r, struct err *e)
 {
-	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n && !r->called)
+	if (!r->text.n && !r->reasoning.n && !r->finish_reason.n && !r->ncalls)
 		return wire_no_reply(e);
 	r->done = true;
 	return 0;
@@ -319,7 +332,7 @@ void wire_finish(struct reply *r, struct span word)
 	if (!word.n || finish_kind(had) == FINISH_FAILURE ||
 	    (span_eq(had, FINISH_REFUSED) && span_eq(word, FINISH_STOP)))
 		return;
-	if (r->called && span_eq(word, FINISH_STOP))
+	if (r->ncalls && span_eq(word, FINISH_STOP))
 		word = span_str(FINISH_CALLS);
 	buf_clear(&r->finish_reason);
 	buf_add(&r->finish_reason, word.p, word.n);
@@ -331,13 +344,69 @@ void wire_go_on(struct reply *r)
 		buf_clear(&r->finish_reason);
 }
 
-void wire_call(struct reply *r, struct span name)
+static struct reply_call *find_call(const struct reply *r, struct span id, int64_t index)
 {
-	if (!r->call.n)
-		buf_add(&r->call, name.p, name.n);
-	r->called = true;
+	for (size_t i = r->ncalls; id.n && i-- > 0;)
+		if (span_same(buf_span(&r->calls[i].id), id))
+			return &r->calls[i];
+	/* Some servers number all calls 0, each with its own id. */
+	for (size_t i = r->ncalls; index >= 0 && i-- > 0;)
+		if (r->calls[i].index == index && (!id.n || !r->calls[i].id.n))
+			return &r->calls[i];
+	return !id.n && index < 0 && r->ncalls ? &r->calls[r->ncalls - 1] : NULL;
+}
+
+struct reply_call *wire_call(struct reply *r, struct span id, int64_t index)
+{
+	struct reply_call *c = find_call(r, id, index), *grown;
+	struct err ignored = ERR_INIT;
+
+	if (!c && r->ncalls > REPLY_CALLS_MAX)
+		return NULL;
+	if (!c) {
+		grown = array_room(r->calls, r->ncalls, &r->calls_cap, sizeof(*r->calls), &ignored);
+		if (!grown) {
+			r->oom = true;
+			return NULL;
+		}
+		r->calls = grown;
+		c = &r->calls[r->ncalls++];
+		*c = (struct reply_call){ index, BUF_INIT, BUF_INIT, BUF_INIT };
+	}
+	if (!c->id.n)
+		buf_add(&c->id, id.p, id.n);
+	r->oom |= c->id.oom;
 	if (span_eq(buf_span(&r->finish_reason), FINISH_STOP))
 		wire_finish(r, span_str(FINISH_CALLS));
+	return c;
+}
+
+void wire_call_name(struct reply *r, struct reply_call *c, struct span name)
+{
+	if (!c || c->name.n)
+		return;
+	buf_add(&c->name, name.p, name.n);
+	r->oom |= c->name.oom;
+}
+
+void wire_call_piece(struct reply *r, struct reply_call *c, struct json_object *piece)
+{
+	if (!c || !piece)
+		return;
+	if (json_object_is_type(piece, json_type_string))
+		wire_add_text(&c->arguments, piece);
+	else if (json_object_is_type(piece, json_type_object))
+		json_add_value(&c->arguments, piece);
+	r->oom |= c->arguments.oom;
+}
+
+void wire_call_whole(struct reply *r, struct reply_call *c, struct json_object *arguments)
+{
+	if (!c || !(json_object_is_type(arguments, json_type_object) ||
+	            (json_object_is_type(arguments, json_type_string) && json_object_get_string_len(arguments))))
+		return;
+	buf_clear(&c->arguments);
+	wire_call_piece(r, c, arguments);
 }
 
 bool wire_says(struct json_object *v)

@@ -23,6 +23,9 @@ void wire_comma(struct buf *b);
  * string with its quotes. */
 void wire_text_file(struct buf *b, const struct attachment *a);
 
+/* What a result says, for a protocol that has no mark for a failure: a JSON string with its quotes. */
+void wire_result_text(struct buf *b, const struct tool_result *t);
+
 bool wire_is_image(const struct attachment *a);
 bool wire_is_pdf(const struct attachment *a);
 bool wire_is_text(const struct attachment *a);
@@ -84,8 +87,15 @@ size_t wire_length(struct json_object *list);
 void wire_finish(struct reply *r, struct span word);
 /* More of the reply came after "stop", which some gateways put on each chunk: takes it back. */
 void wire_go_on(struct reply *r);
-/* The model called a tool; `name` may be empty. */
-void wire_call(struct reply *r, struct span name);
+/* The call with this id, else the one with this number (-1: none), else a new one. With neither,
+ * the last call, if there is one. NULL when it cannot be had, which wire_done() reports. */
+struct reply_call *wire_call(struct reply *r, struct span id, int64_t index);
+/* Sets the name, unless it is known. */
+void wire_call_name(struct reply *r, struct reply_call *c, struct span name);
+/* A piece of its arguments goes to their end: a string of JSON, or at some servers the object. */
+void wire_call_piece(struct reply *r, struct reply_call *c, struct json_object *piece);
+/* All of its arguments, in place of the pieces that have come; nothing if this says nothing. */
+void wire_call_whole(struct reply *r, struct reply_call *c, struct json_object *arguments);
 
 /* Whether a value says anything: not null, false, 0, "", nor a list or object of such values. */
 bool wire_says(struct json_object *v);

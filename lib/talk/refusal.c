@@ -143,10 +143,14 @@ static bool is_about_input(struct span said)
 
 static bool has_files(const struct chat_request *rq)
 {
-	for (size_t i = 0; i < rq->nturns; i++)
-		if (rq->turns[i].nfiles)
-			return true;
-	return rq->prompt.nfiles > 0;
+	for (size_t i = 0; i < rq->nmessages; i++)
+		for (size_t k = 0; k < rq->messages[i].n; k++) {
+			const struct message_part *p = &rq->messages[i].parts[k];
+
+			if (p->kind == MESSAGE_FILE || (p->kind == MESSAGE_RESULT && p->result.nfiles))
+				return true;
+		}
+	return false;
 }
 
 /* A model's name may have one of those words in it, too. */

@@ -236,6 +236,10 @@ void reply_filter_run(struct reply_filter *f, struct reply *r, bool last)
 	if (!last)
 		return;
 	key_redact(f->key, r->finish_reason.p, r->finish_reason.n);
-	key_redact(f->key, r->call.p, r->call.n);
+	for (size_t i = 0; i < r->ncalls; i++) {
+		key_redact(f->key, r->calls[i].id.p, r->calls[i].id.n);
+		key_redact(f->key, r->calls[i].name.p, r->calls[i].name.n);
+		key_redact(f->key, r->calls[i].arguments.p, r->calls[i].arguments.n);
+	}
 	key_redact(f->key, r->problem.message.p, r->problem.message.n);
 }

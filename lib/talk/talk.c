@@ -15,7 +15,7 @@
 #include "talk/refusal.h"
 #include "talk/reply-filter.h"
 
-#define REPLY_MAX (128u << 20)            /* bytes of text and reasoning, as a record holds them */
+#define REPLY_MAX (128u << 20)            /* bytes of text, reasoning and calls, as a record holds them */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
 #define BROKEN_OFF 502                    /* the status that a reply stands for whose finish reason is a failure */
 #define SILENT_TIMEOUTS 6                 /* idle times in which nothing but keep-alives came */
@@ -82,23 +82,29 @@ void talk_inherit(struct talk *to, struct talk *from)
 /* A system prompt for a model that has no system instruction is the beginning of the first prompt. */
 static int write_in_prompt(const struct talk *how, struct chat_request *rq, struct letter *l, struct err *e)
 {
-	struct said *turns = calloc(rq->nturns + 1, sizeof(*turns)), *first = rq->nturns ? turns : &rq->prompt;
+	const struct message *first = &rq->messages[0];
+	struct message *messages = malloc(rq->nmessages * sizeof(*messages));
+	struct message_part *parts = malloc(first->n * sizeof(*parts));
 	struct buf text = BUF_INIT;
-	int r;
+	int r = -1;
 
-	if (!turns)
-		return err_oom(e);
-	if (rq->nturns)
-		memcpy(turns, rq->turns, rq->nturns * sizeof(*turns));
-	rq->turns = turns;
-	buf_add(&text, rq->system.p, rq->system.n);
-	buf_adds(&text, "\n\n");
-	buf_add(&text, first->query.p, first->query.n);
-	first->query = buf_span(&text);
-	rq->system = (struct span){ NULL, 0 };
-	r = buf_check(&text, e) < 0 ? -1 : how->endpoint.provider->request(rq, &l->url, &l->body, e);
+	if (!messages || !parts) {
+		err_oom(e);
+	} else {
+		memcpy(messages, rq->messages, rq->nmessages * sizeof(*messages));
+		memcpy(parts, first->parts, first->n * sizeof(*parts));
+		buf_add(&text, rq->system.p, rq->system.n);
+		buf_adds(&text, "\n\n");
+		buf_add(&text, parts[first->n - 1].text.p, parts[first->n - 1].text.n);
+		parts[first->n - 1].text = buf_span(&text);
+		messages[0].parts = parts;
+		rq->messages = messages;
+		rq->system = (struct span){ NULL, 0 };
+		r = buf_check(&text, e) < 0 ? -1 : how->endpoint.provider->request(rq, &l->url, &l->body, e);
+	}
 	buf_release(&text);
-	free(turns);
+	free(messages);
+	free(parts);
 	return r;
 }
 
@@ -242,6 +248,15 @@ static void weigh(struct flow *f, const struct buf *b, size_t n, size_t *weighed
 	}
 }
 
+static size_t calls_weight(const struct reply *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->ncalls; i++)
+		n += r->calls[i].id.n + r->calls[i].name.n + r->calls[i].arguments.n;
+	return n;
+}
+
 /* A server may go on for ever, or say nothing for ever. */
 static int check_limits(struct flow *f, struct err *e)
 {
@@ -249,7 +264,7 @@ static int check_limits(struct flow *f, struct err *e)
 
 	weigh(f, &f->reply->text, f->filter.text, &f->text_weighed);
 	weigh(f, &f->reply->reasoning, f->filter.reasoning, &f->thought_weighed);
-	if (f->weight > REPLY_MAX)
+	if (f->weight + calls_weight(f->reply) > REPLY_MAX)
 		return err_set(e, ERR_NETWORK, "the reply is larger than %u MB; the rest of it is not read",
 		               REPLY_MAX >> 20);
 	if (f->bytes > STREAM_MAX)

@@ -27,14 +27,19 @@ void aside_end(struct aside *a)
 	params_release(&a->how.params);
 }
 
-int aside_ask(struct aside *a, const struct chat_request *asked, struct reply *reply, struct err *e)
+int aside_ask(struct aside *a, const struct chat_request *asked, struct span prompt, struct reply *reply,
+              struct err *e)
 {
+	const struct message_part part = { MESSAGE_TEXT, .text = prompt };
+	const struct message message = { ROLE_USER, &part, 1 };
 	struct letter l = LETTER_INIT;
 	struct chat_request rq = *asked;
 	int r;
 
 	rq.base_url = a->how.endpoint.base_url;
 	rq.stream = a->how.stream;
+	rq.messages = &message;
+	rq.nmessages = 1;
 	r = talk_prepare(&a->how, &rq, &l, e);
 	if (r == 0)
 		r = talk_run(&a->how, &l, reply, -1, e);

@@ -21,9 +21,10 @@ struct aside {
 int aside_begin(struct aside *a, const struct talk *how, struct err *e);
 void aside_end(struct aside *a);
 
-/* Asks for rq->model, system, prompt and room; the rest follows. A reply that was cut or refused
- * is one. */
-int aside_ask(struct aside *a, const struct chat_request *rq, struct reply *reply, struct err *e);
+/* Asks for the prompt, with rq->model, system and room; the rest follows. A reply that was cut or
+ * refused is one. */
+int aside_ask(struct aside *a, const struct chat_request *rq, struct span prompt, struct reply *reply,
+              struct err *e);
 
 /* What is in it but for white space around it. */
 struct span aside_text(const struct reply *reply);

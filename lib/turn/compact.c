@@ -144,10 +144,9 @@ static int ask_for(struct work *w, struct span piece, bool more, struct err *e)
 	int r;
 
 	add_prompt(&prompt, buf_span(w->summary), piece, more);
-	rq.prompt.query = buf_span(&prompt);
 	rq.room = context_room(&w->window, tally_text(&w->tally, rq.system) +
-	                                   tally_text(&w->tally, rq.prompt.query));
-	r = buf_check(&prompt, e) < 0 ? -1 : aside_ask(&w->aside, &rq, &reply, e);
+	                                   tally_text(&w->tally, buf_span(&prompt)));
+	r = buf_check(&prompt, e) < 0 ? -1 : aside_ask(&w->aside, &rq, buf_span(&prompt), &reply, e);
 	if (r == 0)
 		r = take_reply(w, &reply, e);
 	reply_release(&reply);

@@ -34,13 +34,20 @@ struct context_ask {
 
 #define CONTEXT_REPLY 16384
 
+/* An exchange as the request has it. */
+struct context_turn {
+	struct span query, answer; /* the answer of the new prompt is empty */
+	const struct attachment *files; /* of the query */
+	size_t nfiles;
+};
+
 /* A struct context owns its arrays until context_release(). Its spans point to the
  * conversation and the prompt, or into `text`. */
 struct context {
-	struct said *turns; /* for the request, oldest first; without files */
+	struct context_turn *turns; /* for the request, oldest first; without files */
 	const struct exchange **of; /* what each of them comes from; NULL: the summary */
 	size_t n;
-	struct said prompt;
+	struct context_turn prompt;
 	size_t counting; /* exchanges that could go along */
 	size_t left_out; /* of these, those that do not */
 	size_t summed;   /* and those that the summary stands for */

@@ -365,7 +365,7 @@ static int fill_one(struct filling *g, const struct attachment_ref *ref, struct 
 }
 
 /* All of an exchange's files go along, or none. */
-static int fill(struct filling *g, const struct exchange *x, struct said *s, struct err *e)
+static int fill(struct filling *g, const struct exchange *x, struct context_turn *s, struct err *e)
 {
 	struct attachment *list = g->parcel->v + g->parcel->n;
 	int64_t size = 0;
@@ -392,8 +392,8 @@ static int fill(struct filling *g, const struct exchange *x, struct said *s, str
 }
 
 int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
-                struct said *turns, const struct exchange *const *of, size_t n,
-                struct said *prompt, const struct exchange *asked, struct err *e)
+                struct context_turn *turns, const struct exchange *const *of, size_t n,
+                struct context_turn *prompt, const struct exchange *asked, struct err *e)
 {
 	struct filling g = { .parcel = p, .files = f, .store = s, .dir = dir, .left = FILES_MAX };
 	size_t all = asked->nattachments;

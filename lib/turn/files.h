@@ -14,6 +14,7 @@
 
 #include "provider/provider.h"
 #include "store/session.h"
+#include "turn/context.h"
 
 #define FILES_MAX (128u << 20) /* bytes, of all files of a request */
 
@@ -48,7 +49,7 @@ void files_take_back(struct files *f, size_t i);
 /* Stores the content of the exchange's files, which are known, in the session's folder. */
 int files_store(const struct files *f, int dir, const struct exchange *x, struct err *e);
 
-/* The files of one request. It owns the lists that its `said` point to. */
+/* The files of one request. It owns the lists that the turns point to. */
 struct parcel {
 	struct attachment *v;
 	size_t n;
@@ -62,8 +63,8 @@ struct parcel {
  * room behind those of later turns, is replaced by a line of text, and told.
  */
 int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
-                struct said *turns, const struct exchange *const *of, size_t n,
-                struct said *prompt, const struct exchange *asked, struct err *e);
+                struct context_turn *turns, const struct exchange *const *of, size_t n,
+                struct context_turn *prompt, const struct exchange *asked, struct err *e);
 void parcel_release(struct parcel *p);
 
 #endif

@@ -111,8 +111,8 @@ int title_ask(struct buf *title, struct usage *usage, const struct talk *how, co
 	add_text(&prompt, "User", x->query);
 	add_text(&prompt, "Assistant", x->answer);
 	buf_adds(&prompt, "</conversation>\n\nName it.");
-	rq.prompt.query = buf_span(&prompt);
-	r = buf_check(&prompt, e) < 0 || aside_begin(&a, how, e) < 0 ? -1 : aside_ask(&a, &rq, &reply, e);
+	r = buf_check(&prompt, e) < 0 || aside_begin(&a, how, e) < 0
+	    ? -1 : aside_ask(&a, &rq, buf_span(&prompt), &reply, e);
 	if (r == 0) {
 		usage_add(usage, &reply.usage);
 		if (!span_eq(buf_span(&reply.finish_reason), FINISH_REFUSED))

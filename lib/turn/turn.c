@@ -10,6 +10,7 @@
 #include "talk/talk.h"
 #include "turn/compact.h"
 #include "turn/context.h"
+#include "turn/messages.h"
 
 void turn_release(struct turn *t)
 {
@@ -72,7 +73,8 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 
 	/* They come from the server as they like. */
 	utf8_clean(&t->reply.finish_reason);
-	utf8_clean(&t->reply.call);
+	for (size_t i = 0; i < t->reply.ncalls; i++)
+		utf8_clean(&t->reply.calls[i].name);
 	utf8_clean(&t->reply.reasoning);
 	utf8_clean(&t->reply.text);
 	conclude(t, started, r < 0, e);
@@ -82,23 +84,26 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 /* ---- the request ---- */
 
 /* What is sent. */
-struct message {
+struct draft {
 	struct files *files; /* the caller's */
 	struct context cx;
 	struct parcel parcel;
+	struct messages messages;
 	struct chat_request rq;
 	struct letter letter;
 };
-#define MESSAGE_INIT { .cx = { .text = BUF_INIT }, .parcel = PARCEL_INIT, .letter = LETTER_INIT }
+#define DRAFT_INIT { .cx = { .text = BUF_INIT }, .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, \
+	             .letter = LETTER_INIT }
 
-static void message_release(struct message *m)
+static void draft_release(struct draft *m)
 {
 	struct files *files = m->files;
 
 	context_release(&m->cx);
 	parcel_release(&m->parcel);
+	messages_release(&m->messages);
 	letter_release(&m->letter);
-	*m = (struct message)MESSAGE_INIT;
+	*m = (struct draft)DRAFT_INIT;
 	m->files = files;
 }
 
@@ -134,8 +139,8 @@ static void tell_notices(const struct store *s, const struct letter *l)
 }
 
 /* What of the conversation goes along, and all of it in the provider's words. */
-static int write_message(struct turn *t, const struct talk *how, const struct session *x,
-                         const struct conversation *c, struct message *m, struct err *e)
+static int write_draft(struct turn *t, const struct talk *how, const struct session *x,
+                       const struct conversation *c, struct draft *m, struct err *e)
 {
 	struct context_ask ask = ask_of(t, how, c);
 
@@ -146,17 +151,16 @@ static int write_message(struct turn *t, const struct talk *how, const struct se
 		.base_url = how->endpoint.base_url,
 		.model = t->model_used.p,
 		.system = t->system,
-		.turns = m->cx.turns,
-		.nturns = m->cx.n,
-		.prompt = m->cx.prompt,
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
 		.room = context_room(&t->window, m->cx.tokens),
 	};
 	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
-	                &m->rq.prompt, &t->exchange, e) < 0)
+	                &m->cx.prompt, &t->exchange, e) < 0 || messages_make(&m->messages, &m->cx, e) < 0)
 		return -1;
+	m->rq.messages = m->messages.list;
+	m->rq.nmessages = m->messages.n;
 	if (talk_prepare(how, &m->rq, &m->letter, e) < 0)
 		return -1;
 	tell_notices(x->store, &m->letter);
@@ -192,7 +196,7 @@ static int sum_up(struct turn *t, const struct talk *how, struct session *x,
 
 /* Only the user's wish to stop ends the turn: without a summary it goes on with less. */
 static int shrink(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
-                  struct message *m, struct err *e)
+                  struct draft *m, struct err *e)
 {
 	struct err why = ERR_INIT;
 	int r = sum_up(t, how, x, c, &why);
@@ -205,8 +209,8 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct co
 		t->compacting(t->ctx, 0, 0, &why);
 	if (r <= 0)
 		return 0;
-	message_release(m);
-	return write_message(t, how, x, c, m, e);
+	draft_release(m);
+	return write_draft(t, how, x, c, m, e);
 }
 
 /* A model that only failed is not remembered: it may be a slip. */
@@ -262,7 +266,7 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 
 /* The prompt is on the disk before it is sent, and not before it can be; and its files are
  * before it refers to them. */
-static int send_spooled(struct turn *t, struct talk *how, struct message *m, struct session *x,
+static int send_spooled(struct turn *t, struct talk *how, struct draft *m, struct session *x,
                         struct conversation *c, struct err *e)
 {
 	int64_t started = clock_steady_ms();
@@ -285,7 +289,7 @@ static int send_spooled(struct turn *t, struct talk *how, struct message *m, str
 	return store_exchange(t, x, c, failed, e);
 }
 
-static int send_unsaved(struct turn *t, struct talk *how, const struct message *m,
+static int send_unsaved(struct turn *t, struct talk *how, const struct draft *m,
                         struct conversation *c, struct err *e)
 {
 	struct err ignored = ERR_INIT;
@@ -299,12 +303,12 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct message *
 
 /* All that comes before something is stored or sent. */
 static int prepare(struct turn *t, const struct talk *how, const struct session *x,
-                   const struct conversation *c, struct span model, struct message *m, struct err *e)
+                   const struct conversation *c, struct span model, struct draft *m, struct err *e)
 {
 	if (begin(t, model, e) < 0)
 		return -1;
 	t->window = context_window(&how->endpoint, t->model_used.p, t->context);
-	return write_message(t, how, x, c, m, e);
+	return write_draft(t, how, x, c, m, e);
 }
 
 /* `x` is the locked session; where its fd is -1 nothing is stored. */
@@ -312,14 +316,14 @@ static int run(struct turn *t, struct talk *how, struct session *x, struct conve
                struct span model, struct err *e)
 {
 	struct files others = FILES_INIT;
-	struct message m = MESSAGE_INIT;
+	struct draft m = DRAFT_INIT;
 	int r;
 
 	m.files = t->files ? t->files : &others;
 	r = prepare(t, how, x, c, model, &m, e);
 	if (r == 0)
 		r = x->fd >= 0 ? send_spooled(t, how, &m, x, c, e) : send_unsaved(t, how, &m, c, e);
-	message_release(&m);
+	draft_release(&m);
 	files_release(&others);
 	return r;
 }
@@ -330,7 +334,7 @@ int turn_check(const struct turn *t, struct talk *how, const struct store *s,
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
 	struct conversation none = CONVERSATION_INIT;
 	struct files others = FILES_INIT;
-	struct message m = MESSAGE_INIT;
+	struct draft m = DRAFT_INIT;
 	struct turn first = *t;
 	int r = talk_open(how, e);
 
@@ -338,7 +342,7 @@ int turn_check(const struct turn *t, struct talk *how, const struct store *s,
 	m.files = t->files ? t->files : &others;
 	if (r == 0)
 		r = prepare(&first, how, &x, &none, t->model ? span_str(t->model) : head->model, &m, e);
-	message_release(&m);
+	draft_release(&m);
 	buf_release(&first.model_used);
 	return r;
 }

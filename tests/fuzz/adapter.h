@@ -11,6 +11,7 @@
 #define FUZZ_ADAPTER_H
 
 #include "base/json.h"
+#include "../unit/conversation.h"
 #include "fuzz.h"
 #include "net/sse.h"
 #include "provider/provider.h"
@@ -104,8 +105,12 @@ static inline void must_equal(const struct reply *a, const struct reply *b)
 	must_be_same(buf_span(&a->finish_reason), buf_span(&b->finish_reason), "finish reason");
 	must(memcmp(&a->usage, &b->usage, sizeof(a->usage)) == 0, "usage");
 	must(a->done == b->done, "done");
-	must(a->called == b->called, "a call");
-	must_be_same(buf_span(&a->call), buf_span(&b->call), "the call's name");
+	must(a->ncalls == b->ncalls, "%zu calls instead of %zu", b->ncalls, a->ncalls);
+	for (size_t i = 0; i < a->ncalls; i++) {
+		must_be_same(buf_span(&a->calls[i].id), buf_span(&b->calls[i].id), "a call's id");
+		must_be_same(buf_span(&a->calls[i].name), buf_span(&b->calls[i].name), "its name");
+		must_be_same(buf_span(&a->calls[i].arguments), buf_span(&b->calls[i].arguments), "its arguments");
+	}
 	must_be_same(buf_span(&a->problem.message), buf_span(&b->problem.message), "problem");
 	must(a->problem.kind == b->problem.kind && a->problem.status == b->problem.status, "problem");
 	must(a->problem.tokens == b->problem.tokens && a->problem.window == b->problem.window, "sizes");
@@ -186,7 +191,7 @@ static inline bool hear_whole(struct span body, struct reply *r)
 	bool taken = adapter->whole(r, body, &e) == 0;
 
 	if (taken) {
-		must(r->done && (r->text.n || r->reasoning.n || r->finish_reason.n || r->called), "a reply");
+		must(r->done && (r->text.n || r->reasoning.n || r->finish_reason.n || r->ncalls), "a reply");
 		must((adapter->end(r, &e) == 0) == !fails(r), "%s", e.msg);
 	} else {
 		must(e.kind == ERR_NETWORK && e.msg[0] && !r->done, "a reason: %s", e.msg);

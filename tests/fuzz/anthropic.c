@@ -212,12 +212,13 @@ static size_t expect(const struct chat_request *rq, struct buf *want)
 {
 	size_t before = 0;
 
-	for (size_t i = 0; i < rq->nturns; i++) {
-		add_said(want, rq->turns[i].query, "(empty)");
-		before = want->n;
-		add_said(want, rq->turns[i].answer, "");
+	for (size_t i = 0; i < rq->nmessages; i++) {
+		const struct message *m = &rq->messages[i];
+
+		add_said(want, m->parts[0].text, m->role == ROLE_USER ? "(empty)" : "");
+		if (m->role == ROLE_USER && i + 1 < rq->nmessages)
+			before = want->n;
 	}
-	add_said(want, rq->prompt.query, "");
 	return before;
 }
 
@@ -233,8 +234,8 @@ static void check_conversation(const struct chat_request *rq)
 		must_be_same(json_member_str(json_object_array_get_idx(system, 0), "text"), rq->system, "it");
 	read_messages(&sent, json_member(o, "messages"));
 	must_be_same(buf_span(&sent.said), buf_span(&want), "the conversation");
-	must(sent.marks == (rq->nturns ? 2 : 1) && sent.end[sent.marks - 1] == want.n, "%zu marks", sent.marks);
-	must(!rq->nturns || sent.end[0] == before, "the mark of the request before");
+	must(sent.marks == (rq->nmessages > 1 ? 2 : 1) && sent.end[sent.marks - 1] == want.n, "%zu marks", sent.marks);
+	must(rq->nmessages == 1 || sent.end[0] == before, "the mark of the request before");
 	json_object_put(o);
 	buf_release(&want);
 	buf_release(&sent.said);
@@ -243,19 +244,20 @@ static void check_conversation(const struct chat_request *rq)
 /* The first line is the system prompt, then questions and answers in turn. */
 static void check_request(struct span text)
 {
-	struct said turns[TURNS];
+	struct context_turn turns[TURNS];
+	size_t n = 0;
 	struct span prompt = text, line = { "", 0 };
-	struct chat_request rq = { .base_url = "http://h", .model = "m", .turns = turns };
+	struct chat_request rq = { .base_url = "http://h", .model = "m" };
 
 	cut_line(&text, &line);
 	rq.system = line;
-	while (rq.nturns < TURNS && cut_line(&text, &line)) {
-		struct said *turn = &turns[rq.nturns++];
+	while (n < TURNS && cut_line(&text, &line)) {
+		struct context_turn *turn = &turns[n++];
 
-		*turn = (struct said){ .query = line, .answer = { "", 0 } };
+		*turn = (struct context_turn){ .query = line, .answer = { "", 0 } };
 		cut_line(&text, &turn->answer);
 	}
-	rq.prompt.query = prompt;
+	converse(&rq, turns, n, (struct context_turn){ .query = prompt });
 	if (!utf8_is_blank(prompt))
 		check_conversation(&rq);
 }

@@ -146,12 +146,14 @@ static void check_turn(struct json_object *contents, size_t i, const char *role,
 
 static void check_request(struct span prompt)
 {
-	const struct said turns[] = { { .query = prompt, .answer = span_str("a") },
+	struct context_turn turns[] = { { .query = prompt, .answer = span_str("a") },
 		                      { .query = span_str("q"), .answer = span_str("") } };
-	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt, .turns = turns,
-		                   .nturns = 2, .prompt.query = prompt };
-	struct json_object *o = request_of(&rq), *contents = json_member(o, "contents");
+	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt };
+	struct json_object *o, *contents;
 
+	converse(&rq, turns, 2, (struct context_turn){ .query = prompt });
+	o = request_of(&rq);
+	contents = json_member(o, "contents");
 	must(length(contents) == 3, "%zu turns", length(contents));
 	check_turn(contents, 0, "user", 0, prompt);
 	check_turn(contents, 1, "model", 0, span_str("a"));
@@ -164,7 +166,7 @@ static void check_request(struct span prompt)
 /* The name is found again in the URL, which holds nothing that ends a path. */
 static void check_url(const char *model)
 {
-	struct chat_request rq = { .base_url = "http://h/v1", .model = model, .prompt.query = span_str("p") };
+	struct chat_request rq = { .base_url = "http://h/v1", .model = model, ASKING(span_str("p")) };
 	static const char *const before[] = { "http://h/v1/tunedModels/", "http://h/v1/models/" };
 	const char *name = strncmp(model, "models/", 7) == 0 ? model + 7 : model;
 	bool tuned = strncmp(name, "tunedModels/", 12) == 0;
@@ -228,7 +230,7 @@ static void check_members(const struct params *params, struct span body)
 static void check_params(struct span text, const char *model)
 {
 	struct params params = PARAMS_INIT;
-	struct chat_request rq = { .base_url = "http://h/v1", .model = model, .prompt.query = span_str("p"),
+	struct chat_request rq = { .base_url = "http://h/v1", .model = model, ASKING(span_str("p")),
 		                   .params = &params };
 	struct buf url = BUF_INIT, body = BUF_INIT;
 	struct span line;

@@ -91,11 +91,13 @@ static void check_message(struct json_object *messages, size_t i, const char *ro
 
 static void check_request(struct span prompt)
 {
-	const struct said turns[] = { { .query = prompt, .answer = span_str("a") } };
-	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt, .turns = turns,
-		                   .nturns = 1, .prompt.query = prompt };
-	struct json_object *o = request_of(&rq), *messages = json_member(o, "messages");
+	struct context_turn turns[] = { { .query = prompt, .answer = span_str("a") } };
+	struct chat_request rq = { .base_url = "http://h", .model = "m", .system = prompt };
+	struct json_object *o, *messages;
 
+	converse(&rq, turns, 1, (struct context_turn){ .query = prompt });
+	o = request_of(&rq);
+	messages = json_member(o, "messages");
 	must(length(messages) == 4, "%zu messages", length(messages));
 	check_message(messages, 0, "system", prompt);
 	check_message(messages, 1, "user", prompt);

@@ -181,12 +181,14 @@ static void check_message(struct json_object *input, size_t i, const char *role,
 
 static void check_request(struct span prompt)
 {
-	const struct said turns[] = { { .query = prompt, .answer = prompt } };
-	struct chat_request rq = { .base_url = "http://h", .model = "gpt-6", .system = prompt,
-		                   .turns = turns, .nturns = 1, .prompt.query = prompt };
-	struct json_object *o = request_of(&rq), *input = json_member(o, "input");
+	struct context_turn turns[] = { { .query = prompt, .answer = prompt } };
+	struct chat_request rq = { .base_url = "http://h", .model = "gpt-6", .system = prompt };
+	struct json_object *o, *input;
 	size_t at = 0;
 
+	converse(&rq, turns, 1, (struct context_turn){ .query = prompt });
+	o = request_of(&rq);
+	input = json_member(o, "input");
 	must(length(input) == (utf8_is_blank(prompt) ? 2 : 3), "%zu messages", length(input));
 	must_be_same(json_member_str(o, "instructions"), prompt, "the system prompt");
 	check_message(input, at++, "user", "input_text", prompt);
@@ -201,7 +203,7 @@ static void check_request(struct span prompt)
 static void check_own(struct span own)
 {
 	struct params params = PARAMS_INIT;
-	struct chat_request rq = { .base_url = "http://h", .model = "gpt-6", .prompt.query = own,
+	struct chat_request rq = { .base_url = "http://h", .model = "gpt-6", ASKING(own),
 		                   .params = &params, .reasoning = true, .schema = span_str("{}") };
 	struct json_object *o = NULL, *mine = NULL, *value;
 	struct buf url = BUF_INIT, body = BUF_INIT;

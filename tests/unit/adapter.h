@@ -12,6 +12,7 @@
 #define UNIT_ADAPTER_H
 
 #include "base/json.h"
+#include "conversation.h"
 #include "data.h"
 #include "net/sse.h"
 #include "provider/provider.h"
@@ -85,6 +86,16 @@ static inline bool same_problem(const struct problem *a, const struct problem *b
 	       a->window == b->window && a->status == b->status;
 }
 
+static inline bool same_calls(const struct reply *a, const struct reply *b)
+{
+	bool same = a->ncalls == b->ncalls;
+
+	for (size_t i = 0; same && i < a->ncalls; i++)
+		same = same_buf(&a->calls[i].id, &b->calls[i].id) && same_buf(&a->calls[i].name, &b->calls[i].name) &&
+		       same_buf(&a->calls[i].arguments, &b->calls[i].arguments);
+	return same;
+}
+
 static inline bool same_heard(const struct heard *a, const struct heard *b)
 {
 	const struct reply *r = &a->reply, *s = &b->reply;
@@ -93,6 +104,7 @@ static inline bool same_heard(const struct heard *a, const struct heard *b)
 	       strcmp(a->err.msg, b->err.msg) == 0 && same_buf(&r->text, &s->text) &&
 	       same_buf(&r->reasoning, &s->reasoning) &&
 	       same_buf(&r->finish_reason, &s->finish_reason) && same_usage(&r->usage, &s->usage) &&
+	       same_calls(r, s) &&
 	       r->done == s->done && same_problem(&r->problem, &s->problem);
 }
 
@@ -141,6 +153,34 @@ static inline void is_good_stream(const struct good_stream *s, bool done)
 	is_int(h.reply.done, done, "its end mark");
 	is_same_in_pieces(stream, &h, s->who);
 	reply_release(&h.reply);
+}
+
+/* A stream whose reply calls tools: "id name arguments\n" of each. */
+struct calling_stream {
+	const char *who, *stream, *calls;
+};
+
+static inline void add_calls(struct buf *b, const struct reply *r)
+{
+	for (size_t i = 0; i < r->ncalls; i++)
+		buf_addf(b, "%s %s %s\n", r->calls[i].id.p, r->calls[i].name.p, r->calls[i].arguments.p);
+}
+
+static inline void is_calling_stream(const struct calling_stream *s)
+{
+	struct span stream = span_str(s->stream);
+	struct buf calls = BUF_INIT;
+	struct heard h;
+
+	hear(&h, stream);
+	if (!is_int(h.result, 0, "a stream: %s", s->who))
+		tap_note("%s", h.err.msg);
+	add_calls(&calls, &h.reply);
+	is_buf(&calls, s->calls, "its calls");
+	is_buf(&h.reply.finish_reason, FINISH_CALLS, "its finish reason");
+	is_same_in_pieces(stream, &h, s->who);
+	reply_release(&h.reply);
+	buf_release(&calls);
 }
 
 struct bad_stream {
@@ -260,6 +300,37 @@ static inline void is_request(const struct chat_request *rq, const char *want, c
 		tap_note("%s", e.msg);
 	json_object_put(o);
 	buf_release(&body);
+}
+
+/* ---- a conversation with two calls and their results ---- */
+
+static inline void is_request_with_calls(const char *model, const char *want, bool files, const char *what)
+{
+	const struct attachment image = { span_str("x.png"), span_str("image/png"), { "\0\1\2\xff", 4 } };
+	const struct message_part prompt[] = { { MESSAGE_TEXT, .text = span_str("q") } };
+	const struct message_part calls[] = {
+		{ MESSAGE_TEXT, .text = span_str("I look.") },
+		{ MESSAGE_CALL, .call = { span_str("c1"), span_str("ls"), span_str("{\"dir\":\".\"}") } },
+		{ MESSAGE_CALL, .call = { span_str("c2"), span_str("cat"), span_str("{}") } },
+	};
+	const struct message_part results[] = {
+		{ MESSAGE_RESULT, .result = { span_str("c1"), span_str("ls"), false, span_str("a \"b\"\n"), &image, files } },
+		{ MESSAGE_RESULT, .result = { span_str("c2"), span_str("cat"), true, span_str("no file"), NULL, 0 } },
+	};
+	const struct message_part more[] = {
+		{ MESSAGE_TEXT, .text = span_str("") },
+		{ MESSAGE_CALL, .call = { span_str("c3"), span_str("ls"), span_str("{}") } },
+	};
+	const struct message_part none[] = {
+		{ MESSAGE_RESULT, .result = { span_str("c3"), span_str("ls"), false, span_str(""), NULL, 0 } },
+	};
+	const struct message messages[] = { { ROLE_USER, prompt, 1 }, { ROLE_ASSISTANT, calls, 3 },
+		                            { ROLE_TOOL, results, 2 }, { ROLE_ASSISTANT, more, 2 },
+		                            { ROLE_TOOL, none, 1 } };
+	const struct chat_request rq = { .base_url = "http://h", .model = model, .messages = messages,
+		                         .nmessages = 5 };
+
+	is_request(&rq, want, what);
 }
 
 static inline void is_refused(const struct chat_request *rq, const char *why, const char *what)

@@ -240,18 +240,16 @@ static void test_problems(void)
 
 static void test_conversation(void)
 {
-	const struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1 ") },
 		{ .query = span_str("q2"), .answer = span_str("a2") },
 	};
 	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5",
-		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
+		                   ASKING(span_str("now\n\"\x01\"")), .stream = true };
 
 	is_request(&rq, MESSAGES(USER(MARKED("now\\n\\\"\\u0001\\\""))) REST, "the least request");
-	rq.prompt.query = span_str("now");
+	converse(&rq, turns, 2, (struct context_turn){ .query = span_str("now") });
 	rq.system = span_str("Be short.");
-	rq.turns = turns;
-	rq.nturns = 2;
 	rq.stream = false;
 	is_request(&rq, "{\"model\":\"claude-opus-5-5\",\"system\":[" MARKED("Be short.") "],\"messages\":["
 	           USER(T("q1")) "," ASSISTANT(T("a1 ")) "," USER(MARKED("q2")) "," ASSISTANT(T("a2")) ","
@@ -263,7 +261,7 @@ static void test_conversation(void)
 static void test_room(void)
 {
 	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-4-5",
-		                   .prompt.query = span_str("q"), .stream = true, .room = 20000 };
+		                   ASKING(span_str("q")), .stream = true, .room = 20000 };
 	struct params params = PARAMS_INIT;
 	struct err e = ERR_INIT;
 
@@ -280,32 +278,63 @@ static void test_room(void)
 	params_release(&params);
 }
 
+#define PNG "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\"," \
+	"\"data\":\"AAEC/w==\"}"
+#define INPUT(i, json) "data: {\"type\":\"content_block_delta\",\"index\":" #i ",\"delta\":{\"type\":" \
+	"\"input_json_delta\",\"partial_json\":\"" json "\"}}\n\n"
+#define USE(id, name, input) "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":" input "}"
+#define RESULT(id, content) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"," content
+
+static void test_calls(void)
+{
+	static const struct calling_stream cases[] = {
+		{ "two calls, with their arguments in pieces", "data: {\"type\":\"content_block_start\",\"index\":1,"
+		  "\"content_block\":" USE("toolu_1", "ls", "{}") "}\n\n" INPUT(1, "") INPUT(1, "{\\\"dir\\\": ")
+		  INPUT(1, "\\\".\\\"}") "data: {\"type\":\"content_block_stop\",\"index\":1}\n\n"
+		  "data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":" USE("toolu_2", "cat", "{}")
+		  "}\n\n" STOP("tool_use", "{}") END, "toolu_1 ls {\"dir\": \".\"}\ntoolu_2 cat \n" },
+		{ "arguments that come whole, at gateways", "data: {\"type\":\"content_block_start\",\"index\":0,"
+		  "\"content_block\":" USE("a", "ls", "{\"n\":1.0}") "}\n\n" STOP("tool_use", "{}") END, "a ls {\"n\":1.0}\n" },
+		{ "a stop that is the calls'", "data: {\"type\":\"content_block_start\",\"index\":0,"
+		  "\"content_block\":{\"type\":\"tool_use\"}}\n\n" STOP("end_turn", "{}") END, "  \n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_calling_stream(&cases[i]);
+	is_request_with_calls("m", "{\"model\":\"m\",\"messages\":[" USER(T("q")) ","
+	                      ASSISTANT(T("I look.") "," USE("c1", "ls", "{\"dir\":\".\"}") "," USE("c2", "cat", "{}")) ","
+	                      USER(RESULT("c1", "\"content\":[" T("a \\\"b\\\"\\n") "," PNG "}]},")
+	                           RESULT("c2", "\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
+	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", "\"content\":[]" MARK "}"))
+	                      "],\"stream\":false,\"max_tokens\":8192}", true, "calls and results");
+}
+
 /* Nothing empty is sent, roles take turns, and the first is the user's. */
 static void test_empty_parts(void)
 {
-	struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str(""), .answer = span_str("a1") },
 		{ .query = span_str("q2"), .answer = span_str(" \n") },
 		{ .query = span_str("q3"), .answer = span_str("") },
 	};
-	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .turns = turns,
-		                   .nturns = 3, .prompt.query = span_str("now"), .system = span_str(" "),
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .system = span_str(" "),
 		                   .stream = true };
+	struct context_turn prompt = { .query = span_str("now") };
 
+	converse(&rq, turns, 3, prompt);
 	is_request(&rq, MESSAGES(USER(T("(empty)")) "," ASSISTANT(T("a1")) ","
 	           USER(T("q2") "," MARKED("q3") "," MARKED("now"))) REST, "empty questions and answers");
 	turns[2].query = span_str("\t");
+	converse(&rq, turns, 3, prompt);
 	is_request(&rq, MESSAGES(USER(T("(empty)")) "," ASSISTANT(T("a1")) ","
 	           USER(T("q2") "," MARKED("(empty)") "," MARKED("now"))) REST, "and an exchange of nothing");
-	rq.prompt.query = span_str(" \r\n");
+	prompt.query = span_str(" \r\n");
+	converse(&rq, turns, 3, prompt);
 	is_refused(&rq, "anthropic takes no empty prompt", "an empty prompt");
-	rq.nturns = 0;
-	rq.prompt.query = (struct span){ "\0", 1 };
+	ask(&rq, (struct span){ "\0", 1 });
 	is_request(&rq, MESSAGES(USER(MARKED("\\u0000"))) REST, "one of a NUL is not empty");
 }
 
-#define PNG "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\"," \
-	"\"data\":\"AAEC/w==\"}"
 #define PDF "{\"type\":\"document\",\"source\":{\"type\":\"base64\",\"media_type\":\"application/pdf\"," \
 	"\"data\":\"JVBE\"},\"title\":\"a \\\"b\\\".pdf\""
 #define NOTE "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":" \
@@ -320,22 +349,19 @@ static void test_files(void)
 		{ span_str("void"), span_str("text/plain"), span_str("\n") },
 	};
 	const struct attachment sound = { span_str("x.wav"), span_str("audio/wav"), span_str("RIFF") };
-	const struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1"), .files = all, .nfiles = 1 },
 		{ .query = span_str(""), .answer = span_str("a2"), .files = all, .nfiles = 2 },
 	};
-	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .turns = turns,
-		                   .nturns = 2, .stream = true,
-		                   .prompt = { span_str("now"), span_str(""), all, 4 } };
+	struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .stream = true };
 
+	converse(&rq, turns, 2, (struct context_turn){ span_str("now"), span_str(""), all, 4 });
 	is_request(&rq, MESSAGES(USER(PNG "}," T("q1")) "," ASSISTANT(T("a1")) "," USER(PNG "}," PDF MARK "}") ","
 	           ASSISTANT(T("a2")) "," USER(PNG "}," PDF "}," NOTE "},"
 	           T("<file name=\\\"void\\\">\\n\\n</file>") "," MARKED("now"))) REST, "files of all types");
-	rq.prompt = (struct said){ .query = span_str(""), .files = all, .nfiles = 3 };
-	rq.nturns = 0;
+	converse(&rq, NULL, 0, (struct context_turn){ .query = span_str(""), .files = all, .nfiles = 3 });
 	is_request(&rq, MESSAGES(USER(PNG "}," PDF "}," NOTE MARK "}")) REST, "files without a word");
-	rq.prompt.files = &sound;
-	rq.prompt.nfiles = 1;
+	converse(&rq, NULL, 0, (struct context_turn){ .query = span_str(""), .files = &sound, .nfiles = 1 });
 	is_refused(&rq, "anthropic takes no files of type audio/wav", "a file of another type");
 }
 
@@ -392,7 +418,7 @@ static void test_settings(void)
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		struct params params = PARAMS_INIT;
 		struct chat_request rq = { .base_url = "http://h", .model = settings[i].model,
-			                   .prompt.query = span_str("q"), .stream = true,
+			                   ASKING(span_str("q")), .stream = true,
 			                   .params = &params, .reasoning = settings[i].reasoning };
 		struct buf want = BUF_INIT;
 
@@ -426,7 +452,7 @@ static void test_refused_settings(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct params params = PARAMS_INIT;
 		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model,
-			                   .prompt.query = span_str("q"), .params = &params };
+			                   ASKING(span_str("q")), .params = &params };
 
 		params_of(&params, cases[i].params);
 		if (cases[i].schema)
@@ -450,7 +476,7 @@ static void test_urls(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct chat_request rq = { .base_url = cases[i].base, .model = "m", .prompt.query = span_str("p") };
+		struct chat_request rq = { .base_url = cases[i].base, .model = "m", ASKING(span_str("p")) };
 		struct buf want = BUF_INIT;
 
 		buf_addf(&want, "%s/messages", cases[i].want);
@@ -462,7 +488,7 @@ static void test_urls(void)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		struct chat_request rq = { .base_url = i ? "http://h/v1?a=b" : "http://h/?a=b", .model = "m",
-			                   .prompt.query = span_str("p") };
+			                   ASKING(span_str("p")) };
 
 		is_url(&rq, "http://h/v1/messages?a=b");
 		is_models_url(rq.base_url, "x", "http://h/v1/models?a=b&limit=1000&after_id=x");
@@ -536,6 +562,7 @@ int main(void)
 	test_problems();
 	test_conversation();
 	test_room();
+	test_calls();
 	test_empty_parts();
 	test_files();
 	test_settings();

@@ -1,3 +1,4 @@
+#include "conversation.h"
 #include "data.h"
 #include "provider/provider.h"
 #include "tap.h"
@@ -8,7 +9,7 @@ static const struct provider *echo;
 static void speak(const char *prompt, struct reply *r, struct buf *pieces)
 {
 	struct span copy = exact(span_str(prompt));
-	struct chat_request rq = { .model = "echo", .prompt.query = copy };
+	struct chat_request rq = { .model = "echo", ASKING(copy) };
 	struct err e = ERR_INIT;
 	int more;
 

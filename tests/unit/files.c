@@ -79,7 +79,7 @@ static void test_room(void)
 	struct files all = FILES_INIT;
 	struct exchange xs[4];
 	const struct exchange *of[3];
-	struct said turns[3] = { { .nfiles = 9 } }, prompt = { .nfiles = 9 };
+	struct context_turn turns[3] = { { .nfiles = 9 } }, prompt = { .nfiles = 9 };
 	struct parcel p = PARCEL_INIT;
 	struct err e = ERR_INIT;
 
@@ -127,7 +127,7 @@ static void test_of_earlier_turns(void)
 	struct attachment_ref many[3] = { huge, huge, huge };
 	struct exchange x = { .attachments = many, .nattachments = 3 }, none = { .nattachments = 0 };
 	const struct exchange *of[2] = { NULL, &x };
-	struct said turns[2] = { { .query = span_str("a summary") } }, prompt = { .nfiles = 0 };
+	struct context_turn turns[2] = { { .query = span_str("a summary") } }, prompt = { .nfiles = 0 };
 	struct files f = FILES_INIT;
 	struct parcel p = PARCEL_INIT;
 	struct err e = ERR_INIT;

@@ -261,18 +261,21 @@ static void test_problems(void)
 
 static struct chat_request least(void)
 {
-	return (struct chat_request){ .base_url = "http://h/v1beta", .model = "m", .prompt.query = span_str("p") };
+	struct chat_request rq = { .base_url = "http://h/v1beta", .model = "m" };
+
+	ask(&rq, span_str("p"));
+	return rq;
 }
 
 #define SAID(role, text) "{\"role\":\"" role "\",\"parts\":[{\"text\":\"" text "\"}]}"
 
 static void test_request(void)
 {
-	const struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1") },
 		{ .query = span_str("q2"), .answer = span_str("a2") },
 	};
-	const struct said gaps[] = {
+	struct context_turn gaps[] = {
 		{ .query = span_str("q1"), .answer = span_str("") },
 		{ .query = span_str("q2"), .answer = span_str("") },
 		{ .query = span_str("q3"), .answer = span_str("a3") },
@@ -280,19 +283,16 @@ static void test_request(void)
 	};
 	struct chat_request rq = least();
 
-	rq.prompt.query = span_str("now\n\"\x01\"");
+	ask(&rq, span_str("now\n\"\x01\""));
 	rq.stream = true;
 	is_request(&rq, "{\"contents\":[" SAID("user", "now\\n\\\"\\u0001\\\"") "]}", "the least request");
-	rq.prompt.query = span_str("now");
 	rq.system = span_str("Be \"short\".");
-	rq.turns = turns;
-	rq.nturns = 2;
+	converse(&rq, turns, 2, (struct context_turn){ .query = span_str("now") });
 	is_request(&rq, "{\"contents\":[" SAID("user", "q1") "," SAID("model", "a1") "," SAID("user", "q2") ","
 	           SAID("model", "a2") "," SAID("user", "now") "],\"systemInstruction\":{\"parts\":[{\"text\":"
 	           "\"Be \\\"short\\\".\"}]}}", "a conversation");
 	rq.system = span_str("");
-	rq.turns = gaps;
-	rq.nturns = 4;
+	converse(&rq, gaps, 4, (struct context_turn){ .query = span_str("now") });
 	is_request(&rq, "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"q1\"},{\"text\":\"q2\"},{\"text\":"
 	           "\"q3\"}]}," SAID("model", "a3") ",{\"role\":\"user\",\"parts\":[{\"text\":\"q4\"},{\"text\":"
 	           "\"now\"}]}]}", "one with empty answers and an empty system prompt");
@@ -314,25 +314,43 @@ static void test_files(void)
 		                          file_of("w.webp", "image/webp", "") };
 	const struct attachment gif[] = { file_of("g.gif", "image/gif", "GIF89a") };
 	const struct attachment tar[] = { file_of("t.tar", "application/x-tar", "x") };
-	const struct said turns[] = { { span_str("q1"), span_str("a1"), old, 1 } };
+	struct context_turn turns[] = { { span_str("q1"), span_str("a1"), old, 1 } };
 	struct chat_request rq = least();
 
-	rq.turns = turns;
-	rq.nturns = 1;
-	rq.prompt.files = new;
-	rq.prompt.nfiles = 3;
+	converse(&rq, turns, 1, (struct context_turn){ span_str("p"), span_str(""), new, 3 });
 	is_request(&rq, "{\"contents\":[{\"role\":\"user\",\"parts\":[" IMAGE("image/png", "iVBORw==") ",{\"text\":"
 	           "\"q1\"}]}," SAID("model", "a1") ",{\"role\":\"user\",\"parts\":[" NOTE ","
 	           IMAGE("application/pdf", "JVBERi0=") "," IMAGE("image/webp", "") ",{\"text\":\"p\"}]}]}",
 	           "files before the text of each turn");
-	rq.nturns = 0;
-	rq.prompt = (struct said){ span_str(""), span_str(""), old, 1 };
+	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), old, 1 });
 	is_request(&rq, "{\"contents\":[{\"role\":\"user\",\"parts\":[" IMAGE("image/png", "iVBORw==") "]}]}",
 	           "a file alone");
-	rq.prompt.files = gif;
+	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), gif, 1 });
 	is_refused(&rq, "google takes no GIF images; convert 'g.gif' to PNG", "a GIF");
-	rq.prompt.files = tar;
+	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), tar, 1 });
 	is_refused(&rq, "google takes no files of type application/x-tar", "an archive");
+}
+
+#define CALL(id, name, args) "{\"functionCall\":{\"id\":\"" id "\",\"name\":\"" name "\",\"args\":" args "}}"
+#define RESULT(id, name, response) "{\"functionResponse\":{\"id\":\"" id "\",\"name\":\"" name "\"," \
+	"\"response\":{" response "}}}"
+
+static void test_calls(void)
+{
+	static const struct calling_stream cases[] = {
+		{ "two calls in two chunks, and one without an id or arguments", DATA("{\"candidates\":[{\"content\":{"
+		  "\"parts\":[" CALL("c1", "ls", "{\"dir\":\".\"}") "," CALL("c2", "ls", "{}") "]}}]}")
+		  DATA("{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"now\"}}]},"
+		  "\"finishReason\":\"STOP\"}]}"), "c1 ls {\"dir\":\".\"}\nc2 ls {}\n now \n" },
+	};
+
+	is_calling_stream(&cases[0]);
+	is_request_with_calls("m", "{\"contents\":[" SAID("user", "q") ",{\"role\":\"model\",\"parts\":[{\"text\":"
+	                      "\"I look.\"}," CALL("c1", "ls", "{\"dir\":\".\"}") "," CALL("c2", "cat", "{}") "]},"
+	                      "{\"role\":\"user\",\"parts\":[" RESULT("c1", "ls", "\"output\":\"a \\\"b\\\"\\n\"") ","
+	                      RESULT("c2", "cat", "\"error\":\"no file\"") "," IMAGE("image/png", "AAEC/w==") "]},"
+	                      "{\"role\":\"model\",\"parts\":[" CALL("c3", "ls", "{}") "]},{\"role\":\"user\",\"parts\":["
+	                      RESULT("c3", "ls", "\"output\":\"\"") "]}]}", true, "calls and results");
 }
 
 /* ---- parameters ---- */
@@ -546,6 +564,7 @@ int main(void)
 	test_problems();
 	test_request();
 	test_files();
+	test_calls();
 	test_params();
 	test_refused();
 	test_urls();

@@ -320,25 +320,65 @@ static void test_problem_in_stream(void)
 
 static void test_request(void)
 {
-	const struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1") },
 		{ .query = span_str("q2"), .answer = span_str("") },
 		{ .query = span_str("q3"), .answer = span_str(" \n\xc2\xa0") },
 	};
 	struct chat_request rq = { .base_url = "http://h", .model = "m:8b",
-		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
+		                   ASKING(span_str("now\n\"\x01\"")), .stream = true };
 
 	is_request(&rq, "{\"model\":\"m:8b\",\"messages\":[{\"role\":\"user\",\"content\":\"now\\n\\\"\\u0001\\\""
 	           "\"}],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "the least request");
 	rq.system = span_str("Be short.");
-	rq.turns = turns;
-	rq.nturns = 3;
+	converse(&rq, turns, 3, (struct context_turn){ .query = span_str("now") });
 	rq.stream = false;
-	rq.prompt.query = span_str("now");
 	is_request(&rq, "{\"model\":\"m:8b\",\"messages\":[{\"role\":\"system\",\"content\":\"Be short.\"},"
 	           "{\"role\":\"user\",\"content\":\"q1\"},{\"role\":\"assistant\",\"content\":\"a1\"},"
 	           "{\"role\":\"user\",\"content\":\"q2\\n\\nq3\\n\\nnow\"}],\"stream\":false}",
 	           "a conversation, in which blank answers are left out");
+}
+
+#define CALL(id, name, args) "{\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"" name "\"," \
+	"\"arguments\":\"" args "\"}}"
+#define PIECE(call) "data: {\"choices\":[{\"delta\":{\"tool_calls\":[" call "]}}]}\n\n"
+#define CALLED "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n"
+#define RESULT(id, output) "{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":\"" output "\"}"
+
+static void test_calls(void)
+{
+	static const struct calling_stream cases[] = {
+		{ "two calls in pieces, with their numbers",
+		  PIECE("{\"index\":0,\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"ls\",\"arguments\":\"\"}}")
+		  PIECE("{\"index\":0,\"function\":{\"arguments\":\"{\\\"dir\\\":\"}}")
+		  PIECE("{\"index\":1,\"id\":\"c2\",\"function\":{\"name\":\"cat\",\"arguments\":\"{}\"}}")
+		  PIECE("{\"index\":0,\"function\":{\"arguments\":\"\\\".\\\"}\"}}") CALLED,
+		  "c1 ls {\"dir\":\".\"}\nc2 cat {}\n" },
+		{ "all with the number 0, and with the id in each piece",
+		  PIECE("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"ls\",\"arguments\":\"{\"}}")
+		  PIECE("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"ls\",\"arguments\":\"}\"}}")
+		  PIECE("{\"index\":0,\"id\":\"c2\",\"function\":{\"name\":\"cat\",\"arguments\":\"{}\"}}") CALLED,
+		  "c1 ls {}\nc2 cat {}\n" },
+		{ "without numbers or ids, in a list, with arguments that are objects",
+		  PIECE("{\"function\":{\"name\":\"ls\",\"arguments\":{\"dir\":\".\"}}},{\"function\":{\"name\":\"ls\"}}") CALLED,
+		  " ls {\"dir\":\".\"}\n ls \n" },
+		{ "all of it again at the end", PIECE("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"ls\",\"arguments\":\"{}\"}}")
+		  "data: {\"choices\":[{\"message\":{\"tool_calls\":[" CALL("c1", "ls", "{}") "]},\"finish_reason\":\"stop\"}]}\n\n",
+		  "c1 ls {}\n" },
+		{ "the old form", "data: {\"choices\":[{\"delta\":{\"function_call\":{\"name\":\"ls\",\"arguments\":\"{\"}}}]}\n\n"
+		  "data: {\"choices\":[{\"delta\":{\"function_call\":{\"arguments\":\"}\"}},\"finish_reason\":\"function_call\"}]}\n\n",
+		  " ls {}\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_calling_stream(&cases[i]);
+	is_request_with_calls("m", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":"
+	                      "\"assistant\",\"content\":\"I look.\",\"tool_calls\":[" CALL("c1", "ls", "{\\\"dir\\\":"
+	                      "\\\".\\\"}") "," CALL("c2", "cat", "{}") "]}," RESULT("c1", "a \\\"b\\\"\\n") ","
+	                      RESULT("c2", "Error: no file") ",{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
+	                      "\"image_url\":{\"url\":\"data:image/png;base64,AAEC/w==\"}}]},{\"role\":\"assistant\","
+	                      "\"content\":null,\"tool_calls\":[" CALL("c3", "ls", "{}") "]}," RESULT("c3", "")
+	                      "],\"stream\":false}", true, "calls and results");
 }
 
 static void test_files(void)
@@ -349,13 +389,13 @@ static void test_files(void)
 		{ span_str("t.txt"), span_str("text/plain"), span_str("one") },
 	};
 	const struct attachment other = { span_str("s.wav"), span_str("audio/wav"), span_str("RIFF") };
-	const struct said turn = { span_str("old"), span_str("a"), files, 1 };
-	const struct said blank = { span_str("old"), span_str(" "), files, 1 };
-	struct chat_request rq = { .base_url = "http://h", .model = "m", .turns = &turn, .nturns = 1,
-		                   .prompt = { span_str("what?"), span_str(""), files, 3 } };
+	struct context_turn turn = { span_str("old"), span_str("a"), files, 1 };
+	struct context_turn blank = { span_str("old"), span_str(" "), files, 1 };
+	struct chat_request rq = { .base_url = "http://h", .model = "m" };
 	const char *image = "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBO\"}}";
 	struct buf want = BUF_INIT;
 
+	converse(&rq, &turn, 1, (struct context_turn){ span_str("what?"), span_str(""), files, 3 });
 	buf_addf(&want, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[%s,{\"type\":\"text\",\"text\":"
 	         "\"old\"}]},{\"role\":\"assistant\",\"content\":\"a\"},{\"role\":\"user\",\"content\":[%s,{\"type\":"
 	         "\"file\",\"file\":{\"filename\":\"p\\\"q\\\".pdf\",\"file_data\":\"data:application/pdf;base64,JVBERg==\"}},"
@@ -363,14 +403,12 @@ static void test_files(void)
 	         "\"what?\"}]}],\"stream\":false}", image, image);
 	is_request(&rq, want.p, "files go before the text, of each turn");
 	buf_clear(&want);
-	rq.turns = &blank;
-	rq.prompt.nfiles = 0;
+	converse(&rq, &blank, 1, (struct context_turn){ .query = span_str("what?") });
 	buf_addf(&want, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[%s,{\"type\":\"text\",\"text\":"
 	         "\"old\"},{\"type\":\"text\",\"text\":\"what?\"}]}],\"stream\":false}", image);
 	is_request(&rq, want.p, "and of one without an answer, which is one message with the next");
 	buf_release(&want);
-	rq.prompt.files = &other;
-	rq.prompt.nfiles = 1;
+	converse(&rq, NULL, 0, (struct context_turn){ span_str("what?"), span_str(""), &other, 1 });
 	is_refused(&rq, "openai-compatible takes no files of type audio/wav", "a sound");
 }
 
@@ -396,7 +434,7 @@ static void test_params(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct params params = PARAMS_INIT;
-		struct chat_request rq = { .base_url = "http://h", .model = "m", .prompt.query = span_str("q"),
+		struct chat_request rq = { .base_url = "http://h", .model = "m", ASKING(span_str("q")),
 			                   .params = &params };
 		struct buf want = BUF_INIT;
 
@@ -428,7 +466,7 @@ static void test_urls(void)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct chat_request rq = { .base_url = cases[i].base, .model = "m", .prompt.query = span_str("p") };
+		struct chat_request rq = { .base_url = cases[i].base, .model = "m", ASKING(span_str("p")) };
 
 		is_url(&rq, cases[i].want);
 	}
@@ -480,6 +518,7 @@ int main(void)
 	test_problem_in_stream();
 	test_request();
 	test_files();
+	test_calls();
 	test_params();
 	test_urls();
 	test_models();

@@ -282,30 +282,77 @@ static void test_problems(void)
 
 static void test_request(void)
 {
-	const struct said turns[] = {
+	struct context_turn turns[] = {
 		{ .query = span_str("q1"), .answer = span_str("a1") },
 		{ .query = span_str("q2"), .answer = span_str("") },
 	};
 	struct chat_request rq = { .base_url = "http://h", .model = "gpt-4.1",
-		                   .prompt.query = span_str("now\n\"\x01\""), .stream = true };
+		                   ASKING(span_str("now\n\"\x01\"")), .stream = true };
 
 	is_request(&rq, "{\"model\":\"gpt-4.1\",\"input\":[" USER("now\\n\\\"\\u0001\\\"")
 	           "],\"store\":false,\"stream\":true}", "the least request");
 	rq.system = span_str("Be short.");
-	rq.turns = turns;
-	rq.nturns = 2;
+	converse(&rq, turns, 2, (struct context_turn){ .query = span_str("now") });
 	rq.stream = false;
-	rq.prompt.query = span_str("now");
 	is_request(&rq, "{\"model\":\"gpt-4.1\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
 	           ",{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":["
 	           "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("q2") "," USER("now") "],\"store\":false,\"stream\":false}",
 	           "a conversation, with an empty answer");
-	rq.nturns = 1;
+	converse(&rq, turns, 1, (struct context_turn){ .query = span_str("now") });
 	rq.model = "gpt-6.2-sol";
 	is_request(&rq, "{\"model\":\"gpt-6.2-sol\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
 	           ",{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"phase\":"
 	           "\"final_answer\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false}",
 	           "answers have a phase where the model knows it");
+}
+
+#define CALL(id, name, args) "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"" name "\"," \
+	"\"arguments\":\"" args "\"}"
+#define OUTPUT(id, output) "{\"type\":\"function_call_output\",\"call_id\":\"" id "\",\"output\":" output "}"
+
+static void test_calls(void)
+{
+	static const struct calling_stream cases[] = {
+		{ "two calls in pieces, and all of it again",
+		  EV("output_item.added", "\"output_index\":1,\"item\":" CALL("c1", "ls", ""))
+		  EV("function_call_arguments.delta", "\"output_index\":1,\"item_id\":\"fc_1\",\"delta\":\"{\\\"dir\\\":\"")
+		  EV("output_item.added", "\"output_index\":2,\"item\":" CALL("c2", "cat", ""))
+		  EV("function_call_arguments.delta", "\"output_index\":2,\"delta\":\"{}\"")
+		  EV("function_call_arguments.delta", "\"output_index\":1,\"delta\":\"\\\".\\\"}\"")
+		  EV("function_call_arguments.done", "\"output_index\":1,\"arguments\":\"{\\\"dir\\\":\\\".\\\"}\"")
+		  EV("output_item.done", "\"output_index\":1,\"item\":" CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}"))
+		  COMPLETED("{\"type\":\"reasoning\"}," CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}") "," CALL("c2", "cat", "{}")),
+		  "c1 ls {\"dir\":\".\"}\nc2 cat {}\n" },
+		{ "a gateway without numbers", EV("output_item.added", "\"item\":" CALL("c1", "ls", ""))
+		  EV("function_call_arguments.delta", "\"delta\":\"{}\"") EV("output_item.added", "\"item\":" CALL("c2", "cat", ""))
+		  EV("function_call_arguments.delta", "\"delta\":\"{\\\"a\\\":1}\"") COMPLETED(""),
+		  "c1 ls {}\nc2 cat {\"a\":1}\n" },
+		{ "calls at the end only, one of them not of a function", COMPLETED(CALL("c1", "ls", "{}")
+		  ",{\"type\":\"custom_tool_call\",\"call_id\":\"c2\",\"name\":\"sh\",\"input\":\"ls -l\"}"),
+		  "c1 ls {}\nc2 sh ls -l\n" },
+	};
+	const char *answer = "{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\","
+		"%s\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"I look.\"}]}";
+	const char *rest = CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}") "," CALL("c2", "cat", "{}") ",%s,"
+		OUTPUT("c2", "\"Error: no file\"") "," CALL("c3", "ls", "{}") "," OUTPUT("c3", "\"\"")
+		"],\"store\":false,\"stream\":false}";
+	struct buf want = BUF_INIT;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_calling_stream(&cases[i]);
+	buf_adds(&want, "{\"model\":\"m\",\"input\":[" USER("q") ",");
+	buf_addf(&want, answer, "");
+	buf_addc(&want, ',');
+	buf_addf(&want, rest, OUTPUT("c1", "[{\"type\":\"input_text\",\"text\":\"a \\\"b\\\"\\n\"},{\"type\":"
+	         "\"input_image\",\"detail\":\"auto\",\"image_url\":\"data:image/png;base64,AAEC/w==\"}]"));
+	is_request_with_calls("m", want.p, true, "calls, and a result with a file");
+	buf_clear(&want);
+	buf_adds(&want, "{\"model\":\"gpt-6.2\",\"input\":[" USER("q") ",");
+	buf_addf(&want, answer, "\"phase\":\"commentary\",");
+	buf_addc(&want, ',');
+	buf_addf(&want, rest, OUTPUT("c1", "\"a \\\"b\\\"\\n\""));
+	is_request_with_calls("gpt-6.2", want.p, false, "what is said before a call is a commentary");
+	buf_release(&want);
 }
 
 static void test_files(void)
@@ -316,13 +363,13 @@ static void test_files(void)
 		{ span_str("t.txt"), span_str("text/plain"), span_str("one\ntwo") },
 	};
 	const struct attachment other = { span_str("s.wav"), span_str("audio/wav"), span_str("RIFF") };
-	const struct said turn = { span_str("old"), span_str("a"), files, 1 };
-	struct chat_request rq = { .base_url = "http://h", .model = "gpt-4.1", .turns = &turn, .nturns = 1,
-		                   .prompt = { span_str("what?"), span_str(""), files, 3 } };
+	struct context_turn turn = { span_str("old"), span_str("a"), files, 1 };
+	struct chat_request rq = { .base_url = "http://h", .model = "gpt-4.1" };
 	const char *image = "{\"type\":\"input_image\",\"detail\":\"auto\",\"image_url\":"
 	                    "\"data:image/png;base64,iVBO\"}";
 	struct buf want = BUF_INIT;
 
+	converse(&rq, &turn, 1, (struct context_turn){ span_str("what?"), span_str(""), files, 3 });
 	buf_addf(&want, "{\"model\":\"gpt-4.1\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[%s,"
 	         "{\"type\":\"input_text\",\"text\":\"old\"}]},{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\","
 	         "\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a\"}]},{\"type\":\"message\",\"role\":\"user\","
@@ -332,16 +379,15 @@ static void test_files(void)
 	         "\"stream\":false}", image, image);
 	is_request(&rq, want.p, "files go before the text, of each turn");
 	buf_release(&want);
-	rq.nturns = 0;
-	rq.prompt = (struct said){ span_str(""), span_str(""), files, 1 };
+	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), files, 1 });
 	buf_addf(&want, "{\"model\":\"gpt-4.1\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[%s]}],"
 	         "\"store\":false,\"stream\":false}", image);
 	is_request(&rq, want.p, "a file without a word");
 	buf_release(&want);
-	rq.prompt.files = &other;
+	turn.files = &other;
+	converse(&rq, NULL, 0, turn);
 	is_refused(&rq, "openai takes no files of type audio/wav", "a sound");
-	rq.turns = &rq.prompt;
-	rq.nturns = 1;
+	converse(&rq, &turn, 1, (struct context_turn){ .query = span_str("p") });
 	is_refused(&rq, "audio/wav", "a sound in an earlier turn");
 }
 
@@ -400,7 +446,7 @@ static void test_params(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct params params = PARAMS_INIT;
 		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model,
-			                   .prompt.query = span_str("q"), .stream = true,
+			                   ASKING(span_str("q")), .stream = true,
 			                   .params = &params, .reasoning = cases[i].reasoning };
 		struct buf want = BUF_INIT;
 
@@ -434,14 +480,14 @@ static void test_families(void)
 		{ "opus", false, false }, { "o", false, false }, { "", false, false }, { "a/", false, false },
 		{ "llama3.2", false, false },
 	};
-	const struct said turn = { .query = span_str("q"), .answer = span_str("a") };
+	struct context_turn turn = { .query = span_str("q"), .answer = span_str("a") };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model, .turns = &turn,
-			                   .nturns = 1, .prompt.query = span_str("p"), .reasoning = true };
+		struct chat_request rq = { .base_url = "http://h", .model = cases[i].model, .reasoning = true };
 		struct buf body = BUF_INIT;
 		struct err e = ERR_INIT;
 
+		converse(&rq, &turn, 1, (struct context_turn){ .query = span_str("p") });
 		is_int(request(&rq, &body, &e), 0, "a request of '%s'", cases[i].model);
 		is_int(strstr(body.p, "\"summary\":\"auto\"") != NULL, cases[i].reasons, "asks for reasoning?");
 		is_int(strstr(body.p, "\"phase\":") != NULL, cases[i].phase, "says the phase?");
@@ -454,7 +500,7 @@ static void test_urls(void)
 	static const char *const base[] = { "http://h:1/v1", "http://h:1/v1/", "http://h:1/v1//" };
 
 	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
-		struct chat_request rq = { .base_url = base[i], .model = "m", .prompt.query = span_str("p") };
+		struct chat_request rq = { .base_url = base[i], .model = "m", ASKING(span_str("p")) };
 
 		is_url(&rq, "http://h:1/v1/responses");
 		is_models_url(base[i], "", "http://h:1/v1/models");
@@ -519,6 +565,7 @@ int main(void)
 	test_problems();
 	test_request();
 	test_files();
+	test_calls();
 	test_params();
 	test_families();
 	test_urls();

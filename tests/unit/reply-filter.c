@@ -1,4 +1,5 @@
 /* What is made of a reply as it arrives, in whatever pieces. */
+#include "provider/wire.h"
 #include "talk/reply-filter.h"
 
 #include "data.h"
@@ -138,6 +139,7 @@ static void test_others(void)
 {
 	struct filtered x = { .reply = REPLY_INIT, .text = BUF_INIT, .reasoning = BUF_INIT };
 	struct key key = KEY_INIT;
+	struct reply_call *call;
 
 	buf_adds(&key.value, KEY);
 	x.f = (struct reply_filter){ .key = &key, .think_tags = true };
@@ -151,13 +153,17 @@ static void test_others(void)
 	buf_adds(&x.reply.reasoning, "0123456789");
 	buf_adds(&x.reply.text, "<think>more</think>fine");
 	buf_adds(&x.reply.finish_reason, "x" KEY);
-	buf_adds(&x.reply.call, KEY);
+	call = wire_call(&x.reply, span_str(KEY), -1);
+	wire_call_name(&x.reply, call, span_str(KEY));
+	buf_adds(&call->arguments, "{\"key\":\"" KEY "\"}");
 	run(&x, false);
 	ok(!x.f.key_open && x.f.hidden, "and that it was");
 	run(&x, true);
 	is_buf(&x.reply.reasoning, "first" FACE " " HIDDEN "\n\nmore", "reasoning in tags is a paragraph of its own");
 	is_buf(&x.reply.finish_reason, "x" HIDDEN, "a finish reason has no key");
-	is_buf(&x.reply.call, HIDDEN, "nor has the name of a tool");
+	is_buf(&call->id, HIDDEN, "nor has the id of a call");
+	is_buf(&call->name, HIDDEN, "nor the tool's name");
+	is_buf(&call->arguments, "{\"key\":\"" HIDDEN "\"}", "nor the arguments");
 	filtered_release(&x);
 	key_release(&key);
 }

@@ -1,0 +1,30 @@
+/*
+ * The messages of a request: what context_make() has chosen of a conversation, with the files that
+ * parcel_fill() has found.
+ *
+ *	context_make(&cx, …)
+ *	parcel_fill(&p, …)
+ *	messages_make(&m, &cx, &e)
+ *	rq.messages = m.list …
+ *	messages_release(&m)
+ *
+ * A struct messages owns its lists until messages_release(). Its spans are those of the context.
+ */
+#ifndef TURN_MESSAGES_H
+#define TURN_MESSAGES_H
+
+#include "turn/context.h"
+
+struct messages {
+	struct message *list;
+	size_t n;
+	struct message_part *parts; /* of all of them */
+	size_t nparts;
+};
+#define MESSAGES_INIT { NULL, 0, NULL, 0 }
+
+/* Each exchange is a message of the user and one of the assistant. The last message is the prompt. */
+int messages_make(struct messages *m, const struct context *cx, struct err *e);
+void messages_release(struct messages *m);
+
+#endif
