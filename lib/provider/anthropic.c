@@ -177,7 +177,7 @@ static void add_call(struct draft *d, const struct tool_call *c)
 	buf_adds(d->b, ",\"name\":");
 	json_add_str(d->b, c->name);
 	buf_adds(d->b, ",\"input\":");
-	buf_add(d->b, c->arguments.p, c->arguments.n);
+	json_add_value(d->b, c->arguments);
 	buf_addc(d->b, '}');
 }
 
@@ -443,16 +443,19 @@ static void take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usage");
 	struct json_object *details = json_member(u, "output_tokens_details");
-	int64_t input, cached;
+	int64_t input, cached, written;
 
 	if (!json_object_is_type(u, json_type_object))
 		return;
 	input = wire_count(u, "input_tokens");
 	cached = wire_count(u, "cache_read_input_tokens");
+	written = wire_count(u, "cache_creation_input_tokens");
 	if (input >= 0)
-		input = wire_sum(wire_sum(input, cached), wire_count(u, "cache_creation_input_tokens"));
+		input = wire_sum(wire_sum(input, cached), written);
 	take_count(&r->usage.input, input);
 	take_count(&r->usage.cached, cached);
+	take_count(&r->usage.cache_write, written);
+	take_count(&r->usage.cost, wire_cost(u));
 	take_count(&r->usage.output, wire_count(u, "output_tokens"));
 	take_count(&r->usage.reasoning, wire_count(details, "thinking_tokens"));
 	if (r->usage.input >= 0 && r->usage.output >= 0)

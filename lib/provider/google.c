@@ -156,7 +156,7 @@ static int add_part(struct buf *b, const char **role, const struct message *m, c
 		open_part(b, role, whose);
 		add_function(b, "functionCall", p->call.id, p->call.name);
 		buf_adds(b, ",\"args\":");
-		buf_add(b, p->call.arguments.p, p->call.arguments.n);
+		json_add_value(b, p->call.arguments);
 		buf_adds(b, "}}");
 		return 0;
 	case MESSAGE_RESULT:

@@ -6,7 +6,7 @@
  * codes", "File inputs"; github.com/ollama/ollama docs/openai.md and openai/openai.go;
  * github.com/ggml-org/llama.cpp tools/server/README.md; docs.vllm.ai "Reasoning Outputs";
  * github.com/vllm-project/vllm vllm/renderers/params.py; openrouter.ai/docs "Streaming",
- * "Errors and Debugging".
+ * "Errors and Debugging", "Usage Accounting".
  */
 #include <string.h>
 
@@ -139,7 +139,7 @@ static void add_call(struct buf *b, const struct tool_call *c)
 	buf_adds(b, ",\"type\":\"function\",\"function\":{\"name\":");
 	json_add_str(b, c->name);
 	buf_adds(b, ",\"arguments\":");
-	json_add_str(b, c->arguments);
+	wire_arguments(b, c);
 	buf_adds(b, "}}");
 }
 
@@ -268,6 +268,8 @@ static void take_usage(struct reply *r, struct json_object *o)
 	r->usage.total = wire_count(u, "total_tokens");
 	r->usage.reasoning = wire_count(json_member(u, "completion_tokens_details"), "reasoning_tokens");
 	r->usage.cached = wire_count(json_member(u, "prompt_tokens_details"), "cached_tokens");
+	r->usage.cache_write = wire_count(json_member(u, "prompt_tokens_details"), "cache_write_tokens");
+	r->usage.cost = wire_cost(u);
 }
 
 /* Words, and not codes, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`

@@ -179,7 +179,7 @@ static void add_call(struct buf *b, const struct tool_call *c)
 	buf_adds(b, ",\"name\":");
 	json_add_str(b, c->name);
 	buf_adds(b, ",\"arguments\":");
-	json_add_str(b, c->arguments);
+	wire_arguments(b, c);
 	buf_addc(b, '}');
 }
 
@@ -452,6 +452,8 @@ static void take_usage(struct reply *r, struct json_object *response)
 	r->usage.total = wire_count(u, "total_tokens");
 	r->usage.reasoning = wire_count(json_member(u, "output_tokens_details"), "reasoning_tokens");
 	r->usage.cached = wire_count(json_member(u, "input_tokens_details"), "cached_tokens");
+	r->usage.cache_write = wire_count(json_member(u, "input_tokens_details"), "cache_write_tokens");
+	r->usage.cost = wire_cost(u);
 }
 
 static void take_message(struct reply *r, struct json_object *item)

@@ -22,12 +22,6 @@ struct attachment {
 	struct span bytes; /* its content; that of text/plain is UTF-8 */
 };
 
-struct tool_call {
-	struct span id;        /* unique in its message */
-	struct span name;      /* of the tool */
-	struct span arguments; /* a JSON object */
-};
-
 struct tool_result {
 	struct span call;   /* the id of the call */
 	struct span name;   /* of the tool */
@@ -50,7 +44,7 @@ struct message_part {
 	union {
 		struct span text;
 		struct attachment file;
-		struct tool_call call;
+		struct tool_call call; /* its id is unique in the message */
 		struct tool_result result;
 		struct span native;
 	};

@@ -70,6 +70,16 @@ void wire_text_file(struct buf *b, const struct attachment *a)
 	buf_release(&text);
 }
 
+void wire_arguments(struct buf *b, const struct tool_call *c)
+{
+	struct buf json = BUF_INIT;
+
+	json_add_value(&json, c->arguments);
+	b->oom |= json.oom;
+	json_add_str(b, buf_span(&json));
+	buf_release(&json);
+}
+
 void wire_result_text(struct buf *b, const struct tool_result *t)
 {
 	buf_adds(b, t->failed ? "\"Error: " : "\"");
@@ -293,6 +303,15 @@ int64_t wire_count(struct json_object *o, const char *key)
 	int64_t n = json_object_is_type(v, json_type_int) ? json_object_get_int64(v) : -1;
 
 	return n < 0 || n > COUNT_MAX ? -1 : n;
+}
+
+int64_t wire_cost(struct json_object *usage)
+{
+	struct json_object *cost = json_member(usage, "cost");
+
+	if (!json_object_is_type(cost, json_type_double) && !json_object_is_type(cost, json_type_int))
+		return -1; /* other servers have an object there */
+	return usage_cost(json_object_get_double(cost));
 }
 
 long wire_status(struct json_object *o, const char *key)

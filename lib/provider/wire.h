@@ -23,6 +23,8 @@ void wire_comma(struct buf *b);
  * string with its quotes. */
 void wire_text_file(struct buf *b, const struct attachment *a);
 
+/* The arguments of a call as a JSON string that holds JSON. */
+void wire_arguments(struct buf *b, const struct tool_call *c);
 /* What a result says, for a protocol that has no mark for a failure: a JSON string with its quotes. */
 void wire_result_text(struct buf *b, const struct tool_result *t);
 
@@ -71,6 +73,9 @@ void wire_add_text(struct buf *b, struct json_object *o);
 void wire_add_part(struct reply *r, struct json_object *part);
 /* A member that is a count; -1 when it is none. */
 int64_t wire_count(struct json_object *o, const char *key);
+/* What a usage says of the cost in US dollars, as OpenRouter reports it in all protocols; -1 when it
+ * does not. In the unit of struct usage. */
+int64_t wire_cost(struct json_object *usage);
 /* A member that is the HTTP status of an error; 0 when it is none. */
 long wire_status(struct json_object *o, const char *key);
 /* a + b, of what is known; -1 when neither is. */

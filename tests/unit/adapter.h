@@ -77,7 +77,8 @@ static inline bool same_buf(const struct buf *a, const struct buf *b)
 static inline bool same_usage(const struct usage *a, const struct usage *b)
 {
 	return a->input == b->input && a->output == b->output && a->total == b->total &&
-	       a->reasoning == b->reasoning && a->cached == b->cached;
+	       a->reasoning == b->reasoning && a->cached == b->cached && a->cache_write == b->cache_write &&
+	       a->cost == b->cost;
 }
 
 static inline bool same_problem(const struct problem *a, const struct problem *b)
@@ -133,8 +134,9 @@ struct good_stream {
 static inline void is_usage(const struct usage *got, const struct usage *want)
 {
 	if (!ok(same_usage(got, want), "its usage"))
-		tap_note("%" PRId64 " + %" PRId64 " = %" PRId64 ", %" PRId64 " thought, %" PRId64 " cached",
-		         got->input, got->output, got->total, got->reasoning, got->cached);
+		tap_note("%" PRId64 " + %" PRId64 " = %" PRId64 ", %" PRId64 " thought, %" PRId64 " cached, %"
+		         PRId64 " to the cache, %" PRId64 " nanodollars", got->input, got->output, got->total,
+		         got->reasoning, got->cached, got->cache_write, got->cost);
 }
 
 /* `done`: it has an end mark. */
@@ -307,11 +309,12 @@ static inline void is_request(const struct chat_request *rq, const char *want, c
 static inline void is_request_with_calls(const char *model, const char *want, bool files, const char *what)
 {
 	const struct attachment image = { span_str("x.png"), span_str("image/png"), { "\0\1\2\xff", 4 } };
+	struct json_object *empty = json_object_new_object(), *with_dir = json_object_new_object();
 	const struct message_part prompt[] = { { MESSAGE_TEXT, .text = span_str("q") } };
 	const struct message_part calls[] = {
 		{ MESSAGE_TEXT, .text = span_str("I look.") },
-		{ MESSAGE_CALL, .call = { span_str("c1"), span_str("ls"), span_str("{\"dir\":\".\"}") } },
-		{ MESSAGE_CALL, .call = { span_str("c2"), span_str("cat"), span_str("{}") } },
+		{ MESSAGE_CALL, .call = { span_str("c1"), span_str("ls"), with_dir } },
+		{ MESSAGE_CALL, .call = { span_str("c2"), span_str("cat"), empty } },
 	};
 	const struct message_part results[] = {
 		{ MESSAGE_RESULT, .result = { span_str("c1"), span_str("ls"), false, span_str("a \"b\"\n"), &image, files } },
@@ -319,7 +322,7 @@ static inline void is_request_with_calls(const char *model, const char *want, bo
 	};
 	const struct message_part more[] = {
 		{ MESSAGE_TEXT, .text = span_str("") },
-		{ MESSAGE_CALL, .call = { span_str("c3"), span_str("ls"), span_str("{}") } },
+		{ MESSAGE_CALL, .call = { span_str("c3"), span_str("ls"), empty } },
 	};
 	const struct message_part none[] = {
 		{ MESSAGE_RESULT, .result = { span_str("c3"), span_str("ls"), false, span_str(""), NULL, 0 } },
@@ -330,7 +333,10 @@ static inline void is_request_with_calls(const char *model, const char *want, bo
 	const struct chat_request rq = { .base_url = "http://h", .model = model, .messages = messages,
 		                         .nmessages = 5 };
 
+	json_object_object_add(with_dir, "dir", json_object_new_string("."));
 	is_request(&rq, want, what);
+	json_object_put(empty);
+	json_object_put(with_dir);
 }
 
 static inline void is_refused(const struct chat_request *rq, const char *why, const char *what)

@@ -25,7 +25,7 @@ static const struct good_stream streams[] = {
 	  START "{\"input_tokens\":25,\"output_tokens\":1}}}\n\n" BLOCK(0, EMPTY_TEXT) PING
 	  TEXT(0, "Guten") TEXT(0, " Tag \\ud83d\\ude00\\n") END_BLOCK(0)
 	  STOP("end_turn", "{\"output_tokens\":15}") END,
-	  "Guten Tag 😀\n", "", "stop", { 25, 15, 40, -1, -1 } },
+	  "Guten Tag 😀\n", "", "stop", { 25, 15, 40, -1, -1, -1, -1 } },
 	{ "thinking first, and a cache",
 	  START "{\"input_tokens\":4,\"cache_creation_input_tokens\":30,\"cache_read_input_tokens\":2000,"
 	  "\"cache_creation\":{\"ephemeral_5m_input_tokens\":30,\"ephemeral_1h_input_tokens\":0},"
@@ -37,14 +37,14 @@ static const struct good_stream streams[] = {
 	  STOP("end_turn", "{\"input_tokens\":4,\"cache_creation_input_tokens\":30,"
 	       "\"cache_read_input_tokens\":2000,\"output_tokens\":90,\"output_tokens_details\":"
 	       "{\"thinking_tokens\":81},\"server_tool_use\":null}") END,
-	  "Monday", "Which days are meant?\n", "stop", { 2034, 90, 2124, 81, 2000 } },
+	  "Monday", "Which days are meant?\n", "stop", { 2034, 90, 2124, 81, 2000, 30, -1 } },
 	{ "thinking that is not shown",
 	  START "{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
 	  BLOCK(0, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
 	  DELTA(0, "{\"type\":\"signature_delta\",\"signature\":\"EosnCkYICx\"}") END_BLOCK(0)
 	  BLOCK(1, "{\"type\":\"redacted_thinking\",\"data\":\"EmwKAhgB\"}") END_BLOCK(1)
 	  BLOCK(2, EMPTY_TEXT) TEXT(2, "4") END_BLOCK(2) STOP("end_turn", "{\"output_tokens\":30}") END,
-	  "4", "", "stop", { 9, 30, 39, -1, -1 } },
+	  "4", "", "stop", { 9, 30, 39, -1, -1, -1, -1 } },
 	{ "an answer cut by the limit, with CRLF",
 	  "event: message_start\r\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{"
 	  "\"input_tokens\":3,\"output_tokens\":1}}}\r\n\r\n"
@@ -53,7 +53,7 @@ static const struct good_stream streams[] = {
 	  "event: message_delta\r\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
 	  "\"max_tokens\"},\"usage\":{\"output_tokens\":2}}\r\n\r\n"
 	  "event: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n",
-	  "Once upon", "", "length", { 3, 2, 5, -1, -1 } },
+	  "Once upon", "", "length", { 3, 2, 5, -1, -1, -1, -1 } },
 	{ "one that fills the window", START "{}}}\n\n" TEXT(0, "on")
 	  STOP("model_context_window_exceeded", "{}") END, "on", "", "length", USAGE_NONE },
 	{ "one that a word of ours ends", START "{}}}\n\n" TEXT(0, "on")
@@ -63,9 +63,9 @@ static const struct good_stream streams[] = {
 	  BLOCK(0, EMPTY_TEXT) TEXT(0, "First you")
 	  "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"refusal\",\"stop_details\":{"
 	  "\"type\":\"refusal\",\"category\":\"bio\",\"explanation\":null}},\"usage\":"
-	  "{\"output_tokens\":3}}\n\n" END, "First you", "", "content_filter", { 8, 3, 11, -1, -1 } },
+	  "{\"output_tokens\":3}}\n\n" END, "First you", "", "content_filter", { 8, 3, 11, -1, -1, -1, -1 } },
 	{ "a refusal without a word", START "{\"input_tokens\":8,\"output_tokens\":0}}}\n\n"
-	  STOP("refusal", "{\"output_tokens\":0}") END, "", "", "content_filter", { 8, 0, 8, -1, -1 } },
+	  STOP("refusal", "{\"output_tokens\":0}") END, "", "", "content_filter", { 8, 0, 8, -1, -1, -1, -1 } },
 	{ "a pause, and tools of the server", START "{}}}\n\n" BLOCK(0, EMPTY_TEXT) TEXT(0, "I look. ")
 	  BLOCK(1, "{\"type\":\"server_tool_use\",\"id\":\"srvtoolu_1\",\"name\":\"web_search\",\"input\":{}}")
 	  DELTA(1, "{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"text\\\":1\"}") END_BLOCK(1)
@@ -89,13 +89,13 @@ static const struct good_stream streams[] = {
 	{ "counts that only the end of the stream has", /* as some gateways send them */
 	  START "{\"input_tokens\":0,\"output_tokens\":0}}}\n\n" TEXT(0, "x")
 	  STOP("end_turn", "{\"input_tokens\":11,\"cache_read_input_tokens\":5,\"output_tokens\":2}") END,
-	  "x", "", "stop", { 16, 2, 18, -1, 5 } },
+	  "x", "", "stop", { 16, 2, 18, -1, 5, -1, -1 } },
 	{ "counts that the end of the stream has a part of",
 	  START "{\"input_tokens\":11,\"cache_read_input_tokens\":5,\"output_tokens\":1}}}\n\n" TEXT(0, "x")
 	  STOP("end_turn", "{\"input_tokens\":11,\"cache_read_input_tokens\":null,\"output_tokens\":2}") END,
-	  "x", "", "stop", { 16, 2, 18, -1, 5 } },
+	  "x", "", "stop", { 16, 2, 18, -1, 5, -1, -1 } },
 	{ "counts of what came, but not of what went", START "{}}}\n\n" TEXT(0, "x")
-	  STOP("end_turn", "{\"output_tokens\":2}") END, "x", "", "stop", { -1, 2, -1, -1, -1 } },
+	  STOP("end_turn", "{\"output_tokens\":2}") END, "x", "", "stop", { -1, 2, -1, -1, -1, -1, -1 } },
 	{ "a character split between two events", START "{}}}\n\n" TEXT(0, "\xf0\x9f") TEXT(0, "\x98\x80")
 	  STOP("end_turn", "{}") END, "😀", "", "stop", USAGE_NONE },
 	{ "no end mark, but a stop reason", START "{}}}\n\n" TEXT(0, "x") STOP("end_turn", "{}"),
@@ -151,7 +151,7 @@ static void test_bad_streams(void)
 
 static void test_whole(void)
 {
-	const struct usage want = { 31, 12, 43, 6, 20, -1, -1 };
+	const struct usage want = { 31, 12, 43, 6, 20, 1, -1 };
 	struct err e = ERR_INIT;
 	struct reply r;
 

@@ -15,7 +15,7 @@ static const struct good_stream streams[] = {
 	  "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \" hum \\ud83d\\udc1d\\n\"}],\"role\":"
 	  " \"model\"},\"finishReason\": \"STOP\",\"index\": 0,\"safetyRatings\": []}],\"usageMetadata\": {"
 	  "\"promptTokenCount\": 6,\"candidatesTokenCount\": 5,\"totalTokenCount\": 11}}\r\n\r\n",
-	  "Bees hum 🐝\n", "", "stop", { 6, 5, 11, -1, -1 } },
+	  "Bees hum 🐝\n", "", "stop", { 6, 5, 11, -1, -1, -1, -1 } },
 	{ "thoughts, with a part of the prompt from the cache",
 	  DATA("{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"**Adding**\\n\",\"thought\":true}],"
 	       "\"role\":\"model\"},\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":4100,"
@@ -26,15 +26,15 @@ static const struct good_stream streams[] = {
 	       "\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":4100,"
 	       "\"cachedContentTokenCount\":4090,\"candidatesTokenCount\":7,\"thoughtsTokenCount\":93,"
 	       "\"totalTokenCount\":4200,\"serviceTier\":\"standard\"}}"),
-	  "It is 42", "**Adding**\nCarry the one.", "stop", { 4100, 100, 4200, 93, 4090 } },
+	  "It is 42", "**Adding**\nCarry the one.", "stop", { 4100, 100, 4200, 93, 4090, -1, -1 } },
 	{ "one cut by the limit, all of it thoughts",
 	  DATA("{\"candidates\":[{\"content\":{\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\",\"index\":0}],"
 	       "\"usageMetadata\":{\"promptTokenCount\":3,\"thoughtsTokenCount\":64,\"totalTokenCount\":67}}"),
-	  "", "", "length", { 3, 64, 67, 64, -1 } },
+	  "", "", "length", { 3, 64, 67, 64, -1, -1, -1 } },
 	{ "one with the finish reason in front of the usage",
 	  DATA(TEXT("a")) FINISH("STOP")
 	  DATA("{\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":2,\"totalTokenCount\":3}}"),
-	  "a", "", "stop", { 1, 2, 3, -1, -1 } },
+	  "a", "", "stop", { 1, 2, 3, -1, -1, -1, -1 } },
 	{ "one whose last chunk breaks off without its blank line",
 	  DATA(TEXT("a")) "data: " STOP("b"), "ab", "", "stop", USAGE_NONE },
 	{ "a gateway that puts STOP on all chunks without text",
@@ -43,7 +43,7 @@ static const struct good_stream streams[] = {
 	{ "a prompt that is refused",
 	  DATA("{\"promptFeedback\":{\"blockReason\":\"PROHIBITED_CONTENT\",\"safetyRatings\":[]},"
 	       "\"usageMetadata\":{\"promptTokenCount\":8,\"totalTokenCount\":8},\"modelVersion\":\"x\"}"),
-	  "", "", "content_filter", { 8, 0, 8, -1, -1 } },
+	  "", "", "content_filter", { 8, 0, 8, -1, -1, -1, -1 } },
 	{ "a prompt that is refused, with an empty candidate",
 	  DATA("{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"candidates\":[{}]}"),
 	  "", "", "content_filter", USAGE_NONE },
@@ -80,11 +80,11 @@ static const struct good_stream streams[] = {
 	{ "tokens that a tool put into the prompt",
 	  DATA("{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":5,"
 	       "\"toolUsePromptTokenCount\":20,\"candidatesTokenCount\":2,\"totalTokenCount\":27}}"),
-	  "", "", "stop", { 25, 2, 27, -1, -1 } },
+	  "", "", "stop", { 25, 2, 27, -1, -1, -1, -1 } },
 	{ "a total that leaves the thoughts out",
 	  DATA("{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":5,"
 	       "\"candidatesTokenCount\":2,\"thoughtsTokenCount\":10,\"totalTokenCount\":7}}"),
-	  "", "", "stop", { 5, 12, 17, 10, -1 } },
+	  "", "", "stop", { 5, 12, 17, 10, -1, -1, -1 } },
 	{ "a list of chunks in one event", "data: [" TEXT("a") "," STOP("b") "]\n\n", "ab", "", "stop", USAGE_NONE },
 	{ "a character split between two events",
 	  DATA(TEXT("\xf0\x9f\x90")) DATA(STOP("\x9d")), "🐝", "", "stop", USAGE_NONE },

@@ -18,7 +18,7 @@ static const struct good_stream streams[] = {
 	  "\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":4,\"audio_tokens\":0,"
 	  "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}}\n\n"
 	  "data: [DONE]\n\n",
-	  "Hello 😀\n", "", "stop", { 19, 10, 29, 4, 3 } },
+	  "Hello 😀\n", "", "stop", { 19, 10, 29, 4, 3, -1, -1 } },
 	{ "Ollama",
 	  "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"qwen3\","
 	  "\"system_fingerprint\":\"fp_ollama\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
@@ -31,7 +31,7 @@ static const struct good_stream streams[] = {
 	  "\"finish_reason\":\"stop\"}]}\n\n"
 	  "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":5,"
 	  "\"total_tokens\":16}}\n\ndata: [DONE]\n\n",
-	  "Hi", "Okay, so", "stop", { 11, 5, 16, -1, -1 } },
+	  "Hi", "Okay, so", "stop", { 11, 5, 16, -1, -1, -1, -1 } },
 	{ "llama.cpp",
 	  "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"role\":\"assistant\","
 	  "\"content\":null}}],\"created\":1,\"id\":\"c\",\"model\":\"m\",\"object\":"
@@ -43,7 +43,7 @@ static const struct good_stream streams[] = {
 	  "\"timings\":{\"prompt_n\":1,\"predicted_per_second\":53.2}}\n\n"
 	  "data: {\"choices\":[],\"usage\":{\"completion_tokens\":8,\"prompt_tokens\":4,"
 	  "\"total_tokens\":12},\"timings\":{\"cache_n\":0}}\n\ndata: [DONE]\n\n",
-	  "Yes", "Hmm", "length", { 4, 8, 12, -1, -1 } },
+	  "Yes", "Hmm", "length", { 4, 8, 12, -1, -1, -1, -1 } },
 	{ "vLLM, with choices null beside the usage",
 	  "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\","
 	  "\"reasoning_content\":null},\"logprobs\":null,\"finish_reason\":null}],"
@@ -54,7 +54,7 @@ static const struct good_stream streams[] = {
 	  "\"stop\",\"stop_reason\":null,\"token_ids\":null}]}\n\n"
 	  "data: {\"id\":\"c\",\"choices\":null,\"usage\":{\"prompt_tokens\":2,\"total_tokens\":5,"
 	  "\"completion_tokens\":3,\"prompt_tokens_details\":null}}\n\ndata: [DONE]\n\n",
-	  "4", "R", "stop", { 2, 3, 5, -1, -1 } },
+	  "4", "R", "stop", { 2, 3, 5, -1, -1, -1, -1 } },
 	{ "OpenRouter",
 	  ": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n"
 	  "data: {\"id\":\"gen-1\",\"provider\":\"X\",\"choices\":[{\"index\":0,\"delta\":{\"role\":"
@@ -68,16 +68,16 @@ static const struct good_stream streams[] = {
 	  "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
 	  "\"content\":\"\"},\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":7,"
 	  "\"completion_tokens\":9,\"total_tokens\":16,\"cost\":0.001,\"prompt_tokens_details\":"
-	  "{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":6}}}\n\n"
+	  "{\"cached_tokens\":0,\"cache_write_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":6}}}\n\n"
 	  "data: [DONE]\n\n",
-	  "Ja", "I think", "stop", { 7, 9, 16, 6, 0 } },
+	  "Ja", "I think", "stop", { 7, 9, 16, 6, 0, 2, 1000000 } },
 	{ "LM Studio",
 	  "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"A\"},"
 	  "\"logprobs\":null,\"finish_reason\":null}]}\r\n\r\n"
 	  "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":"
 	  "\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1,\"total_tokens\":2}}\r\n\r\n"
 	  "data: [DONE]\r\n\r\n",
-	  "A", "", "stop", { 1, 1, 2, -1, -1 } },
+	  "A", "", "stop", { 1, 1, 2, -1, -1, -1, -1 } },
 	{ "a character split between two events",
 	  "data: {\"choices\":[{\"delta\":{\"content\":\"\xf0\x9f\"}}]}\n\n"
 	  "data: {\"choices\":[{\"delta\":{\"content\":\"\x98\x80\"},\"finish_reason\":\"stop\"}]}\n\n",

@@ -19,7 +19,7 @@
 #define COMPLETED(output)                                                                          \
 	EV("completed", RESPONSE("completed", "\"error\":null,\"incomplete_details\":null,"            \
 	                         "\"output\":[" output "]," USAGE(30, 12, 9, 4, 39)))
-#define COUNTS { 30, 9, 39, 4, 12 }
+#define COUNTS { 30, 9, 39, 4, 12, 2, -1 }
 
 static const struct good_stream streams[] = {
 	{ "text",
@@ -58,7 +58,7 @@ static const struct good_stream streams[] = {
 	{ "an answer that was cut", DELTA("Once upon")
 	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"max_output_tokens\"},"
 	                            "\"output\":[" MESSAGE("Once upon") "]," USAGE(5, 0, 16, 0, 21))),
-	  "Once upon", "", "length", { 5, 16, 21, 0, 0 } },
+	  "Once upon", "", "length", { 5, 16, 21, 0, 0, 2, -1 } },
 	{ "an answer that was filtered", DELTA("Take")
 	  EV("incomplete", RESPONSE("incomplete", "\"incomplete_details\":{\"reason\":\"content_filter\"}")),
 	  "Take", "", "content_filter", USAGE_NONE },
