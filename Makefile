@@ -2,7 +2,8 @@
 #
 #	make                      ./mcbox and ./mc-… beside it
 #	make check lint bench     the tests, the static checks, the measurements
-#	make check-fault          the tests of tests/fault in their long form
+#	make check-all            the same with the tests and the samples of faults that take long
+#	make check-fault          the tests of tests/fault with every fault
 #	make fuzz TIME=60         each fuzz target for so many seconds; TARGET=NAME for one
 #	make soak TIME=600        somebody lives in mc-chat for so long; best with SANITIZE=1
 #	make recording            the conversation in README.md, anew
@@ -183,16 +184,20 @@ $(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB)
 	$(link)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
-# MCBOX_BIN_DIR, or else at the root, and the programs above in FAULT_BIN_DIR. FAULT=full
-# asks for its long form.
+# MCBOX_BIN_DIR, or else at the root, and the programs above in FAULT_BIN_DIR. LONG=1 asks for
+# larger samples and for the tests that `make check` skips, FAULT=full for every fault.
 check check-fault: export FAULT_BIN_DIR = $(CURDIR)/$(BUILD)/tests/fault
 
+# The quick ones come last, so that all processors are busy to the end, the first time too.
 check: all $(UNIT) $(REPLAY) $(FAULT_BIN) $(BUILD)/completions/generate
 	$(Q)GENERATE=$(CURDIR)/$(BUILD)/completions/generate TEST_OUT=$(BUILD)/check \
-		tests/run $(UNIT) $(REPLAY) $(SCRIPTS) $(FAULT_TESTS)
+		tests/run $(FAULT_TESTS) $(SCRIPTS) $(UNIT) $(REPLAY)
+
+check-all: export LONG = 1
+check-all: check
 
 check-fault: all $(FAULT_BIN)
-	$(Q)FAULT=full TEST_LIMIT=7200 TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
+	$(Q)FAULT=full LONG=1 TEST_LIMIT=7200 TEST_OUT=$(BUILD)/check-fault tests/run $(FAULT_TESTS)
 
 # A program that is killed, or tested for what it does without memory or disk, says nothing
 # of what it ran, or says so on a standard error that is being looked at: not here.
@@ -200,7 +205,7 @@ coverage: export GCOV_ERROR_FILE = /dev/null
 coverage:
 	@mkdir -p build/coverage
 	$(Q)find build/coverage -name '*.gcda' -delete
-	@status=0; $(MAKE) COVERAGE=1 check coverage-faults || status=$$?; \
+	@status=0; $(MAKE) COVERAGE=1 check-all coverage-faults || status=$$?; \
 		tests/coverage.py build/coverage && exit $$status
 
 # All of the faults that an error's line may wait for, not a sample: a quarter of an hour.
@@ -303,7 +308,7 @@ clean:
 	$(call run,RM,build mcbox mc-*,rm -rf build mcbox $(TOOLS))
 
 FORCE:
-.PHONY: all check check-fault coverage coverage-faults fuzz lint bench soak recording completions install uninstall clean FORCE
+.PHONY: all check check-all check-fault coverage coverage-faults fuzz lint bench soak recording completions install uninstall clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

@@ -104,6 +104,12 @@ alone() {
 	unshare "$how" "$@"
 }
 
+# long: whether there is time for everything (make check-all), and not only for a part (make check).
+long() { [[ ${LONG-} ]]; }
+
+# takes_long: at the head of a test that make check skips. A shorter test must try the same kind.
+takes_long() { long || skip 'takes long: make check-all'; }
+
 # small_files KIB CMD...: no file may grow beyond that. A program that says nothing about SIGXFSZ
 # is killed where it tries.
 small_files() (

@@ -65,6 +65,19 @@ fish_knows() {
 	refute_out_has -std=c11
 }
 
+@test "the archive of lib/ holds no object of a source file that is gone" {
+	compiler
+	archive=$BATS_TEST_TMPDIR/build/libmcbox.a
+	build "$archive" LIB_SRC='lib/base/buf.c lib/base/err.c lib/net/sse.c'
+	assert_status 0
+	same members 'buf.o err.o sse.o' "$(ar t "$archive" | sort | xargs)"
+	build "$archive" LIB_SRC='lib/base/buf.c lib/net/sse.c'
+	assert_status 0
+	same 'members afterwards' 'buf.o sse.o' "$(ar t "$archive" | sort | xargs)"
+	build "$archive" LIB_SRC='lib/base/buf.c lib/net/sse.c'
+	refute_out_has AR
+}
+
 @test "make prints the command that failed" {
 	compiler
 	bad=lib/base/buf.c build

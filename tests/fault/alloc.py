@@ -31,10 +31,10 @@ import threading
 import time
 
 import harness
-from harness import FULL, SANITIZED, Result, note, ok, run
+from harness import FULL, SANITIZED, SHORT, Result, note, ok, run
 
 ALLOC = harness.FAULT_BIN + "/alloc.so"
-BUDGET = 10**9 if FULL else 12 if SANITIZED else 60  # allocations of a scenario
+BUDGET = 10**9 if FULL else 12 if SHORT else 60  # allocations of a scenario
 LIMIT = 60  # seconds that a run may take; nothing here takes more than one
 MANY = 800  # sessions: more than the index reader's first table takes
 VOLATILE = ("id", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",

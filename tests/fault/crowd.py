@@ -24,7 +24,7 @@ import subprocess
 import threading
 
 import harness
-from harness import FULL, SANITIZED, history, listing, note, ok, run, whole_lines
+from harness import FULL, SHORT, history, listing, note, ok, run, whole_lines
 
 WRITERS = 64
 CHAT = """
@@ -39,7 +39,7 @@ done
 
 def times(short, full):
     """How often each writer writes."""
-    return full if FULL else max(1, short // 4) if SANITIZED else short
+    return full if FULL else max(1, short // 4) if SHORT else short
 
 
 # ---- readers ----

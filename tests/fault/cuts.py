@@ -28,7 +28,7 @@ import pathlib
 import shutil
 
 import harness
-from harness import FULL, RANDOM, SANITIZED, chat, fsck, history, listing, ok, run, tree, whole_lines
+from harness import FULL, RANDOM, SHORT, chat, fsck, history, listing, ok, run, tree, whole_lines
 
 TAIL = 8192
 BITS = 0, 5, 7  # other digits and letters, the other case, and no UTF-8
@@ -101,7 +101,7 @@ def restore(base, **changed):
 def spread(numbers, n):
     """n of them, from the first to the last; all in the long form."""
     numbers = list(numbers)
-    n = max(2, n // 6) if SANITIZED else n
+    n = max(2, n // 6) if SHORT else n
     if FULL or len(numbers) <= n:
         return numbers
     return [numbers[i * (len(numbers) - 1) // (n - 1)] for i in range(n)]

@@ -7,7 +7,8 @@ a fault or without, stores as plain data, and TAP.
     tree = place.read()                 # {"demo/history.jsonl": b"...", "demo": None, ...}
     place.write(tree)                   # the store is that, and nothing else
 
-FAULT=full asks for the long form, and FAULT_SEED=N for another choice of faults.
+LONG=1 asks for a larger sample of the faults, FAULT=full for all of them, and FAULT_SEED=N for
+another choice.
 """
 
 import atexit
@@ -29,6 +30,7 @@ TRACER, AGAIN = str(PROGRAMS / "tracer"), str(PROGRAMS / "again")
 FULL = os.environ.get("FAULT") == "full"
 SEED = int(os.environ.get("FAULT_SEED", 1))
 SANITIZED = b"__asan_init" in (BIN / "mcbox").read_bytes()
+SHORT = SANITIZED or not os.environ.get("LONG")
 HANG = 60 if SANITIZED else 30  # seconds; nothing here takes more than one
 ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 

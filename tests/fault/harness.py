@@ -1,8 +1,9 @@
 """What the tests of this folder that are written in Python share.
 
 A test works in a fresh directory, `sessions` in it, with nothing of the user's settings,
-and says what came of it in TAP: ok(…) for each result, finish() at the end.  FAULT=full asks
-for the long form, and FAULT_SEED=N for other random choices, which are drawn from RANDOM.
+and says what came of it in TAP: ok(…) for each result, finish() at the end.  LONG=1 asks
+for a larger sample, FAULT=full for everything, and FAULT_SEED=N for other random choices, which
+are drawn from RANDOM.
 """
 
 import atexit
@@ -26,6 +27,7 @@ SEED = int(os.environ.get("FAULT_SEED", 1))
 RANDOM = random.Random(SEED)
 
 SANITIZED = b"__asan_init" in pathlib.Path(BIN, "mcbox").read_bytes()
+SHORT = SANITIZED or not os.environ.get("LONG")
 
 EXIT_PROVIDER, EXIT_UNSTORED, EXIT_BUSY = 3, 74, 75
 

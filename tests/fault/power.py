@@ -19,7 +19,7 @@ A tree passes when
   * no bytes of a history or of a turn that was cut short are gone.
 
 FAULT=full makes all trees where they are not too many; otherwise a sample of them
-is made, which FAULT_SEED=N chooses.
+is made, which FAULT_SEED=N chooses, and which is larger with LONG=1.
 """
 
 import collections
@@ -45,9 +45,10 @@ import syscalls  # noqa: E402
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 BIN = pathlib.Path(os.environ.get("MCBOX_BIN_DIR", TESTS.parent))
 FULL = os.environ.get("FAULT") == "full"
+SHORT = not os.environ.get("LONG")
 SEED = int(os.environ.get("FAULT_SEED", 1))
-OF_A_MOMENT = 1000 if FULL else 20  # trees, beyond which a sample must do
-OF_A_TEST = 1000 if FULL else 12    # those beside the plain ones, likewise
+OF_A_MOMENT = 1000 if FULL else 7 if SHORT else 20  # trees, beyond which a sample must do
+OF_A_TEST = 1000 if FULL else 4 if SHORT else 12  # those beside the plain ones, likewise
 OF_A_KILL = 20 if FULL else 1
 
 STORE = "share/mcbox/sessions"  # below the root of the file system that loses power

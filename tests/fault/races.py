@@ -28,9 +28,9 @@ import threading
 import time
 
 import harness
-from harness import EXIT_BUSY, FULL, RANDOM, SANITIZED, chat, end, history, ok, poll, run, start
+from harness import EXIT_BUSY, FULL, RANDOM, SANITIZED, SHORT, chat, end, history, ok, poll, run, start
 
-ROUNDS = 2000 if FULL else 15 if SANITIZED else 60
+ROUNDS = 2000 if FULL else 15 if SHORT else 60
 SECONDS = 60 if FULL else 2
 GONE = "the-removed"  # the beginning of no id that the tools choose
 REMOVED = re.compile(rb"was removed; this goes on as session '([^']+)'")
@@ -523,7 +523,7 @@ def stopped_check(complaints):
             n = sum(line.startswith(call + "(") for line in lines)
             cases += [(args, call, number, words) for number in range(1, n + 1)
                       for words in MEANWHILE]
-    chosen = cases if FULL else RANDOM.sample(cases, 5 if SANITIZED else 25)
+    chosen = cases if FULL else RANDOM.sample(cases, 5 if SHORT else 25)
     harness.note(f"{len(chosen)} of {len(cases)} stops")
     for case in chosen:
         complaints += check_stopped_at(*case)

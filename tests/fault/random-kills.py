@@ -23,10 +23,10 @@ import select
 import signal
 import sys
 
-from fault import BIN, FULL, HANG, SANITIZED, SEED, Place, Server, Tap, ended, parse, records, slurp, wait
+from fault import BIN, FULL, HANG, SEED, SHORT, Place, Server, Tap, ended, parse, records, slurp, wait
 
-ECHO_KILLS = 10000 if FULL else 100 if SANITIZED else 300
-STREAM_KILLS = 500 if FULL else 10 if SANITIZED else 40
+ECHO_KILLS = 10000 if FULL else 100 if SHORT else 300
+STREAM_KILLS = 500 if FULL else 10 if SHORT else 40
 TURNS = 8  # of a session, and no more than so many bytes
 BYTES = 20_000_000
 PROBLEMS = 20  # that are shown; then it ends

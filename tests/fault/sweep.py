@@ -3,7 +3,7 @@
 import random
 import sys
 
-from fault import FULL, SANITIZED, SEED, Place, Server, Tap
+from fault import FULL, SANITIZED, SEED, SHORT, Place, Server, Tap
 from scenarios import ServerChat, scenarios
 
 WRITES = {"pwrite64", "pwritev", "sendto", "write", "writev"}
@@ -33,7 +33,7 @@ def main(what, kinds, share):
             for kind, options in kinds.items():
                 faults += test(tap, s, kind, all_of(calls, options))
         else:
-            some = share // 3 if SANITIZED else share
+            some = share // 3 if SHORT else share
             faults += test(tap, s, what, some_of(choose, calls, kinds, some))
     tap.note(f"{faults} faults")
     return tap.end()
