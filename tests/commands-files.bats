@@ -542,13 +542,12 @@ refute_quietly() { ! "$@" 2>/dev/null; }
 
 # path_without PROGRAM...: PATH for a machine that has none of them.
 path_without() {
-	local dir name
+	local dirs
+	IFS=: read -ra dirs <<<"$PATH"
 	mkdir -p less
-	for dir in ${PATH//:/ }; do
-		for name in "$dir"/*; do
-			[[ " $* " == *" ${name##*/} "* || -e less/${name##*/} ]] || ln -s "$name" "less/${name##*/}"
-		done
-	done
+	# What the first folder has counts: ln says of the others that they exist.
+	find "${dirs[@]}" -mindepth 1 -maxdepth 1 -print0 2>/dev/null | xargs -0 ln -s -t less 2>/dev/null || true
+	(cd less && rm -f "$@")
 	printf '%s\n' "$PWD/less"
 }
 

@@ -509,14 +509,15 @@ change_index() {
 }
 
 @test "ls: writers do not lose what is spelled differently" {
-	local i
+	local i line
 	for i in 1 2 3; do new "s$i"; done
-	for i in {1..200}; do entry s2 '.cwd = "/" + "x" * 400'; done >>"$MC_SESSIONS_DIR/index.jsonl"
+	line=$(entry s2 '.cwd = "/" + "x" * 400')
+	printf "$line\n%.0s" {1..200} >>"$MC_SESSIONS_DIR/index.jsonl"
 	change_index jq -cS .
 	say s3 hello # makes it small
 	((5000 > $(wc -c <"$MC_SESSIONS_DIR/index.jsonl")))
 	same ids 's3 s2 s1' "$(ids)"
-	for i in {1..200}; do entry s2 '.cwd = "/" + "x" * 400'; done >>"$MC_SESSIONS_DIR/index.jsonl"
+	printf "$line\n%.0s" {1..200} >>"$MC_SESSIONS_DIR/index.jsonl"
 	change_index jq .
 	run_split mc-chat --no-stdin -s s3 hello
 	same ids 's3 s2 s1' "$(ids)"

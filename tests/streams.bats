@@ -37,14 +37,14 @@ late() {
 }
 
 @test "output: all of it is written to a stream that is O_NONBLOCK" {
-	local i row
+	local row
 	lines 3000 | mc-chat -n -s big >/dev/null
 	late out mc-session-cat big
 	late out mc-session-cat --json big
 	lines 2000 >prompt
 	late out bash -c 'exec mc-chat --no-save <prompt'
 	row=$(mc-session-ls --json)
-	for ((i = 0; i < 1500; i++)); do echo "${row/\"big\"/\"s$i\"}"; done >>"$MC_SESSIONS_DIR/index.jsonl"
+	printf "${row/\"big\"/\"s%d\"}\n" {0..1499} >>"$MC_SESSIONS_DIR/index.jsonl"
 	late out mc-session-ls
 	late out mc-session-ls --json
 	seq -f "a line of session 'big' that is no record, number %05g" 3000 >>"$(history big)"

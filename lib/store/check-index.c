@@ -115,7 +115,7 @@ static int collect_live(struct check_index *ix, struct err *e)
 		v[ix->nlive++] = (struct live){ r.id, line };
 	}
 	if (ix->picture.oom)
-		return err_oom(e); /* not reached: no memory for more than 716 sessions */
+		return err_oom(e);
 	if (ix->nlive)
 		qsort(ix->live, ix->nlive, sizeof(*ix->live), by_id);
 	return 0;

@@ -537,7 +537,7 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
 	/* A plain file is not ours: it may have any name. */
 	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode))
-		return 0; /* not reached: the folder goes between two looks */
+		return 0;
 	open_folder(&s);
 	own = check_own_session(c, id, e);
 	if (own == OWN_SESSION)

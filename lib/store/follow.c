@@ -304,7 +304,7 @@ static int doubt_turn(struct follow *f, struct err *e)
 		return 0;
 	named = has_name(f);
 	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
-		return -1; /* not reached: the turn could be read before */
+		return -1;
 	return f->turn.running ? end_turn(f, named ? FOLLOW_CUT : FOLLOW_LOST, e) : 0;
 }
 

@@ -58,7 +58,7 @@ static int resolve_prefix(const char *given, struct index_reader *r, char id[ID_
 			                      found == 6 ? "…" : one);
 	}
 	if (r->oom)
-		return err_oom(e); /* not reached: no memory for more than 716 sessions */
+		return err_oom(e);
 	if (found > 1)
 		return err_set(e, ERR_USAGE, "session id '%s' is ambiguous: %s", given, names);
 	return found ? 0 : not_found(given, e);
