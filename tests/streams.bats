@@ -44,6 +44,7 @@ late() {
 	lines 2000 >prompt
 	late out bash -c 'exec mc-chat --no-save <prompt'
 	row=$(mc-session-ls --json)
+	row=${row//\\/\\\\} row=${row//%/%%}
 	printf "${row/\"big\"/\"s%d\"}\n" {0..1499} >>"$MC_SESSIONS_DIR/index.jsonl"
 	late out mc-session-ls
 	late out mc-session-ls --json
@@ -56,10 +57,9 @@ late() {
 	local i head
 	mc-session-new -i model -t "a list of many sessions" >/dev/null
 	head=$(<"$(history model)")
-	(umask 077 && mkdir "$MC_SESSIONS_DIR"/s{1..600})
-	for ((i = 1; i <= 600; i++)); do
-		(umask 077 && echo "${head/\"model\"/\"s$i\"}" >"$MC_SESSIONS_DIR/s$i/history.jsonl")
-	done
+	umask 077
+	mkdir "$MC_SESSIONS_DIR"/s{1..600}
+	for ((i = 1; i <= 600; i++)); do echo "${head/\"model\"/\"s$i\"}" >"$MC_SESSIONS_DIR/s$i/history.jsonl"; done
 	late out bash -c 'echo no record >>"$MC_SESSIONS_DIR/index.jsonl"; exec mc-session-ls --json'
 }
 
