@@ -88,14 +88,20 @@ static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 	return 0;
 }
 
-/* Whether its file still has its name; another one of that name is another turn's. */
-static bool has_name(const struct follow *f)
+/* 1 if its file still has its name, else 0; another file of that name is another turn's. */
+static int has_name(const struct follow *f, struct err *e)
 {
 	struct stat named, open_one;
 
-	return f->turn.fd >= 0 && fstat(f->turn.fd, &open_one) == 0 &&
-	       fstatat(f->dir, SPOOL_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == open_one.st_dev && named.st_ino == open_one.st_ino;
+	if (f->turn.fd < 0)
+		return 0;
+	if (fstatat(f->dir, SPOOL_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstat(f->turn.fd, &open_one) == 0)
+		return named.st_dev == open_one.st_dev && named.st_ino == open_one.st_ino;
+	if (errno == ENOENT)
+		return 0;
+	/* Any other failure must not count as a turn that ended. */
+	return err_sys(e, errno, "cannot examine '%s/%s/" SPOOL_FILE "'", f->store->dir, f->id);
 }
 
 /* ---- the history ---- */
@@ -295,15 +301,15 @@ static bool is_held(const struct follow *f)
 /* A writer that has let the lock go has stored the turn before, and taken its file away. */
 static int doubt_turn(struct follow *f, struct err *e)
 {
-	bool named;
+	int named;
 
 	if (!f->turn.running || clock_steady_ms() - f->turn.moved < DOUBT_MS)
 		return 0;
 	f->turn.moved = clock_steady_ms();
 	if (is_held(f))
 		return 0;
-	named = has_name(f);
-	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
+	named = has_name(f, e);
+	if (named < 0 || read_reply(f, e) < 0 || read_history(f, e) < 0)
 		return -1;
 	return f->turn.running ? end_turn(f, named ? FOLLOW_CUT : FOLLOW_LOST, e) : 0;
 }
@@ -312,9 +318,9 @@ static int doubt_turn(struct follow *f, struct err *e)
 
 static int look_at_turns(struct follow *f, struct err *e)
 {
-	bool named = has_name(f);
+	int named = has_name(f, e);
 
-	if (read_reply(f, e) < 0 || read_history(f, e) < 0)
+	if (named < 0 || read_reply(f, e) < 0 || read_history(f, e) < 0)
 		return -1;
 	if (f->turn.running && !named && end_turn(f, FOLLOW_LOST, e) < 0)
 		return -1;
