@@ -65,7 +65,7 @@ untouched() {
 	cp notes.txt dir/photo.png
 	cp cat.png dir/text
 	mc-chat -n -s s -a dir/photo.png --attach=paper.pdf -a "$PWD/dir/text" read
-	content | jq -e --arg pdf "$(data_url application/pdf paper.pdf)" --arg png "$(data_url image/png cat.png)" '
+	content | assert_json --arg pdf "$(data_url application/pdf paper.pdf)" --arg png "$(data_url image/png cat.png)" '
 		.[0].type == "text" and (.[0].text | contains("one\ntwo é\n") and contains("photo.png")) and
 		.[1] == {type: "file", file: {filename: "paper.pdf", file_data: $pdf}} and
 		.[2] == {type: "image_url", image_url: {url: $png}} and .[3] == {type: "text", text: "read"} and length == 4'
@@ -78,7 +78,8 @@ untouched() {
 	answers "$(says 'A cat.')"
 	mc-chat -n -s s -a cat.png one
 	rm cat.png
-	mv "$MC_SESSIONS_DIR/s/artifacts" moved && mv moved "$MC_SESSIONS_DIR/s/artifacts" # it is read there
+	mv "$MC_SESSIONS_DIR/s/artifacts" moved
+	mv moved "$MC_SESSIONS_DIR/s/artifacts" # it is read there
 	mc-chat -s s two
 	mc-chat -c three
 	for n in 2 3; do
@@ -184,7 +185,7 @@ refuse_file() {
 	mkfifo fifo
 	cat notes.txt >fifo 3>&- &
 	mc-chat -n -s s -a <(printf 'one\n'; printf 'two é\n') -a <(cat cat.png) -a fifo look
-	jq -e '.[0].type == "text" and (.[0].text | contains("one\ntwo é\n")) and .[1].type == "image_url" and
+	assert_json '.[0].type == "text" and (.[0].text | contains("one\ntwo é\n")) and .[1].type == "image_url" and
 		(.[2].text | contains("one\ntwo é\n"))' <<<"$(content)"
 	same 'names' "$(printf 'fd-N\nfd-N\nfifo')" "$(exchange s '.attachments[].name' | sed 's/fd-[0-9]*/fd-N/')"
 	cmp cat.png "$(artifact s cat.png)"
@@ -259,19 +260,11 @@ refuse_file() {
 @test "attach: a file that may not be read" {
 	answers "$(says ok)"
 	chmod 0 notes.txt
-	! { without_privilege cat notes.txt || ! without_privilege true; } 2>/dev/null || skip 'permissions do not bind this user'
+	need_permissions
 	run_split without_privilege mc-chat -a notes.txt hi
 	assert_status 2
 	assert_err_has "cannot attach 'notes.txt': Permission denied"
 	untouched
-}
-
-without_privilege() {
-	if ((EUID == 0)); then
-		setpriv --bounding-set=-all --inh-caps=-all -- "$@"
-	else
-		"$@"
-	fi
 }
 
 @test "attach: one that is too large, and too many together" {
@@ -299,7 +292,7 @@ broken() {
 	assert_status 0
 	assert_out 'A cat.'
 	assert_err_has "the attachment 'cat.png' of an earlier turn is not sent again: $1"
-	request | jq -e '.body.messages[0].content | length == 2 and .[0].type == "text" and
+	request | assert_json '.body.messages[0].content | length == 2 and .[0].type == "text" and
 		(.[0].text | contains("cat.png") and contains("[this file is not there any more]"))'
 	[[ $(request) != *base64* ]]
 }
@@ -482,6 +475,7 @@ broken() {
 @test "attach: mc-session-rm takes the files away, too" {
 	answers "$(says ok)"
 	mc-chat -n -s s -a cat.png -a notes.txt hi
+	same artifacts 2 "$(artifacts s)"
 	mc-session-rm -f s
 	same 'what is left' '' "$(find "$MC_SESSIONS_DIR" -mindepth 1 ! -name 'index.*')"
 }
@@ -500,7 +494,7 @@ broken() {
 	mc-chat --no-save -s s -a notes.txt two
 	find "$MC_SESSIONS_DIR" -type f -exec sha256sum {} + | sort | cmp before -
 	same 'the stored image' "$(image_part cat.png)" "$(request | jq -c '.body.messages[0].content[0]')"
-	content | jq -e '.[0].text | contains("two é")'
+	content | assert_json '.[0].text | contains("two é")'
 }
 
 # At the terminal

@@ -67,13 +67,11 @@ turn() { mc-chat --no-stdin -s "$@"; }
 	local chat=$!
 	poll 30 grep -q 'waiting for' err.chat
 	kill -TERM "$chat"
-	poll 30 refute_alive "$chat"
+	poll 30 is_gone "$chat"
 	unlock_elsewhere
 	[[ $(<out.chat) == again ]]
 	[[ $(jq -r 'select(.query).query' "$(history s)") == $'first\nagain' ]]
 }
-
-refute_alive() { ! kill -0 "$1" 2>&-; }
 
 @test "a model that only failed is not remembered" {
 	unset MC_PROVIDER
@@ -96,13 +94,14 @@ refute_alive() { ! kill -0 "$1" 2>&-; }
 	run_split mc-chat --no-stdin -n -s s hi
 	assert_status 3
 	[[ $err != *SECRET* ]]
-	! grep -rq SECRET "$MC_SESSIONS_DIR"
+	refute grep -rq SECRET "$MC_SESSIONS_DIR"
 }
 
 @test "a short key garbles no message" {
 	unset MC_PROVIDER
 	answers "$(refuses 404 '{"error":{"message":"the model is not here"}}')"
 	OPENAI_COMPATIBLE_API_KEY=e run_split mc-chat --no-stdin hi
+	assert_status 3
 	assert_err_has 'the model is not here'
 }
 

@@ -15,7 +15,7 @@ setup() {
 	mc-chat hello >/dev/null
 	id=$(mc-session-ls -q)
 	[[ $id =~ ^[a-z0-9]{8}$ ]]
-	jq -es --arg id "$id" --arg cwd "$PWD" '.[0] | .type == "session" and .version == 1 and
+	assert_json -s --arg id "$id" --arg cwd "$PWD" '.[0] | .type == "session" and .version == 1 and
 		.id == $id and .cwd == $cwd and .provider == "echo" and .model == "echo" and
 		(.createdAt | type) == "number"' "$(history "$id")"
 }
@@ -156,7 +156,7 @@ setup() {
 	same 'records' 'session exchange change exchange exchange exchange' \
 		"$(jq -r .type "$(history s)" | xargs)"
 	same 'models' 'echo echo parrot parrot parrot parrot' "$(jq -r .model "$(history s)" | xargs)"
-	jq -es '.[2].timestamp | type == "number"' "$(history s)"
+	assert_json -s '.[2].timestamp | type == "number"' "$(history s)"
 	same 'model in the list' parrot "$(mc-session-ls --json | jq -r .model)"
 }
 
@@ -297,6 +297,7 @@ knows_no_model() {
 	same 'first line' "mc-chat: 'gpt-6' looks like a model of openai, but is sent to anthropic, since a session keeps its provider; start a new session for it" \
 		"${err%%$'\n'*}"
 	run_split mc-chat --no-stdin -p anthropic -m gpt-6 hello
+	assert_status 3
 	same 'first line' "mc-chat: 'gpt-6' looks like a model of openai, but is sent to anthropic, the chosen provider; '-p openai' sends it to openai" \
 		"${err%%$'\n'*}"
 	run_split mc-session-compact -m gemini-9 s
@@ -307,6 +308,7 @@ knows_no_model() {
 	for args in '-s s -m claude-y' '-s s -m mine' '-p openai-compatible -m gpt-6'; do
 		# shellcheck disable=SC2086
 		MC_BASE_URL=http://127.0.0.1:$SERVER_PORT run_split mc-chat --no-stdin $args hello
+		assert_status 3
 		[[ $err != *'looks like'* ]]
 	done
 }
@@ -320,6 +322,7 @@ knows_no_model() {
 	assert_status 1
 	same 'first line' "mc-chat: no session 'notes'; -n creates it" "${err%%$'\n'*}"
 	run_split mc-session-cat notes
+	assert_status 1
 	[[ $err != *' -n '* ]]
 	run_split mc-chat -c -n hello
 	assert_status 0

@@ -35,7 +35,7 @@ setup() {
 @test "--no-stdin leaves standard input to the loop that reads it" {
 	while read -r word; do
 		mc-chat --no-stdin "got $word"
-	done < <(printf '%s\n' one two three) >out
+	done <<<$'one\ntwo\nthree' >out
 	same 'one reply a line' $'got one\ngot two\ngot three' "$(<out)"
 }
 
@@ -110,7 +110,7 @@ setup() {
 	run_split mc-chat -n -s s -S $'\ufeffbe brief' -t $'\ufeffmy title' $'\ufeffhello' < <(printf '\xef\xbb\xbfworld\n')
 	assert_status 0
 	assert_out $'hello\n\nworld'
-	jq -se '.[0].system == "be brief" and .[0].title == "my title"' "$(history s)"
+	assert_json -s '.[0].system == "be brief" and .[0].title == "my title"' "$(history s)"
 	run_split mc-chat -s s -S $'\ufeffbe brief' < <(printf '\xef\xbb\xbfalone')
 	assert_out alone
 }
@@ -280,7 +280,7 @@ with_open_stdin() {
 	same 'exit status' 1 "$status"
 	same 'standard output' '' "$(<out)"
 	same 'number of exchanges' 1 "$(count s)"
-	jq -es 'length == 2' "$(history s)"
+	assert_json -s 'length == 2' "$(history s)"
 }
 
 @test "a reply that cannot be stored is printed all the same, with status 74" {
@@ -306,7 +306,7 @@ with_open_stdin() {
 	run_split mc-chat --json -n -s s hello 'two words'
 	assert_status 0
 	same 'lines' 1 "$(wc -l <"$BATS_TEST_TMPDIR/out")"
-	jq -e '.session == "s" and .query == "hello two words" and .answer == .query and
+	assert_json '.session == "s" and .query == "hello two words" and .answer == .query and
 		.status == "complete" and .model == "echo" and .summary == null and
 		(.duration | type) == "number" and .tokenUsage.totalTokens == 6 and
 		.finishReason == "stop"' <<<"$out"
@@ -321,7 +321,7 @@ with_open_stdin() {
 	[[ ! -e $MC_SESSIONS_DIR ]]
 	run_split mc-chat --no-save --json hello
 	assert_status 0
-	jq -e '.answer == "hello" and (has("session") | not)' <<<"$out"
+	assert_json '.answer == "hello" and (has("session") | not)' <<<"$out"
 	[[ ! -e $MC_SESSIONS_DIR ]]
 	same 'files of the home' '' "$(find "$HOME" -type f)"
 }

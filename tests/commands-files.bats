@@ -40,7 +40,7 @@ program() {
 		${2:-env >'$PWD/clip.env'; echo "\$*" >'$PWD/clip.args'; cat >'$PWD/clip.$1'}
 	END
 	chmod +x "bin/$1"
-	[[ :$PATH: == *":$PWD/bin:"* ]] || PATH=$PWD/bin:$PATH
+	if [[ :$PATH: != *":$PWD/bin:"* ]]; then PATH=$PWD/bin:$PATH; fi
 }
 
 # session s, whose last reply has text and three code blocks
@@ -456,7 +456,7 @@ paste_lines() { command paste -sd ' '; }
 	wait_for pid
 	term_keys C-c
 	term_wait '^mc-chat: interrupted$'
-	poll 30 refute_quietly kill -0 "$(<pid)"
+	poll 30 is_gone "$(<pid)"
 	[[ ! -e left ]]
 	term_start env -u TMUX DISPLAY=:0 mc-chat -s s
 	enter '/copy 3'
@@ -466,8 +466,6 @@ paste_lines() { command paste -sd ' '; }
 	kill -0 "$(<left)"
 	kill "$(<left)"
 }
-
-refute_quietly() { ! "$@" 2>/dev/null; }
 
 @test "/copy in tmux gives it to tmux" {
 	with_blocks
@@ -674,6 +672,7 @@ mixed() {
 	run_split mc-chat --no-stdin -s a --context 600 "$(words 300)"
 	assert_err_has 'of 11 exchanges'
 	run_split mc-session-rm a
+	assert_status 1
 	assert_err_has "Delete session 'a' (12 exchanges and 5 incomplete: ask 1 "
 }
 

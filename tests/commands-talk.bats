@@ -16,8 +16,7 @@ teardown() {
 	if [[ -d $MC_SESSIONS_DIR ]]; then
 		mc-session-fsck || clean=1
 	fi
-	server_stop
-	term_stop
+	cleanup || clean=1
 	return "$clean"
 }
 

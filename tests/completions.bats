@@ -19,7 +19,10 @@ setup() {
 	mc-session-new -i beta -t "${evil[2]}"
 }
 
-nothing_ran() { ! compgen -G 'pwned*' && ! compgen -G "$HOME/pwned*"; }
+nothing_ran() {
+	refute compgen -G 'pwned*'
+	refute compgen -G "$HOME/pwned*"
+}
 
 # first_words: of the lines that are listed
 first_words() { term_screen | grep -v '^%' | grep -Eo '^[^ ]+' | sort; }
@@ -84,7 +87,7 @@ without_models() {
 	mkdir "$bin"
 	ln -s "$(command -v mc-session-ls)" "$bin/mc-session-ls"
 	PATH=$bin:/usr/bin:/bin
-	! command -v mc-models
+	refute command -v mc-models
 }
 
 # options_of TOOL: from its help, one a line.
@@ -135,12 +138,14 @@ bash_offers() {
 }
 
 @test "bash: every option of every tool" {
-	local tool
-	for tool in $(tools); do
-		same "$(options_of "$tool")" "$(bash_offers "$tool" - | sort)"
-		same "$(options_of "$tool")" "$(bash_offers "./$tool" - | sort)"
-		same "$(options_of "$tool")" "$(bash_offers mcbox "$tool" - | sort)"
-		same "$(options_of "$tool")" "$(bash_offers mcbox "${tool#mc-}" - | sort)"
+	local tool all options
+	all=$(some tools)
+	for tool in $all; do
+		options=$(some options_of "$tool")
+		same "$options" "$(bash_offers "$tool" - | sort)"
+		same "$options" "$(bash_offers "./$tool" - | sort)"
+		same "$options" "$(bash_offers mcbox "$tool" - | sort)"
+		same "$options" "$(bash_offers mcbox "${tool#mc-}" - | sort)"
 	done
 }
 
@@ -310,10 +315,12 @@ fish_offers() {
 }
 
 @test "fish: every option of every tool" {
-	local tool way
-	for tool in $(tools); do
+	local tool way all options
+	all=$(some tools)
+	for tool in $all; do
+		options=$(some options_of "$tool")
 		for way in "$tool" "mcbox $tool" "mcbox ${tool#mc-}"; do
-			same "$(options_of "$tool")" "$({ fish_offers "$way -" && fish_offers "$way --"; } | sort -u)"
+			same "$options" "$({ fish_offers "$way -" && fish_offers "$way --"; } | sort -u)"
 		done
 	done
 }
@@ -430,21 +437,20 @@ zsh_type() {
 # The options, or else the words, that begin the lines below the command line.
 listed() { term_screen | grep -Eo '^(--?[A-Za-z][a-z-]*( +-[A-Za-z])?)' | tr -s ' ' '\n' | sort; }
 
-lists() { [[ $(listed) == "$1" ]]; }
-
 @test "zsh: every option of every tool" {
-	local tool way long
+	local tool way all long
 	zsh_start
-	for tool in $(tools); do
+	all=$(some tools)
+	for tool in $all; do
 		long=$(options_of "$tool" | grep '^--')
 		for way in "$tool" "mcbox $tool" "mcbox ${tool#mc-}"; do
 			zsh_type "$way --"
-			poll 30 lists "$long" || same "$long" "$(listed)"
+			becomes "$way" "$long" listed
 		done
 	done
 	zsh_type 'mc-session-rm -'
 	long=$(options_of mc-session-rm)
-	poll 30 lists "$long" || same "$long" "$(listed)"
+	becomes mc-session-rm "$long" listed
 }
 
 @test "zsh: values and operands" {

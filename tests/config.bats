@@ -116,18 +116,18 @@ refused() {
 @test "config: provider, model and system prompt: options over environment over file over defaults" {
 	export MC_SESSIONS_DIR=$PWD/s
 	mc-session-new -i default >/dev/null
-	head_json s/default | jq -e '.provider == "openai-compatible" and has("system") == false'
+	head_json s/default | assert_json '.provider == "openai-compatible" and has("system") == false'
 	conf '{"provider":"echo","model":"of-file","system":"file says"}'
 	mc-session-new -i file >/dev/null
-	head_json s/file | jq -e '.provider == "echo" and .model == "of-file" and .system == "file says"'
+	head_json s/file | assert_json '.provider == "echo" and .model == "of-file" and .system == "file says"'
 	export MC_PROVIDER=openai-compatible MC_MODEL=of-env
 	mc-session-new -i env >/dev/null
-	head_json s/env | jq -e '.provider == "openai-compatible" and .model == "of-env"'
+	head_json s/env | assert_json '.provider == "openai-compatible" and .model == "of-env"'
 	mc-session-new -i opt -p echo -m of-opt -S 'option says' >/dev/null
-	head_json s/opt | jq -e '.provider == "echo" and .model == "of-opt" and .system == "option says"'
+	head_json s/opt | assert_json '.provider == "echo" and .model == "of-opt" and .system == "option says"'
 	export MC_PROVIDER='' MC_MODEL=''
 	mc-session-new -i empty >/dev/null
-	head_json s/empty | jq -e '.provider == "echo" and .model == "of-file"'
+	head_json s/empty | assert_json '.provider == "echo" and .model == "of-file"'
 }
 
 @test "config: MC_MODEL wins over the file's model" {
@@ -150,12 +150,12 @@ refused() {
 @test "config: an unknown provider of the settings is refused with the nearest name" {
 	export MC_SESSIONS_DIR=$PWD/s
 	MC_PROVIDER=ecko run_split mc-session-new -i a
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has "'ecko'"
 	assert_err_has "'echo'"
 	conf '{"provider":"ecko"}'
 	run_split mc-chat --no-stdin hello
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has "'ecko'"
 	[[ ! -e s/a ]]
 }
@@ -292,7 +292,7 @@ refused() {
 	mkdir home-cr
 	echo '{"system":"of the file"}' >c.json
 	MC_SESSIONS_DIR=$PWD/s$'\r' MC_CONFIG=$PWD/c.json$'\r' MC_PROVIDER=$'echo\r' MC_MODEL=$'m\r' mc-session-new -i a
-	head_json s/a | jq -e '.provider == "echo" and .model == "m" and .system == "of the file"'
+	head_json s/a | assert_json '.provider == "echo" and .model == "m" and .system == "of the file"'
 	MC_RETRIES=$'3\r' MC_BASE_URL=$'http://127.0.0.1:9/v1\r' MC_SESSIONS_DIR=$PWD/s run_split mc-session-new -i b
 	assert_status 0
 	HOME=$PWD/home-cr$'\r' mc-session-new -p echo -i c

@@ -12,7 +12,7 @@ load context
 	assert_status 0
 	assert_err_empty
 	same sent '1 2 3 4 5 .' "$(sent)"
-	exchange a | jq -e 'has("leftOut") | not'
+	exchange a | assert_json 'has("leftOut") | not'
 }
 
 @test "what it does not hold is left out: the first and the newest go along" {
@@ -256,7 +256,7 @@ auto() {
 	same requests 3 "$(requests)" # 9 exchanges are told in two pieces
 	same sent 'S 10 11 12 .' "$(sent)"
 	cmp -n "$(wc -c <before)" before "$(history a)"
-	tail -n 2 "$(history a)" | jq -es --arg to "$(uuid 9)" '.[0].type == "summary" and .[0].upTo == $to and
+	tail -n 2 "$(history a)" | assert_json -s --arg to "$(uuid 9)" '.[0].type == "summary" and .[0].upTo == $to and
 		.[0].text == "hello" and .[1].query == "hi" and .[1].leftOut == 9'
 	run_split mc-chat -s a again
 	assert_status 0
@@ -319,7 +319,7 @@ auto() {
 		'mc-chat: interrupted')" "$err"
 	same requests 1 "$(requests)"
 	same summaries 0 "$(count a summary)"
-	exchange a | jq -e '.query == "what was it?" and .status == "interrupted" and .answer == ""'
+	exchange a | assert_json '.query == "what was it?" and .status == "interrupted" and .answer == ""'
 	rm asked
 	start_chat -s a --events 'what was it?'
 	wait_for asked
@@ -337,6 +337,6 @@ auto() {
 	kill -KILL "$CHAT"
 	end_chat
 	mc-session-cat a >/dev/null
-	exchange a | jq -e '.query == "what was it?" and .status == "interrupted" and .answer == ""'
+	exchange a | assert_json '.query == "what was it?" and .status == "interrupted" and .answer == ""'
 	same summaries 0 "$(count a summary)"
 }

@@ -370,12 +370,10 @@ without_readline() {
 	term_wait '^> not sent yet$'
 	pid=$(<pid)
 	on_term kill-server
-	poll 30 gone "$pid"
+	poll 30 is_gone "$pid"
 	same 'remembered' '"not sent yet"' "$(jq -c .text "$typed")"
 	[[ ! -e $(history s) ]]
 }
-
-gone() { ! kill -0 "$1" 2>/dev/null; }
 
 @test "SIGTERM while the editor is in front ends that, too" {
 	# shellcheck disable=SC2016
@@ -725,5 +723,5 @@ editor() {
 	same 'remembered' $'"one\\n"\n"whole"' "$(jq -c .text "$typed")"
 	enter /exit
 	term_status >/dev/null
-	! grep -q $'\e' transcript
+	refute grep -q $'\e' transcript
 }

@@ -14,11 +14,11 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	assert_status 0
 	assert_err_empty
 	same types 'started reasoning text usage stored' "$(types)"
-	jq -se '.[0] | .session == "s" and .provider == "openai-compatible" and .model == "test-model"' <<<"$out"
-	jq -se '[.[] | select(.type == "text").text] | add == "Hello"' <<<"$out"
-	jq -se '.[-2].tokenUsage.totalTokens == 5' <<<"$out"
+	assert_json -s '.[0] | .session == "s" and .provider == "openai-compatible" and .model == "test-model"' <<<"$out"
+	assert_json -s '[.[] | select(.type == "text").text] | add == "Hello"' <<<"$out"
+	assert_json -s '.[-2].tokenUsage.totalTokens == 5' <<<"$out"
 	same 'the record' "$(exchange s)" "$(jq 'select(.type == "stored").exchange' <<<"$out")"
-	jq -se '.[0].exchange == .[-1].exchange.id and (map(.timestamp) | . == sort)' <<<"$out"
+	assert_json -s '.[0].exchange == .[-1].exchange.id and (map(.timestamp) | . == sort)' <<<"$out"
 }
 
 @test "events: each is there when it happened" {
@@ -48,9 +48,10 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	run_split mc-chat --events -n -s s hi
 	assert_status 3
 	same types 'started text stored error' "$(types)"
-	jq -se '.[2].exchange.status == "error" and .[3].exitStatus == 3 and (.[3].error | contains("complete"))' <<<"$out"
+	assert_json -s '.[2].exchange.status == "error" and .[3].exitStatus == 3 and (.[3].error | contains("complete"))' <<<"$out"
 	has 'the error' "$err" "$(jq -r 'select(.type == "error").error' <<<"$out")"
 	run_split mc-chat --events -s s hi
+	assert_status 3
 	same types 'started stored error' "$(types)"
 }
 
@@ -59,7 +60,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	run_split mc-chat --events -s nothere hi
 	assert_status 1
 	same types error "$(types)"
-	jq -e '.exitStatus == 1 and (.error | contains("nothere"))' <<<"$out"
+	assert_json '.exitStatus == 1 and (.error | contains("nothere"))' <<<"$out"
 	run_split mc-chat --events -o temperature=x hi
 	assert_status 2
 }
@@ -69,7 +70,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	run_split mc-chat --events --no-save hi
 	assert_status 0
 	same types 'started text unsaved' "$(types)"
-	jq -se 'all(has("session") | not) and .[-1].exchange.answer == "hi"' <<<"$out"
+	assert_json -s 'all(has("session") | not) and .[-1].exchange.answer == "hi"' <<<"$out"
 	[[ ! -e $MC_SESSIONS_DIR ]]
 }
 
@@ -81,7 +82,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	end_chat
 	assert_status 130
 	same types 'started text stored error' "$(types)"
-	jq -se '.[2].exchange.status == "interrupted" and .[3].exitStatus == 130' <<<"$out"
+	assert_json -s '.[2].exchange.status == "interrupted" and .[3].exitStatus == 130' <<<"$out"
 }
 
 @test "events: an attempt that failed in passing" {
@@ -89,7 +90,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	MC_RETRIES=1 run_split mc-chat --events -n -s s hi
 	assert_status 0
 	same types 'started retry text stored' "$(types)"
-	jq -se '.[1] | (.error | contains("503")) and .wait > 0 and .wait <= 1000' <<<"$out"
+	assert_json -s '.[1] | (.error | contains("503")) and .wait > 0 and .wait <= 1000' <<<"$out"
 }
 
 @test "events: at a terminal nothing of them is obeyed" {
@@ -121,10 +122,10 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	assert_err_empty
 	same types 'request data data data response' "$(jq -r .type t.jsonl | paste -sd' ')"
 	same mode 600 "$(stat -c %a t.jsonl)"
-	jq -se --arg url "$MC_BASE_URL/chat/completions" '.[0] | .method == "POST" and .url == $url and .attempt == 1 and
+	assert_json -s --arg url "$MC_BASE_URL/chat/completions" '.[0] | .method == "POST" and .url == $url and .attempt == 1 and
 		.body.messages[0].content == "hi" and any(.headers[]; . == "Authorization: Bearer ***")' t.jsonl
-	jq -se '.[1].data | fromjson | .choices[0].delta.content == "hello"' t.jsonl
-	jq -se '.[-1] | .status == 200 and .connections == 1 and .times.end >= .times.firstByte and
+	assert_json -s '.[1].data | fromjson | .choices[0].delta.content == "hello"' t.jsonl
+	assert_json -s '.[-1] | .status == 200 and .connections == 1 and .times.end >= .times.firstByte and
 		(.head | contains("text/event-stream")) and (has("error") | not)' t.jsonl
 	refute grep -q sk-secret t.jsonl
 }
@@ -133,7 +134,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	answers "$(refuses 503 '{"error":"busy"}')" "$(says hello)"
 	MC_RETRIES=1 mc-chat --trace t.jsonl -n -s s hi 2>err
 	same attempts $'1\n2' "$(jq -r 'select(.type == "request").attempt' t.jsonl)"
-	jq -se 'map(select(.type == "response")) | .[0].status == 503 and (.[0].body | contains("busy")) and
+	assert_json -s 'map(select(.type == "response")) | .[0].status == 503 and (.[0].body | contains("busy")) and
 		(.[0].error | contains("503")) and .[1].status == 200' t.jsonl
 	mc-chat --trace t.jsonl -s s hi
 	same requests 3 "$(grep -c '"type":"request"' t.jsonl)"
@@ -163,7 +164,7 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 		assert_status 2
 		assert_err_has 'exclude each other'
 	done
-	mc-chat --json --json -p echo hi | jq -e '.answer == "hi"'
+	mc-chat --json --json -p echo hi | assert_json '.answer == "hi"'
 	mc-chat --trace ./- -p echo hi
 	[[ -e ./- && ! -s ./- ]]
 }

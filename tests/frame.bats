@@ -67,13 +67,13 @@ full_out() {
 }
 
 @test "every tool that mcbox lists has a link and a help" {
-	local tool n=0
-	while read -r tool _; do
+	local tool all
+	all=$(mcbox | sed -nE 's/^  (mc-[a-z-]+) .*/\1/p')
+	same tools "$(printf '%s\n' "${TOOLS[@]}")" "$all"
+	for tool in $all; do
 		no_stderr "$tool" --help
 		assert_out_has "$tool"
-		((n += 1))
-	done < <(mcbox | grep -Eo '^ +mc-[a-z-]+')
-	((n >= ${#TOOLS[@]}))
+	done
 }
 
 @test "-h and --help print usage and options on stdout, and do nothing else" {
@@ -96,9 +96,10 @@ full_out() {
 	mcbox >list
 	same 'columns of the list' 1 "$(sed -nE 's/^(  mc-[a-z-]+ +).*/\1/p' list | awk '{ print length }' | sort -u | wc -l)"
 	local tool
-	while read -r tool; do
-		same "long lines of $tool" '' "$("$tool" --help | awk 'length > 80')"
-	done < <(sed -nE 's/^  (mc-[a-z-]+) .*/\1/p' list)
+	for tool in "${TOOLS[@]}"; do
+		"$tool" --help >help
+		same "long lines of $tool" '' "$(awk 'length > 80' help)"
+	done
 }
 
 @test "help is shown wherever it is asked for, operands or not" {
@@ -131,9 +132,12 @@ full_out() {
 	local tool
 	for tool in "${TOOLS[@]}"; do
 		no_stderr "$tool" --help
+		assert_out_has "Usage: $tool"
 		no_stderr "$tool" --version
+		assert_out_has "$tool"
 	done
 	no_stderr mcbox
+	assert_out_has mc-chat
 }
 
 @test "an unknown tool is a usage error that names the nearest one" {
@@ -169,8 +173,10 @@ full_out() {
 		assert_err_has "'-Z'"
 	done
 	run_split mc-session-ls --providr echo
+	assert_status 2
 	assert_err_has "'--provider'"
 	run_split mc-chat --no-safe x
+	assert_status 2
 	assert_err_has "'--no-save'"
 	run_split mc-session-ls "--$(printf 'x%.0s' {1..500})"
 	assert_status 2
@@ -318,7 +324,7 @@ full_out() {
 		assert_status 1
 		assert_err_has "${tool%% *}: "
 	done
-	jq -es 'all(type == "object")' "$(history a)" >/dev/null
+	assert_json -s 'all(type == "object")' "$(history a)"
 	same 'the history' $'session\nexchange' "$(jq -r .type "$(history a)")"
 }
 
@@ -354,6 +360,7 @@ full_out() {
 		# shellcheck disable=SC2016
 		run_split bash -c '$1 | head -n 1' - "$i"
 		assert_status 0
+		[[ $out ]]
 		assert_err_empty
 	done
 }
@@ -365,13 +372,14 @@ full_out() {
 	run_split bash -c 'mc-chat -p echo -n -s a <prompt | head -c 1'
 	assert_out 1
 	assert_err_empty
-	jq -e --rawfile w prompt 'select(.type == "exchange") | .answer == $w and .status == "complete"' \
+	assert_json --rawfile w prompt 'select(.type == "exchange") | .answer == $w and .status == "complete"' \
 		"$(history a)" >/dev/null
 }
 
 @test "a closed stdin is an empty one" {
 	new a
 	run_split bash -c 'mc-session-rm a <&-'
+	assert_status 1
 	[[ -d $MC_SESSIONS_DIR/a ]] || differs 'the session to stay' a
 	run_split bash -c 'mc-chat -p echo -s a hello <&-'
 	assert_status 0
@@ -388,6 +396,7 @@ full_out() {
 	printf 'garbage\n' >>"$(history a)"
 	cp "$(history a)" before
 	run_split bash -c 'mc-session-cat --json a 2>&-'
+	assert_status 1
 	assert_out_has hello
 	refute_out_has skipped
 	cmp "$(history a)" before
@@ -405,5 +414,5 @@ full_out() {
 	assert_status 1
 	same stored hello "$(stored a)"
 	same 'lines' 2 "$(wc -l <"$(history a)" | tr -d ' ')"
-	jq -es 'length > 0' "$MC_SESSIONS_DIR/index.jsonl" >/dev/null
+	assert_json -s 'length > 0' "$MC_SESSIONS_DIR/index.jsonl"
 }

@@ -30,10 +30,7 @@ usual_signals
 
 setup() { fresh; }
 
-teardown() {
-	server_stop
-	term_stop
-}
+teardown() { cleanup; }
 
 # Nothing of the user's settings reaches a test, and it reads no input but what
 # it gives itself.
@@ -53,6 +50,13 @@ fresh() {
 	exec </dev/null
 }
 
+# cleanup: ends what a test started, and fails when the test ignored a failure.
+cleanup() {
+	server_stop
+	term_stop
+	[[ ! ${BATS_TEST_COMPLETED-} ]] || expected
+}
+
 # history ID: where the conversation of a session is.
 history() { printf '%s\n' "$MC_SESSIONS_DIR/$1/history.jsonl"; }
 
@@ -60,14 +64,29 @@ history() { printf '%s\n' "$MC_SESSIONS_DIR/$1/history.jsonl"; }
 
 # run_split CMD...: sets status, out and err. $(...) drops the newlines at the
 # end; the exact bytes are in the files out and err of BATS_TEST_TMPDIR.
+# A command that fails must be followed by assert_status: without it, the next
+# run_split or the end of the test fails.
 run_split() {
+	expected
 	status=0
 	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
 	out=$(<"$BATS_TEST_TMPDIR/out")
 	err=$(<"$BATS_TEST_TMPDIR/err")
+	((status == 0)) || UNEXPECTED=$*
 }
 
-assert_status() { [[ $status == "$1" ]] || differs 'exit status' "$1"; }
+# expected: fails if nobody asserted the status of a command that failed.
+expected() {
+	local failed=${UNEXPECTED-}
+	UNEXPECTED=
+	[[ ! $failed ]] || differs "exit status of '$failed', as nothing asserts it" 0
+}
+
+# assert_status N...: it is one of these.
+assert_status() {
+	UNEXPECTED=
+	[[ " $* " == *" $status "* ]] || differs 'exit status' "$*"
+}
 assert_out() { [[ $out == "$1" ]] || differs 'standard output' "$1"; }
 assert_out_has() { [[ $out == *"$1"* ]] || differs 'standard output with' "$1"; }
 refute_out_has() { [[ $out != *"$1"* ]] || differs 'standard output without' "$1"; }
@@ -116,6 +135,23 @@ small_files() (
 	ulimit -f "$1"
 	exec env --default-signal=XFSZ "${@:2}"
 )
+
+# without_privilege CMD...: root may do everything, so it gives that up.
+without_privilege() {
+	if ((EUID == 0)); then
+		setpriv --bounding-set=-all --inh-caps=-all -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# need_permissions: skips where permissions cannot be taken away.
+need_permissions() {
+	mkdir -m 0 closed
+	if without_privilege ls closed >/dev/null 2>&1 || ! without_privilege true 2>/dev/null; then
+		skip 'permissions do not bind this user, and setpriv cannot change that'
+	fi
+}
 
 # Waiting
 
@@ -169,6 +205,48 @@ same() {
 	show "$3"
 	return 1
 }
+
+# has WHAT TEXT PART
+has() {
+	[[ $2 == *"$3"* ]] && return
+	echo "expected $1 with:"
+	show "$3"
+	echo 'seen:'
+	show "$2"
+	return 1
+}
+
+# assert_json [OPTION...] FILTER [FILE]: jq makes true of each value, and there is at least one.
+# (jq -e looks at the last one only, and some versions of it accept an empty input.)
+assert_json() {
+	local seen
+	seen=$(jq "$@") || return
+	[[ $seen ]] && ! grep -qvx true <<<"$seen" && return
+	echo "expected true of: jq $*"
+	echo 'seen:'
+	show "$seen"
+	return 1
+}
+
+# refute CMD...: it must fail. (The shell ignores the failure of "! CMD" in the middle of a test.)
+refute() {
+	if "$@"; then
+		echo "succeeded, and should not: $*"
+		return 1
+	fi
+}
+
+# some CMD...: prints what CMD prints, and fails when that is nothing. A loop over an empty list
+# tests nothing: names=$(some CMD); for name in $names; do ...
+some() {
+	local list
+	list=$("$@") || return
+	[[ $list ]] || { echo "no line from: $*" >&2; return 1; }
+	printf '%s\n' "$list"
+}
+
+# is_gone PID: that process has ended.
+is_gone() { [[ ! -e /proc/$1 || $(</proc/"$1"/stat) == *') Z '* ]]; }
 
 # wait_for FILE [SECONDS]: until the file exists.
 wait_for() {

@@ -139,11 +139,11 @@ share/zsh/functions" "$(kept prefix)"
 
 @test "fish finds the completions below any home, and of the default prefix, without XDG_DATA_DIRS" {
 	command -v fish >/dev/null || skip 'there is no fish'
-	fish_knows && false
+	refute fish_knows
 	installer install PREFIX="$HOME/.local"
 	fish_knows
 	installer uninstall PREFIX="$HOME/.local"
-	fish_knows && false
+	refute fish_knows
 
 	# The folder is one that fish looks into: files are not put there in a test.
 	installer install DESTDIR="$PWD/root"

@@ -26,7 +26,7 @@ sent() { request | jq -r '.headers.authorization // "none"'; }
 
 refused_with() {
 	run_split mc-chat --no-stdin -n -s s -p mine hi
-	((status == 1 || status == 2)) || differs 'exit status' '1 or 2'
+	assert_status 1 2
 	assert_out_empty
 	local word
 	for word; do assert_err_has "$word"; done
@@ -88,7 +88,7 @@ refused_with() {
 	for mode in 0444 0440 0644 0400; do
 		chmod "$mode" secret/..2026_11/key
 		chgrp 65534 secret/..2026_11/key
-		[[ $mode != 0400 ]] || chown 65534 secret/..2026_11/key
+		if [[ $mode == 0400 ]]; then chown 65534 secret/..2026_11/key; fi
 		: >"$SERVER_LOG"
 		"${as[@]}" mc-chat --no-stdin --no-save -p mine hi
 		same header "Bearer $KEY" "$(sent)"
@@ -217,11 +217,14 @@ refused_with() {
 	assert_err_has "bad key; is the API key right? It came from the key file '$HOME/key'"
 	section '' "$(refuses 403 '{"error":{"message":"no"}}')"
 	run_split mc-chat -n -s s2 -p mine hi
+	assert_status 3
 	assert_err_has "no API key is set: put one into 'apiKeyFile' of 'mine'"
 	answers "$(refuses 401 '{}')"
 	OPENAI_COMPATIBLE_API_KEY=$KEY run_split mc-chat -n -s t hi
+	assert_status 3
 	assert_err_has 'It came from the environment variable OPENAI_COMPATIBLE_API_KEY'
 	run_split mc-chat -s t hi
+	assert_status 3
 	assert_err_has 'put one into the environment variable OPENAI_COMPATIBLE_API_KEY'
 }
 
@@ -275,7 +278,7 @@ quotes() {
 	(umask 077 && echo "$key" >"$HOME/key")
 	mc-chat --trace trace.jsonl -p mine "say $key"
 	same header "Bearer $key" "$(sent)"
-	jq -se 'length > 3' trace.jsonl
+	assert_json -s 'length > 3' trace.jsonl
 	refute grep -F 'ary-0123456789' trace.jsonl
 }
 
@@ -297,7 +300,8 @@ ALL_HEADERS="{\"api-key\":\"$KEY\",\"Authorization\":\"Bearer $KEY\",\"X-Title\"
 	secrets "?code=$KEY&api-version=2024-10-21" "$ALL_HEADERS"
 	export MC_API_KEY=other-key-0123456789
 	jq -c '.providers.mine += {apiKeyEnv: "MC_API_KEY"} | .providers.mine.headers += {"user-agent": "", accept: "*/*"}' \
-		"$CONF" >conf && cp conf "$CONF"
+		"$CONF" >conf
+	cp conf "$CONF"
 	mc-chat -p mine hi
 	same path "/v1/chat/completions?code=$KEY&api-version=2024-10-21" "$(request | jq -r .path)"
 	same headers "$KEY/Bearer $KEY/my tool/null/*/*" \
@@ -307,7 +311,8 @@ ALL_HEADERS="{\"api-key\":\"$KEY\",\"Authorization\":\"Bearer $KEY\",\"X-Title\"
 @test "no secret of a header or a query is in a session, trace, error or output" {
 	local i
 	for headers in '{"X-Title":"my tool","api-key":"'"$KEY"'"}' '{"X-Title":"my tool","x-auth":"Basic '"$KEY"'"}' '{"X-Title":"my tool"}'; do
-		[[ $headers == *$KEY* ]] && query='?code=%73hort&api-version=2024-10-21' || query="?code=$KEY&api-version=2024-10-21"
+		query="?code=$KEY&api-version=2024-10-21"
+		if [[ $headers == *$KEY* ]]; then query='?code=%73hort&api-version=2024-10-21'; fi
 		secrets "$query" "$headers" "$(quotes)" "$(says hello)"
 		for i in 1 2 3 4 5 6 7 8 9 10; do
 			mc-chat --trace trace.jsonl --events -n -s s -p mine hi >>said 2>&1 || true

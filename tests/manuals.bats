@@ -68,8 +68,9 @@ documented() {
 }
 
 @test "the name line is the descriptor's summary" {
-	local tool summary
-	for tool in $(tools); do
+	local tool all summary
+	all=$(some tools)
+	for tool in $all; do
 		summary=$("$tool" --help | sed -n '3{s/\.$//;p}')
 		same "$tool" "${summary,}" "$(sed -n 's/^\.Nd //p' "$man/$tool.1")"
 		mcbox | grep -Eq "^  $tool +${summary,}\$"
@@ -78,17 +79,19 @@ documented() {
 }
 
 @test "the options of a page and of the help are the same" {
-	local tool
+	local tool all
 	[[ $(of_help mc-chat | wc -l) -ge 15 ]]
-	for tool in $(tools); do
+	all=$(some tools)
+	for tool in $all; do
 		same "$tool" "$(of_help "$tool")" "$(of_page "$man/$tool.1")"
 	done
 	same mcbox "$(of_help mc-chat | tail -n 2)" "$(of_page "$man/mcbox.1")"
 }
 
 @test "the synopsis has the same options and operands" {
-	local tool operands
-	for tool in $(tools); do
+	local tool all operands
+	all=$(some tools)
+	for tool in $all; do
 		same "$tool" "$(of_help "$tool" | sed -E 's/^(-.), --[a-z-]+/\1/' | sort)" \
 			"$(of_synopsis "$man/$tool.1")"
 		operands=$("$tool" --help | sed -n '1{s/.*\[OPTION…\] *//; s/…/ .../; p}')
@@ -125,6 +128,7 @@ documented() {
 		documented "$name" "$man/mcbox-config.5"
 	done
 	names=$(grep -Eoh 'getenv\("[A-Z_]+"\)' "$ROOT"/cmd/*.c "$ROOT"/lib/*/*.c | grep -Eo '[A-Z_]{2,}')
+	[[ $(wc -w <<<"$names") -ge 2 ]]
 	for name in $names; do
 		documented "$name" "$man"/*.[15]
 	done
@@ -134,10 +138,11 @@ documented() {
 keys() { sed -nE "/^static const struct field $1\[\]/,/^\};/s/^\t\{ \"([A-Za-z]+)\".*/\1/p" "$ROOT/lib/base/config-read.c"; }
 
 @test "every key of the settings is documented, and no other" {
-	local page key
+	local page key all
 	[[ $(keys of_file | wc -l) -ge 16 && $(keys of_provider | wc -l) -ge 9 ]]
+	all="$(keys of_file) $(keys of_provider) $(some keys of_alias)"
 	page=$(sed -nE '/^\.It Cm/{ s/ Pq .*//; s/^\.It Cm //; s/ , /\n/g; p }' "$man/mcbox-config.5")
-	for key in $(keys of_file) $(keys of_provider) $(keys of_alias); do
+	for key in $all; do
 		grep -qx "$key" <<<"$page" || missing "$key"
 	done
 	page=$(sed -nE 's/^\.It Cm ([A-Za-z]+) Pq .*/\1/p' "$man/mcbox-config.5" | sort -u)
@@ -167,10 +172,11 @@ keys() { sed -nE "/^static const struct field $1\[\]/,/^\};/s/^\t\{ \"([A-Za-z]+
 }
 
 @test "references among the pages lead somewhere" {
-	local name section
+	local name section all
+	all=$(some sed -nE 's/^\.(It )?Xr (mc[a-z-]*) ([0-9]).*/\2 \3/p' "$man"/*.[15])
 	while read -r name section; do
 		[[ -f $man/$name.$section ]] || missing "$name($section)"
-	done < <(sed -nE 's/^\.(It )?Xr (mc[a-z-]*) ([0-9]).*/\2 \3/p' "$man"/*.[15] | sort -u)
+	done <<<"$all"
 }
 
 # ---- mc-session(5) and the schemas ----
@@ -219,18 +225,20 @@ make_store() {
 }
 
 @test "every field that the tools write is documented" {
-	local field
+	local field all
 	make_store
-	for field in $(jq -r 'if .metadata then .metadata = {} else . end | paths | .[-1]' \
-		"$MC_SESSIONS_DIR"/*/history.jsonl "$MC_SESSIONS_DIR/index.jsonl" | sort -u); do
+	all=$(jq -r 'if .metadata then .metadata = {} else . end | paths | .[-1]' \
+		"$MC_SESSIONS_DIR"/*/history.jsonl "$MC_SESSIONS_DIR/index.jsonl" | some sort -u)
+	for field in $all; do
 		grep -Eq "^\.(It )?Cm ((.* , |.* )?)$field( |\$)" "$man/mc-session.5" ||
 			missing "field $field"
 	done
 }
 
 @test "every field of the schemas is documented" {
-	local field
-	for field in $(jq -r '.["$defs"][].properties // {} | keys[]' "$man"/*.schema.json | sort -u); do
+	local field all
+	all=$(jq -r '.["$defs"][].properties // {} | keys[]' "$man"/*.schema.json | some sort -u)
+	for field in $all; do
 		grep -Eq "^\.(It )?Cm ((.* , |.* )?)$field( |\$)" "$man/mc-session.5" ||
 			missing "field $field"
 	done
@@ -279,8 +287,9 @@ LINES
 		mkdir -p "$MC_SESSIONS_DIR/s$((++n))"
 		printf '%s\n' "$head" "$line" >"$MC_SESSIONS_DIR/s$n/history.jsonl"
 		run_split mc-session-cat --json "s$n"
+		assert_status 0 1
 		statuses+=("$status")
-	done < <(cut -f 3 cases)
+	done <<<"$(cut -f 3 cases)"
 	same verdicts "$(cut -f 1 cases)" "$(cut -f 3 cases | validate history)"
 	same statuses "$(cut -f 2 cases)" "$(printf '%s\n' "${statuses[@]}")"
 }

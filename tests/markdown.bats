@@ -287,9 +287,9 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 	term_start mc-chat --no-save hi
 	same 'exit status' 0 "$(term_status)"
 	wait_for done
-	for inode in $(<sockets); do
+	while read -r inode; do
 		refute grep -qw "$inode" tcp
-	done
+	done <sockets
 }
 
 @test "what a program says is taken only if it is the code in colours" {
@@ -317,6 +317,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 		answers "$(says '```'"$language"$'\nint x;\n```\nend')"
 		term_start mc-chat --no-save hi
 		same 'exit status' 0 "$(term_status)"
+		term_wait '^end$'
 	done
 	[[ ! -e called ]]
 }
@@ -329,6 +330,7 @@ coloured() { on_term capture-pane -pe | grep -Pq '\x1b\[31m(\x1b\[49m)?int'; }
 	same 'exit status' 0 "$(term_status)"
 	term_wait '^end$'
 	(($(wc -l <pids) <= 2))
+	[[ -s pids ]]
 	while read -r pid; do refute kill -0 "$pid"; done <pids
 }
 

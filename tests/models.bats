@@ -177,9 +177,10 @@ small\t8192\tThe small one'
 }
 
 @test "every alias that is listed with -p is one that mc-chat -p takes" {
-	local name
+	local name all
 	conf '{"aliases": {"x": "anything", "e": {"provider": "echo", "model": "echo"}, "g": {"provider": "google", "model": "gemini-x"}}}'
-	for name in $(mc-models -q -p echo); do
+	all=$(mc-models -q -p echo)
+	for name in $all; do
 		mc-chat -p echo -m "$name" --no-save hi >>said
 	done
 	same replies 3 "$(wc -l <said)"
@@ -254,8 +255,10 @@ small\t8192\tThe small one'
 	offers "$(refuses 401 '{"error":{"message":"No key."}}')" "$(refuses 500 "{\"error\":{\"message\":\"a$long\"}}")" \
 		"$(refuses 302 '')"
 	run_split mc-models
+	assert_status 3
 	assert_err_has 'answered 401: No key; no API key is set'
 	run_split mc-models
+	assert_status 3
 	assert_err_has "answered 500: a${long:0:199}…"
 	run_split mc-models
 	assert_status 3
@@ -436,11 +439,13 @@ small\t8192\tThe small one'
 	mkdir -p "$HOME/.cache/mcbox" elsewhere
 	ln -s "$PWD/elsewhere" "$CACHE"
 	mc-models >first
+	grep -q small first
 	same files '' "$(ls elsewhere)"
 	rm "$CACHE"
 	mkdir -m 777 "$CACHE"
 	chmod 777 "$CACHE"
 	mc-models >second
+	cmp first second
 	same files '' "$(ls "$CACHE")"
 }
 
@@ -761,9 +766,11 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	same stored "${err#mc-chat: }" "$(exchange s .error)"
 	same requests $'POST\nGET' "$(jq -r .method "$SERVER_LOG")"
 	run_split mc-chat -s s -m gpt6 hi # the list is fresh
+	assert_status 3
 	assert_err_has "; the model 'gpt6' does not exist; near: gpt-5, gpt-5-mini"
 	same requests 1 "$(asked)"
 	run_split mc-chat -s s -m zzzzzzzzz hi
+	assert_status 3
 	assert_err_has '; mc-models -p openai-compatible lists those there are'
 	same requests 1 "$(asked)"
 }
@@ -772,10 +779,12 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	RESPONSES=$(unknown) offers "$(lists '{"id":"gpt5"}')" "$(lists "${GPTS[@]}")" "$(lists '{"id":"gpt-55"}')"
 	mc-models >first
 	run_split mc-chat --no-save -m gpt5 hi
+	assert_status 3
 	assert_err_has '; near: gpt-5, gpt-5-mini'
 	same requests 2 "$(asked)"
 	aged 25
 	run_split mc-chat --no-save -m gpt5 hi
+	assert_status 3
 	assert_err_has '; near: gpt-55'
 	same requests 3 "$(asked)"
 	aged 25
@@ -787,6 +796,7 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	mc-models >first
 	aged 25
 	run_split mc-chat --no-save -m gpt5 hi
+	assert_status 3
 	assert_err_has '; near: gpt-5, gpt-5-mini'
 	same requests 2 "$(asked)"
 }
@@ -797,13 +807,16 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	assert_status 3
 	assert_err_has "404: Not Found; the server lists no model 'gpt5'; near: gpt-5, gpt-5-mini"
 	run_split mc-chat --no-save -m gpt-5 hi
+	assert_status 3
 	assert_err_has 'are the base URL and the model'
 	[[ $err != *near* ]]
 	RESPONSES="$(refuses 404 no text/plain)" offers "$(refuses 404 no)"
 	run_split env XDG_CACHE_HOME="$PWD/x" mc-chat --no-save -m gpt5 hi
+	assert_status 3
 	assert_err_has 'are the base URL and the model'
 	RESPONSES=$(unknown) offers "$(refuses 404 no)"
 	run_split env XDG_CACHE_HOME="$PWD/x" mc-chat --no-save -m gpt5 hi
+	assert_status 3
 	assert_err_has 'mc-models -p openai-compatible lists them'
 }
 

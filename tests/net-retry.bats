@@ -192,6 +192,7 @@ waited() {
 	done
 	answers "$(refuses 429 '{"error":"slow"}' | jq -c '.headers += {"retry-after-ms": "60001"}')"
 	MC_RETRIES=3 run_split timeout 20 mc-chat hi
+	assert_status 3
 	assert_err_has 'to wait for 61 seconds'
 	same 'requests' 1 "$(requests)"
 }
@@ -200,7 +201,7 @@ waited() {
 	answers "$(refuses 503 '{"error":"slow"}')"
 	MC_RETRIES=3 mc-chat --trace trace.jsonl hi || true
 	# Half of it and all of it: 250 to 500 ms, then 500 to 1000, then 1000 to 2000.
-	jq -se 'map(select(.type == "request").timestamp) | [.[1] - .[0], .[2] - .[1], .[3] - .[2]] |
+	assert_json -s 'map(select(.type == "request").timestamp) | [.[1] - .[0], .[2] - .[1], .[3] - .[2]] |
 		.[0] >= 250 and .[1] >= 500 and .[2] >= 1000' trace.jsonl
 }
 

@@ -14,9 +14,9 @@ setup() {
 }
 
 teardown() {
-	server_stop
 	stop_proxy
-	[[ ! ${OTHER_PID-} ]] || kill "$OTHER_PID" || true
+	if [[ ${OTHER_PID-} ]]; then kill "$OTHER_PID" || true; fi
+	cleanup
 }
 
 # failed_with TEXT: status 3, and this on standard error and in the stored exchange.
@@ -104,10 +104,12 @@ refused() {
 		printf -v url %b "$url" # \t and \001 are what they stand for
 		MC_BASE_URL=$url run_split mc-chat hi
 		refused 'base URL'
+		refute grep -q secret "$BATS_TEST_TMPDIR/err"
 		settings "$(jq -nc --arg u "$url" '{baseUrl: $u}')"
-		env -u MC_BASE_URL mc-chat hi 2>err && return 1
-		grep -q "'baseUrl'" err
-		refute grep -q secret "$BATS_TEST_TMPDIR/err" err
+		run_split env -u MC_BASE_URL mc-chat hi
+		assert_status 1
+		assert_err_has "'baseUrl'"
+		refute grep -q secret "$BATS_TEST_TMPDIR/err"
 		rm "$HOME/.config/mcbox/config.json"
 		untouched
 	done <<-END
@@ -167,13 +169,14 @@ refused() {
 by_proxy() {
 	: >"$PROXY_LOG"
 	run_split env "${@:2}" mc-chat -n -s s hi
+	echo "through the proxy: $*"
 	if [[ $1 == yes ]]; then
 		assert_status 0
 		[[ -s $PROXY_LOG ]]
 	else
 		assert_status 3
 		[[ ! -s $PROXY_LOG ]]
-	fi || differs 'the way through the proxy' "$*"
+	fi
 }
 
 @test "the usual variables choose the proxy, and the hosts to reach without one" {
@@ -224,6 +227,7 @@ by_proxy() {
 	END
 	for host in model.invalid xmodel.invalid 192.0.2.7; do
 		MC_BASE_URL=http://$host/v1 no_proxy=other.test,192.0.2.8/30,a.model.invalid run_split mc-chat --no-save hi
+		assert_status 3
 		assert_err_has "through the proxy 'http://127.0.0.1:1'"
 	done
 	answers "$(refuses 407 '{"error":"who are you?"}')"
@@ -256,7 +260,8 @@ by_proxy() {
 	settings "{\"proxy\": \"$p\"}"
 	for host in localhost 127.0.0.1 127.1.2.3; do
 		MC_BASE_URL=http://$host:$SERVER_PORT/v1 run_split env http_proxy="$p" all_proxy="$p" mc-chat hi
-		[[ $status == 0 || $host == 127.1.2.3 ]]
+		# Where the server does not listen at 127.1.2.3, the request fails, but it passes no proxy either.
+		if [[ $host == 127.1.2.3 ]]; then assert_status 0 3; else assert_out hello; fi
 	done
 	[[ ! -s $PROXY_LOG ]]
 }
@@ -313,7 +318,7 @@ by_proxy() {
 	MC_BASE_URL=http://model.test/v1 http_proxy=http://user:pass-word@127.0.0.1:$PROXY_PORT run_split mc-chat hi
 	assert_status 0
 	assert_out hello
-	request | jq -e '.headers | has("proxy-authorization") | not'
+	request | assert_json '.headers | has("proxy-authorization") | not'
 }
 
 # Bodies

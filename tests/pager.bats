@@ -291,5 +291,3 @@ goes_to_the_end() {
 	cmp out file
 	assert_out_has $'> ask 1\n\nreply 1\n\n> ask 2'
 }
-
-refute() { ! "$@"; }

@@ -138,8 +138,6 @@ left_as_it_was() {
 	term_wait '^Session: one'
 }
 
-refute() { ! "$@"; }
-
 @test "the preview has the title, the model, the directory and the last exchanges" {
 	three
 	picking -y 40
@@ -318,10 +316,8 @@ is_screen() { [[ $(term_screen) == "$1" ]]; }
 	ASAN_OPTIONS=detect_leaks=0 picking
 	selected three
 	on_term kill-server
-	poll 30 refute_quietly kill -0 "$(<pid)"
+	poll 30 is_gone "$(<pid)"
 }
-
-refute_quietly() { ! "$@" 2>/dev/null; }
 
 child() { xargs -n 1 <"/proc/$1/task/$1/children" | head -n 1; }
 

@@ -13,7 +13,7 @@ last_line_is() { [[ $(last_line) == "$1" ]]; }
 type_line() {
 	at_prompt
 	term_type "$1"
-	[[ ! $1 ]] || poll 30 is_typed
+	if [[ $1 ]]; then poll 30 is_typed; fi
 }
 
 is_typed() { ! last_line_is '>'; }

@@ -49,7 +49,8 @@ serve() {
 @test "each vendor has a model for those who name none" {
 	local p
 	for p in anthropic openai google; do
-		[[ $(chosen -p $p) == "$p "?* ]] || chosen -p $p
+		has "the model of $p" "$(chosen -p $p)." "$p "
+		refute has 'no model' "$(chosen -p $p)." "$p ."
 	done
 }
 
@@ -131,8 +132,8 @@ serve() {
 	run_split mc-chat -n -s s -p mine -o top_p=0.9 hi
 	assert_status 0
 	assert_out hello
-	jq -e '.provider == "mine" and .model == "m1"' <(head -n 1 "$(history s)")
-	request | jq -e '.body.model == "m1" and .body.temperature == 0.5 and .body.top_p == 0.9'
+	assert_json '.provider == "mine" and .model == "m1"' <(head -n 1 "$(history s)")
+	request | assert_json '.body.model == "m1" and .body.temperature == 0.5 and .body.top_p == 0.9'
 	# It is found again by the session's record.
 	mc-chat -s s again
 	same requests 2 "$(wc -l <"$SERVER_LOG")"
@@ -154,9 +155,9 @@ serve() {
 	while IFS='|' read -r case want; do
 		conf "$case"
 		local of=()
-		[[ $case != *'"x"'* ]] || of=(-p x)
+		if [[ $case == *'"x"'* ]]; then of=(-p x); fi
 		run_split mc-chat --no-stdin "${of[@]}" hello
-		((status == 1 || status == 2)) || differs 'exit status' '1 or 2'
+		assert_status 1 2
 		assert_err_has "$CONF"
 		assert_err_has "$want"
 	done <<-'END'
@@ -186,7 +187,7 @@ serve() {
 	serve
 	conf "{\"baseUrl\":\"$URL\",\"options\":{\"temperature\":\"hot\"}}"
 	run_split mc-chat --no-stdin -m m hello
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has "$CONF"
 	assert_err_has "'temperature' must be a number"
 }
@@ -245,7 +246,7 @@ serve() {
 	answers "$(says hello)"
 	mc-chat -o temperature=0.2 -o max_tokens=10 -o stop=END -o seed=7 -o reasoning_effort=low \
 		-o top_k=5 -o 'logit_bias={"1":2}' -o user=me -o temperature=0.3 -o top_p=1 -o top_p= hi
-	request | jq -e '.body | .temperature == 0.3 and .max_tokens == 10 and .stop == "END" and .seed == 7 and
+	request | assert_json '.body | .temperature == 0.3 and .max_tokens == 10 and .stop == "END" and .seed == 7 and
 		.reasoning_effort == "low" and .top_k == 5 and .logit_bias == {"1":2} and .user == "me" and
 		(has("top_p") | not)'
 }
@@ -255,7 +256,7 @@ serve() {
 	conf "{\"baseUrl\":\"$URL\",\"options\":{\"temperature\":0.2,\"seed\":7},\"providers\":
 		{\"openai-compatible\":{\"options\":{\"top_p\":0.5,\"x\":1}}}}"
 	mc-chat --no-stdin -m m -o temperature= -o x= -o seed=8 hi
-	request | jq -e '.body | .seed == 8 and .top_p == 0.5 and (has("temperature") or has("x") | not)'
+	request | assert_json '.body | .seed == 8 and .top_p == 0.5 and (has("temperature") or has("x") | not)'
 }
 
 @test "-o: what cannot be meant is refused, and nothing is sent" {
@@ -276,11 +277,11 @@ serve() {
 	echo '{"type":"object","properties":{"name":{"type":"string"}}}' >schema.json
 	run_split mc-chat --schema schema.json hi
 	assert_status 0
-	request | jq -e '.body.response_format.json_schema.schema.properties.name.type == "string"'
+	request | assert_json '.body.response_format.json_schema.schema.properties.name.type == "string"'
 	echo '[1]' >bad.json
 	for bad in bad.json nothere.json . /dev/null; do
 		run_split mc-chat --schema "$bad" hi
-		((status == 1 || status == 2)) || differs 'exit status' '1 or 2'
+		assert_status 1 2
 		assert_err_has "the schema '$bad'"
 	done
 	same requests 1 "$(wc -l <"$SERVER_LOG")"

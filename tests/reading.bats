@@ -134,5 +134,3 @@ screen() { term_screen | sed -e '/^left with/,$d'; }
 	term_wait '^left with 130$'
 	exec 9>&-
 }
-
-refute() { ! "$@"; }

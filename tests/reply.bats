@@ -153,7 +153,7 @@ run() {
 		term_wait '^one$'
 		term_type $'/sessions\n'
 		term_type $'other\n'
-		[[ ! $options ]] || term_type $'1\n'
+		if [[ $options ]]; then term_type $'1\n'; fi
 		term_type $'to the other\n'
 		touch "go$options"
 		poll 30 has_exchanges "other$options" 2

@@ -37,7 +37,7 @@ chat() {
 }
 
 # lacks PATH: the body has no such member.
-lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|[.])\") | not)" body; }
+lacks() { assert_json "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|[.])\") | not)" body; }
 
 @test "-o KEY=: a field that mcbox would send itself is left out, with each protocol" {
 	vendors
@@ -79,10 +79,10 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 		responseJsonSchema google
 	END
 	chat openai --schema schema.json -o text=
-	jq -e 'has("text") | not' body
+	assert_json 'has("text") | not' body
 	chat openai-compatible -m m --schema schema.json -o strict=
-	jq -e '.response_format.json_schema | has("strict") | not' body
-	jq -e '.response_format.json_schema.schema.properties.strict.type == "boolean"' body
+	assert_json '.response_format.json_schema | has("strict") | not' body
+	assert_json '.response_format.json_schema.schema.properties.strict.type == "boolean"' body
 }
 
 @test "-o KEY=: what the request cannot do without is refused, and nothing is sent" {
@@ -116,12 +116,13 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	mkdir -p "$HOME/.config/mcbox"
 	echo '{"options":{"top_k":5,"stream_options":null}}' >"$HOME/.config/mcbox/config.json"
 	chat openai-compatible -m m
-	jq -e '.top_k == 5 and (has("stream_options") | not)' body
-	chat openai-compatible -m m -o top_k= -o 'stream_options={"include_usage":true}' 2>/dev/null ||
-		assert_err_has "'stream_options' cannot be set"
+	assert_json '.top_k == 5 and (has("stream_options") | not)' body
+	run_split mc-chat --no-stdin --no-save -p openai-compatible -m m -o 'stream_options={"include_usage":true}' hi
+	assert_status 2
+	assert_err_has "'stream_options' cannot be set"
 	run_split mc-chat --no-stdin --no-save -p openai-compatible -m m -o top_k= hi
 	assert_err_empty
-	request | jq -e '.body | has("top_k") or has("stream_options") | not'
+	request | assert_json '.body | has("top_k") or has("stream_options") | not'
 }
 
 @test "stream_options: a server that refuses it is asked again without it, and not told of it again" {
@@ -214,19 +215,19 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	vendors
 	chat anthropic -o temperature=0 -o max_tokens=200
 	lacks temperature
-	jq -e '.max_tokens == 200' body
+	assert_json '.max_tokens == 200' body
 	same notice 'mc-chat: claude-opus-5-5 takes no temperature; it is not sent' "$err"
 	chat openai -o temperature=0 -o reasoning_effort=none
 	lacks temperature
-	jq -e '.reasoning.effort == "low"' body
+	assert_json '.reasoning.effort == "low"' body
 	assert_err_has "gpt-6.2-sol has no reasoning_effort 'none'; 'low' is sent instead"
 	assert_err_has 'gpt-6.2-sol takes no temperature; it is not sent'
 	chat google -m gemma-3-27b-it --reasoning
 	lacks thinkingConfig
 	chat google -m gemini-3-pro -o reasoning_effort=max
-	jq -e '.generationConfig.thinkingConfig.thinkingLevel == "HIGH"' body
+	assert_json '.generationConfig.thinkingConfig.thinkingLevel == "HIGH"' body
 	chat anthropic -m claude-haiku-4-5 -o temperature=0
-	jq -e '.temperature == 0' body
+	assert_json '.temperature == 0' body
 	assert_err_empty
 }
 
@@ -235,7 +236,7 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	run_split mc-chat --no-stdin --no-save -o max_tokens=50 hi
 	assert_status 0
 	assert_out fine
-	request | jq -e '.body.max_completion_tokens == 50 and (.body | has("max_tokens") | not)'
+	request | assert_json '.body.max_completion_tokens == 50 and (.body | has("max_tokens") | not)'
 	same requests 2 "$(wc -l <"$SERVER_LOG")"
 }
 
@@ -249,7 +250,10 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 		assert_err_has "$code: $words"
 		assert_err_has 'ask without that file'
 		same requests 1 "$(wc -l <"$SERVER_LOG")"
-		[[ $code != 500 || $words != *' input '* ]] || MC_RETRIES=3 run_split mc-chat --no-stdin --no-save hi
+		if [[ $code == 500 && $words == *' input '* ]]; then
+			MC_RETRIES=3 run_split mc-chat --no-stdin --no-save hi
+			assert_status 3
+		fi
 		[[ $err != *attempts* ]]
 	done <<-END
 		500 image input is not supported - hint: if this is unexpected, you may need to provide the mmproj
@@ -294,5 +298,6 @@ lacks() { jq -e "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])$1(\$|
 	mkdir -p "$HOME/.config/mcbox"
 	echo "{\"providers\":{\"mine\":{\"type\":\"openai\",\"baseUrl\":\"$OPENAI_BASE_URL\"}}}" >"$HOME/.config/mcbox/config.json"
 	run_split mc-chat --no-stdin --no-save -p mine -m m hi
+	assert_status 3
 	assert_err_has "its 'type' in the config file is openai-compatible"
 }

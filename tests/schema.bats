@@ -33,6 +33,7 @@ validate() {
 # valid KIND FILE
 valid() {
 	local found
+	[[ -s $2 ]]
 	found=$(validate "$1" "$2")
 	same "no complaint about $2" '' "$found"
 }

@@ -109,7 +109,7 @@ attached() {
 	cp "$(history a)" before
 	say a hello
 	head -c "$(wc -c <before)" "$(history a)" | cmp - before
-	listed a | jq -e '.exchangeCount == 2'
+	listed a | assert_json '.exchangeCount == 2'
 }
 
 @test "cat: several sessions, with a failure among them" {
@@ -135,7 +135,7 @@ attached() {
 	assert_out_has three
 	refute_out_has one
 	run_split mc-session-cat a
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_out_empty
 	assert_err_has abc
 	assert_err_has abd
@@ -167,7 +167,7 @@ attached() {
 	local i
 	for i in {10..40}; do new "a$i"; done
 	run_split mc-session-cat a
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has a40
 	(($(wc -c <err) < 400)) || differs 'few of them' ''
 }
@@ -216,7 +216,7 @@ attached() {
 	assert_out_has 'the server answered 500'
 	assert_out_has 'reply 3'
 	rm -f "$MC_SESSIONS_DIR/index.jsonl"
-	listed a | jq -e '.exchangeCount == 1 and .firstQuery == "ask 1" and .lastQuery == "ask 3"'
+	listed a | assert_json '.exchangeCount == 1 and .firstQuery == "ask 1" and .lastQuery == "ask 3"'
 }
 
 @test "cat: a rewind takes what follows its exchange out of the conversation, not off the disk" {
@@ -224,7 +224,7 @@ attached() {
 	same queries 'ask 1,ask 4' "$(queries a)"
 	unchanged mc-session-cat --json a
 	cmp out "$(history a)"
-	listed a | jq -e '.exchangeCount == 2 and .lastQuery == "ask 4"'
+	listed a | assert_json '.exchangeCount == 2 and .lastQuery == "ask 4"'
 	run_split mc-session-cat -n 2 a
 	same queries 'ask 1,ask 4' "$(sed -n 's/^> //p' out | paste -sd, -)"
 }
@@ -232,7 +232,7 @@ attached() {
 @test "cat: a rewind to null starts over" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)" "$(rewind)"
 	same queries '' "$(queries a)"
-	listed a | jq -e '.exchangeCount == 0 and .firstQuery == null'
+	listed a | assert_json '.exchangeCount == 0 and .firstQuery == null'
 	exchange 3 >>"$(history a)"
 	same queries 'ask 3' "$(queries a)"
 	run_split mc-session-cat -n 5 a
@@ -268,7 +268,7 @@ attached() {
 @test "cat: the last change of model and title counts" {
 	craft a "$(head_of a ',"title":"old"')" '{"type":"change","timestamp":1700000000001,"model":"m2"}' "$(exchange 1)" \
 		'{"type":"change","timestamp":1700000002000,"title":"new","model":"m3"}'
-	listed a | jq -e '.title == "new" and .model == "m3"'
+	listed a | assert_json '.title == "new" and .model == "m3"'
 	run_split mc-session-cat --status a
 	assert_out_has new
 	assert_out_has m3
@@ -281,6 +281,7 @@ attached() {
 	for how in '' --json --status; do
 		# shellcheck disable=SC2086
 		unchanged mc-session-cat $how a
+		assert_status 0 1
 		for n in 3 4 5 6 7 8 10 11; do
 			warned "$n"
 		done
@@ -294,6 +295,7 @@ attached() {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2 | head -c 80)" "$(exchange 3)"
 	same queries 'ask 1,ask 3' "$(queries a)"
 	run_split mc-session-cat -n 2 a
+	assert_status 1
 	same queries 'ask 1,ask 3' "$(sed -n 's/^> //p' out | paste -sd, -)"
 	say a more
 	same queries 'ask 1,ask 3,more' "$(queries a)"
@@ -302,6 +304,7 @@ attached() {
 @test "cat: -n warns of the damaged exchange that it passes over" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2 finished)" "$(exchange 3)"
 	unchanged mc-session-cat -n 2 a
+	assert_status 1
 	same queries 'ask 1,ask 3' "$(sed -n 's/^> //p' out | paste -sd, -)"
 	warned 3
 }
@@ -313,6 +316,7 @@ attached() {
 	exchange 2 | sed 's/ask 2/ask \xff/' >>"$(history a)"
 	exchange 3 >>"$(history a)"
 	unchanged mc-session-cat --json a
+	assert_status 1
 	warned 3
 	warned 4
 	warned 5
@@ -340,10 +344,13 @@ attached() {
 @test "cat: a history of another version says so and is not touched" {
 	craft a "$(head_of a | sed 's/"version":1/"version":2/')" "$(exchange 1)"
 	unchanged mc-session-cat a
+	assert_status 1
 	assert_err_has 'version 2'
 	unchanged mc-session-cat --json a
+	assert_status 1
 	assert_err_has 'version 2'
 	unchanged mc-session-cat --status a
+	assert_status 1
 	assert_err_has 'version 2'
 	unchanged mc-chat --no-stdin -s a hello
 	assert_status 1
@@ -374,7 +381,7 @@ attached() {
 	assert_out_has 'A title'
 	assert_out_has echo
 	run_split mc-session-cat --status --json a
-	jq -e '.state == "idle" and .pid == null and .id == "a" and .exchangeCount == 2 and .title == "A title"' out
+	assert_json '.state == "idle" and .pid == null and .id == "a" and .exchangeCount == 2 and .title == "A title"' out
 	same 'as listed' "$(listed a | jq -cS .)" "$(jq -cS 'del(.state, .pid)' out)"
 	run_split mc-session-cat --status -n 1 a
 	assert_status 2

@@ -28,20 +28,20 @@ unchanged() { cmp before "$(history a)"; }
 	same requests 1 "$(requests)"
 	same told '1 2 3 4 5 6 7 8' "$(told)"
 	cmp -n "$(wc -c <before)" before "$(history a)"
-	tail -n +14 "$(history a)" | jq -es --arg to "$(uuid 8)" 'length == 1 and (.[0] | del(.timestamp)) == {type: "summary",
+	tail -n +14 "$(history a)" | assert_json -s --arg to "$(uuid 8)" 'length == 1 and (.[0] | del(.timestamp)) == {type: "summary",
 		upTo: $to, text: "They spoke of geese.", model: "test-model",
 		tokenUsage: {inputTokens: 700, outputTokens: 6, totalTokens: 706}}'
 	same 'the conversation as it is printed' "$(<cat.before)" "$(mc-session-cat a)"
 	run_split mc-session-fsck
 	assert_status 0
-	mc-session-ls --json | jq -e '.exchangeCount == 12 and .usageTotals.totalTokens == 706'
+	mc-session-ls --json | assert_json '.exchangeCount == 12 and .usageTotals.totalTokens == 706'
 }
 
 @test "the model is told what to do, and who said what" {
 	held a 6
 	answers "$(says hello)"
 	mc-session-compact a >/dev/null
-	request | jq -e '[.body.messages[].role] == ["system", "user"] and .body.model == "test-model" and
+	request | assert_json '[.body.messages[].role] == ["system", "user"] and .body.model == "test-model" and
 		(.body.messages[0].content | test("sum up a conversation")) and
 		(.body.messages[1].content | startswith("<conversation>\nUser:\nask 1 wor ") and
 			contains("\n\nAssistant:\nreply 1 wor ") and contains("\n\nUser:\nask 2 wor ") and
@@ -173,7 +173,7 @@ unchanged() { cmp before "$(history a)"; }
 	echo '{"options": {"temperature": 0.2, "max_tokens": 5, "stop": "x"}}' >"$HOME/.config/mcbox/config.json"
 	answers "$(says hello)"
 	mc-session-compact a
-	request | jq -e '.body | .temperature == 0.2 and (has("max_tokens") or has("stop") | not)'
+	request | assert_json '.body | .temperature == 0.2 and (has("max_tokens") or has("stop") | not)'
 }
 
 @test "what fails, is cut, refused or empty is not stored" {

@@ -33,8 +33,6 @@ findings() {
 	jq -r '"\(.kind) \(.session // "-") \(.file) \(.line // "-") \(if .quarantine then "moved" else .repair end)"' out
 }
 
-refute() { ! "$@" || differs "to fail: $*" ''; }
-
 # in_quarantine FILE: what the repair just now moved of it, printed.
 in_quarantine() {
 	local place
@@ -63,15 +61,6 @@ partial() { printf '%s\n%s' "$(exchange "$2" | jq -c '{type, id, timestamp, quer
 lost() {
 	mkdir "$MC_SESSIONS_DIR/$1"
 	partial "$1" 1
-}
-
-# without_privilege CMD...: root may do everything, so it gives that up.
-without_privilege() {
-	if ((EUID == 0)); then
-		setpriv --bounding-set=-all --inh-caps=-all -- "$@"
-	else
-		"$@"
-	fi
 }
 
 # Sound stores
@@ -208,6 +197,7 @@ not_a_store() {
 	rm -r "$MC_SESSIONS_DIR"/index.*
 	rm -r "$MC_SESSIONS_DIR"/[ab]
 	run_split mc-session-fsck -r
+	assert_status 1
 	assert_out 'index.jsonl: it is missing; repaired'
 	mc-session-rm -f c
 	echo note >"$MC_SESSIONS_DIR/note"
@@ -215,6 +205,7 @@ not_a_store() {
 	assert_status 0
 	rm "$MC_SESSIONS_DIR"/index.*
 	run_split mc-session-fsck -r
+	assert_status 1
 	assert_err_has "it holds no index and no session, but 'note'; set"
 }
 
@@ -225,6 +216,7 @@ not_a_store() {
 	for text in '' '\n' '\n\n' ' \n' '\r\n'; do
 		printf "$text" >"$MC_SESSIONS_DIR/index.jsonl"
 		run_split mc-session-fsck -r
+		assert_status 1
 		assert_out_has 'index.jsonl: it is missing; '
 		run_split mc-session-fsck
 		assert_status 0
@@ -351,7 +343,8 @@ not_a_store() {
 	same queries 'two,ask 9,ask 10,and on in b' "$(queries b)"
 	head -c 4096 /dev/zero >>"$(history c)"
 	run_split mc-session-fsck --json
-	jq -e '(.kind == "torn" or .kind == "nul") and .line == 4 and .file == "c/history.jsonl"' out
+	assert_status 1
+	assert_json '(.kind == "torn" or .kind == "nul") and .line == 4 and .file == "c/history.jsonl"' out
 	repair
 	same quarantined 4096 "$(cat "$MC_SESSIONS_DIR"/.quarantine/c.history.jsonl-???????? | tr -d '\n' | wc -c)"
 	run_split mc-session-fsck
@@ -380,6 +373,7 @@ not_a_store() {
 	} >>"$(history b)"
 	cp -a "$MC_SESSIONS_DIR" copy
 	run_split mc-session-fsck
+	assert_status 1
 	assert_out_has 'b/history.jsonl:3: NUL bytes beside a whole record'
 	assert_out_has 'b/history.jsonl:5: NUL bytes beside whole records'
 	mends 'nul b b/history.jsonl 3 moved' 'nul b b/history.jsonl 4 moved' 'nul b b/history.jsonl 5 moved' \
@@ -464,7 +458,7 @@ not_a_store() {
 	head -n 1 "$(history b)" >lost
 	sed -i '1s/.*/{"type":"session","version":1,"id":"b","system":"Be brief./' "$(history b)"
 	mends 'head b b/history.jsonl 1 moved' '?record b b/history.jsonl 1 moved'
-	head -n 1 "$(history b)" | jq -e '.type == "session" and .version == 1'
+	head -n 1 "$(history b)" | assert_json '.type == "session" and .version == 1'
 	head -n 1 "$(history b)" | jq -c "$part" | cmp wanted -
 	grep -q 'Be brief.' "$MC_SESSIONS_DIR"/.quarantine/b.history.jsonl-???????? # as the manual says
 	same queries 'two,and on in b' "$(queries b)"
@@ -476,6 +470,7 @@ not_a_store() {
 	mends 'head a a/history.jsonl 1 done'
 	: >"$(history c)"
 	run_split mc-session-fsck
+	assert_status 1
 	assert_out_has 'c/history.jsonl:1: '
 	repair
 	run_split mc-session-fsck
@@ -498,10 +493,11 @@ not_a_store() {
 	assert_out_has 'b/history.jsonl:1: '
 	unchanged 'a repair that is impossible'
 	run_split mc-session-fsck -r --json
-	jq -es 'all(.[]; .session == "b" and .repair == "impossible") and any(.[]; .kind == "head")' out
+	assert_status 1
+	assert_json -s 'all(.[]; .session == "b" and .repair == "impossible") and any(.[]; .kind == "head")' out
 	rm "$MC_SESSIONS_DIR/index.jsonl"
 	repair
-	jq -es 'any(.[]; .kind == "head" and .repair == "impossible") and any(.[]; .kind == "index" and .repair == "done")' repaired
+	assert_json -s 'any(.[]; .kind == "head" and .repair == "impossible") and any(.[]; .kind == "index" and .repair == "done")' repaired
 	cmp damaged "$(history b)"
 	same 'the others' $'c\na' "$(mc-session-ls -q 2>/dev/null)"
 }
@@ -604,13 +600,14 @@ not_a_store() {
 	three
 	partial b 9 $'half a reply\nof \xff bytes'
 	mends 'spool b b/turn.partial - done'
-	sed -n 3p "$(history b)" | jq -e --arg id "$(uuid 9)" '.id == $id and .status == "interrupted" and .query == "ask 9"'
+	sed -n 3p "$(history b)" | assert_json --arg id "$(uuid 9)" '.id == $id and .status == "interrupted" and .query == "ask 9"'
 	[[ ! -e $MC_SESSIONS_DIR/b/turn.partial ]]
 	# Stored already: only the spool goes.
 	exchange 19 >>"$(history c)"
 	partial c 19 'reply 19'
 	run_split mc-session-fsck --json
-	jq -es 'any(.[]; .kind == "spool" and .session == "c")' out
+	assert_status 1
+	assert_json -s 'any(.[]; .kind == "spool" and .session == "c")' out
 	repair
 	same 'times it is there' 1 "$(grep -c "$(uuid 19)" "$(history c)")"
 	run_split mc-session-fsck
@@ -687,7 +684,7 @@ three_files() {
 	printf '%s\nhalf' "$(exchange 9 complete "$(attached "$three")" | jq -c '{type, id, timestamp, query, model, attachments}')" >"$MC_SESSIONS_DIR/f/turn.partial"
 	cp -a "$MC_SESSIONS_DIR" copy
 	mends 'spool f f/turn.partial - done'
-	sed -n 5p "$(history f)" | jq -e --arg three "$three" '.status == "interrupted" and .attachments[0].sha256 == $three'
+	sed -n 5p "$(history f)" | assert_json --arg three "$three" '.status == "interrupted" and .attachments[0].sha256 == $three'
 	rm -r "$MC_SESSIONS_DIR"
 	mv copy "$MC_SESSIONS_DIR"
 	rm "$MC_SESSIONS_DIR/f/artifacts/$three"
@@ -798,12 +795,14 @@ three_files() {
 	local file
 	for file in index.jsonl index.lock c/turn.partial; do
 		three
-		[[ $file == index.* ]] || partial c 9
+		if [[ $file != index.* ]]; then partial c 9; fi
 		chown 12345 "$MC_SESSIONS_DIR/$file"
 		tree >was
 		run_split mc-session-fsck --json
-		jq -es --arg f "$file" 'any(.[]; .kind == "owner" and .file == $f)' out
+		assert_status 1
+		assert_json -s --arg f "$file" 'any(.[]; .kind == "owner" and .file == $f)' out
 		run_split mc-session-fsck -r --json
+		assert_status 1
 		unchanged "a repair with another's $file"
 		rm -r "$MC_SESSIONS_DIR"
 	done
@@ -995,14 +994,6 @@ outside_kept() { diff -r beyond beyond.before; }
 	mends 'special a a/artifacts/fifo - moved'
 }
 
-# denied: skips where permissions cannot be taken away.
-need_permissions() {
-	mkdir -m 0 closed
-	if without_privilege ls closed >/dev/null 2>&1 || ! without_privilege true 2>/dev/null; then
-		skip 'permissions do not bind this user, and setpriv cannot change that'
-	fi
-}
-
 @test "unreadable: histories and folders are reported; the repair of their modes makes them readable" {
 	need_permissions
 	three
@@ -1011,7 +1002,7 @@ need_permissions() {
 	run_split without_privilege mc-session-fsck --json
 	assert_status 1
 	findings >/dev/null
-	jq -es 'any(.[]; .kind == "unreadable" and .file == "a/history.jsonl")
+	assert_json -s 'any(.[]; .kind == "unreadable" and .file == "a/history.jsonl")
 		and any(.[]; .kind == "unreadable" and .session == "b")' out
 	run_split without_privilege mc-session-fsck -r
 	assert_status 1
@@ -1027,11 +1018,13 @@ need_permissions() {
 	mkdir "$MC_SESSIONS_DIR/a/artifacts"
 	chmod 0 "$MC_SESSIONS_DIR/a/artifacts"
 	run_split without_privilege mc-session-fsck --json
-	jq -es 'any(.[]; .kind == "unreadable" and .file == "a/artifacts")' out
+	assert_status 1
+	assert_json -s 'any(.[]; .kind == "unreadable" and .file == "a/artifacts")' out
 	chmod 700 "$MC_SESSIONS_DIR/a/artifacts"
 	chmod 0 "$MC_SESSIONS_DIR/index.jsonl"
 	run_split without_privilege mc-session-fsck --json
-	jq -es 'any(.[]; .kind == "unreadable" and .file == "index.jsonl")' out
+	assert_status 1
+	assert_json -s 'any(.[]; .kind == "unreadable" and .file == "index.jsonl")' out
 }
 
 @test "unreadable: a sessions directory is an error, not a finding" {
@@ -1077,7 +1070,8 @@ list_kept() { mc-session-ls --json | diff list -; }
 	mc-session-ls --json >list
 	: >"$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-fsck --json
-	jq -e '.kind == "index"' out
+	assert_status 1
+	assert_json '.kind == "index"' out
 	repair
 	list_kept
 	run_split mc-session-fsck
@@ -1106,7 +1100,8 @@ list_kept() { mc-session-ls --json | diff list -; }
 	mc-session-ls --json >list
 	truncate -s -1 "$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-fsck --json
-	jq -es 'any(.[]; .kind == "torn" and .file == "index.jsonl")' out
+	assert_status 1
+	assert_json -s 'any(.[]; .kind == "torn" and .file == "index.jsonl")' out
 	repair
 	list_kept
 	run_split mc-session-fsck
@@ -1117,7 +1112,7 @@ list_kept() { mc-session-ls --json | diff list -; }
 	three
 	exchange 9 >>"$(history b)"
 	mends 'stale b index.jsonl - moved'
-	listed b | jq -e '.exchangeCount == 3 and .lastQuery == "and on in b"'
+	listed b | assert_json '.exchangeCount == 3 and .lastQuery == "and on in b"'
 	listed a | jq -c '.exchangeCount = 77' >>"$MC_SESSIONS_DIR/index.jsonl"
 	mends 'stale a index.jsonl - moved'
 	listed c | jq -c '.title = "Never given"' >>"$MC_SESSIONS_DIR/index.jsonl"
@@ -1149,6 +1144,7 @@ list_kept() { mc-session-ls --json | diff list -; }
 		exchange 9 >>"$(history "$id")"
 	done
 	run_split mc-session-fsck
+	assert_status 1
 	for id in i index a; do
 		assert_out_has "('$id')"
 	done
@@ -1221,12 +1217,14 @@ list_kept() { mc-session-ls --json | diff list -; }
 	sed -i '1s/.*/garbage/' "$(history demo)"
 	sed -i '/"id":"demo"/d' "$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-fsck -r
+	assert_status 1
 	assert_out_has 'notes/turn.partial: a turn that was cut short; repaired'
 	grep -E '^demo/history.jsonl:1: .*; left as it is$' out
 	sed -i '1d' "$(history demo)"
 	head_of demo | cat - "$(history demo)" >history
 	cat history >"$(history demo)"
 	run_split mc-session-fsck --repair
+	assert_status 1
 	grep -Ex "demo/history.jsonl:4: the last line is no whole record: JSON that breaks off; moved to $Q" out
 	grep -Ex "index.jsonl \('demo'\): .*; moved to $Q" out
 	run_split mc-session-fsck
@@ -1318,7 +1316,7 @@ list_kept() { mc-session-ls --json | diff list -; }
 	rm -r "${MC_SESSIONS_DIR:?}/b"
 	run_split mc-session-fsck --json b
 	assert_status 1
-	[[ $err == *"no session 'b'"* ]] || jq -e '.kind == "orphan" and .session == "b"' out
+	assert_json '.kind == "orphan" and .session == "b"' out
 }
 
 @test "operands: a repair that moves a session away leaves no orphan" {
@@ -1359,6 +1357,7 @@ chat_stalls() {
 	wait "$chat"
 	same reply 'so far so good' "$(cat reply)"
 	run_split mc-session-fsck --json
+	assert_status 1
 	same findings 'record d d/history.jsonl 2 none' "$(findings | sed /^stale/d)"
 }
 
@@ -1369,6 +1368,7 @@ chat_stalls() {
 	echo garbage >>"$(history d)"
 	exchange 9 >>"$(history d)"
 	run_split mc-session-fsck --json
+	assert_status 1
 	same findings 'record d d/history.jsonl 2 none' "$(findings | sed /^stale/d)"
 	mc-session-fsck -r --json >repaired 2>message 3>&- &
 	fsck=$!
@@ -1509,7 +1509,7 @@ chat_stalls() {
 	printf 'garbage %s\n' 1 2 3 4 >>"$(history a)"
 	for i in {1..12}; do
 		mc-chat --no-stdin -s a "prompt $i" >/dev/null 2>&1 3>&- &
-		((i % 3)) || timeout 60 mc-session-fsck -r >>found 2>&1 3>&- &
+		if ((i % 3 == 0)); then timeout 60 mc-session-fsck -r >>found 2>&1 3>&- & fi
 	done
 	wait
 	same prompts "$( (echo one; for i in {1..12}; do echo "prompt $i"; done) | sort)" "$(stored a | sort)"
@@ -1536,7 +1536,7 @@ many_records() {
 	for limit in 1 4; do
 		run_split small_files "$limit" mc-session-fsck -r --json
 		assert_status 1
-		jq -es 'any(.[]; .kind == "record" and .repair == "impossible" and (.message | contains("File too large")))' out
+		assert_json -s 'any(.[]; .kind == "record" and .repair == "impossible" and (.message | contains("File too large")))' out
 		cmp "$(history a)" whole
 		same 'the list' a "$(mc-session-ls -q)"
 	done
@@ -1692,7 +1692,7 @@ many_records() {
 		run_split mc-session-fsck -r --json
 		assert_status 1
 		judge kept before out
-		jq -es 'length > 1 and all(.[]; .repair == "impossible" and .quarantine == null and (.message | contains(".quarantine")))' out
+		assert_json -s 'length > 1 and all(.[]; .repair == "impossible" and .quarantine == null and (.message | contains(".quarantine")))' out
 		cmp before/a/history.jsonl "$(history a)"
 		[[ -d $MC_SESSIONS_DIR/empty ]]
 		same 'beyond' '' "$(ls -A beyond)"
@@ -1705,6 +1705,7 @@ many_records() {
 	echo garbage >>"$(history a)"
 	echo kept >"$MC_SESSIONS_DIR/.quarantine"
 	run_split mc-session-fsck -r
+	assert_status 1
 	refute_out_has 'it is missing'
 }
 
@@ -1713,6 +1714,7 @@ many_records() {
 	echo garbage >>"$(history a)"
 	mkdir -m 0777 "$MC_SESSIONS_DIR/.quarantine"
 	run_split mc-session-fsck --repair
+	assert_status 1
 	refute_out_has "'mc-session-fsck --repair'"
 }
 
@@ -1763,9 +1765,9 @@ strange_names() {
 	same lines 3 "$(wc -l <out)"
 	findings >/dev/null
 	iconv -f UTF-8 -t UTF-8 <out >/dev/null
-	jq -es --arg name $'.new-\n\e]0;x\a' 'any(.[]; .file == $name and .kind == "leftover" and .session == null)' out
+	assert_json -s --arg name $'.new-\n\e]0;x\a' 'any(.[]; .file == $name and .kind == "leftover" and .session == null)' out
 	repair
-	jq -es 'all(.[]; .repair == "done")' repaired
+	assert_json -s 'all(.[]; .repair == "done")' repaired
 	place=$(jq -r --arg name $'.new-\n\e]0;x\a' 'select(.file == $name).quarantine' repaired)
 	[[ -d $MC_SESSIONS_DIR/$place ]]
 }

@@ -113,7 +113,7 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 @test "ls: counts, sums and queries are those of the conversation" {
 	say a one two
 	say a three
-	listed a | jq -e --arg cwd "$PWD" --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 2
+	listed a | assert_json --arg cwd "$PWD" --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 2
 		and .usageTotals == {inputTokens: 3, outputTokens: 3, totalTokens: 6}
 		and .firstQuery == "one two" and .lastQuery == "three" and .cwd == $cwd
 		and .historyBytes == $n and .updatedAt >= .createdAt'
@@ -124,8 +124,8 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	long=$(printf 'ü🐱%.0s' {1..60})
 	say a "$long"
 	say b "$(printf 'x%.0s' {1..100})"
-	listed a | jq -e --arg q "$long" '.firstQuery == $q[:100] + "..." and .lastQuery == .firstQuery'
-	listed b | jq -e '.firstQuery == "x" * 100'
+	listed a | assert_json --arg q "$long" '.firstQuery == $q[:100] + "..." and .lastQuery == .firstQuery'
+	listed b | assert_json '.firstQuery == "x" * 100'
 }
 
 @test "ls: -q prints ids only, and excludes --json" {
@@ -221,19 +221,20 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	assert_status 0
 }
 
-@test "ls: an age of many digits is an error or very long ago, not a date to come" {
+@test "ls: an age of many digits is an error, not a date to come" {
 	index "$(entry a)"
 	run_split mc-session-ls -q --since 99999d
 	assert_out a
 	run_split mc-session-ls -q --since 99999999999999999999d
-	[[ $status == 2 || $out == a ]] || differs 'a usage error, or' a
+	assert_status 2
+	assert_err_has "'99999999999999999999d' is neither an age"
 }
 
 @test "ls: the newest line of an id wins, and gives its place" {
 	index '{"live":0,"bytes":0,"version":1}' "$(entry a '.exchangeCount = 1')" \
 		"$(entry b)" "$(entry a '.exchangeCount = 2')"
 	same ids 'a b' "$(ids)"
-	listed a | jq -e '.exchangeCount == 2'
+	listed a | assert_json '.exchangeCount == 2'
 	same 'the column' 2 "$(mc-session-ls -n 1 | cut -f 4)"
 }
 
@@ -243,7 +244,7 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	same ids b "$(ids)"
 	same ids b "$(ids -n 2)"
 	index "$(entry a)" "$grave" "$(entry a '.exchangeCount = 7')"
-	listed a | jq -e '.exchangeCount == 7'
+	listed a | assert_json '.exchangeCount == 7'
 	same ids a "$(ids)"
 }
 
@@ -265,7 +266,7 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	same ids $'b\na' "$(jq -r .id out)"
 	new d
 	same ids 'd b a' "$(ids)"
-	mc-session-ls --json | jq -es 'length == 3'
+	mc-session-ls --json | assert_json -s 'length == 3'
 }
 
 @test "ls: a fragment that was isolated, and other garbage, is passed over" {
@@ -294,7 +295,7 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 @test "ls: unknown members of a record are kept" {
 	index "$(entry a '{id} + {later: {x: [1]}} + .')"
 	run_split mc-session-ls --json
-	jq -e '.later == {x: [1]}' out
+	assert_json '.later == {x: [1]}' out
 	same id a "$(mc-session-ls | cut -f 1)"
 }
 
@@ -497,12 +498,12 @@ change_index() {
 }
 
 @test "ls: an index that cannot be read nor made again is not passed over in silence" {
-	((EUID != 0)) || skip 'root writes anywhere'
+	need_permissions
 	three_sessions
 	change_index sed 's/^{"id":"k/{"id":k/'
 	chmod 500 "$MC_SESSIONS_DIR"
 	chmod 400 "$MC_SESSIONS_DIR"/index.*
-	run_split mc-session-ls -q
+	run_split without_privilege mc-session-ls -q
 	chmod 700 "$MC_SESSIONS_DIR"
 	assert_out beside-it
 	assert_err_has 'sessions may be missing'
@@ -592,7 +593,7 @@ change_index() {
 		run_split mc-session-ls -q
 		assert_out $'a\nb\nc'
 		assert_err_empty
-		listed a | jq -e '.lastQuery == "two" and .exchangeCount == 2'
+		listed a | assert_json '.lastQuery == "two" and .exchangeCount == 2'
 		[[ ! -e $MC_SESSIONS_DIR/.index.stale ]] || differs 'nothing left' ''
 		run_split mc-session-fsck
 		assert_out ''
@@ -641,7 +642,7 @@ change_index() {
 		craft a "$(head_of a)" "$(exchange 1)"
 		index "$(entry a)"
 		(umask 077 && printf '%s' "$text" >"$MC_SESSIONS_DIR/.index.stale")
-		listed a | jq -e '.lastQuery == "ask 1"'
+		listed a | assert_json '.lastQuery == "ask 1"'
 		[[ ! -e $MC_SESSIONS_DIR/.index.stale ]]
 	done
 	mc-session-rm -f a

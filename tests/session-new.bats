@@ -32,7 +32,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 	same 'lines' 1 "$(wc -l <"$(history a)" | tr -d ' ')"
 	same members '["type","version","id","createdAt","cwd","provider","model"]' \
 		"$(head_json a | jq -c keys_unsorted)"
-	head_json a | jq -e --arg cwd "$PWD" --argjson t0 "$before" --argjson t1 "$now" '.type == "session"
+	head_json a | assert_json --arg cwd "$PWD" --argjson t0 "$before" --argjson t1 "$now" '.type == "session"
 		and .version == 1 and .id == "a" and .createdAt >= $t0 and .createdAt <= $t1
 		and .cwd == $cwd and .provider == "echo" and .model == "echo"'
 }
@@ -43,7 +43,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 		--meta k=v --meta 'two words=x=y' --meta empty=
 	assert_status 0
 	assert_out a
-	head_json a | jq -e --arg cwd "$PWD/some where" '.provider == "echo" and .model == "big"
+	head_json a | assert_json --arg cwd "$PWD/some where" '.provider == "echo" and .model == "big"
 		and .system == "be brief" and .title == "A title" and .cwd == $cwd
 		and .metadata == {k: "v", "two words": "x=y", empty: ""}'
 }
@@ -53,7 +53,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 	assert_status 0
 	assert_err_empty
 	cmp out "$(history "$(jq -r .id out)")"
-	jq -e '.title == "tab\t\"quote\" \\ 🐱\nline" and .metadata.k == "\"v\""' out
+	assert_json '.title == "tab\t\"quote\" \\ 🐱\nline" and .metadata.k == "\"v\""' out
 }
 
 @test "new: the same note given twice keeps the later value" {
@@ -74,7 +74,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 
 @test "new: the session is listed at once" {
 	mc-session-new -i a -p echo -t T
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 0 and .title == "T"
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 0 and .title == "T"
 		and .provider == "echo" and .createdAt == .updatedAt and .historyBytes == $n
 		and .firstQuery == null and .lastQuery == null and .version == 1
 		and .usageTotals == {inputTokens: 0, outputTokens: 0, totalTokens: 0}'
@@ -186,6 +186,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 	assert_err_has "'ecko'"
 	assert_err_has "'echo'"
 	run_split mc-session-new -i a -p openai-compatibel
+	assert_status 2
 	assert_err_has "'openai-compatible'"
 	[[ ! -e $MC_SESSIONS_DIR/a ]]
 }
@@ -214,7 +215,7 @@ head_json() { head -n 1 "$(history "$1")"; }
 	assert_status 0
 	iconv -f UTF-8 -t UTF-8 <"$(history a)" >/dev/null
 	iconv -f UTF-8 -t UTF-8 <"$MC_SESSIONS_DIR/index.jsonl" >/dev/null
-	mc-session-ls --json | jq -e '.id == "a"'
+	mc-session-ls --json | assert_json '.id == "a"'
 }
 
 @test "new: a session is whole from the first moment on" {

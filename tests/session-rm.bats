@@ -45,6 +45,7 @@ there() {
 	cp "$(history a)" before
 	for answer in '' $'\n' $'n\n' $'no\n' $'yesterday\n' $'ja\n' $' \n' $'a\n'; do
 		with_answer "$answer" mc-session-rm a
+		assert_status 1
 		assert_out_empty
 		assert_err_has "'a'"
 		there a
@@ -56,6 +57,7 @@ there() {
 	say a $'first \e[31mred\nline'
 	say a second
 	with_answer '' mc-session-rm a
+	assert_status 1
 	assert_err_has 2
 	assert_err_has first
 	[[ $err != *$'\e'* ]] || differs 'no escape character' ''
@@ -66,6 +68,7 @@ there() {
 	new b
 	new c
 	with_answer $'y\nn\ny\n' mc-session-rm a b c
+	assert_status 1
 	gone a
 	there b
 	gone c
@@ -100,7 +103,7 @@ there() {
 	new a
 	new b
 	run_split mc-session-rm -f a ../b b
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has "'../b'"
 	gone a
 	gone b
@@ -141,6 +144,7 @@ there() {
 	assert_err_has --force
 	there a
 	with_answer $'y\n' mc-session-rm a -
+	assert_status 2
 	there a
 }
 
@@ -173,7 +177,7 @@ there() {
 	assert_status 0
 	gone x123
 	run_split mc-session-rm -f ab
-	((status != 0)) || differs 'a failure' ''
+	assert_status 2
 	assert_err_has abcd
 	assert_err_has abef
 	there abcd
@@ -297,7 +301,7 @@ there() {
 	say a new words
 	same stored 'new words' "$(stored a)"
 	there a
-	listed a | jq -e '.exchangeCount == 1 and .firstQuery == "new words"'
+	listed a | assert_json '.exchangeCount == 1 and .firstQuery == "new words"'
 }
 
 @test "rm: the deletion outlives the index" {
@@ -447,7 +451,7 @@ strace_rm() {
 		say b other
 		mkdir "$MC_SESSIONS_DIR/a/artifacts"
 		echo zebra >"$MC_SESSIONS_DIR/a/artifacts/file"
-		[[ $why != EXDEV ]] || strace_rm renameat:error=EXDEV --help # or skip
+		if [[ $why == EXDEV ]]; then strace_rm renameat:error=EXDEV --help; fi # or skip
 		run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls \
 			-e inject=unlinkat:error=EACCES:when=2 -e inject="renameat:error=$why:when=$([[ $why == EXDEV ]] && echo 1 || echo 99)" \
 			mc-session-rm -f a
@@ -486,6 +490,7 @@ strace_rm() {
 		say a zebra
 		say b other
 		strace_rm "openat:error=EIO:when=$when" a
+		assert_status 0 1
 		grep -q 'the list of sessions still has it' err && break
 		((when++ < 60))
 		rm -rf "$MC_SESSIONS_DIR"
@@ -510,8 +515,10 @@ strace_rm() {
 	same 'missing ones' 3 "$(grep -c 'no session' <<<"$err")"
 	say a 'a question'
 	run_split mc-session-rm -f - <<<$'x\ny'
+	assert_status 1
 	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
 	run_split mc-session-fsck x y
+	assert_status 1
 	same 'lists of recent sessions' 1 "$(grep -c 'Recent sessions' <<<"$err")"
 }
 

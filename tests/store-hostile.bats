@@ -10,7 +10,7 @@ load craft
 # refused TEXT CMD...: fails at once with status 1 and a message that has TEXT.
 refused() {
 	run_split timeout 20 "${@:2}"
-	[[ $status == 1 || $status == 74 ]] || differs 'exit status' '1 or 74'
+	assert_status 1 74
 	assert_err_has "$1"
 	assert_out_empty
 }
@@ -175,7 +175,7 @@ every_tool_refuses() {
 			"mc-chat --no-stdin -p echo hi -n -s" "mc-session-new -p echo -i"; do
 			read -ra words <<<"$cmd"
 			run_split "${words[@]}" "$id"
-			[[ $status == 2 || ($status == 1 && $cmd == *-f*) ]] || differs "status of $cmd" 2
+			if [[ $cmd == *-f* ]]; then assert_status 1 2; else assert_status 2; fi
 		done
 	done
 	same 'what is there' '' "$(ls -A "$MC_SESSIONS_DIR")"

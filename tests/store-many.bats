@@ -13,7 +13,7 @@ join() {
 	return "$bad"
 }
 
-all_json() { jq -es 'length > 0' "$(history "$1")" >/dev/null; }
+all_json() { assert_json -s 'length > 0' "$(history "$1")"; }
 
 # hold FILE: takes its lock. Children must not inherit descriptor 9.
 hold() {
@@ -52,7 +52,7 @@ list_agrees() {
 	for i in {1..14}; do
 		same "reply $i" "prompt number $i" "$(<"out.$i")"
 	done
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 14 and .historyBytes == $n
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 14 and .historyBytes == $n
 		and .usageTotals == {inputTokens: 42, outputTokens: 42, totalTokens: 84}'
 	list_agrees
 }
@@ -72,7 +72,7 @@ list_agrees() {
 	release
 	join "${pids[@]}"
 	same prompts 8 "$(stored a | sort -u | wc -l | tr -d ' ')"
-	jq -es '[.[] | select(.type == "exchange").timestamp] | . == sort' "$(history a)"
+	assert_json -s '[.[] | select(.type == "exchange").timestamp] | . == sort' "$(history a)"
 	all_json a
 }
 
@@ -116,7 +116,7 @@ list_agrees() {
 	join "${pids[@]}"
 	for i in {1..12}; do
 		same stored "prompt $i" "$(stored "s$i")"
-		listed "s$i" | jq -e --argjson n "$(wc -c <"$(history "s$i")")" '.exchangeCount == 1 and .historyBytes == $n'
+		listed "s$i" | assert_json --argjson n "$(wc -c <"$(history "s$i")")" '.exchangeCount == 1 and .historyBytes == $n'
 	done
 	list_agrees
 }
@@ -162,7 +162,7 @@ list_agrees() {
 	join "${pids[@]}"
 	same prompts 8 "$(stored a | sort -u | wc -l | tr -d ' ')"
 	same sessions 1 "$(grep -c '"type":"session"' "$(history a)")"
-	listed a | jq -e '.exchangeCount == 8'
+	listed a | assert_json '.exchangeCount == 8'
 	list_agrees
 }
 
@@ -174,11 +174,11 @@ list_agrees() {
 		pids+=($!)
 	done
 	for i in {1..8}; do
-		mc-session-ls --json | jq -es 'length == 1' >/dev/null
-		mc-session-cat --json a | jq -es '.[0].type == "session" and length >= 2' >/dev/null
+		mc-session-ls --json | assert_json -s 'length == 1'
+		mc-session-cat --json a | assert_json -s '.[0].type == "session" and length >= 2'
 	done
 	join "${pids[@]}"
-	listed a | jq -e '.exchangeCount == 11'
+	listed a | assert_json '.exchangeCount == 11'
 }
 
 @test "many: a compaction under them loses nobody's record" {
@@ -192,7 +192,7 @@ list_agrees() {
 	done
 	join "${pids[@]}"
 	for i in {1..8}; do
-		listed "s$i" | jq -e '.exchangeCount == 2'
+		listed "s$i" | assert_json '.exchangeCount == 2'
 	done
 	(($(wc -c <"$MC_SESSIONS_DIR/index.jsonl") < 80000))
 	list_agrees
@@ -208,7 +208,7 @@ list_agrees() {
 	done
 	join "${pids[@]}"
 	for i in {1..6}; do
-		listed "s$i" | jq -e '.exchangeCount == 1'
+		listed "s$i" | assert_json '.exchangeCount == 1'
 	done
 	list_agrees
 }
@@ -330,7 +330,7 @@ stopped_maker() {
 	poll 20 grep -q 'waiting for' err.say
 	kill -CONT "$maker"
 	join "$maker" $!
-	listed a | jq -e '.exchangeCount == 1 and .lastQuery == "hello"'
+	listed a | assert_json '.exchangeCount == 1 and .lastQuery == "hello"'
 }
 
 @test "many: a slow maker of a session does not list it after its removal" {

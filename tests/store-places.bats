@@ -4,23 +4,6 @@ load craft
 
 # Directories that are none, that may not be used, that are full.
 
-# without_privilege CMD...: root may do everything, so it gives that up.
-without_privilege() {
-	if ((EUID == 0)); then
-		setpriv --bounding-set=-all --inh-caps=-all -- "$@"
-	else
-		"$@"
-	fi
-}
-
-# Skips where permissions cannot be taken away.
-need_permissions() {
-	mkdir -m 0 closed
-	if without_privilege ls closed >/dev/null 2>&1 || ! without_privilege true 2>/dev/null; then
-		skip 'permissions do not bind this user, and setpriv cannot change that'
-	fi
-}
-
 each_tool=('mc-session-ls' 'mc-session-cat a' 'mc-session-rm -f a' 'mc-session-new -p echo' 'mc-chat --no-stdin -p echo hello')
 
 # all_fail WORD...: every tool exits 1, silent on stdout, with the words on stderr.
@@ -83,8 +66,10 @@ all_fail() {
 	run_split mc-session-new -p echo
 	assert_status 1
 	assert_out_empty
+	assert_err_has 'cannot open sessions directory'
 	run_split mc-session-ls
 	assert_status 1
+	assert_err_has 'cannot open sessions directory'
 }
 
 @test "place: a name with spaces, quotes and line ends" {
@@ -157,6 +142,7 @@ all_fail() {
 	chmod 400 "$(history a)"
 	chmod 500 "$MC_SESSIONS_DIR/a" "$MC_SESSIONS_DIR"
 	run_split without_privilege mc-session-cat a
+	assert_status 1
 	assert_out_has 'reply 1'
 	chmod 700 "$MC_SESSIONS_DIR" "$MC_SESSIONS_DIR/a"
 	[[ -f $MC_SESSIONS_DIR/a/turn.partial ]]
@@ -187,7 +173,7 @@ all_fail() {
 	same stored $'hello\nmore' "$(stored a)"
 	chmod 600 "$MC_SESSIONS_DIR/index.jsonl"
 	say a again
-	listed a | jq -e '.exchangeCount == 3'
+	listed a | assert_json '.exchangeCount == 3'
 }
 
 @test "place: a history that is a directory, or a link elsewhere, is not written through" {
@@ -219,12 +205,13 @@ all_fail() {
 	assert_err_has "'a'"
 	head -c "$(wc -c <before)" "$(history a)" | cmp - before
 	run_split mc-session-cat a
+	assert_status 1
 	assert_out_has 'word word'
 	same 'prompts on the disk' 1 "$(jq -Rr 'fromjson? | select(.type == "exchange").query' "$(history a)" | wc -l | tr -d ' ')"
 	run_split mc-chat --no-stdin -s a more
 	assert_status 0
 	same 'the last' more "$(jq -Rr 'fromjson? | select(.type == "exchange").query' "$(history a)" | tail -n 1)"
-	listed a | jq -e '.exchangeCount >= 1 and .lastQuery == "more"'
+	listed a | assert_json '.exchangeCount >= 1 and .lastQuery == "more"'
 }
 
 @test "full: a prompt that cannot be stored is not sent" {
@@ -261,11 +248,11 @@ all_fail() {
 	assert_err_has 'the next tool will update it'
 	same stored hello "$(stored a)"
 	same list $'a\nb' "$(mc-session-ls -q)" # up to date again, and nothing was made anew
-	listed a | jq -e '.exchangeCount == 1'
+	listed a | assert_json '.exchangeCount == 1'
 	say b again
 	same list $'b\na' "$(mc-session-ls -q)"
 	say a again
-	listed a | jq -e '.exchangeCount == 2'
+	listed a | assert_json '.exchangeCount == 2'
 }
 
 @test "full: a file system without room: clear errors, nothing lost, and it goes on when there is room" {
@@ -302,5 +289,5 @@ all_fail() {
 	same list a "$(<ls.out)"
 	grep -q one cat.out
 	same 'the list afterwards' a "$(<ls.after)"
-	jq -es 'any(.query == "two")' after
+	assert_json -s 'any(.query == "two")' after
 }

@@ -175,6 +175,7 @@ member() { exchange 7 | jq -c "del(.$1)" | sed "s/}\$/,\"$1\":$2}/"; }
 	run_split mc-chat --no-stdin -s a hello
 	assert_status 1
 	run_split mc-session-fsck
+	assert_status 1
 	assert_out_has 'a/history.jsonl:1: no valid session record'
 }
 

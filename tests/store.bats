@@ -37,7 +37,7 @@ tick() {
 	no_spool a
 	head -c "$(wc -c <before)" "$(history a)" | cmp - before
 	same exchanges 2 "$(exchanges a | wc -l | tr -d ' ')"
-	exchanges a | tail -n 1 | jq -e --arg id "$(uuid 2)" '.id == $id and .timestamp == 1700000002000
+	exchanges a | tail -n 1 | assert_json --arg id "$(uuid 2)" '.id == $id and .timestamp == 1700000002000
 		and .query == "ask 2" and .answer == "half a reply" and .status == "interrupted"
 		and .summary == null and .duration == null and .tokenUsage == null and .model == "echo"'
 	cp "$(history a)" before
@@ -54,7 +54,7 @@ tick() {
 	no_spool a
 	same exchanges 'one/complete,ask 2/interrupted,three/complete' \
 		"$(exchanges a | jq -r '.query + "/" + .status' | paste -sd, -)"
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 2 and .historyBytes == $n'
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 2 and .historyBytes == $n'
 }
 
 @test "crash: mc-session-cat --json and --status show the recovered exchange too" {
@@ -66,7 +66,7 @@ tick() {
 	cmp out "$(history a)"
 	partial a 2 'half'
 	run_split mc-session-cat --status --json a
-	jq -e '.state == "idle" and .lastQuery == "ask 2"' out
+	assert_json '.state == "idle" and .lastQuery == "ask 2"' out
 	no_spool a
 }
 
@@ -74,7 +74,7 @@ tick() {
 	say a one
 	partial a 9 'half'
 	mc-session-cat a >/dev/null
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.lastQuery == "ask 9" and .exchangeCount == 1 and .historyBytes == $n'
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.lastQuery == "ask 9" and .exchangeCount == 1 and .historyBytes == $n'
 }
 
 @test "crash: a reply that ends within a character stays valid UTF-8 and loses nothing before it" {
@@ -82,7 +82,7 @@ tick() {
 	partial a 1 'gr\xc3\xbcn \xf0\x9f\x90'
 	mc-session-cat a >/dev/null
 	iconv -f UTF-8 -t UTF-8 <"$(history a)" >/dev/null
-	exchanges a | jq -e '.answer | startswith("grün ")'
+	exchanges a | assert_json '.answer | startswith("grün ")'
 }
 
 @test "crash: a reply of any bytes becomes one valid record" {
@@ -92,7 +92,7 @@ tick() {
 	assert_status 0
 	assert_err_empty
 	same lines 2 "$(wc -l <"$(history a)" | tr -d ' ')"
-	exchanges a | jq -e '.answer | startswith("a\n{\"type\":\"exchange\"}\n\"\\")'
+	exchanges a | assert_json '.answer | startswith("a\n{\"type\":\"exchange\"}\n\"\\")'
 }
 
 @test "crash: before the first word of the reply the prompt is kept" {
@@ -100,7 +100,7 @@ tick() {
 	partial a 1 ''
 	run_split mc-session-cat a
 	assert_out_has '> ask 1'
-	exchanges a | jq -e '.query == "ask 1" and .answer == "" and .status == "interrupted"'
+	exchanges a | assert_json '.query == "ask 1" and .answer == "" and .status == "interrupted"'
 	no_spool a
 }
 
@@ -116,7 +116,7 @@ tick() {
 		same 'times it is there' 1 "$(grep -c "$(uuid 2)" "$(history a)")"
 		same status complete "$(exchanges a | sed -n 2p | jq -r .status)"
 	done
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 3 and .historyBytes == $n'
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 3 and .historyBytes == $n'
 }
 
 @test "crash: kill -9 in the middle of a reply loses nothing that was printed" {
@@ -132,13 +132,13 @@ tick() {
 		[[ -f $MC_SESSIONS_DIR/a/turn.partial ]] || differs 'a turn that was cut short' ''
 		mc-session-cat a >/dev/null
 		no_spool a
-		exchanges a | tail -n 1 | jq -e --rawfile out "out.$i" --rawfile prompt prompt '.status == "interrupted"
+		exchanges a | tail -n 1 | assert_json --rawfile out "out.$i" --rawfile prompt prompt '.status == "interrupted"
 			and .query == ($prompt | rtrimstr("\n")) and (.answer | startswith($out)) and ($out | length) > 0
 			and (.answer as $a | .query | startswith($a))' >/dev/null
 	done
 	same exchanges 2 "$(exchanges a | wc -l | tr -d ' ')"
 	say a more
-	listed a | jq -e '.exchangeCount == 1 and .lastQuery == "more"'
+	listed a | assert_json '.exchangeCount == 1 and .lastQuery == "more"'
 }
 
 @test "crash: while the exchange was being stored its torn record is isolated and the spool counts" {
@@ -147,6 +147,7 @@ tick() {
 	cp "$(history a)" before
 	partial a 2 'reply 2'
 	run_split mc-session-cat a
+	assert_status 1
 	assert_out_has 'reply 2'
 	no_spool a
 	head -c "$(wc -c <before)" "$(history a)" | cmp - before
@@ -226,7 +227,7 @@ tick() {
 	exchange 2 | tr -d '\n' >>"$(history a)"
 	say a more
 	same queries 'ask 1,ask 2,more' "$(queries a)"
-	listed a | jq -e '.exchangeCount == 3'
+	listed a | assert_json '.exchangeCount == 3'
 }
 
 @test "crash: a record that was stored but for its newline is not stored again from the spool" {
@@ -312,16 +313,16 @@ six() {
 
 @test "index: rewinds and changes count when it comes back" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)" "$(rewind 1)" '{"type":"change","timestamp":1700000005000,"title":"T"}'
-	listed a | jq -e '.exchangeCount == 1 and .lastQuery == "ask 1" and .title == "T"
+	listed a | assert_json '.exchangeCount == 1 and .lastQuery == "ask 1" and .title == "T"
 		and .usageTotals == {inputTokens: 4, outputTokens: 6, totalTokens: 10}'
 }
 
 @test "index: a stale record is healed by the session's next turn" {
 	say a one
 	exchange 2 >>"$(history a)"
-	listed a | jq -e '.exchangeCount == 1'
+	listed a | assert_json '.exchangeCount == 1'
 	say a three
-	listed a | jq -e --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 3 and .historyBytes == $n
+	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 3 and .historyBytes == $n
 		and .lastQuery == "three" and .usageTotals == {inputTokens: 4, outputTokens: 5, totalTokens: 9}'
 }
 
@@ -338,7 +339,7 @@ six() {
 	size=$(wc -c <"$MC_SESSIONS_DIR/index.jsonl")
 	live=$(wc -c <before)
 	((size < 4 * live + 65536)) || differs "at most 4 * $live + 65536 bytes" "$size"
-	head -n 1 "$MC_SESSIONS_DIR/index.jsonl" | jq -e '.live == 4 and .version == 1'
+	head -n 1 "$MC_SESSIONS_DIR/index.jsonl" | assert_json '.live == 4 and .version == 1'
 	same 'headers' 1 "$(grep -c '^{"live"' "$MC_SESSIONS_DIR/index.jsonl")"
 	same order c,e,b,a "$(mc-session-ls -q | paste -sd, -)"
 	same 'the other records' "$(grep -v '"id":"c"' before)" "$(mc-session-ls --json | grep -v '"id":"c"')"
@@ -356,10 +357,10 @@ six() {
 	for i in {1..40}; do
 		say a "turn $i"
 		size=$(wc -c <"$MC_SESSIONS_DIR/index.jsonl")
-		((size <= most)) || most=$size
+		if ((size > most)); then most=$size; fi
 	done
 	((most < 70000)) || differs 'at most 70000 bytes' "$most"
 	((size < most)) || differs 'a compaction' "$size"
 	same list a,b "$(mc-session-ls -q | paste -sd, -)"
-	listed a | jq -e '.exchangeCount == 41'
+	listed a | assert_json '.exchangeCount == 41'
 }

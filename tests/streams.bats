@@ -13,9 +13,8 @@ setup() {
 }
 
 teardown() {
-	[[ -z ${SLOW-} ]] || kill "$SLOW" 2>/dev/null || true
-	server_stop
-	term_stop
+	if [[ ${SLOW-} ]]; then kill "$SLOW" 2>/dev/null || true; fi
+	cleanup
 }
 
 # lines N: so many of them, of 100 characters.
@@ -24,14 +23,15 @@ lines() { seq -f "%099.0f" "$1"; }
 # late WHICH CMD...: through a pipe and through a socket, as node has them; the output of both is
 # the same, and no less than where nothing is special.
 late() {
-	local kind
-	"${@:2}" >want 2>want.err </dev/null || true
-	[[ $1 == out ]] || mv want.err want
+	local kind wanted=0
+	"${@:2}" >want 2>want.err </dev/null || wanted=$?
+	if [[ $1 == err ]]; then mv want.err want; fi
 	(($(wc -c <want) > 150000)) || differs 'enough output' '150000 bytes'
 	for kind in '' --socket; do
 		status=0
 		"$LATE" $kind "$@" >got 2>err </dev/null || status=$?
 		((status != 99)) || differs 'the flag to stay' 99
+		same 'exit status' "$wanted" "$status"
 		cmp want got
 	done
 }
@@ -68,7 +68,7 @@ late() {
 	for form in --events --json; do
 		for kind in '' --socket; do
 			"$LATE" $kind out mc-chat --no-save $form <prompt >got
-			jq -es 'length > 0' got >/dev/null
+			assert_json -s 'length > 0' got
 			same reply "$(<prompt)" "$(jq -rs 'if .[-1].exchange then .[-1].exchange.answer else .[-1].answer end' got)"
 		done
 	done
@@ -275,7 +275,7 @@ process.wait()' "$@" >frozen.pid 3>&- &
 	wait "$chat"
 	wait $!
 	lines 2000 | cmp - reply
-	jq -es 'length > 2' trace >/dev/null
+	assert_json -s 'length > 2' trace
 }
 
 @test "unread: SIGTERM ends a mc-chat whose reply nobody reads, and the reply is stored" {

@@ -76,7 +76,17 @@ SEES=$USUAL'
 	poll 10 is_gone "$(<left.bats)"
 }
 
-is_gone() { [[ ! -e /proc/$1 || $(</proc/"$1"/stat) == *') Z '* ]]; }
+@test "tests/run: a file without a test fails, unless it was skipped" {
+	program none 'echo 1..0'
+	program skips 'echo "1..0 # skip no such thing here"'
+	run_split ./anew "$ROOT/tests/run" ./none
+	assert_status 1
+	assert_out_has 'not ok - none has no test'
+	program one 'echo ok 1; echo 1..1'
+	run_split ./anew "$ROOT/tests/run" ./skips ./one
+	assert_status 0
+	assert_out_has '1 passed, 0 failed, 1 skipped'
+}
 
 @test "tests/run: an interrupt leaves nothing behind" {
 	program hangs 'setsid sleep 1000 & echo $! >left; sleep 1000'
@@ -87,6 +97,34 @@ is_gone() { [[ ! -e /proc/$1 || $(</proc/"$1"/stat) == *') Z '* ]]; }
 	wait "$run" || status=$?
 	same 'exit status' 130 "$status"
 	poll 10 is_gone "$(<left)"
+}
+
+@test "a command that fails fails the test, unless its status is asserted" {
+	local body
+	for body in 'run_split false; run_split true' 'run_split false; assert_out_empty' 'run_split false; assert_status 0 2'; do
+		file fails.bats "$body"
+		run_split ./anew bats fails.bats
+		assert_status 1
+		assert_out_has 'expected exit status'
+	done
+	file passes.bats 'run_split false; assert_status 0 1; run_split true'
+	run_split ./anew bats passes.bats
+	assert_status 0
+}
+
+@test "an assertion about no value, and a loop over no line, fail" {
+	: >empty
+	run_split assert_json . empty
+	assert_status 1
+	run_split assert_json . <<<$'false\ntrue'
+	assert_status 1
+	run_split assert_json . <<<$'true\ntrue'
+	assert_status 0
+	run_split some cat empty
+	assert_status 1
+	assert_err_has 'no line from: cat empty'
+	run_split refute true
+	assert_status 1
 }
 
 @test "a wait that fails says what it waited for, and what the terminal shows" {

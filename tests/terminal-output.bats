@@ -104,6 +104,7 @@ widest() { term_screen | wc -L; }
 	same 'exit status' 0 "$(term_status)"
 	first=$(term_screen | sed -n 's/ first title.*//p')
 	second=$(term_screen | sed -n 's/ second title.*//p')
+	[[ $first && $second ]]
 	same 'column of the title' "$(wc -L <<<"$first.")" "$(wc -L <<<"$second.")"
 }
 

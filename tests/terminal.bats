@@ -395,12 +395,10 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	on_term kill-server
 	poll 30 stored_interrupted
 	same 'stored' '["interrupted","half an"]' "$(exchange s '[.status, .answer] | tojson')"
-	poll 30 refute_quietly kill -0 "$(<pid)"
+	poll 30 is_gone "$(<pid)"
 }
 
 stored_interrupted() { grep -qs '"status":"interrupted"' "$(history s)"; }
-refute_quietly() { ! "$@" 2>/dev/null; }
-
 @test "SIGTERM at the prompt leaves with status 143" {
 	term_start bash -c 'echo $$ >pid; exec mc-chat'
 	at_prompt

@@ -80,7 +80,7 @@ converse() {
 	assert_status 0
 	assert_out 'A picture, café 😀.'
 	same 'reasoning on stderr' 'I look.' "$err"
-	exchange s | jq -e '.answer == "A picture, café 😀." and .reasoning == "I look." and .finishReason == "stop" and
+	exchange s | assert_json '.answer == "A picture, café 😀." and .reasoning == "I look." and .finishReason == "stop" and
 		.status == "complete" and .tokenUsage.inputTokens == 115 and .tokenUsage.cachedInputTokens == 100 and
 		.tokenUsage.outputTokens == 7 and .tokenUsage.totalTokens == 122 and (.attachments | length) == 1'
 	run_split mc-chat -s s 'and now?'
@@ -98,14 +98,14 @@ PICTURE=iVBORw0KGgowMDAw
 		serve "$way" "$(anthropic_says 'A picture, café 😀.' 'I look.')" "$(anthropic_says 'Nothing.')"
 		export ANTHROPIC_BASE_URL=$BASE
 		converse anthropic
-		request 1 | jq -e '.path == "/v1/messages" and .headers["x-api-key"] == "key-of-anthropic" and
+		request 1 | assert_json '.path == "/v1/messages" and .headers["x-api-key"] == "key-of-anthropic" and
 			.headers["anthropic-version"] == "2023-06-01" and (.headers | has("authorization") | not) and
 			.body.max_tokens == 500 and .body.stream == true and .body.system[0].text == "Be kind."'
-		request 2 | jq -e --arg p "$PICTURE" '.body.messages | map(.role) == ["user","assistant","user"] and
+		request 2 | assert_json --arg p "$PICTURE" '.body.messages | map(.role) == ["user","assistant","user"] and
 			.[0].content[0].source.data == $p and .[0].content[-1].text == "what is this?" and
 			.[1].content[0].text == "A picture, café 😀." and .[2].content[0].text == "and now?"'
 		# The prefix that stays the same is to be kept by the server.
-		request 2 | jq -e '.body.system[0].cache_control and .body.messages[-1].content[-1].cache_control and
+		request 2 | assert_json '.body.system[0].cache_control and .body.messages[-1].content[-1].cache_control and
 			([.. | objects | select(has("cache_control"))] | length) <= 4'
 		mc-session-rm -f s
 	done
@@ -117,12 +117,12 @@ PICTURE=iVBORw0KGgowMDAw
 		serve "$way" "$(openai_says 'A picture, café 😀.' 'I look.')" "$(openai_says 'Nothing.')"
 		export OPENAI_BASE_URL=$BASE/v1
 		converse openai
-		request 1 | jq -e '.path == "/v1/responses" and .headers.authorization == "Bearer key-of-openai" and
+		request 1 | assert_json '.path == "/v1/responses" and .headers.authorization == "Bearer key-of-openai" and
 			.body.instructions == "Be kind." and .body.max_output_tokens == 500 and .body.store == false'
-		request 2 | jq -e --arg p "data:image/png;base64,$PICTURE" '.body.input | map(.role) == ["user","assistant","user"] and
+		request 2 | assert_json --arg p "data:image/png;base64,$PICTURE" '.body.input | map(.role) == ["user","assistant","user"] and
 			any(.[0].content[]; .image_url == $p) and .[0].content[-1].text == "what is this?" and
 			([.[1].content] | tostring | contains("A picture, café 😀."))'
-		jq -e '.body.reasoning == {"summary":"auto"}' <<<"$(request 1)"
+		assert_json '.body.reasoning == {"summary":"auto"}' <<<"$(request 1)"
 		mc-session-rm -f s
 	done
 }
@@ -133,11 +133,11 @@ PICTURE=iVBORw0KGgowMDAw
 		serve "$way" "$(google_says 'A picture, café 😀.' 'I look.')" "$(google_says 'Nothing.')"
 		export GOOGLE_GEMINI_BASE_URL=$BASE
 		converse google
-		request 1 | jq -e '(.path | test("^/v1beta/models/[a-z0-9.-]+:streamGenerateContent\\?alt=sse$")) and
+		request 1 | assert_json '(.path | test("^/v1beta/models/[a-z0-9.-]+:streamGenerateContent\\?alt=sse$")) and
 			.headers["x-goog-api-key"] == "key-of-google" and (.path | contains("key-of") | not) and
 			.body.systemInstruction.parts[0].text == "Be kind." and .body.generationConfig.maxOutputTokens == 500 and
 			.body.generationConfig.thinkingConfig.includeThoughts == true'
-		request 2 | jq -e --arg p "$PICTURE" '.body.contents | map(.role) == ["user","model","user"] and
+		request 2 | assert_json --arg p "$PICTURE" '.body.contents | map(.role) == ["user","model","user"] and
 			.[0].parts[0].inlineData.data == $p and .[1].parts[0].text == "A picture, café 😀."'
 		mc-session-rm -f s
 	done
@@ -233,8 +233,8 @@ fails_with() {
 		unset MC_MODEL
 		MC_PROVIDER=$vendor run_split mc-chat --schema schema.json hi
 		assert_status 0
-		jq -e '.n == 1' <<<"$out"
-		request | jq -e --slurpfile s schema.json --arg v "$vendor" '.body |
+		assert_json '.n == 1' <<<"$out"
+		request | assert_json --slurpfile s schema.json --arg v "$vendor" '.body |
 			if $v == "anthropic" then .output_config.format.schema
 			elif $v == "openai" then .text.format.schema
 			else .generationConfig.responseJsonSchema end == $s[0]'

@@ -75,10 +75,13 @@ failed_with() {
 @test "statuses with a usual cause come with advice" {
 	answers "$(refuses 401 '{"error":"no"}')" "$(refuses 404 '{"error":"no"}')" "$(refuses 429 '{"error":"no"}')"
 	run_split mc-chat hi
+	assert_status 3
 	assert_err_has 'API key'
 	run_split mc-chat hi
+	assert_status 3
 	assert_err_has 'base URL'
 	run_split mc-chat hi
+	assert_status 3
 	assert_err_has again
 }
 
@@ -258,7 +261,7 @@ failed_with() {
 	answers "$(stream '{"text":"so far"}')"
 	run_split mc-chat --json -n -s s hi
 	assert_status 3
-	jq -e '.session == "s" and .status == "error" and .answer == "so far" and
+	assert_json '.session == "s" and .status == "error" and .answer == "so far" and
 		(.error | contains("before the reply was complete"))' <<<"$out"
 	[[ $err ]]
 }
@@ -286,7 +289,9 @@ failed_with() {
 @test "after any failure the session goes on" {
 	answers "$(refuses 500 '')" "$(stream '{"text":"x"}' '{"send":"data: {\n\n"}')" "$(says fine)"
 	run_split mc-chat -n -s s q1
+	assert_status 3
 	run_split mc-chat -s s q2
+	assert_status 3
 	run_split mc-chat -s s q3
 	assert_status 0
 	assert_out fine

@@ -102,7 +102,7 @@ cut() {
 	kill -INT "$CHAT"
 	end_chat
 	same 'exit status' 130 "$status"
-	jq -e '.session == "s" and .status == "interrupted" and .answer == "so far"' <<<"$out"
+	assert_json '.session == "s" and .status == "interrupted" and .answer == "so far"' <<<"$out"
 }
 
 @test "a signal that the caller ignores stays ignored" {

@@ -415,6 +415,7 @@ ask() {
 		"$(refuses 200 "{\"choices\":[{\"message\":{\"content\":\"$k\",\"reasoning\":\"$k\"},\"finish_reason\":\"stop\"}]}")"
 	for _ in 1 2 3 4 5 6 7; do
 		run_split mc-chat --trace trace -n -s s hi
+		assert_status 0 3
 		refute grep -F "$k" <<<"$out$err"
 	done
 	assert_out '******************'

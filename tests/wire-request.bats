@@ -19,11 +19,11 @@ load wire
 @test "its headers say what is sent and wanted, and ask for no permission" {
 	answers "$(says hello)"
 	mc-chat hi
-	request | jq -e '.headers | ."content-type" == "application/json" and
+	request | assert_json '.headers | ."content-type" == "application/json" and
 		(.accept | contains("text/event-stream")) and (."user-agent" | startswith("mcbox/")) and
 		(has("expect") | not) and (has("authorization") | not)'
 	head -c 3000000 /dev/zero | tr '\0' x | mc-chat -n -s large # no Expect for a large body either
-	request | jq -e '.headers | has("expect") | not'
+	request | assert_json '.headers | has("expect") | not'
 	same 'length of the prompt' 3000000 "$(request | jq '.body.messages[-1].content | length')"
 }
 
@@ -36,17 +36,21 @@ load wire
 @test "an empty key is none" {
 	answers "$(says hello)"
 	OPENAI_COMPATIBLE_API_KEY='' mc-chat hi
-	request | jq -e '.headers | has("authorization") | not'
+	request | assert_json '.headers | has("authorization") | not'
 }
 
 @test "a key with a line end cannot bring in a header of its own" {
 	answers "$(says hello)"
-	for key in $'sk-1\r\nX-Evil: 1' $'sk-1\nX-Evil: 1' $'sk-1\n' $'sk-1\r'; do
+	for key in $'sk-1\r\nX-Evil: 1' $'sk-1\nX-Evil: 1'; do
 		OPENAI_COMPATIBLE_API_KEY=$key run_split mc-chat hi
-		[[ $err != *sk-1* ]]
-		[[ -s $SERVER_LOG ]] || continue
-		request | jq -e '.headers | (has("x-evil") | not) and
-			((.authorization // "Bearer sk-1") == "Bearer sk-1")'
+		assert_status 2
+		assert_err_has 'has a character that no key has'
+		[[ $err != *sk-1* && ! -s $SERVER_LOG ]]
+	done
+	for key in $'sk-1\n' $'sk-1\r'; do
+		OPENAI_COMPATIBLE_API_KEY=$key run_split mc-chat hi
+		assert_status 0
+		request | assert_json '.headers.authorization == "Bearer sk-1"'
 	done
 }
 
@@ -90,7 +94,7 @@ load wire
 	run_split mc-chat -n -s s --no-stream hi
 	assert_status 0
 	assert_out 'in one piece'
-	request | jq -e '.body | .stream == false and (has("stream_options") | not)'
+	request | assert_json '.body | .stream == false and (has("stream_options") | not)'
 	same 'stored' '["in one piece","complete","length",4]' \
 		"$(exchange s '[.answer, .status, .finishReason, .tokenUsage.totalTokens] | tojson')"
 }
@@ -303,6 +307,7 @@ load wire
 	done
 	run_split mc-chat hi
 	assert_status 0
+	assert_out hello
 	assert_err_empty
 }
 
@@ -310,7 +315,7 @@ load wire
 	answers "$(says hello)"
 	echo 'machine 127.0.0.1 login me password secret' >"$HOME/.netrc"
 	mc-chat hi
-	request | jq -e '.headers | has("authorization") | not'
+	request | assert_json '.headers | has("authorization") | not'
 }
 
 # libcurl is loaded when it is needed, and only then
@@ -353,7 +358,7 @@ without_libcurl() {
 	answers "$(says hello)"
 	without_libcurl
 	run_split mc-chat -n -s s hi
-	[[ $status == 1 || $status == 3 ]]
+	assert_status 1
 	assert_err_has 'cannot load libcurl'
 	assert_err_has 'apt-get install libcurl4'
 	assert_out_empty

@@ -84,7 +84,7 @@ LAST='data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 	run_split mc-chat --json -n -s s hi
 	assert_status 0
 	want='{"inputTokens":10,"outputTokens":20,"totalTokens":30,"reasoningTokens":5,"cachedInputTokens":4}'
-	jq -e --argjson want "$want" '.tokenUsage == $want and .finishReason == "length"' <<<"$out"
+	assert_json --argjson want "$want" '.tokenUsage == $want and .finishReason == "length"' <<<"$out"
 	same 'stored' "$(jq -cS . <<<"$want")" "$(exchange s .tokenUsage | jq -cS .)"
 	same 'stored' length "$(exchange s .finishReason)"
 	has 'totals in the list' "$(mc-session-ls --json)" '"usageTotals":{"inputTokens":10,"outputTokens":20'
@@ -313,7 +313,7 @@ LAST='data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 	run_split mc-chat -s s hi
 	assert_status 3
 	assert_out_has whole
-	jq -es 'map(select(.type == "exchange")) | map(.status) == ["complete", "error"]' "$(history s)"
+	assert_json -s 'map(select(.type == "exchange")) | map(.status) == ["complete", "error"]' "$(history s)"
 	iconv -f UTF-8 -t UTF-8 "$(history s)" >/dev/null
 }
 

@@ -35,7 +35,7 @@ messages() { request "$@" | jq -r '.body.messages[] | "\(.role): \(.content)"'; 
 
 # exchange ID [FILTER]: prints the last exchange of a session, or a part of it.
 exchange() {
-	jq -rs "map(select(.type == \"exchange\"))[-1] | ${2:-.}" "$(history "$1")"
+	jq -rs "map(select(.type == \"exchange\"))[-1] // error(\"no exchange\") | ${2:-.}" "$(history "$1")"
 }
 
 # count ID [TYPE]: prints how many records a history holds.
@@ -78,22 +78,4 @@ trace() {
 	command -v strace >/dev/null || skip 'strace is not installed'
 	# The leak check of a sanitized build does not work under a tracer.
 	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -s 200 -e trace="$calls" -o "$file" "$@"
-}
-
-# has WHAT TEXT PART
-has() {
-	[[ $2 == *"$3"* ]] && return
-	echo "expected $1 with:"
-	show "$3"
-	echo 'seen:'
-	show "$2"
-	return 1
-}
-
-# refute CMD...: it must fail.
-refute() {
-	if "$@"; then
-		echo "succeeded, and should not: $*"
-		return 1
-	fi
 }

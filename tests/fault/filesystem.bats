@@ -56,7 +56,7 @@ lacking() {
 	run_split lacking FS_SYNC=EINVAL mc-session-fsck -r --json
 	assert_status 1
 	assert_err_empty
-	jq -es 'length > 3 and all(.[]; .repair == "done")' out
+	assert_json -s 'length > 3 and all(.[]; .repair == "done")' out
 	run_split mc-session-fsck
 	assert_status 0
 	same stored one "$(stored a)"
@@ -90,6 +90,7 @@ lacking() {
 		done
 	done
 	MC_SESSIONS_DIR=$PWD/empty run_split lacking FS_MODES=open mc-session-ls
+	assert_status 1
 	assert_err_has 'set MC_SESSIONS_DIR'
 	same 'what was made' '' "$(ls -A empty)"
 	same requests '' "$(cat "$SERVER_LOG" 2>/dev/null)"
@@ -115,11 +116,12 @@ lacking() {
 	run_split lacking FS_MODES=ignore mc-session-fsck -r --json
 	assert_status 1
 	assert_err_has 'could not be repaired'
-	jq -es '[.[] | select(.kind == "mode")] | length == 6
+	assert_json -s '[.[] | select(.kind == "mode")] | length == 6
 		and all(.[]; .repair == "impossible" and (.message | contains("does not store permissions")))' out
 	# Where they are stored, the same repair works.
 	run_split mc-session-fsck -r --json
-	jq -es '[.[] | select(.kind == "mode")] | length == 6 and all(.[]; .repair == "done")' out
+	assert_status 1
+	assert_json -s '[.[] | select(.kind == "mode")] | length == 6 and all(.[]; .repair == "done")' out
 	run_split mc-session-fsck
 	assert_status 0
 }
@@ -129,11 +131,13 @@ lacking() {
 	printf '%s\nhalf' "$(exchange 9 | jq -c '{type, id, timestamp, query, model}')" >"$MC_SESSIONS_DIR/a/turn.partial"
 	for _ in 1 2; do
 		run_split lacking FS_UNLINK=turn.partial mc-session-fsck -r --json
-		jq -es 'any(.[]; .kind == "spool" and .repair == "impossible" and (.message | contains("cannot be deleted")))' out
+		assert_status 1
+		assert_json -s 'any(.[]; .kind == "spool" and .repair == "impossible" and (.message | contains("cannot be deleted")))' out
 	done
 	same stored $'one\nask 9' "$(stored a)"
 	run_split mc-session-fsck -r --json
-	jq -es 'any(.[]; .kind == "spool" and .repair == "done")' out
+	assert_status 1
+	assert_json -s 'any(.[]; .kind == "spool" and .repair == "done")' out
 	same stored $'one\nask 9' "$(stored a)"
 }
 
@@ -186,6 +190,7 @@ lacking() {
 	assert_out a
 	assert_err_empty
 	run_split lacking FS_LOCKS=ENOSYS mc-session-cat a
+	assert_status 1
 	assert_out_has '> one'
 	rm "$MC_SESSIONS_DIR/a/turn.partial"
 	run_split lacking FS_LOCKS=ENOSYS mc-session-cat a
