@@ -165,8 +165,8 @@ static int no_such_block(const struct fences *f, long n, struct err *e)
 static const struct exchange *last_reply(const struct conversation *c)
 {
 	for (size_t i = c->n; i > 0; i--)
-		if (c->turns[i - 1].exchange.answer.n)
-			return &c->turns[i - 1].exchange;
+		if (conversation_exchange(c, i - 1)->answer.n)
+			return conversation_exchange(c, i - 1);
 	return NULL;
 }
 
@@ -177,7 +177,7 @@ static int pick(struct chat *chat, long n, struct piece *p, struct err *e)
 
 	if (chat_reload(chat, e) < 0)
 		return -1;
-	x = last_reply(&chat->at.so_far);
+	x = last_reply(&chat->at.session.conversation);
 	if (!x)
 		return err_set(e, ERR_USAGE, "there is no reply yet");
 	p->text = x->answer;

@@ -269,7 +269,7 @@ static int set_system(struct chat *chat, struct span text, struct err *e)
 {
 	struct chat_session *at = &chat->at;
 
-	if (at->exists || at->so_far.n)
+	if (at->exists || at->session.conversation.n)
 		return err_set(e, ERR_USAGE, "a session keeps its system prompt; '/new' and then '/system TEXT' "
 		               "begin one with another");
 	if (check_text(text, "system prompt", e) < 0)
@@ -301,20 +301,15 @@ bool command_system(struct chat *chat, struct span args)
 
 static int store_title(struct chat *chat, struct span title, struct err *e)
 {
-	const struct change change = { .timestamp = clock_now_ms(), .title = title, .usage = USAGE_NONE };
-	struct conversation c;
-	struct session x;
-	int r;
+	const struct change change = { .title = title, .usage = USAGE_NONE };
+	const struct conversation *c = &chat->at.session.conversation;
+	int r = 0;
 
-	if (chat_lock(chat, &x, e) < 0)
+	if (chat_lock(chat, e) < 0)
 		return -1;
-	r = session_load(&x, &c, e);
-	if (r == 0) {
-		if (!span_same(buf_span(&c.title), title))
-			r = session_append_change(&x, &c, &change, e);
-		conversation_release(&c);
-	}
-	session_unlock(&x);
+	if (!span_same(c->info.title.p ? c->info.title : span_str(""), title))
+		r = session_append_change(&chat->at.session, change, e);
+	chat_unlock(chat);
 	return r;
 }
 
@@ -357,8 +352,8 @@ static void print_title(const struct chat *chat)
 
 	if (title.n) {
 		command_tell("Title: %.*s", (int)title.n, title.p);
-	} else if (at->so_far.info.first_query.n) {
-		command_add_excerpt(&excerpt, at->so_far.info.first_query);
+	} else if (at->session.conversation.info.first_query.n) {
+		command_add_excerpt(&excerpt, at->session.conversation.info.first_query);
 		command_tell("There is no title; the first prompt stands for it: %s", excerpt.p);
 		buf_release(&excerpt);
 	} else {

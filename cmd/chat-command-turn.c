@@ -29,70 +29,68 @@ static int check_count(size_t n, const struct conversation *c, struct err *e)
 	return -1;
 }
 
-static void tell_undone(const struct chat *chat, const struct conversation *c, size_t n)
+static void add_excerpts(struct buf *b, const struct conversation *c, size_t n)
 {
-	struct buf excerpt = BUF_INIT;
-
 	for (size_t i = c->n - n; i < c->n; i++) {
-		buf_adds(&excerpt, i > c->n - n ? "; " : "");
-		command_add_excerpt(&excerpt, c->turns[i].exchange.query);
+		buf_adds(b, i > c->n - n ? "; " : "");
+		command_add_excerpt(b, conversation_exchange(c, i)->query);
 	}
-	command_tell("Taken out of the conversation%s: %s", chat->no_save ? "" : ", but not of its file",
-	             excerpt.p);
-	buf_release(&excerpt);
+}
+
+/* The head once the last `n` exchanges are taken out. */
+static struct span head_before(const struct conversation *c, size_t n)
+{
+	return c->n > n ? conversation_exchange(c, c->n - n - 1)->id : (struct span){ NULL, 0 };
 }
 
 /* What another process added while this waited is not what the user meant. */
-static int check_last(const struct chat *chat, const struct conversation *c, struct err *e)
+static int rewind_session(struct chat *chat, size_t n, struct buf *undone, struct err *e)
 {
-	const struct conversation *seen = &chat->at.so_far;
-
-	if (seen->n && c->n &&
-	    span_same(seen->turns[seen->n - 1].exchange.id, c->turns[c->n - 1].exchange.id))
-		return 0;
-	return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", chat->at.id);
-}
-
-static int rewind_session(struct chat *chat, size_t n, struct err *e)
-{
-	struct conversation c;
-	struct session x;
+	struct session *x = &chat->at.session;
+	struct conversation *c = &x->conversation;
+	struct buf seen = BUF_INIT, to = BUF_INIT;
 	int r;
 
-	if (chat_lock(chat, &x, e) < 0)
+	buf_add(&seen, conversation_last(c)->id.p, conversation_last(c)->id.n);
+	if (chat_lock(chat, e) < 0) {
+		buf_release(&seen);
 		return -1;
-	r = session_load(&x, &c, e);
+	}
+	if (!c->n || !span_same(buf_span(&seen), conversation_last(c)->id))
+		r = err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", chat->at.id);
+	else
+		r = check_count(n, c, e);
 	if (r == 0) {
-		r = check_last(chat, &c, e) < 0 || check_count(n, &c, e) < 0 ? -1 : session_rewind(&x, &c, n, e);
-		conversation_release(&c);
+		struct span id = head_before(c, n);
+
+		add_excerpts(undone, c, n);
+		buf_add(&to, id.p, id.n); /* the conversation is read on while it is written */
+		r = buf_check(&to, e) < 0 ? -1
+		    : session_append_rewind(x, id.p ? buf_span(&to) : id, e);
 	}
-	session_unlock(&x);
+	chat_unlock(chat);
+	buf_release(&seen);
+	buf_release(&to);
 	return r;
-}
-
-static void forget(struct conversation *c, size_t n)
-{
-	struct cut cut;
-
-	while (n--) {
-		conversation_cut(c, &cut);
-		cut_release(&cut);
-	}
 }
 
 static int undo(struct chat *chat, size_t n, struct err *e)
 {
-	struct chat_session *at = &chat->at;
+	struct conversation *c = &chat->at.session.conversation;
+	struct buf undone = BUF_INIT;
+	int r = check_count(n, c, e);
 
-	if (check_count(n, &at->so_far, e) < 0)
-		return -1;
-	if (!chat->no_save && rewind_session(chat, n, e) < 0)
-		return -1;
-	tell_undone(chat, &at->so_far, n);
-	buf_clear(&at->unsent.prompt); /* another prompt is the last one now */
-	if (chat->no_save)
-		forget(&at->so_far, n);
-	return chat_reload(chat, e);
+	if (r == 0 && !chat->no_save) {
+		r = rewind_session(chat, n, &undone, e);
+	} else if (r == 0) {
+		add_excerpts(&undone, c, n);
+		r = conversation_rewind(c, head_before(c, n), e);
+	}
+	if (r == 0)
+		command_tell("Taken out of the conversation%s: %s", chat->no_save ? "" : ", but not of its file",
+		             undone.p);
+	buf_release(&undone);
+	return r;
 }
 
 bool command_undo(struct chat *chat, struct span args)
@@ -106,6 +104,8 @@ bool command_undo(struct chat *chat, struct span args)
 	    (args.n && cli_number(text.p, "the number of exchanges", 1, LONG_MAX, &n, &e) < 0) ||
 	    undo(chat, (size_t)n, &e) < 0)
 		command_fail(&e);
+	else
+		buf_clear(&chat->at.unsent.prompt); /* another prompt is the last one now */
 	buf_release(&text);
 	return true;
 }
@@ -139,13 +139,13 @@ static bool is_unsent(const struct chat_session *at, const struct exchange *last
 static int find_last(struct chat *chat, struct again *a, struct err *e)
 {
 	const struct chat_session *at = &chat->at;
-	const struct conversation *c = &at->so_far;
+	const struct conversation *c = &at->session.conversation;
 	const struct exchange *last;
 	struct span prompt, id;
 
 	if (chat_reload(chat, e) < 0)
 		return -1;
-	last = c->n ? &c->turns[c->n - 1].exchange : NULL;
+	last = c->n ? conversation_exchange(c, c->n - 1) : NULL;
 	if (is_unsent(at, last)) {
 		prompt = buf_span(&at->unsent.prompt);
 		id = buf_span(&at->unsent.instead_of);

@@ -72,7 +72,7 @@ static void add_load(struct buf *b, const struct load *l)
 
 static int add_all(struct buf *b, const struct chat *chat, struct err *e)
 {
-	const struct conversation *c = &chat->at.so_far;
+	const struct conversation *c = &chat->at.session.conversation;
 	struct usage all = c->info.usage;
 	struct load l;
 
@@ -81,13 +81,13 @@ static int add_all(struct buf *b, const struct chat *chat, struct err *e)
 	if (!c->head.json) { /* nothing of it is on the disk */
 		all = (struct usage)USAGE_NONE;
 		for (size_t i = 0; i < c->n; i++)
-			usage_add(&all, &c->turns[i].exchange.usage);
+			usage_add(&all, &conversation_exchange(c, i)->usage);
 	}
 	buf_adds(b, "Exchanges: ");
 	add_number(b, c->n, count_incomplete(c));
 	buf_addc(b, '\n');
 	if (c->n)
-		add_tokens(b, &all, &c->turns[c->n - 1].exchange.usage);
+		add_tokens(b, &all, &conversation_exchange(c, c->n - 1)->usage);
 	add_load(b, &l);
 	return buf_check(b, e);
 }
@@ -154,7 +154,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 
 	if (!k) {
 		buf_addf(&line, "there is nothing%s to sum up before the last %ld exchange%s",
-		         c->summary.json ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
+		         c->summary ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
 	} else if (stored) {
 		buf_adds(&line, "a summary stands for the first ");
 		add_some_exchanges(&line, k->n, k->incomplete, c->n, count_incomplete(c));

@@ -30,11 +30,11 @@ static bool is_blank(struct span text)
 
 static void print_recent(const struct chat *chat)
 {
-	const struct conversation *c = &chat->at.so_far;
+	const struct conversation *c = &chat->at.session.conversation;
 
 	for (size_t i = c->n > RECENT ? c->n - RECENT : 0; i < c->n; i++) {
 		fputc('\n', stderr);
-		reading_print_first(&c->turns[i].exchange, RECENT_LINES, chat->show.plain);
+		reading_print_first(conversation_exchange(c, i), RECENT_LINES, chat->show.plain);
 	}
 	if (c->n)
 		fputc('\n', stderr);

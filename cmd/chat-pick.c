@@ -184,41 +184,37 @@ static void show_exchange(struct picker_preview *v, const struct exchange *x, si
 	buf_release(&b);
 }
 
-/* The exchange at an offset, in as many rows as `v` has. A damaged one shows nothing, and is
- * not told either: that would be written over the list. The record's size. */
-static size_t show_stored(struct picker_preview *v, const struct jsonl *j, size_t offset,
+/* In as many rows as `v` has. Returns the size of its record. */
+static size_t show_stored(struct picker_preview *v, const struct jsonl *j, const struct exchange_node *x,
                           size_t answer_rows)
 {
-	struct err ignored = ERR_INIT;
-	struct record r;
 	struct span line;
+	size_t at = x->at;
 
-	if (!jsonl_next(j, &offset, &line))
+	if (!jsonl_next(j, &at, &line))
 		return 0;
 	if (line.n > LARGE) {
 		char text[64];
 
 		snprintf(text, sizeof(text), "(an exchange of %zu MiB)", line.n >> 20);
 		picker_show(v, span_str(text), 1);
-	} else if (record_parse(line, &r, &ignored) == 0) {
-		if (r.type == RECORD_EXCHANGE)
-			show_exchange(v, &r.exchange, answer_rows);
-		record_release(&r);
+	} else {
+		show_exchange(v, &x->record.exchange, answer_rows);
 	}
 	return line.n;
 }
 
 /* The last exchanges, the newest of which comes last and gets the most room. */
-static void show_exchanges(struct picker_preview *v, const struct jsonl *j, const struct turns *t)
+static void show_exchanges(struct picker_preview *v, const struct jsonl *j, const struct conversation *c)
 {
 	struct picker_preview parts[EXCHANGES];
 	size_t n = 0, left = room(v), bytes = 0;
 
-	for (size_t i = t->n; i-- > 0 && n < EXCHANGES && left > 2 && bytes < ENOUGH; n++) {
-		size_t rows = n ? OLDER_ROWS : t->n > 1 ? left / 2 + 1 : left;
+	for (size_t i = c->n; i-- > 0 && n < EXCHANGES && left > 2 && bytes < ENOUGH; n++) {
+		size_t rows = n ? OLDER_ROWS : c->n > 1 ? left / 2 + 1 : left;
 
 		parts[n] = (struct picker_preview){ left - 1, v->columns, BUF_INIT, 0 };
-		bytes += show_stored(&parts[n], j, t->offsets[i], rows);
+		bytes += show_stored(&parts[n], j, c->path[i], rows);
 		left -= parts[n].n ? parts[n].n + 1 : 0;
 	}
 	while (n-- > 0) {
@@ -238,8 +234,11 @@ static void preview(void *ctx, size_t item, struct picker_preview *v)
 	struct err e = ERR_INIT;
 	char id[ID_SIZE];
 	struct index_record r = record(s, item, id);
-	struct turns t = { 0 };
+	const struct history_want want = { .last = EXCHANGES };
+	struct conversation c = CONVERSATION_INIT;
+	struct store quiet = *s->store; /* a notice would be written over the list */
 	struct jsonl j;
+	bool whole;
 
 	show_head(v, &r);
 	if (history_map(s->store, id, &j, &e) < 0) {
@@ -249,9 +248,10 @@ static void preview(void *ctx, size_t item, struct picker_preview *v)
 		picker_show(v, span_str(e.msg), 3);
 		return;
 	}
-	if (history_turns(NULL, id, &j, EXCHANGES, &t, &e) == 0)
-		show_exchanges(v, &j, &t);
-	turns_release(&t);
+	quiet.notice = NULL;
+	if (history_load_newest(&c, &quiet, id, &j, &want, &whole, &e) == 0 || e.kind == ERR_DAMAGED)
+		show_exchanges(v, &j, &c);
+	conversation_release(&c);
 	jsonl_unmap(&j);
 }
 

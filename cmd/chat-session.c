@@ -137,24 +137,25 @@ static int use_provider(struct entry *n, struct span stored, struct err *e)
 
 /* ---- one that exists ---- */
 
-static int load(struct conversation *c, const struct store *s, const char *id, struct err *e)
+/* One prompt needs only the newest exchange, to know the model: the turn reads what it sends. */
+static int read_session(struct chat *chat, struct chat_session *s, struct err *e)
 {
-	struct jsonl j;
-	int r;
+	const struct history_want newest = { .last = 1 };
+	const struct store *store = &chat->tool.store;
 
-	if (session_recover(s, id, e) < 0 || history_map(s, id, &j, e) < 0)
+	if (session_recover(store, s->id, e) < 0)
 		return -1;
-	r = conversation_load(c, s, id, &j, e);
-	jsonl_unmap(&j); /* the records are copies */
-	return r;
+	return session_read(&s->session, store, s->id, chat->one_prompt ? &newest : NULL, e);
 }
 
 /* As it is now, should it have to be created again. */
 static void take_head(struct chat_session *s)
 {
-	s->head = s->so_far.head.head;
-	s->head.model = s->so_far.info.model;
-	s->head.title = s->so_far.info.title;
+	if (!s->session.conversation.head.json)
+		return;
+	s->head = s->session.conversation.head.head;
+	s->head.model = s->session.conversation.info.model;
+	s->head.title = s->session.conversation.info.title;
 }
 
 static int resume(struct entry *n, struct err *e)
@@ -162,7 +163,7 @@ static int resume(struct entry *n, struct err *e)
 	struct chat_session *s = n->s;
 	struct span provider;
 
-	if (load(&s->so_far, &n->chat->tool.store, s->id, e) < 0)
+	if (read_session(n->chat, s, e) < 0)
 		return -1;
 	take_head(s);
 	provider = s->head.provider;
@@ -171,9 +172,9 @@ static int resume(struct entry *n, struct err *e)
 		return -1;
 	s->exists = true;
 	s->title = n->choice.title;
-	if (choose_model(n, s->so_far.info.model, e) < 0)
+	if (choose_model(n, s->session.conversation.info.model, e) < 0)
 		return -1;
-	if (n->choice.model && !span_eq(s->so_far.info.model, n->choice.model))
+	if (n->choice.model && !span_eq(s->session.conversation.info.model, n->choice.model))
 		say_other_vendor(&s->how.endpoint, n->choice.model, true);
 	return 0;
 }
@@ -200,24 +201,31 @@ struct lock_wait chat_wait(struct chat *chat)
 		                   .waiting = say_waiting, .meanwhile = &chat->meanwhile, .ctx = chat };
 }
 
-int chat_lock(struct chat *chat, struct session *x, struct err *e)
+int chat_lock(struct chat *chat, struct err *e)
 {
 	const struct lock_wait wait = chat_wait(chat);
+	struct chat_session *at = &chat->at;
 
-	return session_lock(x, &chat->tool.store, chat->at.id, &wait, e) < 0 ? tell_removed(chat, e) : 0;
+	if (session_lock(&at->session, &chat->tool.store, at->id, &wait, NULL, e) < 0)
+		return tell_removed(chat, e);
+	take_head(at);
+	return 0;
+}
+
+void chat_unlock(struct chat *chat)
+{
+	session_unlock(&chat->at.session);
+	take_head(&chat->at);
 }
 
 int chat_reload(struct chat *chat, struct err *e)
 {
 	struct chat_session *s = &chat->at;
-	struct conversation fresh;
 
 	if (!s->exists || chat->no_save)
 		return 0;
-	if (load(&fresh, &chat->tool.store, s->id, e) < 0)
+	if (read_session(chat, s, e) < 0)
 		return tell_removed(chat, e);
-	conversation_release(&s->so_far);
-	s->so_far = fresh;
 	take_head(s);
 	return 0;
 }
@@ -304,7 +312,7 @@ static int take_choice(struct entry *n, struct err *e)
 
 static void release(struct chat_session *s)
 {
-	conversation_release(&s->so_far);
+	session_release(&s->session);
 	talk_close(&s->how);
 	buf_release(&s->unsent.prompt);
 	buf_release(&s->unsent.instead_of);
@@ -374,5 +382,5 @@ struct span chat_model(const struct chat *chat)
 
 	if (s->model)
 		return span_str(s->model);
-	return s->so_far.head.json ? s->so_far.info.model : s->head.model;
+	return s->session.conversation.head.json ? s->session.conversation.info.model : s->head.model;
 }

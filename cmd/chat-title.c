@@ -24,25 +24,19 @@
 static int store(struct chat *chat, const struct buf *title, const struct usage *usage,
                  struct err *e)
 {
-	const struct change change = { .timestamp = clock_now_ms(), .title = buf_span(title),
-		                       .usage = *usage };
+	const struct change change = { .title = buf_span(title), .usage = *usage };
 	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };
-	struct conversation c;
-	struct session x;
+	struct session *x = &chat->at.session;
 	sigset_t all;
-	int r;
+	int r = 0;
 
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	if (session_lock(&x, &chat->tool.store, chat->at.id, &now, e) < 0)
+	if (session_lock(x, &chat->tool.store, chat->at.id, &now, NULL, e) < 0)
 		return -1;
-	r = session_load(&x, &c, e);
-	if (r == 0) {
-		if (!c.titled)
-			r = session_append_change(&x, &c, &change, e);
-		conversation_release(&c);
-	}
-	session_unlock(&x);
+	if (!x->conversation.titled)
+		r = session_append_change(x, change, e);
+	session_unlock(x);
 	return r;
 }
 
@@ -51,12 +45,13 @@ static int find(struct chat *chat, struct err *e)
 	struct talk how = chat->at.how; /* the key is there, and the server known */
 	struct buf title = BUF_INIT, model = BUF_INIT;
 	struct usage usage = USAGE_NONE;
+	const struct conversation *c = &chat->at.session.conversation;
 	const struct exchange *first = NULL;
 	int r = chat_reload(chat, e);
 
-	for (size_t i = 0; r == 0 && !first && i < chat->at.so_far.n; i++)
-		if (chat->at.so_far.turns[i].exchange.status == STATUS_COMPLETE)
-			first = &chat->at.so_far.turns[i].exchange;
+	for (size_t i = 0; r == 0 && !first && i < c->n; i++)
+		if (conversation_exchange(c, i)->status == STATUS_COMPLETE)
+			first = conversation_exchange(c, i);
 	if (!first)
 		return r;
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);

@@ -35,23 +35,17 @@ static bool drop_useless(struct chat *chat, struct turn *t)
 {
 	const struct lock_wait wait = { .no_wait = true, .stop_fd = -1 };
 	struct chat_session *at = &chat->at;
+	struct session *x = &at->session;
 	struct err ignored = ERR_INIT;
-	struct conversation c;
-	struct session x;
-	bool alone = false;
 
 	if (!at->made || !t->begun || !at->how.no_model || t->exchange.status != STATUS_ERROR ||
-	    t->reply.text.n || session_lock(&x, &chat->tool.store, at->id, &wait, &ignored) < 0)
+	    t->reply.text.n || session_lock(x, &chat->tool.store, at->id, &wait, NULL, &ignored) < 0)
 		return false;
-	if (session_load(&x, &c, &ignored) == 0) {
-		alone = c.n == 1 && span_eq(c.turns[0].exchange.id, t->id);
-		conversation_release(&c);
-	}
-	if (!alone) {
-		session_unlock(&x);
+	if (x->conversation.n != 1 || !span_eq(conversation_last(&x->conversation)->id, t->id)) {
+		chat_unlock(chat);
 		return false;
 	}
-	if (session_remove(&x, &ignored) < 0)
+	if (session_remove(x, &ignored) < 0)
 		return false;
 	at->exists = false;
 	at->head.created_at = clock_now_ms(); /* of another one with this id */
@@ -83,13 +77,13 @@ static int run_saved(struct chat *chat, struct turn *t, struct err *e)
 	/* Nothing is made for a prompt that cannot be sent. */
 	if (!at->exists && (turn_check(t, &at->how, s, &at->head, e) < 0 || create(chat, e) < 0))
 		return -1;
-	r = turn_run(t, &at->how, s, at->id, e);
+	r = turn_run(t, &at->how, &at->session, s, at->id, e);
 	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->begun) {
 		err_clear(e);
 		t->instead_of = (struct span){ NULL, 0 };
-		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &at->how, s, at->id, e);
+		r = create_again(chat, e) < 0 ? -1 : turn_run(t, &at->how, &at->session, s, at->id, e);
 	}
-	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, s, at->id, &lost) < 0)) {
+	if (t->homeless && (create_again(chat, &lost) < 0 || turn_store(t, &at->session, s, at->id, &lost) < 0)) {
 		lost.kind = ERR_UNSTORED;
 		*e = lost;
 		r = -1;
@@ -121,7 +115,7 @@ static int run_unsaved(struct chat *chat, struct turn *t, struct err *e)
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
 	t->model = model.p;
 	t->system = at->head.system;
-	r = turn_run_unsaved(t, &at->how, &chat->tool.store, at->exists ? at->id : NULL, &at->so_far, e);
+	r = turn_run_unsaved(t, &at->how, &chat->tool.store, at->exists ? at->id : NULL, &at->session.conversation, e);
 	buf_release(&model);
 	return r;
 }

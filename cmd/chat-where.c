@@ -39,9 +39,10 @@ static int measure(const struct chat *chat, const char *model, struct load *l, s
 	const struct chat_session *s = &chat->at;
 	const struct exchange nothing = { .query = { "", 0 }, .left_out = 0 };
 	struct context_ask ask = {
-		.conversation = &s->so_far,
+		.conversation = &s->session.conversation,
+		.n = s->session.conversation.n,
 		.model = span_str(model),
-		.system = s->so_far.head.json ? s->so_far.head.head.system : s->head.system,
+		.system = s->session.conversation.head.json ? s->session.conversation.head.head.system : s->head.system,
 		.prompt = &nothing,
 		.window = context_window(&s->how.endpoint, model, chat->context).limit,
 		.reply = context_reply_of(&s->how.params),
@@ -74,7 +75,7 @@ int chat_load(const struct chat *chat, struct load *l, struct err *e)
 
 static void add_id(struct buf *b, const struct chat *chat)
 {
-	int64_t n = chat->at.so_far.info.exchange_count;
+	int64_t n = chat->at.session.conversation.info.exchange_count;
 
 	if (chat->at.exists)
 		buf_addf(b, "Session: %s (resumed, %" PRId64 " exchange%s%s)", chat->at.id, n, n == 1 ? "" : "s",
@@ -112,11 +113,11 @@ static void add_part(struct row *r, struct span part)
 /* The title, or the beginning of what was asked first. */
 static void add_title(struct row *r, const struct chat_session *at)
 {
-	struct span text = at->title ? span_str(at->title) : at->so_far.info.title;
+	struct span text = at->title ? span_str(at->title) : at->session.conversation.info.title;
 	struct buf excerpt = BUF_INIT;
 
-	if (!text.n && at->so_far.n)
-		text = at->so_far.turns[0].exchange.query;
+	if (!text.n && at->session.conversation.n)
+		text = conversation_exchange(&at->session.conversation, 0)->query;
 	if (text.n)
 		command_add_excerpt(&excerpt, text);
 	add_part(r, buf_span(&excerpt));
@@ -143,7 +144,7 @@ static void add_load(struct row *r, const struct chat *chat)
 	struct err ignored = ERR_INIT;
 	struct load l;
 
-	if (chat->at.so_far.n && chat_load(chat, &l, &ignored) == 0 && l.window) {
+	if (chat->at.session.conversation.n && chat_load(chat, &l, &ignored) == 0 && l.window) {
 		add_share(&b, &l);
 		add_part(r, buf_span(&b));
 	}

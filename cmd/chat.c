@@ -345,7 +345,7 @@ static int run(const struct cli *c)
 		.tool = { .config = CONFIG_INIT, .store = { .fd = -1, .stop_fd = -1 } },
 		.schema = BUF_INIT, .draft = BUF_INIT, .cli = c, .files = FILES_INIT, .trace = TRACE_INIT, .show = SHOW_INIT,
 	};
-	bool talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal();
+	bool talk;
 	struct err e = ERR_INIT;
 	int status;
 
@@ -355,12 +355,14 @@ static int run(const struct cli *c)
 		files_release(&chat.files);
 		return fail(&e);
 	}
+	talk = !c->noperands && isatty(STDIN_FILENO) && at_terminal() && chat.show.form == SHOW_TEXT &&
+	       !chat.no_stdin;
+	chat.one_prompt = !talk && !chat.no_save;
 	if (open_chat(&chat, &e) < 0) {
 		status = after_signal(fail_session(&chat.tool.store, &e));
 		show_error(&chat.show, &e, status);
 	} else
-		status = talk && chat.show.form == SHOW_TEXT && !chat.no_stdin
-		                 ? chat_converse(&chat) : say_once(c, &chat);
+		status = talk ? chat_converse(&chat) : say_once(c, &chat);
 	close_chat(&chat);
 	if (stop_signal() && status == 128 + stop_signal()) {
 		/* All is stored. A shell sees by the signal that its loop is to end too. */

@@ -43,7 +43,7 @@ struct chat_session {
 	bool create;                /* if another process makes it meanwhile, that is as good */
 	struct session_head head;   /* of one that is to be made, or has to be made again */
 	const char *model, *title;  /* that the next turn brings along; NULL: as they are */
-	struct conversation so_far; /* as it was last read; see chat_reload() */
+	struct session session;     /* with the conversation as it was last read; see chat_reload() */
 	struct talk how;
 	struct {
 		struct buf prompt;     /* the last one, if it did not get into the conversation */
@@ -54,7 +54,7 @@ struct chat_session {
 		struct buf provider, model, system, title, cwd;
 	} own; /* what head, model and title may point to */
 };
-#define CHAT_SESSION_INIT { .so_far = CONVERSATION_INIT, .how = TALK_INIT, \
+#define CHAT_SESSION_INIT { .session = SESSION_INIT, .how = TALK_INIT, \
 	.unsent = { BUF_INIT, BUF_INIT }, .own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT } }
 
 struct chat {
@@ -71,6 +71,7 @@ struct chat {
 	struct chat_session at;
 	struct files files;         /* for the next prompt, and those known from earlier ones */
 	int stop_fd;
+	bool one_prompt;            /* is all there is, and it is stored: no more is read than it needs */
 	bool conversing;            /* with a person, who types, and to whom a title is of use */
 	struct meanwhile meanwhile; /* while it is busy */
 	pid_t title_maker;          /* a process, or 0 */
@@ -99,12 +100,15 @@ int chat_find_store(struct chat *chat, struct err *e);
 /* To the session that a user's ID means. */
 int chat_use(struct chat *chat, const char *id, struct err *e);
 /* Reads again what others may have added. Of a session that nobody has made, and with --no-save,
- * nothing is to be read. ERR_GONE: it was removed; at.so_far is as it was. */
+ * nothing is to be read. ERR_GONE: it was removed; at.session.conversation is as it was. */
 int chat_reload(struct chat *chat, struct err *e);
 /* How a session in use is waited for: it is told for whom, and Ctrl-C gives it up. */
 struct lock_wait chat_wait(struct chat *chat);
-/* session_lock(), as a turn does it: it says for whom it waits. ERR_GONE as above. */
-int chat_lock(struct chat *chat, struct session *x, struct err *e);
+/* Locks the session, as a turn does it: the message names the process that it waits for. ERR_GONE as
+ * above. */
+int chat_lock(struct chat *chat, struct err *e);
+/* Unlocks it. What head, model and title are in the conversation now is what a new one would have. */
+void chat_unlock(struct chat *chat);
 /* The model that the next turn asks. */
 struct span chat_model(const struct chat *chat);
 void chat_leave(struct chat *chat);

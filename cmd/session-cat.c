@@ -16,12 +16,13 @@
 #include "tool.h"
 #include "tty/neutral.h"
 
-enum { O_JSON = OPT_LONG, O_NO_PAGER, O_PLAIN, O_STATUS };
+enum { O_BRANCHES = OPT_LONG, O_JSON, O_NO_PAGER, O_PLAIN, O_STATUS };
 
 static const struct opt opts[] = {
 	{ 'f', "follow", NULL, ARG_NONE, "go on with what happens there, as it happens" },
 	{ 'n', "last", "N", ARG_TEXT, "print the last N exchanges only" },
-	{ O_JSON, "json", NULL, ARG_NONE, "print the stored records, one a line" },
+	{ O_BRANCHES, "branches", NULL, ARG_NONE, "with --json, print every record" },
+	{ O_JSON, "json", NULL, ARG_NONE, "print its stored records, one a line" },
 	{ O_NO_PAGER, "no-pager", NULL, ARG_NONE, "print to the terminal itself, not in a pager" },
 	{ O_PLAIN, "plain", NULL, ARG_NONE, "print the text as it is, at a terminal too" },
 	{ O_STATUS, "status", NULL, ARG_NONE, "print what the session is, not what it holds" },
@@ -32,7 +33,7 @@ static const struct opt opts[] = {
 
 struct request {
 	long last; /* 0: all; with `follow`: none */
-	bool follow, json, status, no_pager, plain;
+	bool follow, branches, json, status, no_pager, plain;
 	const struct config *config;
 	struct reading *reading;
 };
@@ -41,6 +42,8 @@ static int check_options(const struct cli *c, struct request *rq, bool last, str
 {
 	if (last && rq->status)
 		return err_set(e, ERR_USAGE, "--last and --status exclude each other");
+	if (rq->branches && (!rq->json || last || rq->follow || rq->status))
+		return err_set(e, ERR_USAGE, "--branches goes with --json, and without --last, --follow and --status");
 	if (rq->follow && rq->status)
 		return err_set(e, ERR_USAGE, "--follow and --status exclude each other");
 	if (!c->noperands)
@@ -61,6 +64,7 @@ static int read_options(const struct cli *c, struct request *rq, struct err *e)
 		switch (c->opts[i].id) {
 		case 'f': rq->follow = true; break;
 		case 'n': last = c->opts[i].val; break;
+		case O_BRANCHES: rq->branches = true; break;
 		case O_JSON: rq->json = true; break;
 		case O_NO_PAGER: rq->no_pager = true; break;
 		case O_PLAIN: rq->plain = true; break;
@@ -102,56 +106,88 @@ static bool print_records(const struct request *rq, const struct store *s, const
 	return whole;
 }
 
-static void print_turn(const struct request *rq, const struct jsonl *j, size_t offset,
-                       const struct record *r, bool first)
+/* The stored bytes of these records. */
+static int print_lines(const struct request *rq, const struct jsonl *j, const struct conversation *c,
+                       size_t from, struct err *e)
 {
 	struct span line;
+	size_t *at, n;
 
-	if (rq->json) {
-		jsonl_next(j, &offset, &line);
-		print_json((struct span){ line.p, line.n + 1 });
-		return;
-	}
-	if (!first)
-		fputc('\n', stdout);
-	reading_print(rq->reading, stdout, &r->exchange);
-}
-
-/* The last exchanges are found without it, but it may be of a version that we do not
- * know. */
-static bool head_is_whole(const struct store *s, const char *id, const struct jsonl *j)
-{
-	struct record r;
-	bool whole = history_record(s, id, j, 0, &r);
-
-	if (whole)
-		record_release(&r);
-	return whole;
-}
-
-static int print_turns(const struct request *rq, const struct store *s, const char *id,
-                       const struct jsonl *j, bool *any, struct err *e)
-{
-	struct turns t;
-	bool whole;
-
-	if (history_turns(s, id, j, (size_t)rq->last, &t, e) < 0)
+	if (conversation_offsets(c, from, !rq->last, &at, &n, e) < 0)
 		return fail(e);
-	whole = t.damaged == 0 && head_is_whole(s, id, j);
-	for (size_t i = 0; i < t.n && !ferror(stdout); i++) {
+	for (size_t i = 0; i < n && !ferror(stdout); i++) {
+		jsonl_next(j, &at[i], &line);
+		begin_output(rq);
+		print_json((struct span){ line.p, line.n + 1 });
+	}
+	free(at);
+	return EXIT_DONE;
+}
+
+static int print_text(const struct request *rq, const struct store *s, const char *id,
+                      const struct jsonl *j, const struct conversation *c, size_t from, bool *any)
+{
+	for (size_t i = from; i < c->n && !ferror(stdout); i++) {
 		struct record r;
 
-		if (!history_record(s, id, j, t.offsets[i], &r)) {
-			whole = false;
-			continue;
-		}
+		if (!history_record(s, id, j, c->path[i]->at, &r))
+			return EXIT_FAILED;
 		begin_output(rq);
-		print_turn(rq, j, t.offsets[i], &r, !*any);
+		if (*any)
+			fputc('\n', stdout);
+		reading_print(rq->reading, stdout, &r.exchange);
 		*any = true;
 		record_release(&r);
 	}
-	turns_release(&t);
-	return whole ? EXIT_DONE : EXIT_FAILED;
+	return EXIT_DONE;
+}
+
+/* An exchange that nothing in the conversation leads to is not to be overlooked. */
+static void say_branches(const char *id, int64_t n)
+{
+	struct buf b = BUF_INIT;
+
+	if (!n)
+		return;
+	buf_addf(&b, "session '%s' has %" PRId64 " more branch%s; mc-session-cat --json --branches %s prints "
+	         "every record", id, n, n == 1 ? "" : "es", id);
+	if (!b.oom)
+		say(b.p);
+	buf_release(&b);
+}
+
+/* The conversation, or its last exchanges. Without a valid session record the rest is printed all
+ * the same. */
+static int print_conversation(const struct request *rq, const struct store *s, const char *id,
+                              const struct jsonl *j, bool *any, struct err *e)
+{
+	const struct history_want want = { .last = (size_t)rq->last };
+	struct conversation c = CONVERSATION_INIT;
+	int status = EXIT_DONE, r;
+	bool whole = false;
+	size_t from = 0;
+
+	c.lean = true; /* their texts are read again as they are printed */
+	r = rq->last ? history_load_newest(&c, s, id, j, &want, &whole, e)
+	             : history_load(&c, s, id, j, e);
+	if (r < 0)
+		status = fail(e);
+	if (r == 0 || e->kind == ERR_DAMAGED) {
+		int printed;
+
+		err_clear(e);
+		if (rq->last && c.n > want.last)
+			from = c.n - want.last;
+		printed = rq->json ? print_lines(rq, j, &c, from, e)
+		                   : print_text(rq, s, id, j, &c, from, any);
+		status = status == EXIT_DONE ? printed : status;
+		if (!rq->last)
+			say_branches(id, c.info.branches);
+	}
+	if (c.damaged && status == EXIT_DONE)
+		status = EXIT_FAILED;
+	conversation_release(&c);
+	return status;
 }
 
 /* ---- the status ---- */
@@ -205,7 +241,7 @@ static void print_status_text(const char *id, const struct conversation *c, bool
 	field("active", span_str(when));
 	printf("%-10s %" PRId64 " complete, %zu in all\n", "exchanges", m->exchange_count, c->n);
 	if (c->n)
-		field("last", span_str(status_name(c->turns[c->n - 1].exchange.status)));
+		field("last", span_str(status_name(c->path[c->n - 1]->status)));
 	if (usage_known(&m->usage))
 		printf("%-10s %" PRId64 " in, %" PRId64 " out\n", "tokens",
 		       m->usage.input > 0 ? m->usage.input : 0, m->usage.output > 0 ? m->usage.output : 0);
@@ -230,11 +266,14 @@ static void print_status_json(const char *id, const struct conversation *c, bool
 static int print_status(const struct request *rq, const struct store *s, const char *id,
                         const struct jsonl *j, bool busy, struct err *e)
 {
-	struct conversation c;
+	struct conversation c = CONVERSATION_INIT;
 	pid_t holder;
 
-	if (conversation_load(&c, s, id, j, e) < 0)
+	c.lean = true;
+	if (history_load(&c, s, id, j, e) < 0) {
+		conversation_release(&c);
 		return fail(e);
+	}
 	holder = busy ? find_holder(s, id) : 0;
 	if (rq->json)
 		print_status_json(id, &c, busy, holder);
@@ -264,10 +303,10 @@ static int print_session(const struct request *rq, const struct store *s, const 
 		unread = fail(&why);
 	if (rq->status)
 		status = print_status(rq, s, id, &j, busy > 0, &e);
-	else if (rq->json && !rq->last)
+	else if (rq->branches)
 		status = print_records(rq, s, id, &j) ? EXIT_DONE : EXIT_FAILED;
 	else
-		status = print_turns(rq, s, id, &j, any, &e);
+		status = print_conversation(rq, s, id, &j, any, &e);
 	jsonl_unmap(&j);
 	return status == EXIT_DONE ? unread : status;
 }
@@ -284,7 +323,7 @@ static int follow_session(const struct request *rq, const struct store *s, const
 	if (session_resolve(s, given, id, &e) < 0 || follow_open(&f, s, id, &e) < 0)
 		return fail_session(s, &e);
 	if (rq->last)
-		status = print_turns(rq, s, id, &f.history, &any, &e);
+		status = print_conversation(rq, s, id, &f.history, &any, &e);
 	print_now();
 	if (e.kind == ERR_NONE && !ferror(stdout))
 		status = follow_print(&f, rq->reading, rq->json, any);

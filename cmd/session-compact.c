@@ -203,7 +203,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 	if (k)
 		print_summary(s->job, &k->summary);
 	else
-		say_nothing_to_do(s, c->summary.json != NULL);
+		say_nothing_to_do(s, c->summary != NULL);
 }
 
 static int compact_given(struct one *s, struct err *e)

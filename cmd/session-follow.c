@@ -112,13 +112,30 @@ static void note_model(struct view *v, struct span model)
 		add_note(v, "model", model);
 }
 
-/* A turn's model is news before it, and in the record of a change that comes with it none. */
+/* The prompt of an exchange says which one is meant. An id that names none is ignored. */
+static void note_place(struct view *v, const char *what, struct span id)
+{
+	struct record r;
+
+	if (!id.p || !history_find(&v->f->history, 0, v->f->history.n, id, &r))
+		return;
+	add_note(v, what, r.exchange.query);
+	record_release(&r);
+}
+
+/* What is to be known before a turn. */
+static void note_turn(struct view *v, const struct exchange *x)
+{
+	note_model(v, x->model);
+	note_place(v, "in the place of", x->replaces);
+}
+
 static void begin_reply(struct view *v, const struct exchange *x)
 {
 	struct exchange head = *x;
 
 	head.status = STATUS_COMPLETE; /* for there is nothing to say of it yet */
-	note_model(v, x->model);
+	note_turn(v, x);
 	separate(v);
 	add_printed(v, &head, print_all);
 	v->in_reply = true;
@@ -200,32 +217,11 @@ static void add_exchange(struct view *v, const struct follow_event *ev)
 		end_reply(v);
 		add_printed(v, x, print_end);
 	} else {
-		note_model(v, x->model);
+		note_turn(v, x);
 		separate(v);
 		add_printed(v, x, print_all);
 	}
 	flush_notes(v);
-}
-
-/* The prompt of an exchange before the record says which one is meant. One that names none is
- * ignored. */
-static void note_place(struct view *v, const char *what, struct span id, size_t before)
-{
-	struct record r;
-
-	if (!history_find(&v->f->history, 0, before, id, &r))
-		return;
-	add_note(v, what, r.exchange.query);
-	record_release(&r);
-}
-
-/* One that comes with the record of a turn says what that was asked in the place of. */
-static void note_rewind(struct view *v, struct span to, size_t at)
-{
-	if (to.p)
-		note_place(v, v->in_reply ? "in the place of what followed" : "rewound to", to, at);
-	else
-		add_note(v, v->in_reply ? "in the place of all before" : "rewound to the beginning", to);
 }
 
 static void add_record(struct view *v, const struct follow_event *ev)
@@ -237,15 +233,17 @@ static void add_record(struct view *v, const struct follow_event *ev)
 		add_exchange(v, ev);
 		break;
 	case RECORD_CHANGE:
-		note_model(v, r->change.model);
 		if (r->change.title.p)
 			add_note(v, r->change.title.n ? "title" : "no title", r->change.title);
 		break;
 	case RECORD_REWIND:
-		note_rewind(v, r->rewind.to, ev->at);
+		if (r->rewind.to.p)
+			note_place(v, "rewound to", r->rewind.to);
+		else
+			add_note(v, "rewound to the beginning", r->rewind.to);
 		break;
 	case RECORD_SUMMARY:
-		note_place(v, "summed up to", r->summary.up_to, ev->at);
+		note_place(v, "summed up to", r->summary.up_to);
 		break;
 	case RECORD_SESSION:
 	case RECORD_STEP:
@@ -298,8 +296,6 @@ static bool leaves_model(struct span line, struct buf *model)
 		return false;
 	if (r.type == RECORD_EXCHANGE)
 		said = r.exchange.model;
-	else if (r.type == RECORD_CHANGE)
-		said = r.change.model;
 	else if (r.type == RECORD_SESSION)
 		said = r.head.model;
 	if (said.p)

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
+#include "store/session.h"
 #include "store/spool.h"
 #include "tool.h"
 #include "tty/filter.h"
@@ -110,22 +111,19 @@ static bool passes(struct listing *l, const struct index_record *r)
 static int read_history(struct listing *l, const char *id, struct span *line, struct err *e)
 {
 	struct buf *v = array_room(l->fresh, l->nfresh, &l->fresh_cap, sizeof(*v), e), b = BUF_INIT;
-	struct conversation c;
-	struct jsonl j;
+	struct session x = SESSION_INIT;
 	int r;
 
 	if (!v)
 		return -1;
 	l->fresh = v;
-	if (history_map(l->store, id, &j, e) < 0)
-		return -1;
-	r = conversation_load(&c, l->store, id, &j, e);
+	x.conversation.lean = true;
+	r = session_read(&x, l->store, id, NULL, e);
 	if (r == 0) {
-		index_add_record(&b, id, &c.info);
-		conversation_release(&c);
+		index_add_record(&b, id, &x.conversation.info);
 		r = buf_check(&b, e);
 	}
-	jsonl_unmap(&j);
+	session_release(&x);
 	v[l->nfresh++] = b;
 	*line = buf_span(&b);
 	return r;

@@ -68,24 +68,22 @@ static bool confirmed(const struct store *s, const char *id)
 {
 	struct err ignored = ERR_INIT;
 	struct buf about = BUF_INIT;
-	struct conversation c;
-	struct jsonl j;
+	struct session x = SESSION_INIT;
 
-	if (history_map(s, id, &j, &ignored) == 0) {
-		if (conversation_load(&c, s, id, &j, &ignored) == 0) {
-			bool cut;
-			struct span what = c.info.title.p ? c.info.title : c.info.first_query;
+	x.conversation.lean = true;
+	if (session_read(&x, s, id, NULL, &ignored) == 0) {
+		const struct conversation *c = &x.conversation;
+		struct span what = c->info.title.p ? c->info.title : c->info.first_query;
+		bool cut;
 
-			buf_adds(&about, " (");
-			add_exchanges(&about, c.n, count_incomplete(&c));
-			if (what.p)
-				buf_adds(&about, ": ");
-			neutral_add_line(&about, utf8_head(what, 60, &cut));
-			buf_adds(&about, cut ? "…)" : ")");
-			conversation_release(&c);
-		}
-		jsonl_unmap(&j);
+		buf_adds(&about, " (");
+		add_exchanges(&about, c->n, count_incomplete(c));
+		if (what.p)
+			buf_adds(&about, ": ");
+		neutral_add_line(&about, utf8_head(what, 60, &cut));
+		buf_adds(&about, cut ? "…)" : ")");
 	}
+	session_release(&x);
 	fprintf(stderr, "Delete session '%s'%s? [y/N] ", id, about.p);
 	fflush(stderr);
 	buf_release(&about);
@@ -179,7 +177,7 @@ static int remove_session(struct job *j, const char *id, struct err *e)
 	const struct store *s = &j->tool.store;
 	struct lock_wait wait = { .stop_fd = -1, .waiting = say_waiting, .ctx = (void *)id };
 	size_t noted = j->ntexts;
-	struct session x;
+	struct session x = SESSION_INIT;
 	int r;
 
 	if (session_hold(&x, s, id, &wait, e) == 0) {

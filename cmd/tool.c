@@ -381,7 +381,7 @@ size_t count_incomplete(const struct conversation *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->n; i++)
-		n += c->turns[i].exchange.status != STATUS_COMPLETE;
+		n += c->path[i]->status != STATUS_COMPLETE;
 	return n;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/history-gist.h"
+#include "base/array.h"
 #include "store/id.h"
 #include "store/place.h"
 
@@ -91,289 +91,315 @@ bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id
 	return false;
 }
 
-static void copy_change(struct buf *to, struct span value)
+/* ---- forwards ---- */
+
+/* Applies the record on a line. A damaged one is passed over; one that only cannot be read now must
+ * not be. */
+static int apply_line(struct conversation *c, const struct store *s, const char *id,
+                      const struct jsonl *j, size_t at, struct span line, struct err *e)
 {
-	if (!value.p)
-		return;
-	buf_clear(to);
-	buf_add(to, value.p, value.n);
-}
+	struct err why = ERR_INIT;
+	struct record r;
+	int applied;
 
-static void info_of_head(struct conversation *c)
-{
-	const struct session_head *h = &c->head.head;
-
-	c->info.created_at = c->info.updated_at = h->created_at;
-	c->info.provider = h->provider;
-	c->info.cwd = h->cwd;
-	copy_change(&c->model, h->model);
-	copy_change(&c->title, h->title);
-	c->titled = h->title.p != NULL;
-}
-
-static void count_usage(struct session_info *s, int64_t end, const struct usage *u)
-{
-	usage_add(&s->usage, u);
-	if (end > s->updated_at)
-		s->updated_at = end;
-}
-
-static void count_exchange(struct session_info *s, const struct exchange *x)
-{
-	count_usage(s, x->timestamp + (x->duration > 0 ? x->duration : 0), &x->usage);
-}
-
-static void count_turn(struct session_info *s, const struct exchange *x)
-{
-	if (!s->first_query.p)
-		s->first_query = x->query;
-	s->last_query = x->query;
-	s->exchange_count += x->status == STATUS_COMPLETE;
-}
-
-void info_count(struct session_info *s, const struct exchange *x, int64_t bytes)
-{
-	count_exchange(s, x);
-	count_turn(s, x);
-	s->history_bytes = bytes;
-}
-
-void info_count_summary(struct session_info *s, const struct summary *g, int64_t bytes)
-{
-	count_usage(s, g->timestamp, &g->usage);
-	s->history_bytes = bytes;
-}
-
-/* A conversation while it is read. */
-struct reading {
-	struct conversation *c;
-	const struct turns *t;
-	size_t next; /* of these */
-	struct gists gists;
-};
-
-/* Takes the record in, and with it its ownership when it is kept. */
-static int take(struct reading *rd, struct record *r, size_t offset, struct err *e)
-{
-	struct conversation *c = rd->c;
-
-	switch (r->type) {
-	case RECORD_SESSION:
-		if (c->head.json)
-			break;
-		c->head = *r;
-		r->json = NULL;
-		info_of_head(c);
-		break;
-	case RECORD_EXCHANGE:
-		count_exchange(&c->info, &r->exchange);
-		if (rd->next == rd->t->n || rd->t->offsets[rd->next] != offset)
-			break;
-		count_turn(&c->info, &r->exchange);
-		c->turns[c->n++] = *r;
-		r->json = NULL;
-		break;
-	case RECORD_CHANGE:
-		usage_add(&c->info.usage, &r->change.usage);
-		copy_change(&c->model, r->change.model);
-		copy_change(&c->title, r->change.title);
-		c->titled |= r->change.title.p != NULL;
-		break;
-	case RECORD_SUMMARY:
-		count_usage(&c->info, r->summary.timestamp, &r->summary.usage);
-		return gists_meet(&rd->gists, &r->summary, offset, c->n, e);
-	case RECORD_STEP:
-	case RECORD_RESULT:
-	case RECORD_REWIND:
-	case RECORD_OTHER:
-		break;
+	if (record_parse(line, &r, &why) == 0) {
+		applied = conversation_apply(c, &r, line, at, e);
+		record_release(&r);
+		return applied;
 	}
+	if (why.kind != ERR_DAMAGED && !(why.kind == ERR_VERSION && c->head.json))
+		return err_set(e, why.kind, "%s/%s/" HISTORY_FILE ":%zu: %s", s->dir, id,
+		               jsonl_line_number(j, at), why.msg);
+	c->damaged++;
+	notice_damage(s, id, j, at, why.msg);
 	return 0;
 }
 
-/* A record that is damaged is passed over. What only cannot be read now must not be. */
-static int read_records(struct reading *rd, const struct store *s, const char *id,
-                        const struct jsonl *j, struct err *e)
+static int no_head(const struct store *s, const char *id, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir, id);
+}
+
+/* Reads an exchange's text again, which a lean conversation did not keep. */
+static int read_again(struct conversation *c, size_t i, const struct jsonl *j, struct err *e)
+{
+	struct exchange_node *x = c->path[i];
+	struct span line;
+	size_t at = x->at;
+
+	if (x->record.json || !jsonl_next(j, &at, &line))
+		return 0;
+	return record_parse(line, &x->record, e);
+}
+
+/* The texts that the index has, and the exchange whose model is in force. */
+static int read_ends(struct conversation *c, const struct jsonl *j, struct err *e)
+{
+	bool known = false;
+
+	if (c->n && (read_again(c, 0, j, e) < 0 || read_again(c, c->n - 1, j, e) < 0))
+		return -1;
+	for (size_t i = c->n; !known && i--;) {
+		known = c->path[i]->status != STATUS_ERROR;
+		if (known && read_again(c, i, j, e) < 0)
+			return -1;
+	}
+	return conversation_settle(c, e);
+}
+
+int history_load_more(struct conversation *c, const struct store *s, const char *id,
+                      const struct jsonl *j, struct err *e)
 {
 	struct span line;
-	size_t at = 0;
 
-	for (size_t start = 0; jsonl_next(j, &at, &line); start = at) {
+	for (size_t start = c->bytes; jsonl_next(j, &c->bytes, &line); start = c->bytes)
+		if (apply_line(c, s, id, j, start, line, e) < 0)
+			return -1;
+	c->info.history_bytes = (int64_t)j->n;
+	if (conversation_settle(c, e) < 0 || (c->lean && read_ends(c, j, e) < 0))
+		return -1;
+	return c->head.json ? 0 : no_head(s, id, e);
+}
+
+int history_load(struct conversation *c, const struct store *s, const char *id,
+                 const struct jsonl *j, struct err *e)
+{
+	return history_load_more(c, s, id, j, e);
+}
+
+/* ---- backwards ---- */
+
+/* A record that was met on the way back. */
+struct met {
+	struct record record;
+	struct span line;
+	size_t at;
+	bool on_path;
+	/* Of an exchange without a parent of its own: what the exchange or rewind before it names. */
+	bool implied;
+	struct span parent; /* p == NULL: nothing */
+};
+
+#define NONE SIZE_MAX
+#define STEP_LEAST 64 /* bytes; a step record has more */
+
+struct walk {
+	const struct history_want *want;
+	struct met *v; /* owned; newest first */
+	size_t n, cap;
+	struct lookup exchanges, steps; /* the last line of each counts, and is met first */
+	size_t orphan;   /* an exchange whose parent the next exchange or rewind names; or NONE */
+	size_t last;     /* the oldest exchange of the conversation so far; or NONE */
+	size_t found;    /* how many of them there are */
+	size_t missing;  /* steps of these that were not met */
+	bool complete;   /* all exchanges that are wanted were met */
+};
+
+static bool is_head(const struct met *m)
+{
+	return m->record.type == RECORD_EXCHANGE || m->record.type == RECORD_REWIND;
+}
+
+static struct span target_of(const struct met *m)
+{
+	return m->record.type == RECORD_EXCHANGE ? m->record.exchange.id : m->record.rewind.to;
+}
+
+static size_t find_exchange(const struct walk *w, struct span id)
+{
+	struct lookup_at at = lookup_begin(&w->exchanges, span_hash(id));
+	size_t i;
+
+	while (lookup_next(&w->exchanges, &at, &i))
+		if (span_same(w->v[i].record.exchange.id, id))
+			return i;
+	return NONE;
+}
+
+static uint64_t step_hash(struct span exchange, int64_t n)
+{
+	return span_hash(exchange) ^ ((uint64_t)n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static bool has_step(const struct walk *w, struct span exchange, int64_t n)
+{
+	struct lookup_at at = lookup_begin(&w->steps, step_hash(exchange, n));
+	size_t i;
+
+	while (lookup_next(&w->steps, &at, &i))
+		if (w->v[i].record.step.n == n && span_same(w->v[i].record.step.exchange, exchange))
+			return true;
+	return false;
+}
+
+/* The newest exchange or rewind that names nothing, or something that was met. 0: it may name what
+ * was not met yet. */
+static int find_head(const struct walk *w, struct span *id)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (is_head(&w->v[i])) {
+			*id = target_of(&w->v[i]);
+			return !id->p || find_exchange(w, *id) != NONE;
+		}
+	return 0;
+}
+
+/* The id of the conversation's next exchange, from the newest to the oldest. 0: not known yet. */
+static int find_next(const struct walk *w, struct span *id)
+{
+	const struct met *m = w->last == NONE ? NULL : &w->v[w->last];
+
+	if (!m)
+		return find_head(w, id);
+	*id = m->record.exchange.has_parent ? m->record.exchange.parent : m->parent;
+	return m->record.exchange.has_parent || m->implied;
+}
+
+/* Follows the conversation as far as it was met. The history cannot have as many steps as `lines`. */
+static void follow(struct walk *w, size_t lines)
+{
+	struct span id;
+
+	while (!w->complete && find_next(w, &id)) {
+		size_t i = id.p ? find_exchange(w, id) : NONE;
+		const struct exchange *x;
+
+		if (id.p && i == NONE)
+			return;
+		w->complete = !id.p || w->v[i].on_path;
+		if (w->complete)
+			return;
+		x = &w->v[i].record.exchange;
+		w->v[i].on_path = true;
+		w->last = i;
+		w->found++;
+		for (int64_t n = 0; n < x->steps && (size_t)n < lines; n++)
+			w->missing += !has_step(w, x->id, n);
+		w->complete = w->want->last ? w->found == w->want->last : w->want->enough(w->want->ctx, x);
+	}
+}
+
+static int meet_head(struct walk *w, size_t i, struct err *e)
+{
+	struct span target = target_of(&w->v[i]);
+
+	if (w->orphan != NONE) {
+		w->v[w->orphan].implied = true;
+		w->v[w->orphan].parent = target;
+		w->orphan = NONE;
+	}
+	if (w->v[i].record.type != RECORD_EXCHANGE)
+		return 0;
+	if (!w->v[i].record.exchange.has_parent)
+		w->orphan = i;
+	return find_exchange(w, target) == NONE ? lookup_add(&w->exchanges, span_hash(target), i, e) : 0;
+}
+
+static int meet_step(struct walk *w, size_t i, struct err *e)
+{
+	const struct step *s = &w->v[i].record.step;
+	size_t x;
+
+	if (has_step(w, s->exchange, s->n))
+		return 0;
+	x = find_exchange(w, s->exchange);
+	if (x != NONE && w->v[x].on_path && s->n < w->v[x].record.exchange.steps && w->missing)
+		w->missing--;
+	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e);
+}
+
+/* Takes the record over. */
+static int meet(struct walk *w, struct record *r, struct span line, size_t at, size_t lines,
+                struct err *e)
+{
+	struct met *v = array_room(w->v, w->n, &w->cap, sizeof(*v), e);
+	size_t i = w->n;
+	int result = 0;
+
+	if (!v)
+		return -1;
+	w->v = v;
+	v[w->n++] = (struct met){ .record = *r, .line = line, .at = at };
+	r->json = NULL;
+	if (is_head(&v[i]))
+		result = meet_head(w, i, e);
+	else if (v[i].record.type == RECORD_STEP)
+		result = meet_step(w, i, e);
+	if (result == 0)
+		follow(w, lines);
+	return result;
+}
+
+/* Until what is wanted was met; *at is the offset of the oldest record then. */
+static int walk_back(struct walk *w, struct conversation *c, const struct store *s, const char *id,
+                     const struct jsonl *j, size_t *at, struct err *e)
+{
+	struct span line;
+
+	while (!(w->complete && !w->missing) && jsonl_prev(j, at, &line)) {
 		struct err why = ERR_INIT;
 		struct record r;
-		int taken = 0;
+		int result;
 
-		if (record_parse(line, &r, &why) == 0)
-			taken = take(rd, &r, start, e);
-		else if (why.kind == ERR_DAMAGED || (why.kind == ERR_VERSION && rd->c->head.json))
-			notice_damage(s, id, j, start, why.msg);
-		else
-			return err_set(e, why.kind, "%s/%s/" HISTORY_FILE ":%zu: %s", s->dir, id,
-			               jsonl_line_number(j, start), why.msg);
-		if (rd->next < rd->t->n && rd->t->offsets[rd->next] == start)
-			rd->next++;
-		if (why.kind == ERR_NONE)
-			record_release(&r);
-		if (taken < 0)
+		if (record_parse(line, &r, &why) < 0) {
+			if (why.kind == ERR_FAILED)
+				return err_set(e, why.kind, "%s", why.msg);
+			c->damaged++;
+			notice_damage(s, id, j, *at, why.msg);
+			continue;
+		}
+		result = meet(w, &r, line, *at, j->n / STEP_LEAST + 1, e);
+		record_release(&r);
+		if (result < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int read_conversation(struct conversation *c, const struct store *s, const char *id,
-                             const struct jsonl *j, const struct turns *t, struct err *e)
-{
-	struct reading rd = { .c = c, .t = t };
-	int r = read_records(&rd, s, id, j, e);
-
-	if (r == 0)
-		r = gists_choose(&rd.gists, j, c, e);
-	gists_release(&rd.gists);
-	return r;
-}
-
-static int finish(struct conversation *c, const struct store *s, const char *id, struct err *e)
-{
-	if (c->model.oom || c->title.oom)
-		return err_oom(e);
-	if (!c->head.json)
-		return err_set(e, ERR_DAMAGED, "%s/%s/" HISTORY_FILE " has no valid session record", s->dir,
-		               id);
-	c->info.model = buf_span(&c->model);
-	if (c->title.n)
-		c->info.title = buf_span(&c->title);
-	return 0;
-}
-
-static int load(struct conversation *c, const struct store *s, const char *id,
-                const struct jsonl *j, const struct turns *t, struct err *e)
-{
-	*c = (struct conversation)CONVERSATION_INIT;
-	c->info.usage = (struct usage)USAGE_NONE;
-	c->info.history_bytes = (int64_t)j->n;
-	c->turns = calloc(t->n + 1, sizeof(*c->turns));
-	if (!c->turns)
-		return err_oom(e);
-	if (read_conversation(c, s, id, j, t, e) == 0 && finish(c, s, id, e) == 0)
-		return 0;
-	conversation_release(c);
-	return -1;
-}
-
-int conversation_load(struct conversation *c, const struct store *s, const char *id,
-                      const struct jsonl *j, struct err *e)
-{
-	struct turns t;
-	int r = history_turns(NULL, id, j, 0, &t, e);
-
-	if (r == 0)
-		r = load(c, s, id, j, &t, e);
-	turns_release(&t);
-	return r;
-}
-
-static int parse_at(const struct jsonl *j, size_t at, struct record *r)
+static int read_head(struct conversation *c, const struct store *s, const char *id,
+                     const struct jsonl *j, struct err *e)
 {
 	struct err ignored = ERR_INIT;
+	struct record r;
 	struct span line;
+	size_t at = 0;
+	int applied = 0;
 
-	return jsonl_next(j, &at, &line) ? record_parse(line, r, &ignored) : -1;
-}
-
-/* Takes the last one off; damaged ones behind it are none. */
-static int drop_last(struct turns *t, const char *id, const struct jsonl *j, struct span last,
-                     struct record *old, struct err *e)
-{
-	while (t->n && parse_at(j, t->offsets[--t->n], old) < 0)
-		;
-	if (old->json && old->type == RECORD_EXCHANGE && span_same(old->exchange.id, last))
+	if (!jsonl_next(j, &at, &line))
 		return 0;
-	record_release(old);
-	return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", id);
+	if (record_parse(line, &r, &ignored) < 0)
+		return apply_line(c, s, id, j, 0, line, e); /* which says what is wrong with it */
+	/* An exchange there would seem to be what the ones that were read follow. */
+	if (r.type == RECORD_SESSION)
+		applied = conversation_apply(c, &r, line, 0, e);
+	record_release(&r);
+	return applied;
 }
 
-int conversation_load_before(struct conversation *c, const struct store *s, const char *id,
-                             const struct jsonl *j, struct span last, struct record *old,
-                             struct err *e)
+int history_load_newest(struct conversation *c, const struct store *s, const char *id,
+                        const struct jsonl *j, const struct history_want *want, bool *whole,
+                        struct err *e)
 {
-	struct turns t;
-	int r = history_turns(NULL, id, j, 0, &t, e);
+	struct walk w = { .want = want, .orphan = NONE, .last = NONE };
+	size_t at = j->n;
+	int r = walk_back(&w, c, s, id, j, &at, e);
 
-	memset(old, 0, sizeof(*old));
-	if (r == 0)
-		r = drop_last(&t, id, j, last, old, e);
-	if (r == 0)
-		r = load(c, s, id, j, &t, e);
-	if (r < 0)
-		record_release(old);
-	turns_release(&t);
-	return r;
-}
-
-int conversation_add(struct conversation *c, const struct exchange *x, struct err *e)
-{
-	struct record *more = realloc(c->turns, (c->n + 1) * sizeof(*more));
-	struct buf line = BUF_INIT;
-	int r;
-
-	if (!more)
-		return err_oom(e); /* not reached: no memory for an exchange that is not stored */
-	c->turns = more;
-	record_add_exchange(&line, x); /* the record that is read back owns its strings */
-	r = buf_check(&line, e) < 0 ? -1 : record_parse(buf_span(&line), &c->turns[c->n], e);
-	buf_release(&line);
-	c->n += r == 0;
-	return r;
-}
-
-void conversation_take_summary(struct conversation *c, struct record *gist)
-{
-	size_t covered = c->n;
-
-	while (covered && !span_same(c->turns[covered - 1].exchange.id, gist->summary.up_to))
-		covered--;
-	record_release(&c->summary);
-	c->summary = *gist;
-	c->covered = covered;
-}
-
-void conversation_cut(struct conversation *c, struct cut *cut)
-{
-	*cut = (struct cut){ .turn = c->turns[--c->n] };
-	if (c->covered <= c->n)
-		return;
-	cut->summary = c->summary;
-	cut->covered = c->covered;
-	memset(&c->summary, 0, sizeof(c->summary));
-	c->covered = 0;
-}
-
-void conversation_mend(struct conversation *c, struct cut *cut)
-{
-	c->turns[c->n++] = cut->turn;
-	if (cut->summary.json) {
-		record_release(&c->summary);
-		c->summary = cut->summary;
-		c->covered = cut->covered;
+	*whole = at == 0;
+	if (r == 0 && !*whole)
+		r = read_head(c, s, id, j, e);
+	for (size_t i = w.n; i--;) {
+		if (r == 0)
+			r = conversation_apply(c, &w.v[i].record, w.v[i].line, w.v[i].at, e);
+		record_release(&w.v[i].record);
 	}
-	*cut = (struct cut){ .covered = 0 };
-}
-
-void cut_release(struct cut *cut)
-{
-	record_release(&cut->turn);
-	record_release(&cut->summary);
-}
-
-void conversation_release(struct conversation *c)
-{
-	if (c->head.json)
-		record_release(&c->head);
-	record_release(&c->summary);
-	for (size_t i = 0; i < c->n; i++)
-		record_release(&c->turns[i]);
-	free(c->turns);
-	buf_release(&c->model);
-	buf_release(&c->title);
-	*c = (struct conversation)CONVERSATION_INIT;
+	c->bytes = j->n;
+	c->info.history_bytes = (int64_t)j->n;
+	if (r == 0)
+		r = conversation_settle(c, e);
+	if (r == 0 && !c->head.json)
+		r = no_head(s, id, e);
+	free(w.v);
+	lookup_release(&w.exchanges);
+	lookup_release(&w.steps);
+	return r;
 }

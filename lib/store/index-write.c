@@ -32,28 +32,26 @@
 
 /* ---- one record ---- */
 
-static void add_text(struct buf *b, const char *key, struct span s)
+static void put_query(struct buf *b, const char *key, struct span s)
 {
-	bool cut;
+	bool cut = false;
 	struct buf text = BUF_INIT;
 
-	buf_addf(b, ",\"%s\":", key);
-	if (!s.p) {
-		buf_adds(b, "null");
-		return;
-	}
-	s = utf8_head(s, QUERY_MAX, &cut);
-	buf_add(&text, s.p, s.n);
-	if (cut)
+	if (s.p)
+		s = utf8_head(s, QUERY_MAX, &cut);
+	if (cut) {
+		buf_add(&text, s.p, s.n);
 		buf_adds(&text, "...");
-	json_add_str(b, buf_span(&text));
+		s = buf_span(&text);
+	}
+	json_put_str(b, key, s);
 	b->oom |= text.oom;
 	buf_release(&text);
 }
 
-static void add_str(struct buf *b, const char *key, struct span s)
+static void put_text(struct buf *b, const char *key, struct span s)
 {
-	buf_addf(b, ",\"%s\":", key);
+	json_key(b, key);
 	json_add_str(b, s);
 }
 
@@ -64,17 +62,32 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 	totals.input = totals.input < 0 ? 0 : totals.input;
 	totals.output = totals.output < 0 ? 0 : totals.output;
 	totals.total = totals.total < 0 ? 0 : totals.total;
-	buf_addf(b, "\"id\":\"%s\",\"createdAt\":%" PRId64 ",\"updatedAt\":%" PRId64
-	         ",\"exchangeCount\":%" PRId64, id, s->created_at, s->updated_at, s->exchange_count);
-	add_str(b, "provider", s->provider);
-	add_str(b, "model", s->model);
-	add_str(b, "cwd", s->cwd);
-	add_text(b, "title", s->title);
-	add_text(b, "firstQuery", s->first_query);
-	add_text(b, "lastQuery", s->last_query);
-	buf_adds(b, ",\"usageTotals\":");
+	json_put_str(b, "id", span_str(id));
+	json_put_int(b, "createdAt", s->created_at);
+	json_put_int(b, "updatedAt", s->updated_at);
+	json_put_int(b, "exchangeCount", s->exchange_count);
+	json_put_int(b, "toolCalls", s->tool_calls);
+	json_put_int(b, "branches", s->branches);
+	put_text(b, "provider", s->provider);
+	put_text(b, "model", s->model);
+	put_text(b, "cwd", s->cwd);
+	put_query(b, "title", s->title);
+	json_key(b, "tags");
+	json_open(b, '[');
+	for (size_t i = 0; i < s->ntags; i++)
+		json_item_str(b, s->tags[i]);
+	json_close(b, ']');
+	put_query(b, "firstQuery", s->first_query);
+	put_query(b, "lastQuery", s->last_query);
+	json_put_str(b, "root", s->root);
+	if (s->summary_at) {
+		json_put_int(b, "summaryAt", s->summary_at);
+		json_put_int(b, "summaryOf", s->summary_of);
+	}
+	json_key(b, "usageTotals");
 	record_add_usage(b, &totals);
-	buf_addf(b, ",\"historyBytes\":%" PRId64 ",\"version\":1", s->history_bytes);
+	json_put_int(b, "historyBytes", s->history_bytes);
+	json_put_int(b, "version", 1);
 }
 
 void index_add_record(struct buf *b, const char *id, const struct session_info *s)
@@ -179,7 +192,7 @@ static int keep_old(const char *id, struct rebuilt *all, struct err *e)
 	size_t start = all->text.n;
 	struct index_record r;
 	struct span line, same_id;
-	int found = all->old < 0 ? 0 : index_find(all->old, id, &all->text, e);
+	int found = all->old < 0 ? 0 : index_find(all->old, id, SIZE_MAX, &all->text, e);
 
 	if (found <= 0)
 		return found;
@@ -216,22 +229,19 @@ static int leave_out(const struct store *s, const char *id, struct rebuilt *all,
 
 static int rebuild_one(const struct store *s, const char *id, struct rebuilt *all, struct err *e)
 {
+	struct session x = SESSION_INIT;
 	struct err why = ERR_INIT;
-	struct conversation c;
-	struct jsonl j;
 	size_t start = all->text.n;
 	int r;
 
-	if (history_map(s, id, &j, &why) < 0)
-		return leave_out(s, id, all, &why, e);
-	if (conversation_load(&c, s, id, &j, &why) < 0) {
-		jsonl_unmap(&j);
-		return leave_out(s, id, all, &why, e);
+	x.conversation.lean = true;
+	if (session_read(&x, s, id, NULL, &why) < 0) {
+		r = leave_out(s, id, all, &why, e);
+	} else {
+		index_add_record(&all->text, id, &x.conversation.info);
+		r = add_entry(all, x.conversation.info.updated_at, start, e);
 	}
-	index_add_record(&all->text, id, &c.info);
-	r = add_entry(all, c.info.updated_at, start, e);
-	conversation_release(&c);
-	jsonl_unmap(&j);
+	session_release(&x);
 	return r;
 }
 
@@ -504,19 +514,15 @@ void index_not_updated(const struct store *s, const char *id, const char *why)
 /* Adds what the index should say of the session; nothing where its history is damaged. */
 static int add_current(struct buf *b, const struct store *s, const char *id, bool *gone, struct err *e)
 {
+	struct session x = SESSION_INIT;
 	struct store quiet = *s;
 	struct err why = ERR_INIT;
-	struct conversation c;
-	struct jsonl j;
 
 	quiet.notice = NULL; /* the tools that use the session say it */
-	if (history_map(&quiet, id, &j, &why) == 0) {
-		if (conversation_load(&c, &quiet, id, &j, &why) == 0) {
-			index_add_record(b, id, &c.info);
-			conversation_release(&c);
-		}
-		jsonl_unmap(&j);
-	}
+	x.conversation.lean = true;
+	if (session_read(&x, &quiet, id, NULL, &why) == 0)
+		index_add_record(b, id, &x.conversation.info);
+	session_release(&x);
 	if (why.kind == ERR_FAILED)
 		return err_set(e, ERR_FAILED, "%s", why.msg);
 	if (why.kind == ERR_NOT_FOUND) {

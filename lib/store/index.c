@@ -319,7 +319,7 @@ static void fill(struct index_reader *r)
 		}
 	}
 	while (!r->oom && !is_in_doubt(r) && l < r->batch + INDEX_BATCH &&
-	       jsonl_prev(&r->file, &r->at, &line)) {
+	       r->at > r->least && jsonl_prev(&r->file, &r->at, &line)) {
 		line.n++;
 		l->line = line;
 		if ((!split(line, &l->id) && !respell(r, l)) || !has_prefix(r, l->id))
@@ -548,7 +548,7 @@ enum index_kind index_judge(struct span line, struct span *id)
 	return index_record(line, INDEX_ALL, &r) ? INDEX_RECORD : INDEX_BAD;
 }
 
-int index_find(int fd, const char *id, struct buf *line, struct err *e)
+int index_find(int fd, const char *id, size_t within, struct buf *line, struct err *e)
 {
 	struct index_reader r;
 	struct span found;
@@ -557,6 +557,7 @@ int index_find(int fd, const char *id, struct buf *line, struct err *e)
 	if (index_open_fd(&r, fd, false, e) < 0)
 		return -1;
 	r.prefix = span_str(id);
+	r.least = r.file.mapped > within ? r.file.mapped - within : 0;
 	while (result == 0 && index_next(&r, &found))
 		if (found.p[sizeof(line_start) - 1 + r.prefix.n] == '"') {
 			buf_add(line, found.p, found.n);
@@ -566,6 +567,37 @@ int index_find(int fd, const char *id, struct buf *line, struct err *e)
 		result = err_oom(e); /* not reached: no memory for more than 716 sessions */
 	index_close(&r);
 	return result;
+}
+
+int index_info(struct span line, struct session_info *info, struct json_object **json, struct err *e)
+{
+	struct json_object *o, *totals;
+
+	*info = (struct session_info){ .usage = USAGE_NONE };
+	line.n -= line.n && line.p[line.n - 1] == '\n';
+	if (json_parse_object(line, &o, e) < 0)
+		return -1;
+	totals = json_member(o, "usageTotals");
+	if (json_get_int(o, "createdAt", &info->created_at, e) < 0 ||
+	    json_get_int(o, "updatedAt", &info->updated_at, e) < 0 ||
+	    json_get_int(o, "exchangeCount", &info->exchange_count, e) < 0 ||
+	    json_get_int(o, "toolCalls", &info->tool_calls, e) < 0 ||
+	    json_get_int(o, "branches", &info->branches, e) < 0 ||
+	    json_get_str(o, "provider", &info->provider, e) < 0 ||
+	    json_get_str(o, "model", &info->model, e) < 0 || json_get_str(o, "cwd", &info->cwd, e) < 0 ||
+	    json_get_str(o, "title", &info->title, e) < 0 ||
+	    json_get_str(o, "firstQuery", &info->first_query, e) < 0 ||
+	    json_get_str(o, "lastQuery", &info->last_query, e) < 0 ||
+	    json_get_str(o, "root", &info->root, e) < 0 ||
+	    json_get_int(o, "historyBytes", &info->history_bytes, e) < 0 ||
+	    json_get_int(o, "summaryAt", &info->summary_at, e) < 0 ||
+	    json_get_int(o, "summaryOf", &info->summary_of, e) < 0 ||
+	    (totals && record_parse_usage(o, "usageTotals", &info->usage, e) < 0)) {
+		json_object_put(o);
+		return -1;
+	}
+	*json = o;
+	return 0;
 }
 
 #define EMPTY_MAX 4096 /* bytes; somebody who emptied it leaves no more */

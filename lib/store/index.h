@@ -36,6 +36,7 @@
 struct index_reader {
 	struct jsonl file;
 	size_t at;          /* everything before this offset is still to be read */
+	size_t least;       /* and nothing before this one */
 	struct span prefix; /* only ids that begin so; set it before the first record */
 	uint64_t *seen;     /* open hash table of the ids met so far */
 	size_t cap, used;
@@ -102,8 +103,12 @@ int index_open_file(const struct store *s, int flags, struct err *e);
 enum index_kind { INDEX_BAD, INDEX_HEADER, INDEX_TOMBSTONE, INDEX_RECORD };
 enum index_kind index_judge(struct span line, struct span *id);
 
-/* Adds the live record of `id` in an open index, with its newline: 1; 0 when it has none. */
-int index_find(int fd, const char *id, struct buf *line, struct err *e);
+/* Adds the live record of `id` in an open index, with its newline: 1; 0 when it has none. It is
+ * looked for in so many bytes before the end. */
+int index_find(int fd, const char *id, size_t within, struct buf *line, struct err *e);
+
+/* A record's values. The strings belong to *json, which the caller puts; tags are not among them. */
+int index_info(struct span line, struct session_info *info, struct json_object **json, struct err *e);
 
 /* ---- writing ---- */
 

@@ -174,10 +174,10 @@ static int get_cost(struct json_object *o, int64_t *cost, struct err *e)
 	return *cost < 0 ? err_set(e, ERR_DAMAGED, "'cost' is not an amount in dollars") : 0;
 }
 
-static int parse_usage(struct json_object *record, struct usage *u, struct err *e)
+int record_parse_usage(struct json_object *record, const char *key, struct usage *u, struct err *e)
 {
 	struct json_object *o = NULL;
-	int got = json_get_obj(record, "tokenUsage", &o, e);
+	int got = json_get_obj(record, key, &o, e);
 
 	if (got <= 0)
 		return got;
@@ -189,6 +189,11 @@ static int parse_usage(struct json_object *record, struct usage *u, struct err *
 	    get_count(o, "cacheWriteInputTokens", &u->cache_write, e) < 0 || get_cost(o, &u->cost, e) < 0)
 		return -1;
 	return 0;
+}
+
+static int parse_usage(struct json_object *record, struct usage *u, struct err *e)
+{
+	return record_parse_usage(record, "tokenUsage", u, e);
 }
 
 static int parse_attachment(struct json_object *o, struct attachment_ref *a, struct err *e)

@@ -195,6 +195,8 @@ void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct re
 
 /* The members of an exchange without the braces, for a line that has more. */
 void record_add_exchange_members(struct buf *b, const struct exchange *x);
+/* Reads a member of that kind; what it does not have stays as it is. */
+int record_parse_usage(struct json_object *o, const char *key, struct usage *u, struct err *e);
 /* {"inputTokens":…} or null. */
 void record_add_usage(struct buf *b, const struct usage *u);
 

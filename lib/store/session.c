@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
@@ -38,29 +38,219 @@ int session_is_there(const struct session *x, struct err *e)
 	return err_sys(e, errno, "cannot examine session '%s'", x->id);
 }
 
-/* A crash between storing an exchange and dropping its spool leaves both, and must not
- * make two of it. That the spool was dropped may be lost with the power even when later
- * turns are not, so that it need not be the last one. */
-static bool stored_already(const struct jsonl *j, struct span id)
-{
-	struct record r;
-	bool found = history_find(j, 0, j->n, id, &r);
+/* ---- reading ---- */
 
+#define WHOLE_MAX 262144 /* a smaller history is read as a whole */
+
+/* What the index says of the session, when that is of this history as it is now. It is looked for
+ * only in so much of the index as the history has bytes: reading that would cost as much. */
+static bool find_row(struct session *x, const struct jsonl *j, struct session_info *info,
+                     struct json_object **row)
+{
+	struct err ignored = ERR_INIT;
+	struct buf line = BUF_INIT;
+	int fd = index_open_file(x->store, O_RDONLY, &ignored);
+	bool found = fd >= 0 && index_find(fd, x->id, j->n, &line, &ignored) > 0 &&
+	             buf_check(&line, &ignored) == 0 &&
+	             index_info(buf_span(&line), info, row, &ignored) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	buf_release(&line);
+	if (found && info->history_bytes == (int64_t)j->n)
+		return true;
 	if (found)
-		record_release(&r);
-	return found;
+		json_object_put(*row);
+	return false;
 }
 
-static int store_interrupted(struct session *x, const struct exchange *cut, struct err *e)
+/* Where the exchange of this id stands near the beginning of the history. */
+static bool find_first(struct conversation *c, const struct jsonl *j, struct span id)
 {
-	struct conversation c;
-	struct jsonl j;
+	struct err ignored = ERR_INIT;
+	struct span line;
+	size_t at = 0;
+
+	for (int i = 0; i < 8 && jsonl_next(j, &at, &line); i++) {
+		if (record_parse(line, &c->first_record, &ignored) < 0) {
+			err_clear(&ignored);
+			continue;
+		}
+		if (c->first_record.type == RECORD_EXCHANGE && span_same(c->first_record.exchange.id, id))
+			return true;
+		record_release(&c->first_record);
+	}
+	return false;
+}
+
+static bool find_summary(struct conversation *c, const struct jsonl *j, size_t at)
+{
+	struct err ignored = ERR_INIT;
+	struct span line;
+
+	if (at >= j->n || (at && j->p[at - 1] != '\n') || !jsonl_next(j, &at, &line) ||
+	    record_parse(line, &c->summary_record, &ignored) < 0)
+		return false;
+	if (c->summary_record.type == RECORD_SUMMARY)
+		return true;
+	record_release(&c->summary_record);
+	return false;
+}
+
+/* Completes a conversation whose newest exchanges were read by what the index says of the rest.
+ * False: it does not fit. */
+static bool complete(struct conversation *c, const struct jsonl *j, const struct session_info *info)
+{
+	int64_t read = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		read += c->path[i]->status == STATUS_COMPLETE;
+	if (!c->n || !info->root.p || info->exchange_count < read || !span_same(info->provider, c->info.provider) ||
+	    info->created_at != c->info.created_at || !find_first(c, j, info->root))
+		return false;
+	c->first = &c->first_record.exchange;
+	c->unread = info->exchange_count - read;
+	c->unread_summed = 0;
+	if (c->summary) {
+		c->unread_summed = c->unread;
+	} else if (info->summary_at) {
+		if (!find_summary(c, j, (size_t)info->summary_at))
+			return false;
+		c->summary = &c->summary_record.summary;
+		c->unread_summed = info->summary_of < c->unread ? info->summary_of : c->unread;
+	}
+	c->info = *info;
+	c->titled = true; /* nobody knows; it is no young session */
+	c->partial = true;
+	return true;
+}
+
+/* 1: read. 0: it is to be read as a whole. */
+static int load_newest(struct session *x, const struct jsonl *j, const struct history_want *want,
+                       struct err *e)
+{
+	struct conversation *c = &x->conversation;
+	struct session_info info = { .usage = USAGE_NONE };
+	struct json_object *row;
+	bool whole;
+
+	if (!want || j->n < WHOLE_MAX || !find_row(x, j, &info, &row))
+		return 0;
+	c->row = row;
+	if (history_load_newest(c, x->store, x->id, j, want, &whole, e) < 0)
+		return -1;
+	if (whole || complete(c, j, &info))
+		return 1;
+	conversation_release(c);
+	return 0;
+}
+
+static int load(struct session *x, const struct jsonl *j, const struct history_want *want,
+                struct err *e)
+{
+	bool lean = x->conversation.lean;
 	int r;
 
-	if (jsonl_map(&j, x->fd, e) < 0)
+	conversation_release(&x->conversation);
+	x->conversation.lean = lean;
+	r = load_newest(x, j, want, e);
+	if (r == 0)
+		r = history_load(&x->conversation, x->store, x->id, j, e);
+	return r < 0 ? -1 : 0;
+}
+
+/* Reads what the conversation lacks of the history, open as `fd`: what was appended to the file
+ * that it was read from, or all of another one. */
+static int refresh(struct session *x, int fd, const struct history_want *want, struct err *e)
+{
+	struct conversation *c = &x->conversation;
+	struct jsonl j;
+	struct stat st;
+	bool on;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine session '%s'", x->id);
+	on = x->read && x->dev == st.st_dev && x->ino == st.st_ino && (size_t)st.st_size >= c->bytes &&
+	     (want || !c->partial);
+	if (on && (size_t)st.st_size == c->bytes)
+		return 0;
+	if (jsonl_map(&j, fd, e) < 0)
+		return err_prefix(e, "session '%s'", x->id);
+	x->read = false;
+	r = on ? history_load_more(c, x->store, x->id, &j, e) : load(x, &j, want, e);
+	if (r < 0 && on && c->partial) {
+		err_clear(e);
+		r = load(x, &j, want, e);
+	}
+	jsonl_unmap(&j); /* the records are copies */
+	if (r < 0) {
+		conversation_release(c);
 		return -1;
-	if (stored_already(&j, cut->id)) {
-		jsonl_unmap(&j);
+	}
+	x->read = true;
+	x->dev = st.st_dev;
+	x->ino = st.st_ino;
+	return 0;
+}
+
+static void begin(struct session *x, const struct store *s, const char *id)
+{
+	if (x->read && strcmp(x->id, id) != 0) {
+		conversation_release(&x->conversation);
+		x->read = false;
+	}
+	x->store = s;
+	if (id != x->id)
+		snprintf(x->id, sizeof(x->id), "%s", id);
+}
+
+int session_read(struct session *x, const struct store *s, const char *id,
+                 const struct history_want *want, struct err *e)
+{
+	int dir, fd, r;
+
+	begin(x, s, id);
+	fd = history_open(s, id, O_RDONLY, &dir, e);
+	if (fd < 0)
+		return -1;
+	r = refresh(x, fd, want, e);
+	close(fd);
+	close(dir);
+	return r;
+}
+
+int session_refresh(struct session *x, const struct history_want *want, struct err *e)
+{
+	return refresh(x, x->fd, want, e);
+}
+
+/* ---- a turn that was cut short ---- */
+
+/* The steps that were stored have their own usage and text: what the spool holds of the last one is
+ * not the exchange's answer when that step is stored. */
+static void add_steps(const struct conversation *c, const struct spool *sp, struct exchange *cut)
+{
+	const struct exchange_node *node = conversation_find_any(c, cut->id);
+
+	for (size_t i = 0; node && i < node->nsteps; i++)
+		if (node->steps[i].record.json) {
+			cut->steps++;
+			usage_add(&cut->usage, &node->steps[i].record.step.usage);
+			if (node->steps[i].n == sp->step)
+				cut->answer = span_str("");
+		}
+}
+
+static int store_interrupted(struct session *x, const struct spool *sp, struct exchange *cut,
+                             struct err *e)
+{
+	if (session_refresh(x, NULL, e) < 0)
+		return -1;
+	/* A crash between storing an exchange and dropping its spool leaves both, and must not make
+	 * two of it. That the spool was dropped may be lost with the power even when later turns
+	 * are not, so that it need not be the last one. */
+	if (conversation_find(&x->conversation, cut->id)) {
 		/* Written, but perhaps not yet on the disk. */
 		if (io_datasync(x->fd) < 0)
 			return err_sys(e, errno, /* not reached: a second fault after a crash */
@@ -68,12 +258,8 @@ static int store_interrupted(struct session *x, const struct exchange *cut, stru
 		spool_remove(x->dir);
 		return 0;
 	}
-	jsonl_unmap(&j);
-	if (session_load(x, &c, e) < 0)
-		return -1;
-	r = session_append(x, &c.info, cut, NULL, e);
-	conversation_release(&c);
-	return r;
+	add_steps(&x->conversation, sp, cut);
+	return session_append_exchange(x, cut, NULL, NULL, e);
 }
 
 /* What cannot be read as a spool is not thrown away: it gets a name that is not in
@@ -113,9 +299,8 @@ int session_seal(struct session *x, struct err *e)
 
 	if (found > 0 && too_large(&cut))
 		found = err_set(&why, ERR_DAMAGED, "larger than %u MiB", JSON_MAX >> 20);
-
 	if (found > 0)
-		r = store_interrupted(x, &cut, e);
+		r = store_interrupted(x, &sp, &cut, e);
 	else if (found < 0 && why.kind == ERR_DAMAGED)
 		r = set_aside(x, why.msg, e);
 	else if (found < 0)
@@ -123,6 +308,8 @@ int session_seal(struct session *x, struct err *e)
 	spool_release(&sp);
 	return r;
 }
+
+/* ---- locking ---- */
 
 static int lock_failed(struct session *x, struct err *e)
 {
@@ -146,8 +333,7 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 {
 	int there;
 
-	x->store = s;
-	snprintf(x->id, sizeof(x->id), "%s", id);
+	begin(x, s, id);
 	for (;;) {
 		if (open_session(x, e) < 0)
 			return -1;
@@ -162,14 +348,27 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 	}
 }
 
-int session_lock(struct session *x, const struct store *s, const char *id,
-                 const struct lock_wait *wait, struct err *e)
+/* Locks, and stores a turn that was cut short. */
+static int lock_and_seal(struct session *x, const struct store *s, const char *id,
+                         const struct lock_wait *wait, struct err *e)
 {
+	int r;
+
 	if (session_hold(x, s, id, wait, e) < 0)
 		return -1;
-	if (jsonl_heal(x->fd, e) == 0)
-		return session_seal(x, e) == 0 ? 0 : (session_unlock(x), -1);
-	err_prefix(e, "session '%s'", x->id);
+	r = jsonl_heal(x->fd, e) < 0 ? err_prefix(e, "session '%s'", x->id) : session_seal(x, e);
+	if (r < 0)
+		session_unlock(x);
+	return r;
+}
+
+int session_lock(struct session *x, const struct store *s, const char *id,
+                 const struct lock_wait *wait, const struct history_want *want, struct err *e)
+{
+	if (lock_and_seal(x, s, id, wait, e) < 0)
+		return -1;
+	if (session_refresh(x, want, e) == 0)
+		return 0;
 	session_unlock(x);
 	return -1;
 }
@@ -183,11 +382,18 @@ void session_unlock(struct session *x)
 	x->fd = x->dir = -1;
 }
 
+void session_release(struct session *x)
+{
+	session_unlock(x);
+	conversation_release(&x->conversation);
+	*x = (struct session)SESSION_INIT;
+}
+
 int session_recover(const struct store *s, const char *id, struct err *e)
 {
 	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };
 	char path[ID_SIZE + sizeof("/" SPOOL_FILE)];
-	struct session x;
+	struct session x = SESSION_INIT;
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/" SPOOL_FILE, id);
@@ -196,35 +402,139 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 	if (fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT || errno == ENOTDIR
 		           ? 0 : err_sys(e, errno, "cannot examine '%s/%s'", s->dir, path);
-	if (session_lock(&x, s, id, &now, e) < 0)
+	if (lock_and_seal(&x, s, id, &now, e) < 0)
 		return e->kind == ERR_BUSY ? (err_clear(e), 1) : -1;
-	session_unlock(&x);
+	session_release(&x);
 	return 0;
 }
 
-/* ---- reading ---- */
+/* ---- appending ---- */
 
-int session_load(struct session *x, struct conversation *c, struct err *e)
+/* The first exchange makes the session worth keeping: its folder's name and the
+ * folder's own must survive a power cut too. They are synced before it is stored, since
+ * nobody would make up for it afterwards. */
+static int sync_names(const struct session *x, struct err *e)
 {
-	struct jsonl j;
+	if (io_sync_folder(x->dir) < 0 || io_sync_folder(x->store->fd) < 0)
+		return err_sys(e, errno, "cannot be sure that it is on the disk");
+	return 0;
+}
+
+/* What our own reader would refuse must not be acknowledged. */
+static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
+{
+	size_t n = b->n, bad = utf8_valid(b->p, b->n) < b->n;
+
+	for (size_t i = 0; i < gaps->n; i++) {
+		n += json_escaped_length(gaps->list[i].s);
+		bad |= utf8_valid(gaps->list[i].s.p, gaps->list[i].s.n) < gaps->list[i].s.n;
+	}
+	if (buf_check(b, e) < 0)
+		return -1;
+	if (bad)
+		return err_set(e, ERR_FAILED, "it is not UTF-8");
+	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
+}
+
+/* What was appended is read as any reader does it, and so counts as it does there. That this fails
+ * does not undo it: the index is made up for by the next tool. */
+static void catch_up(struct session *x)
+{
+	const struct history_want any = { .last = 1 };
+	const struct store *own = x->store;
+	struct store quiet = *own; /* what else is there is told when it is read to be used */
+	struct err why = ERR_INIT;
 	int r;
 
-	if (jsonl_map(&j, x->fd, e) < 0)
-		return err_prefix(e, "session '%s'", x->id);
-	r = conversation_load(c, x->store, x->id, &j, e);
-	jsonl_unmap(&j); /* the records are json-c's copies */
+	quiet.notice = NULL;
+	x->store = &quiet;
+	r = session_refresh(x, x->conversation.partial ? &any : NULL, &why);
+	x->store = own;
+	if (r < 0)
+		index_not_updated(x->store, x->id, why.msg);
+	else
+		index_update(x->store, x->id, &x->conversation.info);
+}
+
+/* Appends these lines. */
+static int append(struct session *x, const struct buf *b, const struct record_gaps *gaps,
+                  const char *what, struct err *e)
+{
+	int there = session_is_there(x, e), r;
+
+	if (there == 0)
+		err_set(e, ERR_GONE, "session '%s' was removed", x->id);
+	if (there <= 0)
+		return -1;
+	r = check_record(b, gaps, e);
+	if (r == 0 && !x->conversation.nstored)
+		r = sync_names(x, e);
+	if (r == 0)
+		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
+	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
+}
+
+/* One record that is not large. */
+static int append_one(struct session *x, struct buf *b, const char *what, struct err *e)
+{
+	const struct record_gaps none = { .n = 0 };
+	int r = append(x, b, &none, what, e);
+
+	buf_release(b);
+	if (r == 0)
+		catch_up(x);
 	return r;
 }
 
-int session_load_before(struct session *x, struct conversation *c, struct span last,
-                        struct record *old, struct err *e)
+int session_append_exchange(struct session *x, const struct exchange *exchange,
+                            const struct change *change, const struct rewind *after, struct err *e)
 {
-	struct jsonl j;
+	struct record_gaps gaps;
+	struct buf b = BUF_INIT;
 	int r;
 
-	if (jsonl_map(&j, x->fd, e) < 0)
-		return err_prefix(e, "session '%s'", x->id);
-	r = conversation_load_before(c, x->store, x->id, &j, last, old, e);
-	jsonl_unmap(&j);
-	return r;
+	if (change)
+		record_add_change(&b, change);
+	record_add_exchange_gaps(&b, exchange, &gaps);
+	if (after)
+		record_add_rewind(&b, after);
+	r = append(x, &b, &gaps, "exchange", e);
+	buf_release(&b);
+	if (r < 0)
+		return -1;
+	spool_remove(x->dir);
+	catch_up(x);
+	return 0;
+}
+
+int session_append_change(struct session *x, struct change change, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	char id[UUID_SIZE];
+
+	change.timestamp = conversation_now(&x->conversation);
+	if (uuid7_generate(id, change.timestamp, e) < 0)
+		return -1;
+	change.id = span_str(id);
+	record_add_change(&b, &change);
+	return append_one(x, &b, "change", e);
+}
+
+int session_append_summary(struct session *x, const struct summary *summary, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	record_add_summary(&b, summary);
+	return append_one(x, &b, "summary", e);
+}
+
+int session_append_rewind(struct session *x, struct span to, struct err *e)
+{
+	const struct exchange *last = conversation_last(&x->conversation);
+	const struct rewind r = { .timestamp = conversation_now(&x->conversation), .has_from = true,
+		                  .from = last ? last->id : (struct span){ NULL, 0 }, .to = to };
+	struct buf b = BUF_INIT;
+
+	record_add_rewind(&b, &r);
+	return append_one(x, &b, "rewind", e);
 }

@@ -1,18 +1,24 @@
 /*
- * One session: creating, locking, appending, removing.
+ * One session: creating, reading, locking, appending, removing.
  *
- * Whoever writes a session holds the lock on its history.jsonl from reading to
- * appending:
+ * Whoever writes a session holds the lock on its history.jsonl from reading to appending. A
+ * struct session has the conversation that was read, which each append brings up to date:
  *
- *	session_lock(&x, &store, id, &wait, &e)    recovers a turn that was cut short
- *	conversation_load(&c, …, session_map(…))
- *	spool_begin(&x.spool, …)                   the prompt is on the disk
- *	spool_add(…)                               so is each piece, before it is shown
- *	session_append(&x, &c, &exchange, &e)      the exchange is; the spool goes
+ *	struct session x = SESSION_INIT;
+ *	session_lock(&x, &store, id, &wait, NULL, &e)   stores a turn that a crash cut short
+ *	x.conversation …
+ *	spool_begin(…), spool_add(…)                    the prompt and the reply are on the disk
+ *	session_append_exchange(&x, &exchange, NULL, NULL, &e)   and then the exchange
  *	session_unlock(&x)
+ *	session_release(&x)
+ *
+ * Between session_unlock() and the next session_lock() or session_read() the conversation stays,
+ * and only what others have appended since is read then.
  */
 #ifndef STORE_SESSION_H
 #define STORE_SESSION_H
+
+#include <sys/types.h>
 
 #include "store/history.h"
 #include "store/id.h"
@@ -22,9 +28,15 @@
 struct session {
 	const struct store *store;
 	char id[ID_SIZE];
-	int dir; /* the session's folder */
+	int dir; /* the session's folder; -1: not locked */
 	int fd;  /* history.jsonl, locked, O_RDWR|O_APPEND */
+	struct conversation conversation;
+	/* private: the history that it was read from */
+	bool read;
+	dev_t dev;
+	ino_t ino;
 };
+#define SESSION_INIT { .dir = -1, .fd = -1, .conversation = CONVERSATION_INIT }
 
 /*
  * Creates the session that `head` describes, complete at once: a reader finds all
@@ -44,55 +56,43 @@ int session_latest(const struct store *s, char id[ID_SIZE], struct err *e);
 bool session_exists(const struct store *s, const char *id);
 
 /*
- * Opens and locks, to read and append. A turn that a crash cut short is stored as an
- * interrupted exchange first. ERR_NOT_FOUND when the session is not there (any more).
+ * Opens and locks, and reads the conversation: all of it, or with `want` perhaps only its newest
+ * exchanges (conversation.partial). A turn that a crash cut short is stored as an interrupted
+ * exchange first. ERR_NOT_FOUND when the session is not there (any more).
  */
 int session_lock(struct session *x, const struct store *s, const char *id,
-                 const struct lock_wait *wait, struct err *e);
-/* Opens and locks only, to remove the session. */
+                 const struct lock_wait *wait, const struct history_want *want, struct err *e);
+/* Reads the same without a lock. Nothing is written. */
+int session_read(struct session *x, const struct store *s, const char *id,
+                 const struct history_want *want, struct err *e);
+/* Opens and locks only: to remove the session, say. */
 int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
+/* Brings the conversation of a session that is held up to date. */
+int session_refresh(struct session *x, const struct history_want *want, struct err *e);
 void session_unlock(struct session *x);
+/* Unlocks it, too. */
+void session_release(struct session *x);
 
 /* Whether its name still leads to the file that is open: 1 or 0; -1 when that cannot be
  * seen. */
 int session_is_there(const struct session *x, struct err *e);
-/* Stores a turn that a crash cut short, as session_lock() does. The session is locked. */
+/* Stores a turn that a crash cut short, as session_lock() does. The session is held. */
 int session_seal(struct session *x, struct err *e);
 
-/* The locked session's conversation. */
-int session_load(struct session *x, struct conversation *c, struct err *e);
-/* See conversation_load_before(). */
-int session_load_before(struct session *x, struct conversation *c, struct span last,
-                        struct record *old, struct err *e);
-
-/* The exchange, and a `change` record when `change` is not NULL, in one append;
- * then its index record. ERR_GONE
- * when somebody deleted the session in spite of the lock: nothing was written. */
-int session_append(struct session *x, struct session_info *sum, const struct exchange *exchange,
-                   const struct change *change, struct err *e);
-
 /*
- * The same for an exchange that was asked once more in the place of `old`, the last one of the
- * conversation; *c is what there was before that (session_load_before()). With `takes` it is in its
- * place from now on. Without, it is out of the conversation itself, and `old` stays.
+ * Appending to a locked session: the record is on the disk when this returns 0, and is in the
+ * conversation and in the index. ERR_GONE when somebody deleted the session in spite of the
+ * lock: nothing was written. `change` and `after` may be NULL, and are appended together with the
+ * exchange: one before it, the other after it.
  */
-int session_append_again(struct session *x, struct conversation *c,
-                         const struct exchange *exchange, const struct change *change,
-                         struct span old, bool takes, struct err *e);
-
-/* A `change` record alone; *c, which the session holds, has its title and model too. */
-int session_append_change(struct session *x, struct conversation *c, const struct change *change,
-                          struct err *e);
-
-/* Takes the last `n` exchanges, of which there are so many, out of the conversation: a `rewind`
- * record. *c is not what is in the file any more. */
-int session_rewind(struct session *x, const struct conversation *c, size_t n, struct err *e);
-
-/* A summary, and then its index record; *c, which the session holds, has it too. ERR_GONE
- * as above. */
-int session_append_summary(struct session *x, struct conversation *c, const struct summary *summary,
-                        struct err *e);
+int session_append_exchange(struct session *x, const struct exchange *exchange,
+                            const struct change *change, const struct rewind *after, struct err *e);
+/* The change gets an id and a time here. */
+int session_append_change(struct session *x, struct change change, struct err *e);
+int session_append_summary(struct session *x, const struct summary *summary, struct err *e);
+/* Makes `to` the head; p == NULL: nothing is left of the conversation. */
+int session_append_rewind(struct session *x, struct span to, struct err *e);
 
 /* Stores a turn that a crash cut short. 1: nothing of that kind, a turn is running. */
 int session_recover(const struct store *s, const char *id, struct err *e);

@@ -11,23 +11,29 @@
 #include "base/utf8.h"
 #include "store/place.h"
 
-static void add_head(struct buf *b, const struct exchange *x)
+static void add_head(struct buf *b, const struct exchange *x, int64_t step)
 {
-	buf_addf(b, "{\"type\":\"exchange\",\"id\":");
-	json_add_str(b, x->id);
-	buf_addf(b, ",\"timestamp\":%" PRId64, x->timestamp);
+	json_open(b, '{');
+	json_put_str(b, "type", span_str("exchange"));
+	json_put_str(b, "id", x->id);
+	if (x->has_parent)
+		json_put_str(b, "parent", x->parent);
+	json_put_optional(b, "replaces", x->replaces);
+	json_put_int(b, "n", step);
+	json_put_int(b, "timestamp", x->timestamp);
 	json_put_optional(b, "query", x->query);
 	json_put_optional(b, "model", x->model);
 	record_add_attachments(b, x->attachments, x->nattachments);
-	buf_adds(b, "}\n");
+	json_close(b, '}');
+	buf_addc(b, '\n');
 }
 
-int spool_begin(int dir, const struct exchange *x, struct err *e)
+int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e)
 {
 	struct buf head = BUF_INIT;
 	int fd;
 
-	add_head(&head, x);
+	add_head(&head, x, step);
 	if (buf_check(&head, e) < 0) {
 		buf_release(&head);
 		return -1;
@@ -75,6 +81,11 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	x->id = json_member_str(sp->head, "id");
 	x->query = json_member_str(sp->head, "query");
 	x->model = json_member_str(sp->head, "model");
+	x->has_parent = json_object_object_get_ex(sp->head, "parent", NULL);
+	if (json_get_str(sp->head, "parent", &x->parent, e) < 0 ||
+	    json_get_str(sp->head, "replaces", &x->replaces, e) < 0 ||
+	    json_get_int(sp->head, "n", &sp->step, e) < 0)
+		return -1;
 	/* What it becomes must be a record that can be read. */
 	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0 ||
 	    x->timestamp < 0 || x->timestamp > TIME_MAX)
@@ -84,7 +95,7 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 
 int spool_head(struct spool *sp, struct span line, struct exchange *x, struct err *e)
 {
-	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL };
+	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL, 0 };
 	begin_exchange(x);
 	return parse_head(line, sp, x, e);
 }
@@ -113,7 +124,7 @@ int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e)
 {
 	int fd, r;
 
-	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL };
+	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL, 0 };
 	begin_exchange(x);
 	fd = place_file(dir, SPOOL_FILE, O_RDONLY, e);
 	if (fd < 0 && e->kind == ERR_NOT_FOUND) {

@@ -1,8 +1,8 @@
 /*
  * turn.partial: the turn that is running, on the disk while it runs.
  *
- * Its first line is the exchange's head (id, timestamp, query, model, attachments); the
- * reply's bytes follow as they came. The file belongs to whoever holds the session's lock;
+ * Its first line is the exchange's head (id, parent, replaces, n, timestamp, query, model,
+ * attachments); the bytes of the reply follow as they came. `n` is the step that this reply is. The file belongs to whoever holds the session's lock;
  * found by another holder, it is what a crash left.
  */
 #ifndef STORE_SPOOL_H
@@ -12,9 +12,9 @@
 
 #define SPOOL_FILE "turn.partial"
 
-/* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it.
- * Returns a descriptor, or -1. */
-int spool_begin(int dir, const struct exchange *x, struct err *e);
+/* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it. `step` is the
+ * number of the request in the turn. Returns a descriptor, or -1. */
+int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e);
 int spool_add(int fd, struct span piece, struct err *e);
 /* The exchange is in the history: the spool is no longer needed. */
 void spool_remove(int dir);
@@ -27,6 +27,7 @@ void spool_remove(int dir);
 struct spool {
 	struct buf bytes, answer;
 	struct json_object *head;
+	int64_t step; /* that it holds the text of */
 };
 int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e);
 /* Its first line alone, as that of a turn which may still be running: *x has no answer. */

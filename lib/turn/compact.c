@@ -60,7 +60,7 @@ static int tell_story(struct work *w, const struct conversation *c, size_t from,
 	if (!w->ends)
 		return err_oom(e);
 	for (size_t i = from; i < to; i++) {
-		add_exchange(&w->story, &c->turns[w->tally.turn[i]].exchange);
+		add_exchange(&w->story, conversation_exchange(c, w->tally.turn[i]));
 		w->ends[w->n++] = w->story.n;
 	}
 	return buf_check(&w->story, e);
@@ -184,7 +184,7 @@ static int prepare(struct work *w, const struct talk *how, const struct compact_
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
 	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, how, e) < 0)
 		return -1;
-	return tally_make(&w->tally, ask->conversation, span_str(ask->model), (struct span){ "", 0 },
+	return tally_make(&w->tally, ask->conversation, ask->n, span_str(ask->model), (struct span){ "", 0 },
 	                  e);
 }
 
@@ -199,7 +199,7 @@ static void release(struct work *w)
 
 static bool is_complete(const struct tally *t, const struct conversation *c, size_t i)
 {
-	return c->turns[t->turn[i]].exchange.status == STATUS_COMPLETE;
+	return conversation_exchange(c, t->turn[i])->status == STATUS_COMPLETE;
 }
 
 /* Of the first `n`. */
@@ -222,20 +222,26 @@ static size_t find_end(const struct tally *t, const struct conversation *c, size
 	return keep ? 0 : to;
 }
 
-static void finish(struct compaction *k, const struct work *w, const struct compact_ask *ask,
-                   size_t to)
+static int finish(struct compaction *k, const struct work *w, const struct compact_ask *ask,
+                   size_t to, struct err *e)
 {
-	const struct exchange *last = &ask->conversation->turns[w->tally.turn[to - 1]].exchange;
+	const struct exchange *last = conversation_exchange(ask->conversation, w->tally.turn[to - 1]);
 
+	int64_t now = conversation_now(ask->conversation);
+
+	if (uuid7_generate(k->id, now, e) < 0)
+		return -1;
 	k->n = to;
 	k->incomplete = count_incomplete(&w->tally, ask->conversation, to);
 	k->summary = (struct summary){
-		.timestamp = clock_now_ms(),
+		.id = span_str(k->id),
+		.timestamp = now,
 		.up_to = last->id,
 		.text = buf_span(&k->text),
 		.model = span_str(ask->model),
 		.usage = w->usage,
 	};
+	return 0;
 }
 
 int compact(struct compaction *k, const struct talk *how, const struct compact_ask *ask,
@@ -244,29 +250,30 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 	const struct conversation *c = ask->conversation;
 	struct work w = { .aside = ASIDE_INIT, .system = BUF_INIT, .story = BUF_INIT,
 		          .summary = &k->text, .usage = USAGE_NONE };
-	size_t from = 0, to;
+	size_t from = 0, to, covered;
+	const struct summary *earlier = conversation_summary(c, ask->n, &covered);
 	int r = prepare(&w, how, ask, e);
 
 	to = r < 0 ? 0 : find_end(&w.tally, c, ask->keep);
-	while (c->summary.json && from < to && w.tally.turn[from] < c->covered)
+	while (earlier && from < to && w.tally.turn[from] < covered)
 		from++;
 	if (r == 0 && from < to) {
 		if (from)
-			buf_add(&k->text, c->summary.summary.text.p, c->summary.summary.text.n);
+			buf_add(&k->text, earlier->text.p, earlier->text.n);
 		if (ask->begin)
 			ask->begin(ask->ctx, to, count_incomplete(&w.tally, c, to));
 		r = tell_story(&w, c, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
 	}
-	if (r > 0)
-		finish(k, &w, ask, to);
+	if (r > 0 && finish(k, &w, ask, to, e) < 0)
+		r = -1;
 	release(&w);
 	return r;
 }
 
-static int compact_locked(const struct compact_job *job, struct session *x, struct conversation *c,
-                          struct err *e)
+static int compact_locked(const struct compact_job *job, struct session *x, struct err *e)
 {
-	struct compact_ask ask = { .conversation = c };
+	struct conversation *c = &x->conversation;
+	struct compact_ask ask = { .conversation = c, .n = c->n };
 	struct compaction k = COMPACTION_INIT;
 	int r = job->prepare(job->ctx, c, &ask, e);
 
@@ -275,7 +282,7 @@ static int compact_locked(const struct compact_job *job, struct session *x, stru
 	if (r == 0)
 		job->done(job->ctx, c, NULL, false);
 	if (r > 0) {
-		r = session_append_summary(x, c, &k.summary, e);
+		r = session_append_summary(x, &k.summary, e);
 		if (r < 0)
 			e->kind = ERR_UNSTORED;
 		job->done(job->ctx, c, &k, r == 0);
@@ -286,18 +293,12 @@ static int compact_locked(const struct compact_job *job, struct session *x, stru
 
 int compact_session(const struct compact_job *job, struct err *e)
 {
-	struct conversation c;
-	struct session x;
-	int r;
+	struct session x = SESSION_INIT;
+	int r = session_lock(&x, job->store, job->id, &job->wait, NULL, e);
 
-	if (session_lock(&x, job->store, job->id, &job->wait, e) < 0)
-		return -1;
-	r = session_load(&x, &c, e);
-	if (r == 0) {
-		r = compact_locked(job, &x, &c, e);
-		conversation_release(&c);
-	}
-	session_unlock(&x);
+	if (r == 0)
+		r = compact_locked(job, &x, e);
+	session_release(&x);
 	return r;
 }
 
@@ -307,7 +308,7 @@ int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e)
 	int64_t room;
 
 	*keep = 0;
-	if (tally_make(&t, ask->conversation, ask->model, ask->system, e) < 0)
+	if (tally_make(&t, ask->conversation, ask->n, ask->model, ask->system, e) < 0)
 		return -1;
 	room = (context_limit(ask) - t.base - tally_prompt(&t, ask->prompt)) / 2;
 	for (size_t i = t.n; i > 0 && t.cost[i - 1] <= room; i--) {

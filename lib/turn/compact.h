@@ -3,7 +3,7 @@
  *
  *	struct compaction k = COMPACTION_INIT;
  *	if (compact(&k, &how, &ask, &e) > 0)
- *		session_append_summary(&x, &c, &k.summary, &e)
+ *		session_append_summary(&x, &k.summary, &e)
  *	compaction_release(&k);
  *
  * The summary that is of use already goes into the new one. What one request cannot hold
@@ -18,6 +18,7 @@
 
 struct compact_ask {
 	const struct conversation *conversation;
+	size_t n;       /* exchanges of its path that are looked at */
 	const char *model;
 	struct window window;
 	size_t keep;    /* how many of the newest complete exchanges stay out of it */
@@ -32,6 +33,7 @@ struct compaction {
 	size_t n;         /* exchanges that it stands for, those of the earlier summary too */
 	size_t incomplete; /* how many of these were interrupted */
 	struct buf text;
+	char id[UUID_SIZE]; /* of the summary */
 };
 #define COMPACTION_INIT { .text = BUF_INIT }
 void compaction_release(struct compaction *k);

@@ -15,7 +15,9 @@ struct choice {
 	const struct context_ask *ask;
 	struct tally tally;
 	bool *taken;
-	bool summary;  /* goes along */
+	const struct summary *available; /* a summary; NULL: none */
+	size_t covered; /* exchanges of the path that it stands for */
+	bool summary;  /* it is sent */
 	size_t first;  /* that it does not stand for */
 	size_t newest; /* all from here on are taken */
 	int64_t limit; /* tokens of the request */
@@ -154,18 +156,17 @@ static int take_relevant(struct choice *ch, struct err *e)
 /* Takes the summary if it leaves room for the last exchange, or half of the room at least. */
 static void take_summary(struct choice *ch)
 {
-	const struct conversation *c = ch->ask->conversation;
 	int64_t room = ch->limit - ch->used, cost, last;
 
-	if (!c->summary.json || !ch->tally.n || ch->tally.turn[0] >= c->covered)
+	if (!ch->available || !ch->tally.n || ch->tally.turn[0] >= ch->covered)
 		return;
-	cost = tally_text(&ch->tally, c->summary.summary.text) + SUMMARY;
+	cost = tally_text(&ch->tally, ch->available->text) + SUMMARY;
 	last = ch->tally.cost[ch->tally.n - 1];
 	if (cost > room / 2 && cost + last > room)
 		return;
 	ch->summary = true;
 	ch->used += cost;
-	while (ch->first < ch->tally.n && ch->tally.turn[ch->first] < c->covered)
+	while (ch->first < ch->tally.n && ch->tally.turn[ch->first] < ch->covered)
 		ch->first++;
 }
 
@@ -263,7 +264,7 @@ static struct span put_query(struct context *cx, size_t *missing, struct span qu
 
 static bool is_incomplete(const struct choice *ch, size_t i)
 {
-	return ch->ask->conversation->turns[ch->tally.turn[i]].exchange.status != STATUS_COMPLETE;
+	return conversation_exchange(ch->ask->conversation, ch->tally.turn[i])->status != STATUS_COMPLETE;
 }
 
 static void put_summary(struct context *cx, const struct choice *ch)
@@ -271,7 +272,7 @@ static void put_summary(struct context *cx, const struct choice *ch)
 	cx->summed = ch->first;
 	for (size_t i = 0; i < ch->first; i++)
 		cx->incomplete.summed += is_incomplete(ch, i);
-	add_summary(&cx->text, cx->summed, ch->ask->conversation->summary.summary.text);
+	add_summary(&cx->text, cx->summed, ch->available->text);
 	cx->turns[0].query = (struct span){ NULL, cx->text.n };
 	cx->turns[0].answer = span_str("I have read it, and go on from there.");
 	cx->n = 1;
@@ -289,7 +290,7 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 	if (ch->summary)
 		put_summary(cx, ch);
 	for (size_t i = ch->first; i < ch->tally.n; i++) {
-		const struct exchange *x = &c->turns[ch->tally.turn[i]].exchange;
+		const struct exchange *x = conversation_exchange(c, ch->tally.turn[i]);
 
 		if (!ch->taken[i]) {
 			missing++;
@@ -319,7 +320,8 @@ int context_make(struct context *cx, const struct context_ask *ask, struct err *
 	int r;
 
 	*cx = (struct context){ .text = BUF_INIT };
-	if (tally_make(&ch.tally, ask->conversation, ask->model, ask->system, e) < 0)
+	ch.available = conversation_summary(ask->conversation, ask->n, &ch.covered);
+	if (tally_make(&ch.tally, ask->conversation, ask->n, ask->model, ask->system, e) < 0)
 		return -1;
 	ch.taken = calloc(ch.tally.n + 1, sizeof(*ch.taken));
 	r = ch.taken ? choose(&ch, e) : err_oom(e);

@@ -26,6 +26,7 @@
 
 struct context_ask {
 	const struct conversation *conversation;
+	size_t n;       /* exchanges of its path that the prompt follows */
 	struct span model, system;
 	const struct exchange *prompt; /* the new one: its query and attachments */
 	int64_t window; /* tokens; 0: not known */

@@ -112,7 +112,7 @@ static void walk(const struct words *w, const struct conversation *c, const size
                  uint32_t *score)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct exchange *x = &c->turns[turn[i]].exchange;
+		const struct exchange *x = conversation_exchange(c, turn[i]);
 		struct span texts[] = { x->query, x->answer };
 		struct word *word;
 

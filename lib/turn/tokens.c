@@ -206,31 +206,31 @@ static void add_up(struct tally *t, struct sight *sights)
 	}
 }
 
-static size_t find_counting(struct tally *t, const struct conversation *c)
+static size_t find_counting(struct tally *t, const struct conversation *c, size_t n)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (exchange_counts(&c->turns[i].exchange))
+	for (size_t i = 0; i < n; i++)
+		if (exchange_counts(conversation_exchange(c, i)))
 			t->turn[t->n++] = i;
 	return t->n;
 }
 
-int tally_make(struct tally *t, const struct conversation *c, struct span model,
+int tally_make(struct tally *t, const struct conversation *c, size_t n, struct span model,
                struct span system, struct err *e)
 {
-	struct sight *sights = calloc(c->n + 1, sizeof(*sights));
+	struct sight *sights = calloc(n + 1, sizeof(*sights));
 	int64_t sent = measure(system);
 
 	*t = (struct tally){ .ratio = RATIO_ONE };
-	t->turn = calloc(c->n + 1, sizeof(*t->turn));
-	t->cost = calloc(c->n + 1, sizeof(*t->cost));
+	t->turn = calloc(n + 1, sizeof(*t->turn));
+	t->cost = calloc(n + 1, sizeof(*t->cost));
 	if (!sights || !t->turn || !t->cost) {
 		free(sights);
 		tally_release(t);
 		return err_oom(e);
 	}
-	find_counting(t, c);
+	find_counting(t, c, n);
 	for (size_t i = 0; i < t->n; i++) {
-		see_exchange(&sights[i], &c->turns[t->turn[i]].exchange, model, &sent);
+		see_exchange(&sights[i], conversation_exchange(c, t->turn[i]), model, &sent);
 		if (i)
 			follow(&sights[i], &sights[i - 1]);
 	}

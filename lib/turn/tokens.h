@@ -34,8 +34,8 @@ struct tally {
 	int64_t ratio; /* private: how many tokens an estimate of 1024 was found to be */
 };
 
-/* `model` is the one that is to be asked. */
-int tally_make(struct tally *t, const struct conversation *c, struct span model,
+/* Of the first `n` exchanges of the path; `model` is the one that is to be asked. */
+int tally_make(struct tally *t, const struct conversation *c, size_t n, struct span model,
                struct span system, struct err *e);
 void tally_release(struct tally *t);
 

@@ -17,17 +17,35 @@ void turn_release(struct turn *t)
 	reply_release(&t->reply);
 	buf_release(&t->error);
 	buf_release(&t->model_used);
+	buf_release(&t->parent);
 }
 
-static int begin(struct turn *t, struct span model, struct err *e)
+/* It follows the head, or what the exchange follows that is asked again. */
+static struct span parent_of(const struct turn *t, const struct conversation *c)
+{
+	const struct exchange_node *old = t->old ? conversation_find(c, t->old->id) : NULL;
+	const struct exchange *last = conversation_last(c);
+
+	if (old)
+		return old->parent ? buf_span(&old->parent->id) : (struct span){ NULL, 0 };
+	return last ? last->id : (struct span){ NULL, 0 };
+}
+
+static int begin(struct turn *t, const struct conversation *c, struct span model, struct err *e)
 {
 	struct exchange *x = &t->exchange;
+	struct span parent = parent_of(t, c);
 
 	buf_add(&t->model_used, model.p, model.n);
-	if (buf_check(&t->model_used, e) < 0)
+	buf_add(&t->parent, parent.p, parent.n);
+	if (buf_check(&t->model_used, e) < 0 || buf_check(&t->parent, e) < 0)
 		return -1;
 	memset(x, 0, sizeof(*x));
-	x->timestamp = clock_now_ms();
+	x->has_parent = true;
+	x->parent = parent.p ? buf_span(&t->parent) : parent;
+	if (t->old)
+		x->replaces = t->instead_of;
+	x->timestamp = conversation_now(c);
 	if (uuid7_generate(t->id, x->timestamp, e) < 0)
 		return -1;
 	x->id = span_str(t->id);
@@ -112,6 +130,7 @@ static struct context_ask ask_of(const struct turn *t, const struct talk *how,
 {
 	return (struct context_ask){
 		.conversation = c,
+		.n = t->old ? c->n - 1 : c->n,
 		.model = buf_span(&t->model_used),
 		.system = t->system,
 		.prompt = &t->exchange,
@@ -177,29 +196,29 @@ static void tell_compacting(void *ctx, size_t n, size_t incomplete)
 		t->compacting(t->ctx, n, incomplete, NULL);
 }
 
-static int sum_up(struct turn *t, const struct talk *how, struct session *x,
-                  struct conversation *c, struct err *e)
+static int sum_up(struct turn *t, const struct talk *how, struct session *x, struct err *e)
 {
+	const struct conversation *c = &x->conversation;
 	struct context_ask asked = ask_of(t, how, c);
-	struct compact_ask ask = { .conversation = c, .model = t->model_used.p, .window = t->window,
+	struct compact_ask ask = { .conversation = c, .n = asked.n, .model = t->model_used.p, .window = t->window,
 		                   .begin = tell_compacting, .ctx = t };
 	struct compaction k = COMPACTION_INIT;
 	int r = compact_keep(&asked, &ask.keep, e);
 
 	if (r == 0)
 		r = compact(&k, how, &ask, e);
-	if (r > 0 && session_append_summary(x, c, &k.summary, e) < 0)
+	if (r > 0 && session_append_summary(x, &k.summary, e) < 0)
 		r = -1;
 	compaction_release(&k);
 	return r;
 }
 
 /* Only the user's wish to stop ends the turn: without a summary it goes on with less. */
-static int shrink(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
-                  struct draft *m, struct err *e)
+static int shrink(struct turn *t, struct talk *how, struct session *x, struct draft *m,
+                  struct err *e)
 {
 	struct err why = ERR_INIT;
-	int r = sum_up(t, how, x, c, &why);
+	int r = sum_up(t, how, x, &why);
 
 	if (r < 0 && why.kind == ERR_INTERRUPTED) {
 		*e = why;
@@ -210,22 +229,27 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct co
 	if (r <= 0)
 		return 0;
 	draft_release(m);
-	return write_draft(t, how, x, c, m, e);
+	return write_draft(t, how, x, &x->conversation, m, e);
 }
 
-/* A model that only failed is not remembered: it may be a slip. */
-static void note_changes(struct turn *t, const struct conversation *c)
+/* The title that the session is to have, unless it has it. */
+static int note_change(struct turn *t, const struct conversation *c, struct err *e)
 {
+	struct span title = c->info.title.p ? c->info.title : span_str("");
+
 	t->change = (struct change){ .timestamp = t->exchange.timestamp, .usage = USAGE_NONE };
-	if (!span_eq(c->info.model, t->model_used.p) && t->exchange.status != STATUS_ERROR)
-		t->change.model = buf_span(&t->model_used);
-	if (t->title && !span_eq(buf_span(&c->title), t->title))
-		t->change.title = span_str(t->title);
+	if (!t->title || span_eq(title, t->title))
+		return 0;
+	if (uuid7_generate(t->change_id, t->change.timestamp, e) < 0)
+		return -1;
+	t->change.title = span_str(t->title);
+	t->change.id = span_str(t->change_id);
+	return 0;
 }
 
 static const struct change *changes(const struct turn *t)
 {
-	return t->change.model.p || t->change.title.p ? &t->change : NULL;
+	return t->change.title.p ? &t->change : NULL;
 }
 
 /* How good an answer is. */
@@ -234,23 +258,28 @@ static int rank(const struct exchange *x)
 	return x->status == STATUS_COMPLETE ? 2 : exchange_counts(x);
 }
 
-static int append(struct turn *t, struct session *x, struct conversation *c, struct err *e)
+/* One that did not turn out better than the one that it was to replace leaves that the head. */
+static int append(struct turn *t, struct session *s, struct err *e)
 {
-	if (!t->old)
-		return session_append(x, &c->info, &t->exchange, changes(t), e);
-	t->outdone = rank(&t->exchange) < rank(t->old);
-	return session_append_again(x, c, &t->exchange, changes(t), t->old->id, !t->outdone, e);
+	const struct exchange *x = &t->exchange;
+	/* Later than the exchange, so that it decides the head after a merge, too. */
+	struct rewind back = { .timestamp = x->timestamp + (x->duration > 0 ? x->duration : 0) + 1,
+		               .has_from = true, .from = x->id, .to = t->instead_of };
+
+	if (note_change(t, &s->conversation, e) < 0)
+		return -1;
+	t->outdone = t->old && rank(x) < rank(t->old);
+	return session_append_exchange(s, x, changes(t), t->outdone ? &back : NULL, e);
 }
 
 /* The first of the two errors is the one to report: the other is told as a notice. */
-static int store_exchange(struct turn *t, struct session *x, struct conversation *c, int failed,
-                          struct err *e)
+static int store_exchange(struct turn *t, struct session *x, int failed, struct err *e)
 {
 	struct err why = ERR_INIT;
 
 	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 &&
 	    buf_check(&t->error, &why) == 0 &&
-	    append(t, x, c, &why) == 0)
+	    append(t, x, &why) == 0)
 		return failed;
 	if (why.kind == ERR_GONE) {
 		t->homeless = true;
@@ -267,26 +296,25 @@ static int store_exchange(struct turn *t, struct session *x, struct conversation
 /* The prompt is on the disk before it is sent, and not before it can be; and its files are
  * before it refers to them. */
 static int send_spooled(struct turn *t, struct talk *how, struct draft *m, struct session *x,
-                        struct conversation *c, struct err *e)
+                        struct err *e)
 {
 	int64_t started = clock_steady_ms();
 	int spool_fd, failed = 0;
 
 	if (t->files && files_store(t->files, x->dir, &t->exchange, e) < 0)
 		return -1;
-	spool_fd = spool_begin(x->dir, &t->exchange, e);
+	spool_fd = spool_begin(x->dir, &t->exchange, 0, e);
 	if (spool_fd < 0)
 		return -1;
 	if (m->cx.left_out && how->endpoint.config->auto_compact)
-		failed = shrink(t, how, x, c, m, e);
+		failed = shrink(t, how, x, m, e);
 	if (failed == 0)
 		failed = ask(t, how, &m->letter, spool_fd, e);
 	else
 		conclude(t, started, failed, e);
 	t->begun = true;
 	close(spool_fd);
-	note_changes(t, c);
-	return store_exchange(t, x, c, failed, e);
+	return store_exchange(t, x, failed, e);
 }
 
 static int send_unsaved(struct turn *t, struct talk *how, const struct draft *m,
@@ -305,7 +333,7 @@ static int send_unsaved(struct turn *t, struct talk *how, const struct draft *m,
 static int prepare(struct turn *t, const struct talk *how, const struct session *x,
                    const struct conversation *c, struct span model, struct draft *m, struct err *e)
 {
-	if (begin(t, model, e) < 0)
+	if (begin(t, c, model, e) < 0)
 		return -1;
 	t->window = context_window(&how->endpoint, t->model_used.p, t->context);
 	return write_draft(t, how, x, c, m, e);
@@ -322,7 +350,7 @@ static int run(struct turn *t, struct talk *how, struct session *x, struct conve
 	m.files = t->files ? t->files : &others;
 	r = prepare(t, how, x, c, model, &m, e);
 	if (r == 0)
-		r = x->fd >= 0 ? send_spooled(t, how, &m, x, c, e) : send_unsaved(t, how, &m, c, e);
+		r = x->fd >= 0 ? send_spooled(t, how, &m, x, e) : send_unsaved(t, how, &m, c, e);
 	draft_release(&m);
 	files_release(&others);
 	return r;
@@ -332,7 +360,7 @@ int turn_check(const struct turn *t, struct talk *how, const struct store *s,
                const struct session_head *head, struct err *e)
 {
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
-	struct conversation none = CONVERSATION_INIT;
+	const struct conversation none = CONVERSATION_INIT;
 	struct files others = FILES_INIT;
 	struct draft m = DRAFT_INIT;
 	struct turn first = *t;
@@ -344,6 +372,7 @@ int turn_check(const struct turn *t, struct talk *how, const struct store *s,
 		r = prepare(&first, how, &x, &none, t->model ? span_str(t->model) : head->model, &m, e);
 	draft_release(&m);
 	buf_release(&first.model_used);
+	buf_release(&first.parent);
 	return r;
 }
 
@@ -360,61 +389,54 @@ static int check_provider(const struct talk *how, const struct session *x,
 	               (int)own.n, own.p, how->endpoint.name);
 }
 
-static int load(struct turn *t, struct session *x, struct conversation *c, struct record *old,
-                struct err *e)
+/* The exchange that is asked again must still be the last one. */
+static int find_old(struct turn *t, const struct session *x, struct err *e)
 {
+	const struct exchange *last = conversation_last(&x->conversation);
+
+	t->old = NULL;
 	if (!t->instead_of.p)
-		return session_load(x, c, e);
-	if (session_load_before(x, c, t->instead_of, old, e) < 0)
-		return -1;
-	t->old = &old->exchange;
+		return 0;
+	if (!last || !span_same(last->id, t->instead_of))
+		return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", x->id);
+	t->old = last;
 	return 0;
 }
 
-int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
-             struct err *e)
+int turn_run(struct turn *t, struct talk *how, struct session *x, const struct store *s,
+             const char *id, struct err *e)
 {
-	struct record old = { .json = NULL };
-	struct conversation c;
-	struct session x;
+	struct conversation *c = &x->conversation;
 	int r;
 
 	t->begun = t->outdone = false;
-	if (talk_open(how, e) < 0 || session_lock(&x, s, id, &t->wait, e) < 0)
+	if (talk_open(how, e) < 0 || session_lock(x, s, id, &t->wait, NULL, e) < 0)
 		return -1;
-	r = load(t, &x, &c, &old, e);
-	if (r == 0) {
-		r = check_provider(how, &x, &c, e);
-		t->system = c.head.head.system;
-		t->titled = c.titled || t->title;
-		if (r == 0)
-			r = run(t, how, &x, &c, t->model ? span_str(t->model) : c.info.model, e);
-		conversation_release(&c);
-	}
-	session_unlock(&x);
-	record_release(&old);
+	r = check_provider(how, x, c, e) < 0 || find_old(t, x, e) < 0 ? -1 : 0;
+	t->system = c->head.head.system;
+	t->titled = c->titled || t->title;
+	if (r == 0)
+		r = run(t, how, x, c, t->model ? span_str(t->model) : c->info.model, e);
+	session_unlock(x);
 	t->old = NULL;
 	return r;
 }
 
-int turn_store(const struct turn *t, const struct store *s, const char *id, struct err *e)
+int turn_store(struct turn *t, struct session *x, const struct store *s, const char *id,
+               struct err *e)
 {
 	const struct lock_wait wait = { .stop_fd = -1 };
-	struct conversation c;
-	struct session x;
-	int r;
+	int r = 0;
 
-	if (session_lock(&x, s, id, &wait, e) < 0)
+	if (session_lock(x, s, id, &wait, NULL, e) < 0)
 		return -1;
-	r = session_load(&x, &c, e);
-	if (r == 0) {
-		if (t->files)
-			r = files_store(t->files, x.dir, &t->exchange, e);
-		if (r == 0)
-			r = session_append(&x, &c.info, &t->exchange, changes(t), e);
-		conversation_release(&c);
-	}
-	session_unlock(&x);
+	t->exchange.parent = (struct span){ NULL, 0 };
+	t->exchange.replaces = (struct span){ NULL, 0 };
+	if (t->files)
+		r = files_store(t->files, x->dir, &t->exchange, e);
+	if (r == 0)
+		r = append(t, x, e);
+	session_unlock(x);
 	return r;
 }
 
@@ -423,8 +445,6 @@ int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, co
 {
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
 	struct err ignored = ERR_INIT; /* without the folder, its files are missing */
-	struct cut cut = { .covered = 0 };
-	size_t before;
 	int r;
 
 	t->begun = t->outdone = false;
@@ -432,16 +452,9 @@ int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, co
 		return -1;
 	if (id && s->fd >= 0)
 		x.dir = place_folder(s->fd, id, &ignored);
-	if (t->instead_of.p) {
-		conversation_cut(c, &cut);
-		t->old = &cut.turn.exchange;
-	}
-	before = c->n;
+	t->old = t->instead_of.p ? conversation_last(c) : NULL;
 	r = run(t, how, &x, c, span_str(t->model), e);
 	session_unlock(&x);
-	if (t->old && c->n == before)
-		conversation_mend(c, &cut);
-	cut_release(&cut);
 	t->old = NULL;
 	return r;
 }

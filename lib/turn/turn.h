@@ -49,7 +49,9 @@ struct turn {
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf error, model_used;
-	struct change change; /* of model and title, that the exchange brings with it */
+	struct change change; /* of the title, that is stored with the exchange */
+	char change_id[UUID_SIZE];
+	struct buf parent;    /* the id of the exchange that this one follows */
 	const struct exchange *old; /* private: the one with `instead_of`, while the turn runs */
 	bool outdone;  /* it could not take that place: the earlier one had the better answer, and stays */
 	bool titled;   /* the session was given a title once, or by this turn */
@@ -74,12 +76,16 @@ int turn_check(const struct turn *t, struct talk *how, const struct store *s,
  * says what went wrong; when the turn had begun it is stored as interrupted or
  * failed, unless the kind is ERR_UNSTORED. ERR_NOT_FOUND: no such session (it may
  * have been removed while this waited); nothing has been sent.
+ *
+ * `x` may have the conversation as the caller read it last; it has what is there afterwards, and is
+ * unlocked.
  */
-int turn_run(struct turn *t, struct talk *how, const struct store *s, const char *id,
-             struct err *e);
+int turn_run(struct turn *t, struct talk *how, struct session *x, const struct store *s,
+             const char *id, struct err *e);
 
 /* Stores a homeless turn's exchange in session `id`, which should be a new one. */
-int turn_store(const struct turn *t, const struct store *s, const char *id, struct err *e);
+int turn_store(struct turn *t, struct session *x, const struct store *s, const char *id,
+               struct err *e);
 
 /*
  * The same without storing anything. `c` is the conversation so far, which may be

@@ -1,0 +1,164 @@
+/*
+ * A conversation: what the records of a session's history come to.
+ *
+ * This is the one place that knows what a record does; reading, appending, following, listing,
+ * checking and repairing all apply records here. The rules are those of mc-session(5).
+ *
+ *	struct conversation c = CONVERSATION_INIT;
+ *	conversation_apply(&c, &record, line, offset, &e)   for each record, in the order of the file
+ *	conversation_settle(&c, &e)                         then c.path and c.info are right
+ *	conversation_release(&c)
+ *
+ * A history is a tree of exchanges. The path from its root to the head is the conversation that
+ * a person sees. All exchanges are kept, since a rewind may lead back to any of them. The spans
+ * and pointers that this structure gives out are good until the next call that changes it.
+ */
+#ifndef STORE_CONVERSATION_H
+#define STORE_CONVERSATION_H
+
+#include "base/lookup.h"
+#include "store/record.h"
+
+/* What the index says of a session. */
+struct session_info {
+	int64_t created_at, updated_at; /* the latter: no time in the history is later */
+	int64_t exchange_count;         /* complete ones of the conversation */
+	int64_t tool_calls;             /* of the conversation */
+	int64_t branches;               /* see mc-session(5) */
+	struct span provider, model, cwd, title;
+	const struct span *tags; /* in the order of their bytes */
+	size_t ntags;
+	struct span first_query, last_query;
+	struct span root;        /* the id of the conversation's first exchange */
+	struct usage usage;      /* of every record, on the path or not */
+	int64_t history_bytes;
+	int64_t summary_at;      /* the offset of the summary's line in the history; 0: none is in use */
+	int64_t summary_of;      /* the complete exchanges that it stands for */
+};
+
+#define NOT_STORED SIZE_MAX /* the offset of what is not in the file */
+#define NO_PLACE SIZE_MAX   /* not on the path */
+
+struct result_node {
+	struct buf call; /* its id */
+	size_t at;
+	struct record record;
+};
+
+struct step_node {
+	int64_t n;
+	size_t at; /* NOT_STORED: only results of this step are there */
+	struct record record;
+	struct result_node *results;
+	size_t nresults, results_cap;
+};
+
+struct exchange_node {
+	struct buf id;
+	size_t at;            /* the offset of its last line; NOT_STORED: it is only referred to */
+	size_t place;         /* on the path, from 0; or NO_PLACE */
+	struct record record; /* its json is NULL when it is not stored, or not kept */
+	enum status status;
+	int64_t nsteps_said;  /* the record's count of steps */
+	struct usage usage;
+	struct exchange_node *parent; /* NULL: it begins a conversation */
+	struct exchange_node **named; /* owned: of one without a parent of its own, what the records before
+	                               * it name, the last one last; until one of these is stored */
+	size_t nnamed;
+	struct step_node *steps;      /* in the order of their numbers */
+	size_t nsteps, steps_cap;
+	struct exchange_node *replaces; /* of a retry; NULL: it is none */
+	bool referred; /* another record names it as its parent, or the head */
+	bool circular; /* see conversation_find_circles() */
+	bool reached, followed; /* private */
+	size_t visit;
+};
+
+struct conversation {
+	struct record head; /* the session record; its json is NULL until it was met */
+	size_t head_at;
+	struct exchange_node **path; /* oldest first */
+	size_t n;
+	const struct summary *summary; /* the one in use; NULL: none */
+	size_t covered;                /* how many exchanges of the path it stands for, from the first on */
+	struct session_info info;
+	struct json_object *metadata;  /* owned; NULL: none */
+	bool titled;  /* it was given a title once, whatever became of that */
+	size_t bytes; /* of the history that were applied */
+	size_t damaged; /* lines of it that are not valid records */
+
+	/* Only the newest exchanges were read (history_load_newest()): so many complete ones come
+	 * before the path, and of these the summary stands for so many. `first` is the first of them. */
+	bool partial;
+	int64_t unread, unread_summed;
+	const struct exchange *first;
+
+	bool lean; /* set before the first record: texts of exchanges and results are not kept */
+
+	/* private */
+	struct exchange_node **nodes;
+	size_t nnodes, nodes_cap, nstored;
+	struct lookup by_id;
+	struct note *notes; /* changes and summaries */
+	size_t nnotes, notes_cap;
+	struct lookup by_note;
+	struct departure {
+		struct exchange_node *from, *to; /* to == NULL: before the first exchange */
+	} *departures; /* rewinds that say what they leave */
+	size_t ndepartures, departures_cap;
+	struct exchange_node **heads; /* what the last records name as the head; NULL: nothing */
+	size_t nheads, heads_cap, path_cap;
+	size_t nguessed;              /* exchanges whose parents are yet to be found among `named` */
+	struct span *tags;
+	struct json_object *row;      /* of a partial conversation: has the texts of its info */
+	struct record first_record, summary_record; /* and these what was read of the rest */
+	unsigned dirty;
+};
+#define CONVERSATION_INIT { .info = { .usage = USAGE_NONE } }
+
+/*
+ * Applies a record that stands at offset `at`; `line` is its text, without the line feed. What is
+ * kept of it, r->json, is the conversation's from then on; the caller releases the rest.
+ */
+int conversation_apply(struct conversation *c, struct record *r, struct span line, size_t at,
+                       struct err *e);
+/* Finds path, info and all else that depends on more than one record. Of a partial conversation it
+ * fails with ERR_FAILED when that needs what was not read. */
+int conversation_settle(struct conversation *c, struct err *e);
+void conversation_release(struct conversation *c);
+
+/* An exchange of the path. */
+static inline const struct exchange *conversation_exchange(const struct conversation *c, size_t i)
+{
+	return &c->path[i]->record.exchange;
+}
+/* The head; NULL when there is none. */
+const struct exchange *conversation_last(const struct conversation *c);
+/* An exchange that is stored, on the path or not; NULL when there is none of that id. */
+struct exchange_node *conversation_find(const struct conversation *c, struct span id);
+/* Also one that is only referred to, by its steps, say. */
+struct exchange_node *conversation_find_any(const struct conversation *c, struct span id);
+/* Marks the exchanges whose parents lead back to themselves. */
+void conversation_find_circles(struct conversation *c);
+struct step_node *conversation_find_step(const struct exchange_node *x, int64_t n);
+
+/*
+ * The offsets of the records that belong to the conversation, in the order of the file: the exchanges
+ * of the path from exchange `from` on with their steps and results, and with `rest` the session
+ * record, changes, and the summaries of exchanges on the path. The caller frees *offsets.
+ */
+int conversation_offsets(const struct conversation *c, size_t from, bool rest, size_t **offsets,
+                         size_t *n, struct err *e);
+
+/* A time for a new record: now, or later than every time in the history. */
+int64_t conversation_now(const struct conversation *c);
+
+/* The summary in use for the first `n` exchanges of the path, and how many of them it stands for.
+ * NULL: there is none. */
+const struct summary *conversation_summary(const struct conversation *c, size_t n, size_t *covered);
+
+/* In memory only: adds a copy of the exchange, and makes another exchange the head. */
+int conversation_add(struct conversation *c, const struct exchange *x, struct err *e);
+int conversation_rewind(struct conversation *c, struct span to, struct err *e);
+
+#endif
