@@ -35,7 +35,7 @@ STORE = os.fsencode(os.environ["MC_SESSIONS_DIR"])
 OPERANDS = os.environ.get("OPERANDS", "").split()
 QUARANTINE = b".quarantine"
 
-KINDS = """torn nul record head version duplicate history spool artifact leftover mode
+KINDS = """torn nul record head version duplicate parent steps result history spool artifact leftover mode
     owner link special unreadable index stale unlisted orphan""".split()
 MEMBERS = "file kind line message quarantine repair session".split()
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

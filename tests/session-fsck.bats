@@ -540,7 +540,7 @@ not_a_store() {
 	mc-session-ls >/dev/null
 	exchange 1 >>"$(history a)"
 	mends '?duplicate a a/history.jsonl 2 moved' '?duplicate a a/history.jsonl 4 moved'
-	same 'times it is there' 1 "$(grep -c "$(uuid 1)" "$(history a)")"
+	same 'times it is there' 1 "$(grep -c "\"id\":\"$(uuid 1)\"" "$(history a)")"
 	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
 	same quarantined "$(exchange 1 interrupted)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 }
@@ -557,18 +557,84 @@ not_a_store() {
 	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
 }
 
-@test "duplicate: complete ones that differ stay, with the way they are" {
+@test "duplicate: of complete ones that differ the longer one stays, as a merge has it" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)"
 	exchange 1 | sed 's/reply/another reply/' >>"$(history a)"
 	mc-session-ls >/dev/null
-	mends 'duplicate a a/history.jsonl 4 impossible'
-	say a more
-	same queries 'ask 1,ask 2,ask 1,more' "$(queries a)"
+	mends 'duplicate a a/history.jsonl 2 moved'
+	same 'the reply' 'another reply 1' "$(jq -r 'select(.query == "ask 1").answer' "$(history a)")"
+}
+
+@test "duplicate: steps, results, changes and summaries of one identity, too" {
+	craft a "$(head_of a)" \
+		'{"type":"step","exchange":"x","n":0,"timestamp":1,"text":"","calls":[{"id":"c","name":"f","arguments":{}}],"model":"m"}' \
+		'{"type":"step","exchange":"x","n":0,"timestamp":1,"text":"longer","calls":[{"id":"c","name":"f","arguments":{}}],"model":"m"}' \
+		'{"type":"result","exchange":"x","n":0,"call":"c","timestamp":1,"status":"ok","output":"a"}' \
+		'{"type":"result","exchange":"x","n":0,"call":"c","timestamp":1,"status":"ok","output":"b"}' \
+		'{"type":"exchange","id":"x","parent":null,"timestamp":1,"query":"q","answer":"a","model":"m","status":"complete","steps":1}' \
+		'{"type":"change","id":"h","timestamp":1,"title":"a longer one"}' '{"type":"change","id":"h","timestamp":1,"title":"b"}' \
+		'{"type":"summary","id":"s","timestamp":1,"upTo":"x","text":"t","model":"m"}' \
+		'{"type":"summary","id":"s","timestamp":1,"upTo":"x","text":"t","model":"m"}'
+	mc-session-ls >/dev/null
+	mends 'duplicate a a/history.jsonl 2 moved' 'duplicate a a/history.jsonl 4 moved' \
+		'duplicate a a/history.jsonl 7 moved' 'duplicate a a/history.jsonl 10 moved'
+}
+
+# linked RECORD...: a history of these records, in which an exchange is "x:PARENT" or "x".
+linked() {
+	local record records=("$(head_of a)")
+	for record; do
+		case $record in
+		\{*) records+=("$record") ;;
+		*) records+=("{\"type\":\"exchange\",\"id\":\"${record%%:*}\",$(
+			if [[ $record == *:* ]]; then echo "\"parent\":\"${record#*:}\","; fi
+		)\"timestamp\":1,\"query\":\"q\",\"answer\":\"a\",\"model\":\"m\",\"status\":\"complete\"}") ;;
+		esac
+	done
+	craft a "${records[@]}"
+	mc-session-ls >/dev/null
+}
+
+@test "parent: an exchange whose parent is missing, or leads back to it" {
+	linked a b:a c:nowhere
+	mends 'parent a a/history.jsonl 4 impossible'
+	run_split mc-session-fsck
+	assert_out 'a/history.jsonl:4: the exchange that it follows, its parent, is not stored'
+	rm -r "$MC_SESSIONS_DIR"
+	linked a b:d c:b d:c
+	mends 'parent a a/history.jsonl 3 impossible' 'parent a a/history.jsonl 4 impossible' 'parent a a/history.jsonl 5 impossible'
+	rm -r "$MC_SESSIONS_DIR"
+	linked a b:b
+	mends 'parent a a/history.jsonl 3 impossible'
+}
+
+@test "parent: a history without parents has none that is missing" {
+	linked a b '{"type":"rewind","timestamp":1,"to":"nowhere"}' c
+	mends
+}
+
+@test "steps and results: a wrong count, of no exchange, of no call" {
+	local step='{"type":"step","exchange":"x","n":0,"timestamp":1,"text":"","calls":[{"id":"c","name":"f","arguments":{}}],"model":"m"}'
+	local result='{"type":"result","exchange":"x","n":0,"call":"c","timestamp":1,"status":"ok","output":"a"}'
+	linked "$step" "$result" x
+	mends 'steps a a/history.jsonl 4 impossible'
+	run_split mc-session-fsck
+	assert_out 'a/history.jsonl:4: the exchange counts 0 steps, and 1 are stored'
+	rm -r "$MC_SESSIONS_DIR"
+	linked a "$step" "$result"
+	mends 'steps a a/history.jsonl 3 impossible'
+	rm -r "$MC_SESSIONS_DIR"
+	linked "$step" "${result/'"call":"c"'/'"call":"d"'}" "${result/'"n":0'/'"n":5'}" \
+		'{"type":"exchange","id":"x","parent":null,"timestamp":1,"query":"q","answer":"a","model":"m","status":"complete","steps":1}'
+	mends 'result a a/history.jsonl 3 impossible' 'result a a/history.jsonl 4 impossible'
+	rm -r "$MC_SESSIONS_DIR"
+	linked "$step" '{"type":"exchange","id":"x","parent":null,"timestamp":1,"query":"q","answer":"a","model":"m","status":"complete","steps":1}'
+	mends # a call without a result is unknown, and no fault
 }
 
 @test "duplicate: other records may say the same twice" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(rewind)" "$(rewind)" "$(exchange 2)" "$(rewind 2)" \
-		'{"type":"change","timestamp":1,"id":"x"}' '{"type":"change","timestamp":1,"id":"x"}' \
+		'{"type":"change","timestamp":1}' '{"type":"change","timestamp":1}' \
 		'{"type":"marvel","id":"x"}' '{"type":"marvel","id":"x"}'
 	mc-session-ls >/dev/null
 	mends

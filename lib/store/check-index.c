@@ -197,7 +197,7 @@ static int record_now(struct check *c, const char *id, struct buf *line, struct 
 	}
 	if (fd < 0)
 		return -1;
-	r = index_find(fd, id, line, e);
+	r = index_find(fd, id, SIZE_MAX, line, e);
 	close(fd);
 	return r;
 }
@@ -297,7 +297,6 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 	const struct store *told = x->store;
 	struct store quiet = *told;
 	struct err why = ERR_INIT;
-	struct conversation v;
 	int r;
 
 	/* A missing index is one finding, and none where only some sessions are checked. */
@@ -307,13 +306,12 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 		return 0;
 	quiet.notice = NULL; /* what it would say was told */
 	x->store = &quiet;
-	r = session_load(x, &v, &why);
+	x->conversation.lean = true;
+	r = session_refresh(x, NULL, &why);
 	x->store = told;
 	if (r < 0)
 		return why.kind == ERR_DAMAGED ? 0 : err_set(e, why.kind, "%s", why.msg);
-	r = compare_loaded(c, x, &v, whole, e);
-	conversation_release(&v);
-	return r;
+	return compare_loaded(c, x, &x->conversation, whole, e);
 }
 
 int check_index_orphan(struct check *c, const char *id, struct err *e)

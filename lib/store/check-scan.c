@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/json.h"
 #include "store/record.h"
 
-/* An exchange, by its id. */
+/* A record that has an identity: an exchange, a step, a result, a change or a summary. */
 struct seen {
 	uint64_t hash;
 	size_t start, n, line;
@@ -34,31 +35,81 @@ static int add_piece(struct scan *s, const struct bad_line *at, struct err *e)
 	return 0;
 }
 
+/* Adds what makes it this record and no other (mc-session(5)); nothing where no member does. */
+static void add_identity(struct buf *b, const struct record *r)
+{
+	switch (r->type) {
+	case RECORD_EXCHANGE:
+		json_put_str(b, "exchange", r->exchange.id);
+		break;
+	case RECORD_STEP:
+		json_put_str(b, "step", r->step.exchange);
+		json_put_int(b, "n", r->step.n);
+		break;
+	case RECORD_RESULT:
+		json_put_str(b, "result", r->result.exchange);
+		json_put_int(b, "n", r->result.n);
+		json_put_str(b, "call", r->result.call);
+		break;
+	case RECORD_CHANGE:
+		json_put_optional(b, "change", r->change.id);
+		break;
+	case RECORD_SUMMARY:
+		json_put_optional(b, "summary", r->summary.id);
+		break;
+	case RECORD_SESSION:
+	case RECORD_REWIND:
+	case RECORD_OTHER:
+		break;
+	}
+}
+
 static int add_seen(struct scan *s, const struct record *r, const struct bad_line *at,
                     struct err *e)
 {
-	struct seen *v = array_room(s->seen, s->nseen, &s->seen_cap, sizeof(*v), e);
+	struct buf identity = BUF_INIT;
+	struct seen *v;
+
+	add_identity(&identity, r);
+	if (!identity.n || buf_check(&identity, e) < 0)
+		return identity.n ? -1 : 0;
+	v = array_room(s->seen, s->nseen, &s->seen_cap, sizeof(*v), e);
+	if (v) {
+		s->seen = v;
+		v[s->nseen++] = (struct seen){ span_hash(buf_span(&identity)), at->start, at->n, at->line };
+	}
+	buf_release(&identity);
+	return v ? 0 : -1;
+}
+
+static int add_ref(struct scan *s, struct span sha256, const struct bad_line *at, struct err *e)
+{
+	struct scan_ref *v = array_room(s->refs, s->nrefs, &s->refs_cap, sizeof(*v), e);
 
 	if (!v)
 		return -1;
-	s->seen = v;
-	v[s->nseen++] = (struct seen){ span_hash(r->exchange.id), at->start, at->n, at->line };
+	s->refs = v;
+	v += s->nrefs++;
+	*v = (struct scan_ref){ .start = at->start, .n = at->n, .line = at->line };
+	memcpy(v->sha256, sha256.p, SHA256_HEX - 1);
 	return 0;
 }
 
-static int add_refs(struct scan *s, const struct exchange *x, const struct bad_line *at,
-                    struct err *e)
+/* What the record refers to in artifacts/. */
+static int add_refs(struct scan *s, const struct record *r, const struct bad_line *at, struct err *e)
 {
-	for (size_t i = 0; i < x->nattachments; i++) {
-		struct scan_ref *v = array_room(s->refs, s->nrefs, &s->refs_cap, sizeof(*v), e);
+	const struct attachment_ref *a = r->type == RECORD_EXCHANGE ? r->exchange.attachments : NULL;
+	size_t n = r->type == RECORD_EXCHANGE ? r->exchange.nattachments : 0;
 
-		if (!v)
+	if (r->type == RECORD_RESULT) {
+		a = r->result.attachments;
+		n = r->result.nattachments;
+		if (r->result.artifact.p && add_ref(s, r->result.artifact, at, e) < 0)
 			return -1;
-		s->refs = v;
-		v += s->nrefs++;
-		*v = (struct scan_ref){ .start = at->start, .n = at->n, .line = at->line };
-		memcpy(v->sha256, x->attachments[i].sha256.p, SHA256_HEX - 1);
 	}
+	for (size_t i = 0; i < n; i++)
+		if (add_ref(s, a[i].sha256, at, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -74,8 +125,7 @@ static int take_record(struct scan *s, struct span line, const struct bad_line *
 		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
 	}
 	s->head |= r.type == RECORD_SESSION;
-	if (r.type == RECORD_EXCHANGE)
-		result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r.exchange, at, e);
+	result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r, at, e);
 	record_release(&r);
 	return result < 0 ? -1 : 1;
 }
@@ -183,53 +233,87 @@ static struct scan_piece *find_piece(struct scan *s, const struct seen *x)
 	return s->npieces ? bsearch(&key, s->pieces, s->npieces, sizeof(key), by_place) : NULL;
 }
 
-/* The exchanges from `from` to before `to` have ids of one hash, nearly always one id. The
- * first complete one stays, or the first where none is. Of the others those are too many that
- * are the same, or that are not complete where it is. */
+/* Whether version `a` of a record counts rather than the earlier `b`: of exchanges the one that got
+ * further; of these, of steps and of results the longer line, then the greater bytes; of changes and
+ * summaries the later one. So a merge has it, too. */
+static bool is_better(const struct record *a, struct span x, const struct record *b, struct span y)
+{
+	if (a->type == RECORD_CHANGE || a->type == RECORD_SUMMARY)
+		return !span_same(x, y);
+	if (a->type == RECORD_EXCHANGE && a->exchange.status != b->exchange.status)
+		return a->exchange.status < b->exchange.status; /* complete, error, interrupted */
+	return x.n != y.n ? x.n > y.n : memcmp(x.p, y.p, x.n) > 0;
+}
+
+static bool same_identity(const struct record *a, const struct record *b)
+{
+	struct buf x = BUF_INIT, y = BUF_INIT;
+	bool same;
+
+	add_identity(&x, a);
+	add_identity(&y, b);
+	same = !x.oom && !y.oom && span_same(buf_span(&x), buf_span(&y));
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+/* The version that counts of the record at `from`, among those of the same hash. */
+static int find_best(struct scan *s, const struct jsonl *j, size_t from, size_t to, size_t *best,
+                     struct record *kept, struct err *e)
+{
+	*best = from;
+	if (record_parse(text_of(&s->seen[from], j), kept, e) < 0)
+		return -1;
+	for (size_t i = from + 1; i < to; i++) {
+		struct span text = text_of(&s->seen[i], j);
+		struct record r;
+
+		if (record_parse(text, &r, e) < 0) {
+			record_release(kept);
+			return -1;
+		}
+		if (same_identity(&r, kept) && is_better(&r, text, kept, text_of(&s->seen[*best], j))) {
+			struct record other = *kept;
+
+			*kept = r;
+			r = other;
+			*best = i;
+		}
+		record_release(&r);
+	}
+	return 0;
+}
+
+/* The records from `from` to before `to` have identities of one hash, nearly always one identity.
+ * All but the version that counts are too many. */
 static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_t to,
                        struct err *e)
 {
 	struct record kept, r;
-	size_t best = from;
+	size_t best;
 	int result = 0;
 
-	if (record_parse(text_of(&s->seen[from], j), &kept, e) < 0)
-		return -1; /* not reached: the line was parsed before */
-	for (size_t i = from + 1; i < to && kept.exchange.status != STATUS_COMPLETE; i++) {
-		if (record_parse(text_of(&s->seen[i], j), &r, e) < 0) {
-			record_release(&kept); /* not reached: the line was parsed before */
-			return -1; /* not reached: the line was parsed before */
-		}
-		if (r.exchange.status == STATUS_COMPLETE && span_same(r.exchange.id, kept.exchange.id)) {
-			struct record other = kept;
-
-			kept = r;
-			r = other;
-			best = i;
-		}
-		record_release(&r);
-	}
+	if (find_best(s, j, from, to, &best, &kept, e) < 0)
+		return -1;
 	for (size_t i = from; result == 0 && i < to; i++) {
 		const struct seen *x = &s->seen[i];
 		struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line,
 		                        .kind = FINDING_DUPLICATE };
 		struct scan_piece *piece = find_piece(s, x);
-		bool same;
 
 		if (i == best)
 			continue;
-		if (record_parse(text_of(x, j), &r, e) < 0) {
-			result = -1; /* not reached: the line was parsed before */
-			break; /* not reached: the line was parsed before */
+		result = record_parse(text_of(x, j), &r, e);
+		if (result < 0)
+			break;
+		bad.differs = !span_same(text_of(x, j), text_of(&s->seen[best], j));
+		if (same_identity(&r, &kept)) { /* and not only its hash */
+			if (piece)
+				piece->n = 0;
+			else
+				result = add_bad(s, &bad, e);
 		}
-		bad.stays = (r.exchange.status == STATUS_COMPLETE) ==
-		                    (kept.exchange.status == STATUS_COMPLETE) &&
-		            !span_same(text_of(x, j), text_of(&s->seen[best], j));
-		same = span_same(r.exchange.id, kept.exchange.id); /* not only by its hash */
-		if (same && piece && !bad.stays)
-			piece->n = 0;
-		else if (same)
-			result = add_bad(s, &bad, e);
 		record_release(&r);
 	}
 	record_release(&kept);
@@ -285,8 +369,8 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 	line.n -= line.p[line.n - 1] == '\n';
 	switch (bad->kind) {
 	case FINDING_DUPLICATE:
-		err_set(why, ERR_DAMAGED, bad->stays ? "an earlier exchange has the same id, and is another"
-		                                     : "another exchange has the same id");
+		err_set(why, ERR_DAMAGED, bad->differs ? "another version of this record counts"
+		                                       : "a second copy of this record");
 		break;
 	case FINDING_NUL:
 		err_set(why, ERR_DAMAGED, bad->whole == 0   ? "NUL bytes"

@@ -1,6 +1,6 @@
 /*
- * What is wrong in a history's bytes: which of its lines are no records, and which
- * exchanges are there twice; and what they refer to. Looks at memory only.
+ * What is wrong in a history's bytes: which of its lines are not records, and which records are
+ * there twice; and what they refer to in artifacts/. Looks at memory only.
  */
 #ifndef STORE_CHECK_SCAN_H
 #define STORE_CHECK_SCAN_H
@@ -13,7 +13,8 @@ struct bad_line {
 	size_t start, n; /* bytes, with the newline where there is one */
 	size_t line;     /* from 1 */
 	enum finding_kind kind;
-	bool stays;      /* nothing is to be moved: a duplicate that differs */
+	bool stays;      /* nothing is to be moved: it only lacks its line feed */
+	bool differs;    /* a duplicate is not the same as the record that counts */
 	size_t whole;    /* records on it, between NUL bytes */
 };
 
@@ -22,10 +23,10 @@ struct scan_piece {
 	size_t start, n; /* n is 0 for a record that is there twice */
 };
 
-/* What an exchange refers to in artifacts/. */
+/* What a record refers to in artifacts/. */
 struct scan_ref {
 	char sha256[SHA256_HEX];
-	size_t start, n, line; /* the exchange */
+	size_t start, n, line; /* the record */
 };
 
 struct scan {

@@ -22,6 +22,7 @@ struct subject {
 	bool whole;    /* the whole store is checked */
 	bool locked;   /* nobody else uses it */
 	bool linked;   /* the history has a second hard link */
+	bool spooled;  /* a turn's file is there: its steps have no exchange yet */
 	bool mended;   /* the history is not what was scanned any more */
 };
 
@@ -286,8 +287,6 @@ static void tell_history(struct subject *s, const struct outcome *o)
 
 		if (b->stays)
 			own.place[0] = '\0';
-		if (b->stays && b->kind == FINDING_DUPLICATE)
-			own = (struct outcome){ s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
 		scan_explain(b, &s->j, &why);
 		at.line = b->line;
 		check_tell(s->c, b->kind, &at, &own, "%s", why.msg);
@@ -352,6 +351,92 @@ static int check_lines(struct subject *s, struct err *e)
 	return 0;
 }
 
+/* ---- the tree ---- */
+
+/* Something that no repair helps: a record that is not there cannot be made up. */
+static void tell_tree(struct subject *s, enum finding_kind kind, size_t at, const char *message)
+{
+	struct outcome o = { s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
+	struct spot where = spot(s, HISTORY_FILE, jsonl_line_number(&s->j, at));
+
+	if (s->c->repair)
+		err_set(&o.why, ERR_FAILED, "no other record tells");
+	check_tell(s->c, kind, &where, &o, "%s", message);
+}
+
+static bool has_call(const struct step_node *step, struct span id)
+{
+	for (size_t i = 0; step->record.json && i < step->record.step.ncalls; i++)
+		if (span_same(step->record.step.calls[i].id, id))
+			return true;
+	return false;
+}
+
+static void check_steps(struct subject *s, const struct exchange_node *x)
+{
+	int64_t stored = 0;
+	size_t first = NOT_STORED;
+	char message[96];
+
+	for (size_t i = 0; i < x->nsteps; i++) {
+		const struct step_node *step = &x->steps[i];
+
+		if (step->at != NOT_STORED) {
+			stored++;
+			first = step->at < first ? step->at : first;
+		}
+		for (size_t k = 0; k < step->nresults; k++)
+			if (!has_call(step, buf_span(&step->results[k].call)))
+				tell_tree(s, FINDING_RESULT, step->results[k].at, "a result of a call that is not stored");
+	}
+	if (x->at == NOT_STORED && stored)
+		tell_tree(s, FINDING_STEPS, first, "a step of an exchange that is not stored");
+	if (x->at == NOT_STORED || stored == x->nsteps_said)
+		return;
+	snprintf(message, sizeof(message), "the exchange counts %lld steps, and %lld are stored",
+	         (long long)x->nsteps_said, (long long)stored);
+	tell_tree(s, FINDING_STEPS, x->at, message);
+}
+
+/* An exchange without a parent that is there twice follows itself, until a repair. */
+static bool has_duplicates(const struct scan *scan)
+{
+	for (size_t i = 0; i < scan->nbad; i++)
+		if (scan->bad[i].kind == FINDING_DUPLICATE)
+			return true;
+	return false;
+}
+
+/* What the records say of each other. */
+static int check_tree(struct subject *s, struct err *e)
+{
+	struct store quiet = *s->x.store;
+	const struct store *told = s->x.store;
+	struct conversation *c = &s->x.conversation;
+	struct err why = ERR_INIT;
+	int r;
+
+	quiet.notice = NULL; /* damaged lines were told */
+	s->x.store = &quiet;
+	s->x.conversation.lean = true;
+	r = session_refresh(&s->x, NULL, &why);
+	s->x.store = told;
+	if (r < 0)
+		return why.kind == ERR_DAMAGED ? 0 : err_set(e, why.kind, "%s", why.msg);
+	if (!has_duplicates(&s->scan))
+		conversation_find_circles(c);
+	for (size_t i = 0; i < c->nnodes; i++) {
+		const struct exchange_node *x = c->nodes[i];
+
+		if (x->at != NOT_STORED && x->parent && x->parent->at == NOT_STORED)
+			tell_tree(s, FINDING_PARENT, x->at, "the exchange that it follows, its parent, is not stored");
+		else if (x->circular)
+			tell_tree(s, FINDING_PARENT, x->at, "its parents lead back to itself");
+		check_steps(s, x);
+	}
+	return 0;
+}
+
 /* ---- the spool ---- */
 
 /* The turn is in the history, and its file gone. */
@@ -397,6 +482,7 @@ static void check_spool(struct subject *s)
 	}
 	if (s->c->repair)
 		seal(s, &o, &damage);
+	s->spooled = fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "a turn that was cut short",
 	           damage.kind == ERR_DAMAGED ? ", and cannot be read" : "");
 }
@@ -433,7 +519,7 @@ static int check_content(struct subject *s, struct err *e)
 	if (s->scan.version)
 		return 0;
 	check_spool(s);
-	if (check_references(s, e) < 0)
+	if (check_references(s, e) < 0 || (s->locked && !s->spooled && check_tree(s, e) < 0))
 		return -1;
 	return s->locked ? check_index_session(s->c, &s->x, s->whole, e) : 0;
 }
@@ -474,7 +560,7 @@ static void release(struct subject *s)
 {
 	jsonl_unmap(&s->j);
 	scan_release(&s->scan);
-	session_unlock(&s->x);
+	session_release(&s->x);
 }
 
 /* It belongs to another program or to the user: it is reported, and not touched. */
@@ -528,12 +614,13 @@ static int check_own(struct subject *s, struct err *e)
 
 int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 {
-	struct subject s = { .c = c, .x = { .store = c->store, .dir = -1, .fd = -1 },
+	struct subject s = { .c = c, .x = SESSION_INIT,
 	                     .whole = whole, .j = { "", 0, 0 } };
 	struct spot at = { id, NULL, id, 0 };
 	struct stat st;
 	int own;
 
+	s.x.store = c->store;
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
 	/* A plain file is not ours: it may have any name. */
 	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode))

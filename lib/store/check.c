@@ -16,6 +16,7 @@ const char *finding_name(enum finding_kind kind)
 {
 	static const char *const names[] = {
 		"torn",     "nul",   "record",  "head",  "version", "duplicate",
+		"parent",   "steps", "result",
 		"history",  "spool", "artifact", "leftover", "mode", "owner", "link",
 		"special",  "unreadable", "index", "stale", "unlisted", "orphan",
 	};

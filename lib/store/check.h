@@ -26,7 +26,10 @@ enum finding_kind {
 	FINDING_RECORD,     /* a line is no valid record */
 	FINDING_HEAD,       /* no valid session record */
 	FINDING_VERSION,    /* a format that this mcbox does not know */
-	FINDING_DUPLICATE,  /* two exchanges of one id */
+	FINDING_DUPLICATE,  /* another copy, or another version, of a record */
+	FINDING_PARENT,     /* an exchange whose parent is missing */
+	FINDING_STEPS,      /* a wrong count of steps, or steps of no exchange */
+	FINDING_RESULT,     /* a result without a call */
 	FINDING_HISTORY,    /* a folder without a history */
 	FINDING_SPOOL,      /* a turn that was cut short */
 	FINDING_ARTIFACT,   /* an attachment that is missing, or is not what its name says */
