@@ -36,40 +36,35 @@ static void show(void *ctx, enum talk_part part, struct span piece)
 		unwritten = errno;
 }
 
-static int load(const struct store *s, const char *id, struct conversation *c, struct err *e)
+static int ask(struct session *x, const struct store *s, const char *id, const struct config *config,
+               struct err *e)
 {
-	struct jsonl j;
-	int r;
-
-	if (session_recover(s, id, e) < 0 || history_map(s, id, &j, e) < 0)
-		return -1;
-	r = conversation_load(c, s, id, &j, e);
-	jsonl_unmap(&j);
-	if (r == 0 && !c->n)
-		r = err_set(e, ERR_FAILED, "nothing was asked");
-	return r;
-}
-
-static int ask(const struct store *s, const char *id, const struct conversation *c,
-               const struct config *config, struct err *e)
-{
-	const struct exchange *last = &c->turns[c->n - 1].exchange;
+	const struct exchange *last = conversation_last(&x->conversation);
 	struct talk how = TALK_INIT;
+	struct buf query = BUF_INIT, old = BUF_INIT; /* the turn may read the conversation again */
 	struct turn t = {
-		.prompt = last->query, .instead_of = last->id, .wait = { .stop_fd = -1 },
-		.reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
+		.wait = { .stop_fd = -1 }, .reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
+		.parent = BUF_INIT,
 	};
 	int r;
 
+	if (!last)
+		return err_set(e, ERR_FAILED, "nothing was asked");
+	buf_add(&query, last->query.p, last->query.n);
+	buf_add(&old, last->id.p, last->id.n);
+	t.prompt = buf_span(&query);
+	t.instead_of = buf_span(&old);
 	how.show = show;
-	r = endpoint_find(&how.endpoint, config, "echo", e);
+	r = buf_check(&query, e) < 0 || buf_check(&old, e) < 0 ? -1 : endpoint_find(&how.endpoint, config, "echo", e);
 	if (r == 0)
-		r = turn_run(&t, &how, s, id, e);
+		r = turn_run(&t, &how, x, s, id, e);
 	show(NULL, TALK_TEXT, t.begun ? span_str("\n") : span_str(""));
 	if (r == 0 && unwritten)
 		r = err_sys(e, unwritten, "cannot write the output");
 	turn_release(&t);
 	talk_close(&how);
+	buf_release(&query);
+	buf_release(&old);
 	return r;
 }
 
@@ -77,7 +72,7 @@ int main(int argc, char **argv)
 {
 	struct store s = { .fd = -1, .stop_fd = -1, .notice = notice };
 	const char *dir = getenv("MC_SESSIONS_DIR");
-	struct conversation c = CONVERSATION_INIT;
+	struct session x = SESSION_INIT;
 	struct config config = CONFIG_INIT;
 	struct err e = ERR_INIT;
 	int status = 0;
@@ -86,10 +81,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc != 2 || !dir)
 		return 2;
-	if (store_open(&s, dir, false, &e) < 0 || load(&s, argv[1], &c, &e) < 0 ||
-	    ask(&s, argv[1], &c, &config, &e) < 0)
+	if (store_open(&s, dir, false, &e) < 0 || session_recover(&s, argv[1], &e) < 0 ||
+	    session_read(&x, &s, argv[1], NULL, &e) < 0 || ask(&x, &s, argv[1], &config, &e) < 0)
 		status = fail(&e);
-	conversation_release(&c);
+	session_release(&x);
 	store_close(&s);
 	return status;
 }

@@ -98,7 +98,6 @@ static struct span cut_part(struct span *rest)
 static void add_index(struct buf *b, const struct store *s, struct span text)
 {
 	struct err e = ERR_INIT;
-	struct conversation c;
 	struct span line;
 	struct jsonl j;
 
@@ -107,10 +106,13 @@ static void add_index(struct buf *b, const struct store *s, struct span text)
 			buf_add(b, line.p, line.n);
 			buf_addc(b, '\n');
 		} else if (history_map(s, "s", &j, &e) == 0) {
-			if (conversation_load(&c, s, "s", &j, &e) == 0) {
+			struct conversation c = CONVERSATION_INIT;
+
+			c.lean = true; /* as whoever makes the index reads it */
+			if (history_load(&c, s, "s", &j, &e) == 0)
 				index_add_record(b, "s", &c.info);
-				conversation_release(&c);
-			}
+			err_clear(&e);
+			conversation_release(&c);
 			jsonl_unmap(&j);
 		}
 	}
@@ -282,13 +284,13 @@ static void check_sound(const struct store *s)
 {
 	struct index_reader r;
 	struct err e = ERR_INIT;
-	struct conversation c;
+	struct conversation c = CONVERSATION_INIT;
 	struct span line;
 	struct jsonl j;
 
 	notices = 0;
 	must(history_map(s, "s", &j, &e) == 0, "%s", e.msg);
-	must(conversation_load(&c, s, "s", &j, &e) == 0, "%s", e.msg);
+	must(history_load(&c, s, "s", &j, &e) == 0, "%s", e.msg);
 	must(index_open(&r, s, true, &e) == 0, "%s", e.msg);
 	must(index_next(&r, &line) && !index_next(&r, &line), "one session is listed");
 	must(notices == 0, "%zu notices", notices);

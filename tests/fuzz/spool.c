@@ -3,8 +3,9 @@
  * prompt and a reply, divided by the first blank line.
  *
  * Properties: what is read is an interrupted exchange, its answer the bytes behind the
- * first line, cleaned; appended to a history it is a record that reads as the same. What
- * cannot be read has a reason. A turn that is spooled in pieces is read back.
+ * first line, cleaned; appended to a history it is a record that reads as the same, and is
+ * written the same by whoever reads it. What cannot be read has a reason. A turn that is spooled
+ * in pieces is read back, with what it follows or replaces and the number of its step.
  */
 #include "store/spool.h"
 
@@ -14,7 +15,8 @@
 #include "base/utf8.h"
 #include "fuzz.h"
 
-static void must_be_record(const struct exchange *x)
+/* Adds it to `again`, which may have the record of another who read the same. */
+static void must_be_record(const struct exchange *x, struct buf *again)
 {
 	struct buf b = BUF_INIT;
 	struct err e = ERR_INIT;
@@ -28,7 +30,13 @@ static void must_be_record(const struct exchange *x)
 	must_be_same(r.exchange.query, x->query, "query");
 	must_be_same(r.exchange.answer, x->answer, "answer");
 	must_be_same(r.exchange.model, x->model, "model");
+	must(r.exchange.has_parent == x->has_parent && same_optional(r.exchange.parent, x->parent), "parent");
+	must(same_optional(r.exchange.replaces, x->replaces), "replaces");
+	must(!r.exchange.steps && !usage_known(&r.exchange.usage), "steps are not the spool's");
 	record_release(&r);
+	record_add_exchange(again, x);
+	if (again->n > b.n)
+		must_be_same(((struct span){ again->p + b.n, again->n - b.n }), buf_span(&b), "the record");
 	buf_release(&b);
 }
 
@@ -62,7 +70,7 @@ static void write_spool(struct span text, int dir)
 static void check_left(struct span text, int dir)
 {
 	const char *newline = memchr(text.p, '\n', text.n);
-	struct buf answer = BUF_INIT;
+	struct buf answer = BUF_INIT, records = BUF_INIT;
 	struct err e = ERR_INIT;
 	struct exchange x;
 	struct spool sp;
@@ -76,7 +84,11 @@ static void check_left(struct span text, int dir)
 		utf8_add_clean(&answer, (struct span){ newline + 1, text.n - (size_t)(newline + 1 - text.p) });
 		must_be_same(x.answer, buf_span(&answer), "answer");
 		must(json_is_whole((struct span){ text.p, (size_t)(newline - text.p) }), "its first line");
-		must_be_record(&x);
+		must_be_record(&x, &records);
+		spool_release(&sp);
+		must(spool_read(&sp, dir, &x, &e) == 1, "%s", e.msg);
+		must_be_record(&x, &records);
+		buf_release(&records);
 		buf_release(&answer);
 	} else {
 		must(e.kind == ERR_DAMAGED && e.msg[0], "%s", e.msg);
@@ -102,14 +114,19 @@ static bool add(void *ctx, struct span piece)
 
 static void check_turn(struct span prompt, struct span reply, int dir)
 {
+	uint64_t state = hash_of(prompt) ^ hash_of(reply);
+	const struct span none = { NULL, 0 }, other = span_str("01a1fd42-dc79-7f13-a3f3-6494baf1dda4");
 	const struct exchange x = { .id = span_str("01a1fd42-dc79-7f13-a3f3-6494baf1dda3"),
-		                    .timestamp = 1795250379897, .query = prompt, .model = span_str("m") };
+		                    .has_parent = rnd_below(&state, 4), .replaces = rnd_below(&state, 2) ? other : none,
+		                    .timestamp = 1795250379897, .query = prompt, .model = span_str("m"),
+		                    .parent = rnd_below(&state, 2) ? span_str("p") : none };
+	int64_t step = (int64_t)rnd_below(&state, 3);
 	struct turn t = { -1, ERR_INIT };
 	struct buf answer = BUF_INIT;
 	struct exchange back;
 	struct spool sp;
 
-	t.fd = spool_begin(dir, &x, &t.e);
+	t.fd = spool_begin(dir, &x, step, &t.e);
 	must(t.fd >= 0, "%s", t.e.msg);
 	feed_in_chunks(reply, 2, add, &t);
 	close(t.fd);
@@ -120,7 +137,10 @@ static void check_turn(struct span prompt, struct span reply, int dir)
 	must_be_same(back.query, prompt, "query");
 	must_be_same(back.model, x.model, "model");
 	must_be_same(back.answer, buf_span(&answer), "answer");
-	must(back.timestamp == x.timestamp, "timestamp");
+	must(back.timestamp == x.timestamp && sp.step == step, "timestamp and step");
+	must(back.has_parent == x.has_parent, "a parent");
+	must(same_optional(back.parent, x.has_parent ? x.parent : none), "parent");
+	must(same_optional(back.replaces, x.replaces), "replaces");
 	buf_release(&answer);
 	spool_release(&sp);
 	spool_remove(dir);
