@@ -86,7 +86,7 @@ _mcbox_has() {
 		options='-p --provider -q --quiet --json --refresh --cached --providers -h --help -V --version '
 		operand='text' ;;
 	mc-session-cat)
-		options='-f --follow -n --last --json --no-pager --plain --status -h --help -V --version '
+		options='-f --follow -n --last --branches --json --no-pager --plain --status -h --help -V --version '
 		operand='session' ;;
 	mc-session-compact)
 		options='-k --keep -m --model --context --timeout --json -h --help -V --version '

@@ -32,8 +32,8 @@ enter() {
 
 # story ID: the records of a history, one letter or so each.
 story() {
-	jq -r 'if .type == "exchange" then .query + {complete: "", error: "!", interrupted: "~"}[.status]
-		elif .type == "rewind" then "<" elif .type == "change" then "+" + (.title // .model)
+	jq -r 'if .type == "exchange" then (if .replaces then "< " else "" end) + .query + {complete: "", error: "!", interrupted: "~"}[.status]
+		elif .type == "rewind" then "<" elif .type == "change" then "+" + .title
 		else empty end' "$(history "$1")" | paste -sd ' ' -
 }
 
@@ -151,7 +151,9 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
 	same 'history' 'q1 q2 < q2' "$(story s)"
 	[[ ! -e $MC_SESSIONS_DIR/s/turn.partial ]]
-	same 'rewind and exchange' rewind,exchange "$(tail -n 2 "$(history s)" | jq -r .type | paste -sd, -)"
+	same 'the last exchange, what it follows and what it replaces' 'q2 q1 q2' "$(jq -rs '
+		map({(.id): .query}) as $q | last | .query, ($q | add)[.parent], ($q | add)[.replaces]' \
+		<(jq -c 'select(.query)' "$(history s)") | paste -sd ' ' -)"
 	same 'answers' $'a1\ngood' "$(answers_of s)"
 	enter q3
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2\nassistant: good\nuser: q3' "$(messages)"
@@ -163,7 +165,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	enter q1 /retry
 	same 'messages' 'user: q1' "$(messages)"
 	same 'history' 'q1 < q1' "$(story s)"
-	same 'rewound to' null "$(jq -r 'select(.type == "rewind").to' "$(history s)")"
+	same 'what they follow' null,null "$(jq -r 'select(.query).parent' "$(history s)" | paste -sd, -)"
 }
 
 @test "a /retry that fails leaves the answer where it is, and can be repeated" {
@@ -173,12 +175,12 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	term_wait 'the server answered 500: no room'
 	term_wait '^The earlier answer stays in its place; what came of this one is in the session.s file$'
 	same 'answers' $'a1\nold' "$(answers_of s)"
-	same 'history' 'q1 q2 q2! <' "$(story s)"
+	same 'history' 'q1 q2 < q2! <' "$(story s)"
 	mc-session-fsck
 	enter /retry
 	term_wait '^new$'
 	same 'answers' $'a1\nnew' "$(answers_of s)"
-	same 'history' 'q1 q2 q2! < < q2' "$(story s)"
+	same 'history' 'q1 q2 < q2! < < q2' "$(story s)"
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2' "$(messages)"
 }
 
@@ -358,7 +360,7 @@ edited_by() {
 	same 'in the editor' q2 "$(<was)"
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2, but\nbetter' "$(messages)"
 	same 'conversation' 'q1 q2, but better' "$(jq -r 'select(.query).query' "$(history s)" | sed '2d' | paste -sd ' ' -)"
-	same 'history' rewind,exchange "$(tail -n 2 "$(history s)" | jq -r .type | paste -sd, -)"
+	same 'history' 'q1 q2 < q2, but better' "$(story s)"
 	same 'answers' $'a1\ngood' "$(answers_of s)"
 	same 'typed' $'q1\nq2\n/edit\nq2, but\nbetter' "$(jq -r .text "$HOME/.local/state/mcbox/typed.jsonl")"
 }
@@ -515,7 +517,7 @@ edited_by() {
 	same 'history' q1 "$(story s)"
 	enter q2 q3
 	same 'models' 'test-model other other' "$(jq -r 'select(.query).model' "$(history s)" | xargs)"
-	same 'history' 'q1 +other q2 q3' "$(story s)"
+	same 'history' 'q1 q2 q3' "$(story s)"
 	enter /model
 	term_wait '^Model: other, of openai-compatible$'
 }
@@ -525,7 +527,7 @@ edited_by() {
 	term_start -x 120 mc-chat -n -s s
 	enter q1 '/model other' q2 /retry q3
 	same 'models asked' 'test-model other other other' "$(jq -r .body.model "$SERVER_LOG" | xargs)"
-	same 'history' 'q1 q2! < +other q2 q3' "$(story s)"
+	same 'history' 'q1 q2! < q2 q3' "$(story s)"
 }
 
 @test "/model takes aliases, and refuses that of another provider" {

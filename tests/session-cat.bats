@@ -59,14 +59,18 @@ warned() {
 	cmp out "$(history a)"
 }
 
-@test "cat: --json keeps what it does not know: types, members, spelling" {
+@test "cat: --json keeps what it does not know: members, spelling, and with --branches types" {
 	craft a "$(head_of a ',"later":{"x":[1,2]}')" '{"type":"marvel","x":1}' \
 		'{ "type" : "exchange","timestamp":1700000000000, "id":"x\u0041", "query":"\u00e4\/","answer":"","model":"m","status":"complete","new":null}' \
 		'{"type":"summary","timestamp":1,"upTo":"xA","text":"t","model":"m"}' "$(exchange 2 complete ',"later":[{"sha256":"00"}]')"
-	unchanged mc-session-cat --json a
+	unchanged mc-session-cat --json --branches a
 	assert_status 0
 	assert_err_empty
 	cmp out "$(history a)"
+	unchanged mc-session-cat --json a
+	assert_status 0
+	assert_err_empty
+	cmp out <(grep -v marvel "$(history a)")
 	unchanged mc-session-cat a
 	assert_status 0
 	assert_err_empty
@@ -222,8 +226,10 @@ attached() {
 @test "cat: a rewind takes what follows its exchange out of the conversation, not off the disk" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)" "$(exchange 3)" "$(rewind 1)" "$(exchange 4)"
 	same queries 'ask 1,ask 4' "$(queries a)"
-	unchanged mc-session-cat --json a
+	unchanged mc-session-cat --json --branches a
 	cmp out "$(history a)"
+	unchanged mc-session-cat --json a
+	cmp out <(sed -n '1,2p;6p' "$(history a)")
 	listed a | assert_json '.exchangeCount == 2 and .lastQuery == "ask 4"'
 	run_split mc-session-cat -n 2 a
 	same queries 'ask 1,ask 4' "$(sed -n 's/^> //p' out | paste -sd, -)"
@@ -265,9 +271,10 @@ attached() {
 	same queries 'ask 1,ask 2' "$(queries a)"
 }
 
-@test "cat: the last change of model and title counts" {
-	craft a "$(head_of a ',"title":"old"')" '{"type":"change","timestamp":1700000000001,"model":"m2"}' "$(exchange 1)" \
-		'{"type":"change","timestamp":1700000002000,"title":"new","model":"m3"}'
+@test "cat: the last title counts, and the model of the last exchange" {
+	craft a "$(head_of a ',"title":"old"')" "$(exchange 1)" \
+		"$(exchange 2 | sed 's/"model":"[^"]*"/"model":"m3"/')" \
+		'{"type":"change","timestamp":1700000002000,"title":"new"}' '{"type":"change","timestamp":1700000001000,"title":"older"}'
 	listed a | assert_json '.title == "new" and .model == "m3"'
 	run_split mc-session-cat --status a
 	assert_out_has new

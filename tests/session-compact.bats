@@ -28,7 +28,7 @@ unchanged() { cmp before "$(history a)"; }
 	same requests 1 "$(requests)"
 	same told '1 2 3 4 5 6 7 8' "$(told)"
 	cmp -n "$(wc -c <before)" before "$(history a)"
-	tail -n +14 "$(history a)" | assert_json -s --arg to "$(uuid 8)" 'length == 1 and (.[0] | del(.timestamp)) == {type: "summary",
+	tail -n +14 "$(history a)" | assert_json -s --arg to "$(uuid 8)" 'length == 1 and (.[0] | del(.timestamp, .id)) == {type: "summary",
 		upTo: $to, text: "They spoke of geese.", model: "test-model",
 		tokenUsage: {inputTokens: 700, outputTokens: 6, totalTokens: 706}}'
 	same 'the conversation as it is printed' "$(<cat.before)" "$(mc-session-cat a)"

@@ -104,7 +104,7 @@ ids() { mc-session-ls -q "$@" | paste -sd' ' -; }
 	say b hello
 	run_split mc-session-ls --json
 	same 'a line of the index for each' 2 "$(grep -cxFf "$MC_SESSIONS_DIR/index.jsonl" out)"
-	same members '["id","createdAt","updatedAt","exchangeCount","provider","model","cwd","title","firstQuery","lastQuery","usageTotals","historyBytes","version"]' \
+	same members '["id","createdAt","updatedAt","exchangeCount","toolCalls","branches","provider","model","cwd","title","tags","firstQuery","lastQuery","root","usageTotals","historyBytes","version"]' \
 		"$(head -n 1 out | jq -c keys_unsorted)"
 	same order $'b\na' "$(jq -r .id out)"
 	same title $'tab\t"q" \\ 🐱' "$(tail -n 1 out | jq -r .title)"

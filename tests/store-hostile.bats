@@ -183,10 +183,10 @@ every_tool_refuses() {
 }
 
 @test "a history that a stranger cuts short while it is read is no silent death" {
-	local line
+	local line i
 	craft a "$(head_of a)"
 	line=$(exchange 1 | sed "s/reply 1/$(printf 'x%.0s' {1..3000})/")
-	for _ in {1..2000}; do printf '%s\n' "$line"; done >>"$(history a)"
+	for i in {1..2000}; do printf '%s\n' "${line/"$(uuid 1)"/x$i}"; done >>"$(history a)"
 	mkfifo pipe
 	mc-session-cat --json a >pipe 2>message &
 	exec {fd}<pipe

@@ -113,7 +113,7 @@ tick() {
 		run_split $tool
 		assert_status 0
 		no_spool a
-		same 'times it is there' 1 "$(grep -c "$(uuid 2)" "$(history a)")"
+		same 'times it is there' 1 "$(grep -c "\"id\":\"$(uuid 2)\"" "$(history a)")"
 		same status complete "$(exchanges a | sed -n 2p | jq -r .status)"
 	done
 	listed a | assert_json --argjson n "$(wc -c <"$(history a)")" '.exchangeCount == 3 and .historyBytes == $n'
@@ -351,8 +351,8 @@ six() {
 	local i most=0 size
 	say a one
 	say b one
-	# As if 200 turns had gone before.
-	for i in {1..100}; do mc-session-ls --json | tac; done >grown
+	# As if 140 turns had gone before.
+	for i in {1..70}; do mc-session-ls --json | tac; done >grown
 	cat grown >>"$MC_SESSIONS_DIR/index.jsonl"
 	for i in {1..40}; do
 		say a "turn $i"
