@@ -5,8 +5,11 @@
 # at_prompt: until the last line on the screen is the empty prompt.
 at_prompt() { poll 30 last_line_is '>'; }
 
-last_line() { term_screen | grep -v '^$' | tail -n 1; }
-last_line_is() { [[ $(last_line) == "$1" ]]; }
+last_line_is() {
+	local screen
+	screen=$(term_screen) # without the empty lines at its end
+	[[ ${screen##*$'\n'} == "$1" ]]
+}
 
 # type_line TEXT: at the prompt, until it is seen there: a prompt that is waited for afterwards is then
 # the next one, and not this one still.

@@ -51,27 +51,29 @@ A GET of .../models gets the k-th response of "models": [R, ...], likewise; with
 empty list.  Another GET is a 404.
 """
 
-import argparse
 import base64
 import collections
 import json
 import os
-import pathlib
 import re
 import select
 import signal
 import socket
 import socketserver
-import ssl
 import struct
 import sys
 import threading
 import time
 import zlib
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
+
+# A test may start several of these, and http.server, ssl and argparse take longer to import than
+# all the rest to run: ssl is imported for --tls only.
 
 POLL = 0.01  # seconds
 WAIT_LIMIT = 60  # seconds
+LINE_MAX = 1 << 16  # bytes
+LEFT = (ConnectionError,)  # how it shows that the client left; --tls adds to it
 
 HELLO = {"responses": [{"steps": [
     {"text": "Hello"}, {"text": " from"}, {"text": " the"}, {"text": " server."},
@@ -118,8 +120,7 @@ class Reset(Exception):
     """The script wants the connection dropped."""
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def setup(self):
@@ -132,10 +133,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle(self):
         try:
-            super().handle()
+            self.close_connection = False
+            while not self.close_connection and self.read_request():
+                self.answer()
+                self.wfile.flush()
         except Reset:
             self.reset()
-        except (ConnectionError, ssl.SSLError):  # the client left
+        except LEFT:
             pass
         except Exception:
             self.reset()
@@ -147,11 +151,29 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
-    def do_POST(self):
-        if "Transfer-Encoding" in self.headers:
-            self.send_error(411)
-            return
-        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+    def read_request(self):
+        """The request line and the headers; False when the client sends no more."""
+        line = self.rfile.readline(LINE_MAX)
+        if not line:
+            return False
+        self.command, self.path, version = line.decode("latin-1").split()
+        self.headers = collections.defaultdict(list)
+        while line := self.rfile.readline(LINE_MAX).rstrip(b"\r\n"):
+            name, _, value = line.decode("latin-1").partition(":")
+            self.headers[name.lower()].append(value.strip(" \t"))
+        connection = self.header("connection").lower()
+        self.close_connection = connection == "close" or (version < "HTTP/1.1" and connection != "keep-alive")
+        return True
+
+    def header(self, name):
+        return ", ".join(self.headers.get(name, []))
+
+    def answer(self):
+        if self.command not in ("GET", "POST") or "transfer-encoding" in self.headers:
+            raise ValueError(f"a {self.command} like this is not expected")
+        if self.header("expect").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        raw = self.rfile.read(int(self.header("content-length") or 0))
         try:
             self.body = json.loads(raw.decode())
         except ValueError:
@@ -159,8 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         self.response = self.server.script.answer({
             "method": self.command,
             "path": self.path,
-            "headers": {name.lower(): ", ".join(self.headers.get_all(name))
-                        for name in self.headers},
+            "headers": {name: self.header(name) for name in self.headers},
             "body": self.body,
             "connection": self.number,
         })
@@ -175,8 +196,6 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.close_connection = True
 
-    do_GET = do_POST
-
     def send(self, data):
         if not self.header_sent:
             self.header_sent = True
@@ -185,19 +204,20 @@ class Handler(BaseHTTPRequestHandler):
             headers |= {"Transfer-Encoding": "chunked"} if chunked else {"Connection": "close"}
             headers |= {"Content-Encoding": "gzip"} if self.gzip else {}
             headers |= self.response.get("headers", {})
-            self.send_response_only(self.response.get("status", 200),
-                                    self.response.get("reason"))
-            for name, value in headers.items():
-                self.send_header(name, value)
+            status = self.response.get("status", 200)
+            reason = self.response.get("reason")
+            if reason is None:
+                reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+            lines = [f"HTTP/1.1 {status} {reason}"]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            self.wfile.write("".join(f"{line}\r\n" for line in lines).encode("latin-1"))
             self.end_headers_after(self.response.get("header_bytes", 0))
         self.write(self.gzip.compress(data) if self.gzip else data)
 
     def end_headers_after(self, filling):
         for i in range(filling // 1024):
-            self.send_header(f"X-Filling-{i:06}", "x" * (1024 - 20))
-            if i % 1024 == 1023:
-                self.flush_headers()
-        self.end_headers()
+            self.wfile.write(b"X-Filling-%06d: %s\r\n" % (i, b"x" * (1024 - 20)))
+        self.wfile.write(b"\r\n")
 
     def write(self, data):
         if data:  # an empty chunk would end the body
@@ -270,7 +290,8 @@ class Handler(BaseHTTPRequestHandler):
             self.step_text(piece)
 
     def step_touch(self, name):
-        pathlib.Path(name).touch()
+        with open(name, "a", encoding="utf-8"):
+            os.utime(name)
 
     def step_wait(self, name):
         deadline = time.monotonic() + WAIT_LIMIT
@@ -298,7 +319,7 @@ class Server(socketserver.ThreadingTCPServer):
     tls = None
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
+        if not isinstance(sys.exc_info()[1], LEFT):
             super().handle_error(request, client_address)
 
 
@@ -343,25 +364,32 @@ def alive(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2].removeprefix("usage: "))
-    parser.add_argument("--parent", type=int)
-    parser.add_argument("--tls", nargs=2)
-    parser.add_argument("script")
-    parser.add_argument("log")
-    args = parser.parse_args()
+    global LEFT
+    args, parent, tls = sys.argv[1:], None, None
+    while args and args[0] in ("--parent", "--tls"):
+        if args[0] == "--parent":
+            parent = int(args[1])
+            del args[:2]
+        else:
+            tls = args[1:3]
+            del args[:3]
+    if len(args) != 2:
+        sys.exit(__doc__.split("\n")[2])
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     server = Server(("127.0.0.1", 0), Handler)
-    server.script = Script(load(args.script), args.log)
-    if args.tls:
+    server.script = Script(load(args[0]), args[1])
+    if tls:
+        import ssl
+        LEFT += (ssl.SSLError,)
         server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.tls.load_cert_chain(*args.tls)
+        server.tls.load_cert_chain(*tls)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_address[1], flush=True)
 
-    if args.parent:
-        while alive(args.parent):
+    if parent:
+        while alive(parent):
             time.sleep(0.1)
     else:
         while os.read(0, 4096):

@@ -13,7 +13,16 @@ stream() {
 }
 
 # says TEXT: prints a response that is a complete reply.
-says() { stream "$(jq -nc --arg t "$1" '{text: $t}')" "$END"; }
+says() {
+	local text=$1
+	if [[ $text == *[[:cntrl:]]* ]]; then
+		text=$(jq -nc --arg t "$text" '$t')
+	else # without jq, which takes its time to start
+		text=${text//\\/\\\\}
+		text=\"${text//\"/\\\"}\"
+	fi
+	stream "{\"text\":$text}" "$END"
+}
 
 # refuses STATUS BODY [TYPE]: prints a response of that HTTP status.
 refuses() {
