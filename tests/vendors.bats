@@ -103,7 +103,8 @@ PICTURE=iVBORw0KGgowMDAw
 			.body.max_tokens == 500 and .body.stream == true and .body.system[0].text == "Be kind."'
 		request 2 | assert_json --arg p "$PICTURE" '.body.messages | map(.role) == ["user","assistant","user"] and
 			.[0].content[0].source.data == $p and .[0].content[-1].text == "what is this?" and
-			.[1].content[0].text == "A picture, café 😀." and .[2].content[0].text == "and now?"'
+			.[1].content[0] == {"type":"thinking","thinking":"I look.","signature":"EqQ="} and
+			.[1].content[1].text == "A picture, café 😀." and .[2].content[0].text == "and now?"'
 		# The prefix that stays the same is to be kept by the server.
 		request 2 | assert_json '.body.system[0].cache_control and .body.messages[-1].content[-1].cache_control and
 			([.. | objects | select(has("cache_control"))] | length) <= 4'

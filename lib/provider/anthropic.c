@@ -4,7 +4,7 @@
  * References, as of November 2026: platform.claude.com/docs/en: api/messages,
  * api/models-list and api/errors; build-with-claude/streaming, …/thinking, …/effort,
  * …/structured-outputs, …/prompt-caching, …/handling-stop-reasons, …/context-windows,
- * …/vision and …/pdf-support; models/overview. The types of events and blocks are in
+ * …/preserved-thinking, …/vision and …/pdf-support; models/overview. The types of events and blocks are in
  * github.com/anthropics/anthropic-sdk-typescript, src/resources/messages/messages.ts, and
  * those of the list of models in src/resources/models.ts.
  */
@@ -201,6 +201,72 @@ static int add_result(struct draft *d, const struct tool_result *t, struct err *
 	return 0;
 }
 
+/* Of those that think only when told to, the generation 4.6 and later; "none" is an effort here. */
+static bool thinks_unasked(struct span model)
+{
+	static const char *const asked[] = { "claude-opus-4", "claude-sonnet-4", NULL };
+	char room[FIT_NAME];
+	struct span name = fit_claude_name(model, room);
+	const char *const *a = asked;
+
+	while (*a && !wire_begins(name, *a))
+		a++;
+	return !*a && know(model)->thinking == ADAPTIVE;
+}
+
+/* Whether the model thinks in its reply to this request: else the API takes no thinking of before. What
+ * a gateway has beside Claude is thought to. */
+static bool thinks(const struct chat_request *rq)
+{
+	struct span own = params_get(rq->params, "thinking"), effort = params_get(rq->params, "reasoning_effort");
+
+	if (own.p)
+		return !memmem(own.p, own.n, "\"disabled\"", 10);
+	if (span_eq(effort, "\"none\""))
+		return false;
+	return rq->reasoning || effort.p || thinks_unasked(span_str(rq->model));
+}
+
+/* Whether these blocks belong to the text, of which *rest is what follows them. */
+static bool take_said(struct json_object *blocks, struct span text, struct span *rest)
+{
+	*rest = text;
+	for (size_t i = 0; i < wire_length(blocks); i++)
+		if (!wire_take_said(rest, json_member_str(wire_element(blocks, i), "text")))
+			return false;
+	return true;
+}
+
+/*
+ * The blocks of thinking are native. They come first, or with text between them, and must go back as
+ * they came, those without text too: each has a signature. A model reads only its own and those of some
+ * others. Models from the 5.1 generation on check as well that what is before a block has not changed
+ * since, and that none between others is missing; so in a text that was changed, all are left out.
+ */
+static void add_answer(struct draft *d, const struct message *m, struct json_object *blocks)
+{
+	struct span text = wire_text_of(m), rest;
+
+	if (blocks && take_said(blocks, text, &rest)) {
+		text = rest;
+		for (size_t i = 0; i < wire_length(blocks); i++) {
+			struct json_object *block = wire_element(blocks, i);
+
+			if (span_eq(json_member_str(block, "type"), "text") && utf8_is_blank(json_member_str(block, "text")))
+				continue;
+			begin_block(d, "assistant");
+			json_add_value(d->b, block);
+		}
+	} else {
+		blocks = NULL;
+	}
+	if (!utf8_is_blank(text))
+		add_text(d, "assistant", text);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_CALL && !wire_has_id(blocks, "id", m->parts[i].call.id))
+			add_call(d, &m->parts[i].call);
+}
+
 static bool is_blank(const struct message *m)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -209,36 +275,26 @@ static bool is_blank(const struct message *m)
 	return true;
 }
 
-static int add_part(struct draft *d, const struct message *m, const struct message_part *p, struct err *e)
-{
-	switch (p->kind) {
-	case MESSAGE_TEXT:
-		if (!utf8_is_blank(p->text))
-			add_text(d, m->role == ROLE_ASSISTANT ? "assistant" : "user", p->text);
-		return 0;
-	case MESSAGE_FILE:
-		begin_block(d, "user");
-		return add_file(d->b, &p->file, e);
-	case MESSAGE_CALL:
-		add_call(d, &p->call);
-		return 0;
-	case MESSAGE_RESULT:
-		return add_result(d, &p->result, e);
-	case MESSAGE_NATIVE:
-		return 0;
-	}
-	return 0;
-}
-
 /* A question that was empty would leave its answer without one. */
 static int add_message(struct draft *d, const struct message *m, struct err *e)
 {
-	if (m->role == ROLE_USER && is_blank(m))
+	if (is_blank(m))
 		add_text(d, "user", span_str("(empty)"));
-	else
-		for (size_t i = 0; i < m->n; i++)
-			if (add_part(d, m, &m->parts[i], e) < 0)
-				return -1;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message_part *p = &m->parts[i];
+		int r = 0;
+
+		if (p->kind == MESSAGE_TEXT && !utf8_is_blank(p->text)) {
+			add_text(d, "user", p->text);
+		} else if (p->kind == MESSAGE_FILE) {
+			begin_block(d, "user");
+			r = add_file(d->b, &p->file, e);
+		} else if (p->kind == MESSAGE_RESULT) {
+			r = add_result(d, &p->result, e);
+		}
+		if (r < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -250,6 +306,7 @@ static int add_message(struct draft *d, const struct message *m, struct err *e)
  */
 static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
+	bool think = thinks(rq);
 	size_t left = 0;
 	struct draft d = { b, NULL };
 
@@ -266,9 +323,15 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 	for (size_t i = 0; i < rq->nmessages; i++)
 		left += rq->messages[i].role != ROLE_ASSISTANT;
 	for (size_t i = 0; i < rq->nmessages; i++) {
-		if (add_message(&d, &rq->messages[i], e) < 0)
+		const struct message *m = &rq->messages[i];
+
+		if (m->role == ROLE_ASSISTANT) {
+			add_answer(&d, m, think ? wire_native_of(rq, m) : NULL);
+			continue;
+		}
+		if (add_message(&d, m, e) < 0)
 			return -1;
-		if (rq->messages[i].role != ROLE_ASSISTANT && left-- <= 2)
+		if (left-- <= 2)
 			mark_block(b);
 	}
 	buf_adds(b, "]}]");
@@ -462,6 +525,47 @@ static void take_usage(struct reply *r, struct json_object *o)
 		r->usage.total = wire_sum(r->usage.input, r->usage.output);
 }
 
+enum open { NOTHING, THINKING, SIGNATURE, TEXT }; /* of a native or plain item, a string */
+
+/* The calls so far, before more thinking. */
+static void add_plain_calls(struct reply *r)
+{
+	for (; r->plain_calls < r->ncalls; r->plain_calls++) {
+		const struct reply_call *c = &r->calls[r->plain_calls];
+		struct buf b = BUF_INIT;
+
+		buf_adds(&b, "{\"type\":\"tool_use\",\"id\":");
+		json_add_str(&b, buf_span(&c->id));
+		buf_adds(&b, ",\"name\":");
+		json_add_str(&b, buf_span(&c->name));
+		buf_addf(&b, ",\"input\":%s}", json_is_whole(buf_span(&c->arguments)) ? c->arguments.p : "{}");
+		wire_plain_begin(r, b.p);
+		r->oom |= b.oom;
+		buf_release(&b);
+	}
+}
+
+static void begin_thinking(struct reply *r, struct json_object *o)
+{
+	wire_add(&r->reasoning, o, "thinking");
+	add_plain_calls(r);
+	if (json_member_str(o, "signature").n) {
+		wire_native(r, o);
+		return;
+	}
+	wire_native_begin(r, "{\"type\":\"thinking\",\"thinking\":\"\"}");
+	wire_native_piece(&r->native, WIRE_TAIL, NULL, json_member_str(o, "thinking"));
+	r->native_open = THINKING;
+}
+
+static void begin_text(struct reply *r, struct json_object *o)
+{
+	wire_add(&r->text, o, "text");
+	wire_plain_begin(r, "{\"type\":\"text\",\"text\":\"\"}");
+	wire_native_piece(&r->plain, WIRE_TAIL, NULL, json_member_str(o, "text"));
+	r->native_open = TEXT;
+}
+
 /* A block, or the beginning of one, with its number. Other kinds are tools that the server runs. */
 static void take_block(struct reply *r, struct json_object *o, int64_t index)
 {
@@ -469,9 +573,12 @@ static void take_block(struct reply *r, struct json_object *o, int64_t index)
 	struct json_object *input = json_member(o, "input");
 
 	if (span_eq(type, "text")) {
-		wire_add(&r->text, o, "text");
+		begin_text(r, o);
 	} else if (span_eq(type, "thinking")) {
-		wire_add(&r->reasoning, o, "thinking");
+		begin_thinking(r, o);
+	} else if (span_eq(type, "redacted_thinking")) {
+		add_plain_calls(r);
+		wire_native(r, o);
 	} else if (span_eq(type, "tool_use")) {
 		struct reply_call *c = wire_call(r, json_member_str(o, "id"), index);
 
@@ -481,19 +588,35 @@ static void take_block(struct reply *r, struct json_object *o, int64_t index)
 	}
 }
 
+static void take_signature(struct reply *r, struct span piece)
+{
+	if (r->native_open != THINKING && r->native_open != SIGNATURE)
+		return;
+	wire_native_piece(&r->native, WIRE_TAIL, r->native_open == THINKING ? "signature" : NULL, piece);
+	r->native_open = SIGNATURE;
+}
+
 /* A piece of the block with this number. */
 static void take_delta(struct reply *r, struct json_object *o, int64_t index)
 {
 	struct span type = json_member_str(o, "type");
 
-	if (span_eq(type, "text_delta"))
+	if (span_eq(type, "text_delta")) {
 		wire_add(&r->text, o, "text");
-	else if (span_eq(type, "thinking_delta"))
+		if (r->native_open == TEXT)
+			wire_native_piece(&r->plain, WIRE_TAIL, NULL, json_member_str(o, "text"));
+	} else if (span_eq(type, "thinking_delta")) {
 		wire_add(&r->reasoning, o, "thinking");
-	else if (span_eq(type, "input_json_delta") && r->ncalls)
-		wire_call_piece(r, wire_call(r, (struct span){ "", 0 }, index), json_member(o, "partial_json"));
-	else
+		if (r->native_open == THINKING)
+			wire_native_piece(&r->native, WIRE_TAIL, NULL, json_member_str(o, "thinking"));
+	} else if (span_eq(type, "signature_delta")) {
+		take_signature(r, json_member_str(o, "signature"));
+	} else if (span_eq(type, "input_json_delta")) {
+		if (r->ncalls)
+			wire_call_piece(r, wire_call(r, (struct span){ "", 0 }, index), json_member(o, "partial_json"));
+	} else {
 		take_block(r, o, index); /* as some gateways call it */
+	}
 }
 
 static long status_of(struct span type)

@@ -122,57 +122,148 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 /* `part` is opened: a call or a result, which begin alike. */
 static void add_function(struct buf *b, const char *part, struct span id, struct span name)
 {
-	buf_addf(b, "{\"%s\":{\"id\":", part);
-	json_add_str(b, id);
-	buf_adds(b, ",\"name\":");
+	buf_addf(b, "{\"%s\":{", part);
+	if (id.n) {
+		buf_adds(b, "\"id\":");
+		json_add_str(b, id);
+		buf_addc(b, ',');
+	}
+	buf_adds(b, "\"name\":");
 	json_add_str(b, name);
 }
 
-static void add_result(struct buf *b, const struct tool_result *t)
+/* The native part of the call in this place, among the calls; NULL when it has none. */
+static struct json_object *native_call(struct json_object *native, size_t place)
 {
-	add_function(b, "functionResponse", t->call, t->name);
+	for (size_t i = 0; i < wire_length(native); i++)
+		if (json_member(wire_element(native, i), "functionCall") && place-- == 0)
+			return json_member(wire_element(native, i), "functionCall");
+	return NULL;
+}
+
+/* As the model has it: older models give none, and then the result must not have one either. */
+static struct span id_of(struct span call, const struct message *asked, struct json_object *native)
+{
+	struct json_object *theirs;
+	size_t place = 0;
+
+	for (size_t i = 0; i < asked->n; i++) {
+		if (asked->parts[i].kind != MESSAGE_CALL)
+			continue;
+		if (span_same(asked->parts[i].call.id, call)) {
+			theirs = native_call(native, place);
+			return theirs ? json_member_str(theirs, "id") : call;
+		}
+		place++;
+	}
+	return call;
+}
+
+static void add_result(struct buf *b, const struct tool_result *t, struct span id)
+{
+	add_function(b, "functionResponse", id, t->name);
 	buf_addf(b, ",\"response\":{\"%s\":", t->failed ? "error" : "output");
 	json_add_str(b, t->output);
 	buf_adds(b, "}}}");
 }
 
-static int add_part(struct buf *b, const char **role, const struct message *m, const struct message_part *p,
-                    struct err *e)
+static int add_query(struct buf *b, const char **role, const struct message *m, struct err *e)
 {
-	const char *whose = m->role == ROLE_ASSISTANT ? role_model : role_user;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message_part *p = &m->parts[i];
 
-	switch (p->kind) {
-	case MESSAGE_TEXT:
-		/* The server refuses empty parts and turns without parts: an empty answer is left out. */
-		if (m->role == ROLE_ASSISTANT ? utf8_is_blank(p->text) : !p->text.n && m->n > 1)
-			return 0;
-		open_part(b, role, whose);
-		add_text(b, p->text);
-		return 0;
-	case MESSAGE_FILE:
-		open_part(b, role, whose);
-		return add_file(b, &p->file, e);
-	case MESSAGE_CALL:
-		open_part(b, role, whose);
-		add_function(b, "functionCall", p->call.id, p->call.name);
-		buf_adds(b, ",\"args\":");
-		json_add_value(b, p->call.arguments);
-		buf_adds(b, "}}");
-		return 0;
-	case MESSAGE_RESULT:
-		open_part(b, role, whose);
-		add_result(b, &p->result);
-		return 0;
-	case MESSAGE_NATIVE:
-		return 0;
+		if (p->kind == MESSAGE_TEXT && !p->text.n && m->n > 1)
+			continue; /* the server refuses empty parts */
+		open_part(b, role, role_user);
+		if (p->kind == MESSAGE_TEXT)
+			add_text(b, p->text);
+		else if (p->kind == MESSAGE_FILE && add_file(b, &p->file, e) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-/* The files of results follow all of them: their number must be that of the calls. */
-static int add_result_files(struct buf *b, const char **role, const struct message *m, struct err *e)
+/* Text is either the reply's or a summary of the thoughts. There are other kinds of parts,
+ * for tools, code and images. */
+static bool is_thought(struct json_object *part)
 {
-	for (size_t i = 0; m->role == ROLE_TOOL && i < m->n; i++)
+	struct json_object *thought = json_member(part, "thought");
+
+	return json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
+}
+
+/* The text without what signed parts say, which follow it. A signature of a text may be left out. */
+static bool take_signed(struct json_object *native, struct span *text)
+{
+	struct span all = *text;
+
+	for (size_t i = wire_length(native); i-- > 0;) {
+		struct span piece = json_member_str(wire_element(native, i), "text");
+
+		if (is_thought(wire_element(native, i)))
+			continue;
+		if (all.n < piece.n || memcmp(all.p + all.n - piece.n, piece.p, piece.n) != 0)
+			return false;
+		all.n -= piece.n;
+	}
+	*text = all;
+	return true;
+}
+
+static void add_native(struct buf *b, const char **role, struct json_object *native, bool thoughts, bool texts)
+{
+	for (size_t i = 0; i < wire_length(native); i++) {
+		struct json_object *part = wire_element(native, i);
+
+		if (is_thought(part) != thoughts || (!texts && json_member(part, "text")))
+			continue;
+		open_part(b, role, role_model);
+		json_add_value(b, part);
+	}
+}
+
+/*
+ * Signed parts are native, and go back as they came: a call's signature is demanded, until the user has
+ * said something else, and the one of the first of several calls is for all of them
+ * (ai.google.dev/gemini-api/docs/thought-signatures). An empty answer is left out, as the server refuses
+ * turns without parts.
+ */
+static void add_answer(struct buf *b, const char **role, const struct message *m, struct json_object *native)
+{
+	struct span text = wire_text_of(m);
+	bool texts = take_signed(native, &text);
+	size_t place = 0;
+
+	add_native(b, role, native, true, true);
+	if (texts && native ? text.n > 0 : !utf8_is_blank(text)) {
+		open_part(b, role, role_model);
+		add_text(b, text);
+	}
+	add_native(b, role, native, false, texts);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct tool_call *c = &m->parts[i].call;
+
+		if (m->parts[i].kind != MESSAGE_CALL || native_call(native, place++))
+			continue;
+		open_part(b, role, role_model);
+		add_function(b, "functionCall", c->id, c->name);
+		buf_adds(b, ",\"args\":");
+		json_add_value(b, c->arguments);
+		buf_adds(b, "}}");
+	}
+}
+
+/* Their files follow all of them: the number of the results must be that of the calls. */
+static int add_results(struct buf *b, const char **role, const struct message *m, const struct message *asked,
+                       struct json_object *native, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct tool_result *t = &m->parts[i].result;
+
+		open_part(b, role, role_user);
+		add_result(b, t, id_of(t->call, asked, native));
+	}
+	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < m->parts[i].result.nfiles; k++) {
 			open_part(b, role, role_user);
 			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
@@ -188,11 +279,15 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 	buf_adds(b, "{\"contents\":[");
 	for (size_t i = 0; i < rq->nmessages; i++) {
 		const struct message *m = &rq->messages[i];
+		int r = 0;
 
-		for (size_t k = 0; k < m->n; k++)
-			if (add_part(b, &role, m, &m->parts[k], e) < 0)
-				return -1;
-		if (add_result_files(b, &role, m, e) < 0)
+		if (m->role == ROLE_USER)
+			r = add_query(b, &role, m, e);
+		else if (m->role == ROLE_ASSISTANT)
+			add_answer(b, &role, m, wire_native_of(rq, m));
+		else
+			r = add_results(b, &role, m, m - 1, wire_native_of(rq, m - 1), e);
+		if (r < 0)
 			return -1;
 	}
 	buf_adds(b, "]}]");
@@ -512,14 +607,6 @@ static void take_usage(struct reply *r, struct json_object *o)
 	to->total = to->input >= 0 && to->output >= 0 ? wire_sum(to->input, to->output) : total;
 }
 
-/* Text is either the reply's or a summary of the thoughts. There are other kinds of parts,
- * for tools, code and images. */
-static bool is_thought(struct json_object *part)
-{
-	struct json_object *thought = json_member(part, "thought");
-
-	return json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
-}
 
 /* Calls come whole, each once, and the older models' without an id. */
 static void take_call(struct reply *r, struct json_object *call)
@@ -530,6 +617,17 @@ static void take_call(struct reply *r, struct json_object *call)
 	wire_call_whole(r, c, json_member(call, "args"));
 }
 
+/* Signed parts, and all calls where one is signed. */
+static void take_native(struct reply *r, struct json_object *part)
+{
+	if (json_member_str(part, "thoughtSignature").n)
+		wire_native(r, part);
+	else if (json_member(part, "functionCall") && r->native.n)
+		wire_native(r, part);
+	else if (json_member(part, "functionCall"))
+		wire_plain(r, part);
+}
+
 static void add_parts(struct reply *r, struct json_object *parts)
 {
 	for (size_t i = 0; i < wire_length(parts); i++) {
@@ -538,6 +636,7 @@ static void add_parts(struct reply *r, struct json_object *parts)
 		wire_add(is_thought(part) ? &r->reasoning : &r->text, part, "text");
 		if (json_member(part, "functionCall"))
 			take_call(r, json_member(part, "functionCall"));
+		take_native(r, part);
 	}
 }
 

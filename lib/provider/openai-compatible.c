@@ -8,6 +8,7 @@
  * github.com/vllm-project/vllm vllm/renderers/params.py; openrouter.ai/docs "Streaming",
  * "Errors and Debugging", "Usage Accounting".
  */
+#include <json-c/linkhash.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -143,8 +144,27 @@ static void add_call(struct buf *b, const struct tool_call *c)
 	buf_adds(b, "}}");
 }
 
+/* Native items are members of the message: OpenRouter's reasoning_details, which may always go back
+ * (openrouter.ai/docs "Reasoning Tokens"), and reasoning_content, which DeepSeek demands in a turn with
+ * calls, then and later, and has no use for in others (api-docs.deepseek.com "Thinking Mode"). */
+static void add_native(struct buf *b, struct json_object *items, bool calls)
+{
+	for (size_t i = 0; i < wire_length(items); i++) {
+		struct json_object *details = json_member(wire_element(items, i), "reasoning_details");
+		struct json_object *content = json_member(wire_element(items, i), "reasoning_content");
+
+		if (details) {
+			buf_adds(b, ",\"reasoning_details\":");
+			json_add_value(b, details);
+		} else if (content && calls) {
+			buf_adds(b, ",\"reasoning_content\":");
+			json_add_value(b, content);
+		}
+	}
+}
+
 /* With calls, the content may be null, and strict servers do not take "". */
-static void add_answer(struct buf *b, const struct message *m)
+static void add_answer(struct buf *b, const struct message *m, struct json_object *native, bool in_calls)
 {
 	struct span text = { NULL, 0 };
 	size_t calls = 0;
@@ -158,6 +178,7 @@ static void add_answer(struct buf *b, const struct message *m)
 		json_add_str(b, text);
 	else
 		buf_adds(b, "null");
+	add_native(b, native, in_calls);
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->parts[i].kind != MESSAGE_CALL)
 			continue;
@@ -194,6 +215,16 @@ static int add_results(struct buf *b, const struct message *m, struct err *e)
 	return 0;
 }
 
+/* Whether tools were called in the turn of this message: between two of the user's. */
+static bool has_calls(const struct chat_request *rq, size_t i)
+{
+	while (i > 0 && rq->messages[i - 1].role != ROLE_USER)
+		i--;
+	while (i < rq->nmessages && rq->messages[i].role == ROLE_ASSISTANT)
+		i++;
+	return i < rq->nmessages && rq->messages[i].role == ROLE_TOOL;
+}
+
 static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	const struct message *m = rq->messages;
@@ -208,7 +239,7 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 		} else {
 			end++;
 			if (m[i].role == ROLE_ASSISTANT)
-				add_answer(b, &m[i]);
+				add_answer(b, &m[i], wire_native_of(rq, &m[i]), has_calls(rq, i));
 			else if (add_results(b, &m[i], e) < 0)
 				return -1;
 		}
@@ -329,6 +360,84 @@ static int check_problem(struct reply *r, struct json_object *o, struct json_obj
 	return wire_report(&r->problem, e);
 }
 
+enum open { NOTHING, CONTENT, DETAIL }; /* of the native item */
+
+static void take_content(struct reply *r, struct span piece)
+{
+	if (r->native.n && r->native_open != CONTENT)
+		return; /* there are details, which say the same */
+	if (!r->native.n)
+		wire_native_begin(r, "{\"reasoning_content\":\"\"}");
+	r->native_open = CONTENT;
+	r->native_for_calls = true;
+	wire_native_piece(&r->native, WIRE_TAIL, NULL, piece);
+}
+
+#define DETAILS_TAIL "]}]"
+
+/* `key` is the member with the text, which stands last. */
+static void add_detail(struct buf *b, struct json_object *detail, const char *key)
+{
+	buf_addc(b, '{');
+	json_object_object_foreach(detail, name, value)
+	{
+		if (!value || strcmp(name, key) == 0)
+			continue;
+		wire_comma(b);
+		json_add_str(b, span_str(name));
+		buf_addc(b, ':');
+		json_add_value(b, value);
+	}
+	wire_comma(b);
+	buf_addf(b, "\"%s\":", key);
+	json_add_str(b, json_member_str(detail, key));
+	buf_addc(b, '}');
+}
+
+static void begin_detail(struct reply *r, struct json_object *detail, const char *key)
+{
+	struct buf *list = &r->native;
+
+	if (r->native_open == CONTENT)
+		buf_clear(list);
+	if (!list->n)
+		wire_native_begin(r, "{\"reasoning_details\":[]}");
+	if (list->oom)
+		return;
+	list->n -= strlen(DETAILS_TAIL);
+	wire_comma(list);
+	add_detail(list, detail, key);
+	buf_adds(list, DETAILS_TAIL);
+}
+
+/* The details come in pieces, too: those of one text have its number, and the last one its signature. */
+static void take_detail(struct reply *r, struct json_object *detail)
+{
+	static const char *const keys[] = { "text", "summary", "data" };
+	int64_t index = wire_count(detail, "index");
+	struct span signature = json_member_str(detail, "signature");
+	size_t k = 0;
+
+	while (k < 2 && !json_member(detail, keys[k]))
+		k++;
+	if (!json_object_is_type(detail, json_type_object))
+		return;
+	if (r->native_open == DETAIL && index >= 0 && index == r->native_index &&
+	    (k < 2 ? k == r->native_key : signature.n > 0)) {
+		if (k < 2)
+			wire_native_piece(&r->native, "\"}" DETAILS_TAIL, NULL, json_member_str(detail, keys[k]));
+		if (signature.n)
+			wire_native_piece(&r->native, "\"}" DETAILS_TAIL, "signature", signature);
+		r->native_index = signature.n ? -1 : index;
+		return;
+	}
+	begin_detail(r, detail, keys[k]);
+	r->native_open = DETAIL;
+	r->native_index = index;
+	r->native_key = k;
+	r->native_for_calls = false;
+}
+
 /* "reasoning_content" at DeepSeek, llama.cpp and older vLLM, "reasoning" at OpenRouter, Ollama and
  * newer vLLM, "thinking" at some gateways; a text, or a list of parts. OpenRouter has it in
  * "reasoning_details" as well, where others may have it alone. */
@@ -338,6 +447,10 @@ static void take_reasoning(struct reply *r, struct json_object *message)
 	struct json_object *details = json_member(message, "reasoning_details");
 	size_t had = r->reasoning.n;
 
+	for (size_t i = 0; i < wire_length(details); i++)
+		take_detail(r, wire_element(details, i));
+	if (json_member_str(message, "reasoning_content").n && !wire_length(details))
+		take_content(r, json_member_str(message, "reasoning_content"));
 	for (const char *const *key = keys; *key && r->reasoning.n == had; key++)
 		wire_add_text(&r->reasoning, json_member(message, *key));
 	if (r->reasoning.n > had)

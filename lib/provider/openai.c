@@ -47,6 +47,13 @@ static bool reasons(struct span name)
 	return (wire_begins(name, "o") && is_digit(name, 1)) || wire_begins(name, "gpt-oss");
 }
 
+/* Reasoning that is not stored comes encrypted when it is asked for, so that it can be sent back. Others
+ * refuse to be asked; the open models' reasoning is no secret. */
+static bool encrypts(struct span name)
+{
+	return reasons(name) && !wire_begins(name, "gpt-oss");
+}
+
 /* From gpt-5.3-codex on, an answer that is sent again is to say what it was. */
 static bool has_phases(struct span name)
 {
@@ -205,15 +212,50 @@ static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
 	return 0;
 }
 
-/* Each answer, call and result is an item of its own. */
-static int add_items(struct buf *b, const struct message *m, size_t n, bool phases, struct err *e)
+static bool take_said(struct json_object *item, struct span *rest)
 {
+	struct json_object *content = json_member(item, "content");
+
+	for (size_t i = 0; i < wire_length(content); i++)
+		if (!wire_take_said(rest, json_member_str(wire_element(content, i), "text")))
+			return false;
+	while (rest->n && rest->p[0] == '\n') /* before the next message, see paragraph() */
+		*rest = (struct span){ rest->p + 1, rest->n - 1 };
+	return true;
+}
+
+/* Whether the native items belong to the text, of which *rest is what follows them. */
+static bool belong(struct json_object *items, struct span text, struct span *rest)
+{
+	*rest = text;
+	for (size_t i = 0; i < wire_length(items); i++)
+		if (span_eq(json_member_str(wire_element(items, i), "type"), "message") &&
+		    !take_said(wire_element(items, i), rest))
+			return false;
+	return true;
+}
+
+/* Each answer, call and result is an item of its own. Items of reasoning are native; each goes back to
+ * its place, before the message or call that it led to. */
+static int add_items(struct buf *b, const struct message *m, struct json_object *native, size_t n, bool phases,
+                     struct err *e)
+{
+	struct span text = wire_text_of(m), rest;
+
+	if (!native || !belong(native, text, &rest)) {
+		native = NULL;
+		rest = text;
+	}
+	for (size_t i = 0; i < wire_length(native); i++) {
+		wire_comma(b);
+		json_add_value(b, wire_element(native, i));
+	}
+	if (m->role == ROLE_ASSISTANT)
+		add_answer(b, rest, n, phases ? phase_of(m) : NULL);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message_part *p = &m->parts[i];
 
-		if (p->kind == MESSAGE_TEXT)
-			add_answer(b, p->text, n, phases ? phase_of(m) : NULL);
-		else if (p->kind == MESSAGE_CALL)
+		if (p->kind == MESSAGE_CALL && !wire_has_id(native, "call_id", p->call.id))
 			add_call(b, &p->call);
 		else if (p->kind == MESSAGE_RESULT && add_result(b, &p->result, e) < 0)
 			return -1;
@@ -230,7 +272,8 @@ static int add_input(struct buf *b, const struct chat_request *rq, struct err *e
 	for (size_t i = 0; i < rq->nmessages; i++) {
 		const struct message *m = &rq->messages[i];
 
-		if ((m->role == ROLE_USER ? add_prompt(b, m, e) : add_items(b, m, answers, phases, e)) < 0)
+		if ((m->role == ROLE_USER ? add_prompt(b, m, e)
+		                          : add_items(b, m, wire_native_of(rq, m), answers, phases, e)) < 0)
 			return -1;
 		answers += m->role == ROLE_ASSISTANT;
 	}
@@ -369,6 +412,8 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	if (add_input(body, rq, e) < 0)
 		return -1;
 	buf_addf(body, ",\"store\":false,\"stream\":%s", rq->stream ? "true" : "false");
+	if (!rq->no_native && encrypts(fit_plain_name(span_str(rq->model))) && !params_get(rq->params, "include").p)
+		buf_adds(body, ",\"include\":[\"reasoning.encrypted_content\"]");
 	if (add_reasoning(body, rq, e) < 0 || add_text(body, rq, e) < 0 ||
 	    add_params(body, rq->params, e) < 0)
 		return -1;
@@ -501,6 +546,21 @@ static void take_call(struct reply *r, struct json_object *item, int64_t index)
 	wire_call_whole(r, c, arguments ? arguments : json_member(item, "input"));
 }
 
+/* An item as it can be sent back: without members that say nothing, which the API takes from nobody. */
+static void take_native(struct reply *r, struct json_object *item)
+{
+	static const char *const keys[] = { "status", "content", "encrypted_content", "phase", NULL };
+	struct span type = json_member_str(item, "type");
+
+	for (const char *const *key = keys; *key; key++)
+		if (json_object_object_get_ex(item, *key, NULL) && !wire_says(json_member(item, *key)))
+			json_object_object_del(item, *key);
+	if (span_eq(type, "reasoning") && json_member_str(item, "encrypted_content").n)
+		wire_native(r, item);
+	else if (span_eq(type, "message") || span_eq(type, "function_call"))
+		wire_plain(r, item);
+}
+
 /* A message has a status of its own, which gateways may give to it alone. */
 static void take_item(struct reply *r, struct json_object *item, int64_t index)
 {
@@ -525,6 +585,10 @@ static void take_output(struct reply *r, struct json_object *output)
 {
 	bool reasoning = !r->reasoning.n;
 
+	if (wire_length(output)) {
+		buf_clear(&r->native);
+		buf_clear(&r->plain);
+	}
 	for (size_t i = 0; i < wire_length(output); i++) {
 		struct json_object *item = wire_element(output, i);
 		struct span type = json_member_str(item, "type");
@@ -536,6 +600,7 @@ static void take_output(struct reply *r, struct json_object *output)
 			take_thoughts(&r->reasoning, json_member(item, "content"));
 		}
 		take_item(r, item, (int64_t)i);
+		take_native(r, item);
 	}
 }
 
@@ -610,6 +675,8 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 			paragraph(&r->text);
 	} else if (span_eq(type, "output_item.added") || span_eq(type, "output_item.done")) {
 		take_item(r, json_member(o, "item"), wire_count(o, "output_index"));
+		if (span_eq(type, "output_item.done"))
+			take_native(r, json_member(o, "item"));
 	} else if (span_eq(type, "function_call_arguments.delta")) {
 		wire_call_piece(r, call_at(r, o), json_member(o, "delta"));
 	} else if (span_eq(type, "function_call_arguments.done")) {

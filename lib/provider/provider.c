@@ -34,6 +34,15 @@ struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool
 	return said;
 }
 
+bool chat_request_has_native(const struct chat_request *rq)
+{
+	for (size_t i = 0; i < rq->nmessages; i++)
+		for (size_t k = 0; k < rq->messages[i].n; k++)
+			if (rq->messages[i].parts[k].kind == MESSAGE_NATIVE)
+				return true;
+	return false;
+}
+
 struct span chat_request_prompt(const struct chat_request *rq)
 {
 	for (size_t i = rq->nmessages; i-- > 0;) {
@@ -56,6 +65,8 @@ void reply_release(struct reply *r)
 		buf_release(&r->calls[i].name);
 		buf_release(&r->calls[i].arguments);
 	}
+	buf_release(&r->native);
+	buf_release(&r->plain);
 	free(r->calls);
 	r->calls = NULL;
 	r->ncalls = r->calls_cap = 0;

@@ -36,7 +36,8 @@ enum message_part_kind {
 	MESSAGE_FILE,   /* of the user */
 	MESSAGE_CALL,   /* of the assistant */
 	MESSAGE_RESULT, /* of a tool */
-	MESSAGE_NATIVE, /* of the assistant, before its text and its calls: see struct reply */
+	MESSAGE_NATIVE, /* of the assistant, before its text and its calls: what its reply had as native
+	                 * items, from the same provider and model */
 };
 
 struct message_part {
@@ -46,7 +47,7 @@ struct message_part {
 		struct attachment file;
 		struct tool_call call; /* its id is unique in the message */
 		struct tool_result result;
-		struct span native;
+		struct json_object *native; /* a JSON array */
 	};
 };
 
@@ -70,9 +71,12 @@ struct chat_request {
 	struct span schema; /* a JSON Schema that the reply is to follow; p == NULL: none */
 	bool stream;
 	bool reasoning; /* the user wants to see it: ask for it where it only comes when asked */
+	bool no_native; /* send no native items, and ask for none */
 	int64_t room; /* tokens that the window has left for the reply, about; 0: not known */
 };
 
+/* Whether a message has native items. */
+bool chat_request_has_native(const struct chat_request *rq);
 /* The text of the last message of the user; empty when it has none. */
 struct span chat_request_prompt(const struct chat_request *rq);
 
@@ -133,6 +137,16 @@ struct reply {
 	struct buf finish_reason; /* empty: the provider gave none */
 	struct reply_call *calls; /* NULL: the model called no tool */
 	size_t ncalls, calls_cap;
+	/* Native items, a JSON array: data of the provider that later requests to it and the same model
+	 * must hold unchanged, such as encrypted or signed reasoning. Empty: none. It is complete when the
+	 * reply is. A text or a call is among them where it stands before one of them. */
+	struct buf native;
+	bool native_for_calls; /* they are sent back only in a turn in which the model called tools */
+	struct buf plain;      /* private to the adapter: items that are native if one follows them */
+	size_t plain_calls;    /* likewise: how many of the calls are among them */
+	int64_t native_index;  /* likewise: the number of the last item, and its */
+	size_t native_key;     /* kind */
+	int native_open;       /* likewise: which string of the last item may still get longer; 0: none */
 	struct usage usage;       /* see below */
 	bool streamed;            /* text came in pieces: what says all of it again is not taken */
 	bool done;                /* the stream's end mark came */
@@ -147,7 +161,7 @@ struct reply {
  */
 
 #define REPLY_INIT { .text = BUF_INIT, .reasoning = BUF_INIT, .finish_reason = BUF_INIT, \
-	             .usage = USAGE_NONE, .problem = PROBLEM_INIT }
+	             .native = BUF_INIT, .plain = BUF_INIT, .usage = USAGE_NONE, .problem = PROBLEM_INIT }
 void reply_release(struct reply *r);
 
 /* One that a provider offers. */

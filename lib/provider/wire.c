@@ -240,7 +240,7 @@ int wire_done(struct json_object *o, int result, const struct reply *r, struct e
 	if (result < 0 || buf_check(&r->text, e) < 0 || buf_check(&r->reasoning, e) < 0 ||
 	    buf_check(&r->finish_reason, e) < 0)
 		return -1;
-	if (r->oom)
+	if (r->oom || r->native.oom || r->plain.oom)
 		return err_oom(e);
 	if (r->ncalls > REPLY_CALLS_MAX)
 		return err_set(e, ERR_NETWORK, "the reply calls more than %d tools", REPLY_CALLS_MAX);
@@ -426,6 +426,103 @@ void wire_call_whole(struct reply *r, struct reply_call *c, struct json_object *
 		return;
 	buf_clear(&c->arguments);
 	wire_call_piece(r, c, arguments);
+}
+
+static void list_add(struct buf *list, struct span json)
+{
+	if (list->oom)
+		return;
+	list->n -= list->n > 0; /* its bracket */
+	buf_addc(list, list->n ? ',' : '[');
+	buf_add(list, json.p, json.n);
+	buf_addc(list, ']');
+}
+
+static void add_plain(struct reply *r)
+{
+	if (r->plain.n)
+		list_add(&r->native, (struct span){ r->plain.p + 1, r->plain.n - 2 });
+	buf_clear(&r->plain);
+}
+
+static void list_add_item(struct reply *r, struct buf *list, struct json_object *item)
+{
+	struct buf json = BUF_INIT;
+
+	json_add_value(&json, item);
+	list->oom |= json.oom;
+	list_add(list, buf_span(&json));
+	buf_release(&json);
+	r->native_open = 0;
+	r->oom |= list->oom;
+}
+
+void wire_native(struct reply *r, struct json_object *item)
+{
+	add_plain(r);
+	list_add_item(r, &r->native, item);
+}
+
+void wire_native_begin(struct reply *r, const char *json)
+{
+	add_plain(r);
+	list_add(&r->native, span_str(json));
+	r->oom |= r->native.oom;
+}
+
+void wire_plain(struct reply *r, struct json_object *item)
+{
+	list_add_item(r, &r->plain, item);
+}
+
+void wire_plain_begin(struct reply *r, const char *json)
+{
+	list_add(&r->plain, span_str(json));
+	r->oom |= r->plain.oom;
+}
+
+void wire_native_piece(struct buf *list, const char *tail, const char *member, struct span piece)
+{
+	if (list->oom || list->n < strlen(tail))
+		return;
+	list->n -= strlen(tail);
+	if (member)
+		buf_addf(list, "\",\"%s\":\"", member);
+	json_add_escaped(list, piece);
+	buf_adds(list, tail);
+}
+
+struct json_object *wire_native_of(const struct chat_request *rq, const struct message *m)
+{
+	for (size_t i = 0; !rq->no_native && i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_NATIVE)
+			return m->parts[i].native;
+	return NULL;
+}
+
+struct span wire_text_of(const struct message *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->parts[i].kind == MESSAGE_TEXT)
+			return m->parts[i].text;
+	return (struct span){ "", 0 };
+}
+
+bool wire_has_id(struct json_object *items, const char *key, struct span id)
+{
+	size_t i = 0;
+
+	while (i < wire_length(items) && !span_same(json_member_str(wire_element(items, i), key), id))
+		i++;
+	return i < wire_length(items);
+}
+
+bool wire_take_said(struct span *text, struct span piece)
+{
+	if (text->n < piece.n || memcmp(text->p, piece.p, piece.n) != 0)
+		return false;
+	*text = (struct span){ text->p + piece.n, text->n - piece.n };
+	return true;
 }
 
 bool wire_says(struct json_object *v)

@@ -102,6 +102,30 @@ void wire_call_piece(struct reply *r, struct reply_call *c, struct json_object *
 /* All of its arguments, in place of the pieces that have come; nothing if this says nothing. */
 void wire_call_whole(struct reply *r, struct reply_call *c, struct json_object *arguments);
 
+/* ---- native items ---- */
+
+/* Adds one to the reply's, after the plain ones before it. */
+void wire_native(struct reply *r, struct json_object *item);
+/* The same for one whose last member is a string that comes in pieces: `json` ends with `"}`. */
+void wire_native_begin(struct reply *r, const char *json);
+/* An item that is native only if one follows it. */
+void wire_plain(struct reply *r, struct json_object *item);
+void wire_plain_begin(struct reply *r, const char *json);
+/* A piece of the string at the end of the last item of `list`, which ends with `tail`. With a member's
+ * name, it begins another string. */
+void wire_native_piece(struct buf *list, const char *tail, const char *member, struct span piece);
+#define WIRE_TAIL "\"}]"
+
+/* Of an assistant's message: its native items, NULL if there are none or none are to be sent; and its
+ * text. */
+struct json_object *wire_native_of(const struct chat_request *rq, const struct message *m);
+struct span wire_text_of(const struct message *m);
+/* Whether one of the native items has this id under `key`. */
+bool wire_has_id(struct json_object *items, const char *key, struct span id);
+/* Takes `piece`, which stands among the native items, from the beginning of the text. False when the
+ * text does not begin with it: then somebody has changed the answer. */
+bool wire_take_said(struct span *text, struct span piece);
+
 /* Whether a value says anything: not null, false, 0, "", nor a list or object of such values. */
 bool wire_says(struct json_object *v);
 /* The member "error" when it says anything, else NULL. */

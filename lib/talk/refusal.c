@@ -127,6 +127,26 @@ bool refusal_is_about_system(const struct http_response *rs)
 	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
 }
 
+/* Anthropic: "Invalid `signature` in `thinking` block", "`thinking` or `redacted_thinking` blocks in the
+ * latest assistant message cannot be modified". OpenAI: "The encrypted content … could not be verified",
+ * "Item 'rs_…' of type 'reasoning' was provided without its required following item", "Item with id
+ * 'rs_…' not found. Items are not persisted …", which is a 404 at some. Google: "Thought signature is not valid". Others do not
+ * know reasoning_content. */
+bool refusal_is_about_native(const struct http_response *rs)
+{
+	static const char *const words[] = { "signature", "thinking", "thought", "reasoning", "encrypted",
+		"not persisted", NULL };
+
+	return (rs->status == 400 || rs->status == 404 || rs->status == 422) &&
+	       says_any(buf_span(&rs->body), words);
+}
+
+/* OpenAI: "Encrypted content is not supported with this model". */
+bool refusal_is_about_include(const struct http_response *rs)
+{
+	return refusal_is_about(rs, "include") || refusal_is_about(rs, "encrypted content");
+}
+
 /* llama.cpp ("image input is not supported", a 500), Ollama ("this model is missing data required
  * for image input", "does not support images"), OpenRouter ("No endpoints found that support image
  * input", a 404), vLLM ("is not a multimodal model"). */

@@ -19,6 +19,12 @@ int64_t refusal_limit(const struct http_response *rs);
 /* Whether it says that the model has no system instruction. */
 bool refusal_is_about_system(const struct http_response *rs);
 
+/* Whether it is about the native items of earlier replies: they are from another model or account, or
+ * what is before them has changed. */
+bool refusal_is_about_native(const struct http_response *rs);
+/* Whether it takes no `include`, or has not what it asks for. */
+bool refusal_is_about_include(const struct http_response *rs);
+
 /* How long until another attempt makes sense, in ms; -1: it makes none. `attempt` counts
  * from 0. */
 int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after, int attempt);

@@ -236,6 +236,7 @@ void reply_filter_run(struct reply_filter *f, struct reply *r, bool last)
 	if (!last)
 		return;
 	key_redact(f->key, r->finish_reason.p, r->finish_reason.n);
+	key_redact(f->key, r->native.p, r->native.n);
 	for (size_t i = 0; i < r->ncalls; i++) {
 		key_redact(f->key, r->calls[i].id.p, r->calls[i].id.n);
 		key_redact(f->key, r->calls[i].name.p, r->calls[i].name.n);

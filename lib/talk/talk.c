@@ -15,7 +15,7 @@
 #include "talk/refusal.h"
 #include "talk/reply-filter.h"
 
-#define REPLY_MAX (128u << 20)            /* bytes of text, reasoning and calls, as a record holds them */
+#define REPLY_MAX (128u << 20)            /* bytes of a reply, as a record holds it */
 #define STREAM_MAX (INT64_C(4) << 30)     /* bytes of a whole answer, as it came */
 #define BROKEN_OFF 502                    /* the status that a reply stands for whose finish reason is a failure */
 #define SILENT_TIMEOUTS 6                 /* idle times in which nothing but keep-alives came */
@@ -125,6 +125,7 @@ static int write_request(const struct talk *how, const struct params *params, st
 	struct chat_request rq = *l->rq;
 
 	rq.params = params;
+	rq.no_native = how->no_native;
 	if (rq.system.n && (how->no_system || !fit_has_system(vendor_of(how), rq.model)))
 		return write_in_prompt(how, &rq, l, e);
 	return p->request(&rq, &l->url, &l->body, e);
@@ -248,9 +249,9 @@ static void weigh(struct flow *f, const struct buf *b, size_t n, size_t *weighed
 	}
 }
 
-static size_t calls_weight(const struct reply *r)
+static size_t other_weight(const struct reply *r)
 {
-	size_t n = 0;
+	size_t n = r->native.n;
 
 	for (size_t i = 0; i < r->ncalls; i++)
 		n += r->calls[i].id.n + r->calls[i].name.n + r->calls[i].arguments.n;
@@ -264,7 +265,7 @@ static int check_limits(struct flow *f, struct err *e)
 
 	weigh(f, &f->reply->text, f->filter.text, &f->text_weighed);
 	weigh(f, &f->reply->reasoning, f->filter.reasoning, &f->thought_weighed);
-	if (f->weight + calls_weight(f->reply) > REPLY_MAX)
+	if (f->weight + other_weight(f->reply) > REPLY_MAX)
 		return err_set(e, ERR_NETWORK, "the reply is larger than %u MB; the rest of it is not read",
 		               REPLY_MAX >> 20);
 	if (f->bytes > STREAM_MAX)
@@ -359,6 +360,10 @@ static bool amend(struct flow *f, const struct http_response *rs)
 		rename_limit(&how->params, &ignored);
 	else if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
 		how->no_system = true;
+	else if (!how->no_native && chat_request_has_native(f->letter->rq) && refusal_is_about_native(rs))
+		how->no_native = true;
+	else if (refusal_is_about_include(rs) && memmem(body.p, body.n, "\"include\":", 10))
+		params_set(&how->params, span_str("include"), span_str("null"), &ignored);
 	else if (refusal_is_about(rs, "stream_options") && memmem(body.p, body.n, "\"stream_options\":", 17))
 		params_set(&how->params, span_str("stream_options"), span_str("null"), &ignored);
 	else

@@ -38,6 +38,7 @@ struct talk {
 	bool refused;         /* by talk_run(), which failed: the server would say the same again */
 	bool no_model;        /* likewise: the server has no such model */
 	bool no_system;       /* the model was found to have no system instruction */
+	bool no_native;       /* of native items: not wanted, or the server was found to refuse them */
 	/* Takes each piece of the reply as it comes. */
 	void (*show)(void *ctx, enum talk_part part, struct span piece);
 	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins or the

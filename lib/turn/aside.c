@@ -14,6 +14,7 @@ int aside_begin(struct aside *a, const struct talk *how, struct err *e)
 	a->how = *how;
 	a->how.show = show_nothing;
 	a->how.reasoning = false;
+	a->how.no_native = true;
 	a->how.params = (struct params)PARAMS_INIT;
 	if (params_copy(&a->how.params, &how->params, e) < 0)
 		return -1;

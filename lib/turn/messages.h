@@ -23,8 +23,15 @@ struct messages {
 };
 #define MESSAGES_INIT { NULL, 0, NULL, 0 }
 
-/* Each exchange is a message of the user and one of the assistant. The last message is the prompt. */
-int messages_make(struct messages *m, const struct context *cx, struct err *e);
+/*
+ * Each exchange is a message of the user and one of the assistant. The last message is the prompt.
+ *
+ * The native items of an answer are among its parts if this provider and model made them, and the
+ * conversation before them is sent as it was then, which Anthropic checks for some models
+ * (platform.claude.com/docs/en/build-with-claude/preserved-thinking).
+ */
+int messages_make(struct messages *m, const struct context *cx, const char *provider, struct span model,
+                  struct err *e);
 void messages_release(struct messages *m);
 
 #endif

@@ -15,6 +15,8 @@
 void turn_release(struct turn *t)
 {
 	reply_release(&t->reply);
+	json_object_put(t->native);
+	t->native = NULL;
 	buf_release(&t->error);
 	buf_release(&t->model_used);
 	buf_release(&t->parent);
@@ -70,12 +72,38 @@ static void conclude(struct turn *t, int64_t started, int failed, const struct e
 		x->finish_reason = buf_span(&t->reply.finish_reason);
 	if (t->reply.reasoning.n)
 		x->reasoning = buf_span(&t->reply.reasoning);
+	if (!failed)
+		x->native = t->native;
 	x->status = !failed ? STATUS_COMPLETE
 	            : e->kind == ERR_INTERRUPTED ? STATUS_INTERRUPTED : STATUS_ERROR;
 	if (x->status == STATUS_ERROR) {
 		utf8_add_clean(&t->error, span_str(e->msg));
 		x->error = buf_span(&t->error);
 	}
+}
+
+/* The native items of the reply, as a record has them. What is wrong with them does no harm: it is as if
+ * there were none. */
+static struct json_object *native_of(struct reply *r, const char *provider, struct span model)
+{
+	struct json_object *native = NULL;
+	struct err ignored = ERR_INIT;
+	struct buf b = BUF_INIT;
+
+	if (!r->native.n || r->native_for_calls)
+		return NULL;
+	utf8_clean(&r->native);
+	buf_adds(&b, "{\"provider\":");
+	json_add_str(&b, span_str(provider));
+	buf_adds(&b, ",\"model\":");
+	json_add_str(&b, model);
+	buf_adds(&b, ",\"items\":");
+	buf_add(&b, r->native.p, r->native.n);
+	buf_addc(&b, '}');
+	if (buf_check(&b, &ignored) == 0)
+		json_parse_object(buf_span(&b), &native, &ignored);
+	buf_release(&b);
+	return native;
 }
 
 static int ask(struct turn *t, struct talk *how, const struct letter *l, int spool_fd,
@@ -95,6 +123,7 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 		utf8_clean(&t->reply.calls[i].name);
 	utf8_clean(&t->reply.reasoning);
 	utf8_clean(&t->reply.text);
+	t->native = native_of(&t->reply, how->endpoint.name, buf_span(&t->model_used));
 	conclude(t, started, r < 0, e);
 	return r;
 }
@@ -176,7 +205,8 @@ static int write_draft(struct turn *t, const struct talk *how, const struct sess
 		.room = context_room(&t->window, m->cx.tokens),
 	};
 	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
-	                &m->cx.prompt, &t->exchange, e) < 0 || messages_make(&m->messages, &m->cx, e) < 0)
+	                &m->cx.prompt, &t->exchange, e) < 0 ||
+	    messages_make(&m->messages, &m->cx, how->endpoint.name, span_str(t->model_used.p), e) < 0)
 		return -1;
 	m->rq.messages = m->messages.list;
 	m->rq.nmessages = m->messages.n;

@@ -49,6 +49,7 @@ struct turn {
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf error, model_used;
+	struct json_object *native; /* the member of the exchange, or NULL */
 	struct change change; /* of the title, that is stored with the exchange */
 	char change_id[UUID_SIZE];
 	struct buf parent;    /* the id of the exchange that this one follows */

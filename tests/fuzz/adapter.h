@@ -11,6 +11,7 @@
 #define FUZZ_ADAPTER_H
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "../unit/conversation.h"
 #include "fuzz.h"
 #include "net/sse.h"
@@ -88,6 +89,17 @@ static inline void check_told(const struct problem *told, size_t bytes)
 	must(told->kind == PROBLEM_CONTEXT || (!told->tokens && !told->window), "sizes of no context");
 }
 
+/* They become a member of a record. */
+static inline void check_native(const struct buf *native)
+{
+	struct buf clean = BUF_INIT;
+
+	buf_add(&clean, native->p, native->n);
+	utf8_clean(&clean);
+	must(!clean.n || (clean.p[0] == '[' && json_is_whole(buf_span(&clean))), "%s", clean.p);
+	buf_release(&clean);
+}
+
 static inline void check_reply(const struct reply *r, size_t bytes)
 {
 	const int64_t counts[] = { r->usage.input, r->usage.output, r->usage.total,
@@ -96,6 +108,7 @@ static inline void check_reply(const struct reply *r, size_t bytes)
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		must(counts[i] >= -1 && counts[i] <= COUNT_MAX, "a count of %" PRId64, counts[i]);
 	check_told(&r->problem, bytes);
+	check_native(&r->native);
 }
 
 static inline void must_equal(const struct reply *a, const struct reply *b)
@@ -111,6 +124,7 @@ static inline void must_equal(const struct reply *a, const struct reply *b)
 		must_be_same(buf_span(&a->calls[i].name), buf_span(&b->calls[i].name), "its name");
 		must_be_same(buf_span(&a->calls[i].arguments), buf_span(&b->calls[i].arguments), "its arguments");
 	}
+	must_be_same(buf_span(&a->native), buf_span(&b->native), "native items");
 	must_be_same(buf_span(&a->problem.message), buf_span(&b->problem.message), "problem");
 	must(a->problem.kind == b->problem.kind && a->problem.status == b->problem.status, "problem");
 	must(a->problem.tokens == b->problem.tokens && a->problem.window == b->problem.window, "sizes");

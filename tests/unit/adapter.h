@@ -11,6 +11,8 @@
 #ifndef UNIT_ADAPTER_H
 #define UNIT_ADAPTER_H
 
+#include <json-c/json_tokener.h>
+
 #include "base/json.h"
 #include "conversation.h"
 #include "data.h"
@@ -105,7 +107,7 @@ static inline bool same_heard(const struct heard *a, const struct heard *b)
 	       strcmp(a->err.msg, b->err.msg) == 0 && same_buf(&r->text, &s->text) &&
 	       same_buf(&r->reasoning, &s->reasoning) &&
 	       same_buf(&r->finish_reason, &s->finish_reason) && same_usage(&r->usage, &s->usage) &&
-	       same_calls(r, s) &&
+	       same_calls(r, s) && same_buf(&r->native, &s->native) && r->native_for_calls == s->native_for_calls &&
 	       r->done == s->done && same_problem(&r->problem, &s->problem);
 }
 
@@ -183,6 +185,32 @@ static inline void is_calling_stream(const struct calling_stream *s)
 	is_same_in_pieces(stream, &h, s->who);
 	reply_release(&h.reply);
 	buf_release(&calls);
+}
+
+/* A stream whose reply has native items. */
+struct native_stream {
+	const char *who, *stream, *native;
+};
+
+static inline void is_native_stream(const struct native_stream *s)
+{
+	struct span stream = span_str(s->stream);
+	struct json_object *o = NULL;
+	struct err e = ERR_INIT;
+	struct buf json = BUF_INIT;
+	struct heard h;
+
+	hear(&h, stream);
+	if (!is_int(h.result, 0, "a stream: %s", s->who))
+		tap_note("%s", h.err.msg);
+	is_buf(&h.reply.native, s->native, "its native items");
+	buf_addf(&json, "{\"items\":%s}", h.reply.native.n ? h.reply.native.p : "[]");
+	if (!ok(json_parse_object(buf_span(&json), &o, &e) == 0, "which are JSON, with no member twice"))
+		tap_note("%s", e.msg);
+	is_same_in_pieces(stream, &h, s->who);
+	json_object_put(o);
+	buf_release(&json);
+	reply_release(&h.reply);
 }
 
 struct bad_stream {
@@ -306,12 +334,16 @@ static inline void is_request(const struct chat_request *rq, const char *want, c
 
 /* ---- a conversation with two calls and their results ---- */
 
-static inline void is_request_with_calls(const char *model, const char *want, bool files, const char *what)
+/* `native`, where it is not NULL, are the items of the first reply. */
+static inline void is_request_with_calls(const char *model, const char *native, const char *want, bool files,
+                                         const char *what)
 {
 	const struct attachment image = { span_str("x.png"), span_str("image/png"), { "\0\1\2\xff", 4 } };
 	struct json_object *empty = json_object_new_object(), *with_dir = json_object_new_object();
 	const struct message_part prompt[] = { { MESSAGE_TEXT, .text = span_str("q") } };
+	struct json_object *items = native ? json_tokener_parse(native) : NULL;
 	const struct message_part calls[] = {
+		{ MESSAGE_NATIVE, .native = items },
 		{ MESSAGE_TEXT, .text = span_str("I look.") },
 		{ MESSAGE_CALL, .call = { span_str("c1"), span_str("ls"), with_dir } },
 		{ MESSAGE_CALL, .call = { span_str("c2"), span_str("cat"), empty } },
@@ -327,7 +359,7 @@ static inline void is_request_with_calls(const char *model, const char *want, bo
 	const struct message_part none[] = {
 		{ MESSAGE_RESULT, .result = { span_str("c3"), span_str("ls"), false, span_str(""), NULL, 0 } },
 	};
-	const struct message messages[] = { { ROLE_USER, prompt, 1 }, { ROLE_ASSISTANT, calls, 3 },
+	const struct message messages[] = { { ROLE_USER, prompt, 1 }, { ROLE_ASSISTANT, calls + !native, 3 + (native != NULL) },
 		                            { ROLE_TOOL, results, 2 }, { ROLE_ASSISTANT, more, 2 },
 		                            { ROLE_TOOL, none, 1 } };
 	const struct chat_request rq = { .base_url = "http://h", .model = model, .messages = messages,
@@ -335,8 +367,35 @@ static inline void is_request_with_calls(const char *model, const char *want, bo
 
 	json_object_object_add(with_dir, "dir", json_object_new_string("."));
 	is_request(&rq, want, what);
+	json_object_put(items);
 	json_object_put(empty);
 	json_object_put(with_dir);
+}
+
+/* ---- an earlier answer with native items ---- */
+
+struct native_request {
+	const char *who, *native, *answer;
+	struct chat_request rq; /* without messages */
+	const char *want;
+};
+
+static inline void is_native_request(const struct native_request *t)
+{
+	struct json_object *items = json_tokener_parse(t->native);
+	const struct message_part prompt[] = { { MESSAGE_TEXT, .text = span_str("q") } };
+	const struct message_part now[] = { { MESSAGE_TEXT, .text = span_str("now") } };
+	const struct message_part answer[] = { { MESSAGE_NATIVE, .native = items },
+		                               { MESSAGE_TEXT, .text = span_str(t->answer) } };
+	const struct message messages[] = { { ROLE_USER, prompt, 1 }, { ROLE_ASSISTANT, answer, 2 },
+		                            { ROLE_USER, now, 1 } };
+	struct chat_request rq = t->rq;
+
+	rq.base_url = "http://h";
+	rq.messages = messages;
+	rq.nmessages = 3;
+	is_request(&rq, t->want, t->who);
+	json_object_put(items);
 }
 
 static inline void is_refused(const struct chat_request *rq, const char *why, const char *what)

@@ -301,12 +301,89 @@ static void test_calls(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		is_calling_stream(&cases[i]);
-	is_request_with_calls("m", "{\"model\":\"m\",\"messages\":[" USER(T("q")) ","
+	is_request_with_calls("m", NULL, "{\"model\":\"m\",\"messages\":[" USER(T("q")) ","
 	                      ASSISTANT(T("I look.") "," USE("c1", "ls", "{\"dir\":\".\"}") "," USE("c2", "cat", "{}")) ","
 	                      USER(RESULT("c1", "\"content\":[" T("a \\\"b\\\"\\n") "," PNG "}]},")
 	                           RESULT("c2", "\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
 	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", "\"content\":[]" MARK "}"))
 	                      "],\"stream\":false,\"max_tokens\":8192}", true, "calls and results");
+}
+
+#define BEGIN(i, block) "data: {\"type\":\"content_block_start\",\"index\":" #i ",\"content_block\":" block "}\n\n"
+#define PIECE(i, piece) "data: {\"type\":\"content_block_delta\",\"index\":" #i ",\"delta\":{" piece "}}\n\n"
+#define EMPTY "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}"
+#define THOUGHT(t) PIECE(0, "\"type\":\"thinking_delta\",\"thinking\":\"" t "\"")
+#define SIGNED(s) PIECE(0, "\"type\":\"signature_delta\",\"signature\":\"" s "\"")
+#define THINKING(t, s) "{\"type\":\"thinking\",\"thinking\":\"" t "\",\"signature\":\"" s "\"}"
+#define REDACTED "{\"type\":\"redacted_thinking\",\"data\":\"abc=\"}"
+#define WITH(model, blocks, rest) "{\"model\":\"" model "\",\"messages\":[" USER(MARKED("q")) "," ASSISTANT(blocks) "," \
+	USER(MARKED("now")) "],\"stream\":false,\"max_tokens\":" rest "}"
+
+static void test_native(void)
+{
+	static const struct native_stream replies[] = {
+		{ "thinking in pieces, with its signature", BEGIN(0, EMPTY) THOUGHT("I \\\"see\\\"") THOUGHT(" it.\\n") SIGNED("ab")
+		  SIGNED("c=") BEGIN(1, T("")) TEXT(1, "Hi") STOP("end_turn", "{}") END, "[" THINKING("I \\\"see\\\" it.\\n", "abc=") "]" },
+		{ "thinking without its text", BEGIN(0, EMPTY) SIGNED("abc=") BEGIN(1, T("")) TEXT(1, "Hi")
+		  STOP("end_turn", "{}") END, "[" THINKING("", "abc=") "]" },
+		{ "redacted thinking, and more of it behind a text and a call", BEGIN(0, REDACTED) BEGIN(1, T("")) TEXT(1, "Hm")
+		  BEGIN(2, USE("c1", "ls", "{}")) INPUT(2, "{\\\"a\\\":1}") BEGIN(3, USE("c2", "cat", "{}")) BEGIN(4, EMPTY) THOUGHT("t")
+		  SIGNED("s") STOP("tool_use", "{}") END, "[" REDACTED "," T("Hm") "," USE("c1", "ls", "{\"a\":1}") ","
+		  USE("c2", "cat", "{}") "," THINKING("t", "s") "]" },
+		{ "a gateway's whole block", BEGIN(0, THINKING("t", "s")) BEGIN(1, T("Hi")) STOP("end_turn", "{}") END,
+		  "[" THINKING("t", "s") "]" },
+		{ "none", BEGIN(0, T("")) TEXT(0, "Hi") STOP("end_turn", "{}") END, "" },
+	};
+	static const struct native_request cases[] = {
+		{ "thinking goes before its answer", "[" THINKING("t", "s") "," REDACTED "]", "Hi", { .model = "claude-opus-5-5" },
+		  WITH("claude-opus-5-5", THINKING("t", "s") "," REDACTED "," T("Hi"), "16000") },
+		{ "a text among it is not said twice", "[" THINKING("t", "s") "," T("Hm.") "," T(" ") "," REDACTED "]", "Hm. Hi",
+		  { .model = "qwen3" }, WITH("qwen3", THINKING("t", "s") "," T("Hm.") "," REDACTED "," T("Hi"), "8192") },
+		{ "none goes with an answer that somebody changed", "[" THINKING("t", "s") "," T("Hm.") "," REDACTED "]", "Hi",
+		  { .model = "qwen3" }, WITH("qwen3", T("Hi"), "8192") },
+		{ "nor to a server that refused it", "[" THINKING("t", "s") "]", "Hi", { .model = "qwen3", .no_native = true },
+		  WITH("qwen3", T("Hi"), "8192") },
+		{ "nor where the model does not think unless told to", "[" THINKING("t", "s") "]", "Hi",
+		  { .model = "claude-opus-4-6" }, WITH("claude-opus-4-6", T("Hi"), "16000") },
+		{ "but when it is told to", "[" THINKING("t", "s") "]", "Hi", { .model = "claude-opus-4-6", .reasoning = true },
+		  WITH("claude-opus-4-6", THINKING("t", "s") "," T("Hi"), "16000,\"thinking\":{\"type\":\"adaptive\","
+		       "\"display\":\"summarized\"}") },
+	};
+	static const struct {
+		const char *param;
+		bool sent;
+	} settings[] = { { "reasoning_effort=none", false }, { "reasoning_effort=low", true },
+		         { "thinking={\"type\":\"disabled\"}", false }, { "thinking={\"type\":\"adaptive\"}", true } };
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+		is_native_stream(&replies[i]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_native_request(&cases[i]);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct json_object *items = json_tokener_parse("[" THINKING("t", "s") "]");
+		const struct message_part parts[] = { { MESSAGE_NATIVE, .native = items },
+			                              { MESSAGE_TEXT, .text = span_str("Hi") } };
+		const struct message messages[] = { { ROLE_USER, parts + 1, 1 }, { ROLE_ASSISTANT, parts, 2 },
+			                            { ROLE_USER, parts + 1, 1 } };
+		struct params params = PARAMS_INIT;
+		struct chat_request rq = { .base_url = "http://h", .model = "claude-opus-5-5", .messages = messages,
+			                   .nmessages = 3, .params = &params };
+		struct buf body = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		ok(params_add(&params, settings[i].param, &e) == 0 && request(&rq, &body, &e) == 0, "%s", settings[i].param);
+		is_int(strstr(body.p, "\"signature\"") != NULL, settings[i].sent, "thinking of before");
+		buf_release(&body);
+		params_release(&params);
+		json_object_put(items);
+	}
+	is_request_with_calls("m", "[" THINKING("t", "s") "," T("I look.") "," USE("c1", "ls", "{\"dir\":\".\"}") "," REDACTED "]",
+	                      "{\"model\":\"m\",\"messages\":[" USER(T("q")) "," ASSISTANT(THINKING("t", "s") "," T("I look.") ","
+	                      USE("c1", "ls", "{\"dir\":\".\"}") "," REDACTED "," USE("c2", "cat", "{}")) ","
+	                      USER(RESULT("c1", "\"content\":[" T("a \\\"b\\\"\\n") "]},")
+	                           RESULT("c2", "\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
+	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", "\"content\":[]" MARK "}"))
+	                      "],\"stream\":false,\"max_tokens\":8192}", false, "a call among it is not made twice");
 }
 
 /* Nothing empty is sent, roles take turns, and the first is the user's. */
@@ -563,6 +640,7 @@ int main(void)
 	test_conversation();
 	test_room();
 	test_calls();
+	test_native();
 	test_empty_parts();
 	test_files();
 	test_settings();

@@ -21,7 +21,7 @@ static inline void converse(struct chat_request *rq, struct context_turn *turns,
 	struct err e = ERR_INIT;
 
 	messages_release(&m);
-	if (messages_make(&m, &cx, &e) < 0)
+	if (messages_make(&m, &cx, "p", span_str("m"), &e) < 0)
 		abort();
 	rq->messages = m.list;
 	rq->nmessages = m.n;

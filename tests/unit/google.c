@@ -345,12 +345,56 @@ static void test_calls(void)
 	};
 
 	is_calling_stream(&cases[0]);
-	is_request_with_calls("m", "{\"contents\":[" SAID("user", "q") ",{\"role\":\"model\",\"parts\":[{\"text\":"
+	is_request_with_calls("m", NULL, "{\"contents\":[" SAID("user", "q") ",{\"role\":\"model\",\"parts\":[{\"text\":"
 	                      "\"I look.\"}," CALL("c1", "ls", "{\"dir\":\".\"}") "," CALL("c2", "cat", "{}") "]},"
 	                      "{\"role\":\"user\",\"parts\":[" RESULT("c1", "ls", "\"output\":\"a \\\"b\\\"\\n\"") ","
 	                      RESULT("c2", "cat", "\"error\":\"no file\"") "," IMAGE("image/png", "AAEC/w==") "]},"
 	                      "{\"role\":\"model\",\"parts\":[" CALL("c3", "ls", "{}") "]},{\"role\":\"user\",\"parts\":["
 	                      RESULT("c3", "ls", "\"output\":\"\"") "]}]}", true, "calls and results");
+}
+
+#define CHUNK(parts, more) DATA("{\"candidates\":[{\"content\":{\"parts\":[" parts "]}" more "}]}")
+#define SIGNED(text, s) "{\"text\":\"" text "\",\"thoughtSignature\":\"" s "\"}"
+#define SIGNED_CALL(id, name, args, s) "{\"functionCall\":{" id "\"name\":\"" name "\",\"args\":" args "}," \
+	"\"thoughtSignature\":\"" s "\"}"
+#define WITH(parts) "{\"contents\":[" SAID("user", "q") ",{\"role\":\"model\",\"parts\":[" parts "]}," SAID("user", "now") "]}"
+
+static void test_native(void)
+{
+	static const struct native_stream replies[] = {
+		{ "a signature in an empty part at the end", CHUNK("{\"text\":\"A\"}", "") CHUNK("{\"text\":\"B\"}", "")
+		  CHUNK(SIGNED("", "s="), ",\"finishReason\":\"STOP\""), "[" SIGNED("", "s=") "]" },
+		{ "one in the last part of the text", CHUNK("{\"text\":\"A\"}", "")
+		  CHUNK(SIGNED("B", "s="), ",\"finishReason\":\"STOP\""), "[" SIGNED("B", "s=") "]" },
+		{ "one of the first of two calls", CHUNK("{\"text\":\"A\"}," SIGNED_CALL("", "ls", "{}", "s=") ","
+		  CALL("c2", "cat", "{}"), "") CHUNK(CALL("c3", "cat", "{}"), ",\"finishReason\":\"STOP\""),
+		  "[" SIGNED_CALL("", "ls", "{}", "s=") "," CALL("c2", "cat", "{}") "," CALL("c3", "cat", "{}") "]" },
+		{ "one of the second", CHUNK(CALL("c1", "ls", "{}") "," SIGNED_CALL("", "cat", "{}", "s="),
+		  ",\"finishReason\":\"STOP\""), "[" CALL("c1", "ls", "{}") "," SIGNED_CALL("", "cat", "{}", "s=") "]" },
+		{ "none", CHUNK("{\"text\":\"A\"}," CALL("c1", "ls", "{}"), ",\"finishReason\":\"STOP\""), "" },
+	};
+	static const struct native_request cases[] = {
+		{ "a signature goes behind the text", "[" SIGNED("", "s=") "]", "AB", { .model = "m" },
+		  WITH("{\"text\":\"AB\"}," SIGNED("", "s=")) },
+		{ "with its part of the text", "[{\"text\":\"T\",\"thought\":true,\"thoughtSignature\":\"t\"}," SIGNED("B", "s=") "]",
+		  "AB", { .model = "m" }, WITH("{\"text\":\"T\",\"thought\":true,\"thoughtSignature\":\"t\"},{\"text\":\"A\"},"
+		  SIGNED("B", "s=")) },
+		{ "and none that is of another text", "[" SIGNED("B", "s=") "]", "A", { .model = "m" }, WITH("{\"text\":\"A\"}") },
+		{ "nor to a server that refused it", "[" SIGNED("", "s=") "]", "AB", { .model = "m", .no_native = true },
+		  WITH("{\"text\":\"AB\"}") },
+	};
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+		is_native_stream(&replies[i]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_native_request(&cases[i]);
+	is_request_with_calls("m", "[" SIGNED_CALL("", "ls", "{\"dir\":\".\"}", "s=") "]",
+	                      "{\"contents\":[" SAID("user", "q") ",{\"role\":\"model\",\"parts\":[{\"text\":\"I look.\"},"
+	                      SIGNED_CALL("", "ls", "{\"dir\":\".\"}", "s=") "," CALL("c2", "cat", "{}") "]},"
+	                      "{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"ls\",\"response\":{\"output\":"
+	                      "\"a \\\"b\\\"\\n\"}}}," RESULT("c2", "cat", "\"error\":\"no file\"") "]},"
+	                      "{\"role\":\"model\",\"parts\":[" CALL("c3", "ls", "{}") "]},{\"role\":\"user\",\"parts\":["
+	                      RESULT("c3", "ls", "\"output\":\"\"") "]}]}", false, "a signed call without an id, and its result");
 }
 
 /* ---- parameters ---- */
@@ -565,6 +609,7 @@ int main(void)
 	test_request();
 	test_files();
 	test_calls();
+	test_native();
 	test_params();
 	test_refused();
 	test_urls();

@@ -372,13 +372,61 @@ static void test_calls(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		is_calling_stream(&cases[i]);
-	is_request_with_calls("m", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":"
+	is_request_with_calls("m", NULL, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":"
 	                      "\"assistant\",\"content\":\"I look.\",\"tool_calls\":[" CALL("c1", "ls", "{\\\"dir\\\":"
 	                      "\\\".\\\"}") "," CALL("c2", "cat", "{}") "]}," RESULT("c1", "a \\\"b\\\"\\n") ","
 	                      RESULT("c2", "Error: no file") ",{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
 	                      "\"image_url\":{\"url\":\"data:image/png;base64,AAEC/w==\"}}]},{\"role\":\"assistant\","
 	                      "\"content\":null,\"tool_calls\":[" CALL("c3", "ls", "{}") "]}," RESULT("c3", "")
 	                      "],\"stream\":false}", true, "calls and results");
+}
+
+#define DELTA_OF(members) "data: {\"choices\":[{\"delta\":{" members "}}]}\n\n"
+#define DETAILS(list) DELTA_OF("\"reasoning_details\":[" list "]")
+#define ENDED "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\n"
+#define DETAIL(i, more, text) "{\"type\":\"reasoning.text\",\"index\":" #i more ",\"text\":\"" text "\"}"
+#define ENCRYPTED "{\"type\":\"reasoning.encrypted\",\"index\":1,\"data\":\"abc=\"}"
+#define WITH(answer, more) "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\"," \
+	"\"content\":\"" answer "\"" more "},{\"role\":\"user\",\"content\":\"now\"}],\"stream\":false}"
+
+static void test_native(void)
+{
+	static const struct native_stream replies[] = {
+		{ "OpenRouter's details, in pieces", DETAILS(DETAIL(0, ",\"signature\":null,\"format\":\"f\"", "I "))
+		  DETAILS(DETAIL(0, "", "\\\"see\\\"")) DETAILS("{\"type\":\"reasoning.text\",\"index\":0,\"signature\":\"s=\"}")
+		  DETAILS(ENCRYPTED) ENDED, "[{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"index\":0,\"format\":\"f\","
+		  "\"text\":\"I \\\"see\\\"\",\"signature\":\"s=\"}," ENCRYPTED "]}]" },
+		{ "a summary", DETAILS("{\"type\":\"reasoning.summary\",\"summary\":\"a\",\"index\":0}")
+		  DETAILS("{\"type\":\"reasoning.summary\",\"summary\":\"b\",\"index\":0}") DETAILS(DETAIL(1, "", "c")) ENDED,
+		  "[{\"reasoning_details\":[{\"type\":\"reasoning.summary\",\"index\":0,\"summary\":\"ab\"}," DETAIL(1, "", "c") "]}]" },
+		{ "details without numbers", DETAILS("{\"type\":\"reasoning.text\",\"text\":\"a\"},{\"type\":\"reasoning.text\","
+		  "\"text\":\"b\"}") ENDED, "[{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"a\"},"
+		  "{\"type\":\"reasoning.text\",\"text\":\"b\"}]}]" },
+		{ "DeepSeek's content", DELTA_OF("\"reasoning_content\":\"I \"") DELTA_OF("\"reasoning_content\":\"\\\"see\\\"\"") ENDED,
+		  "[{\"reasoning_content\":\"I \\\"see\\\"\"}]" },
+		{ "both", DELTA_OF("\"reasoning_content\":\"a\"") DELTA_OF("\"reasoning_content\":\"b\",\"reasoning_details\":["
+		  DETAIL(0, "", "b") "]") DELTA_OF("\"reasoning_content\":\"c\"") ENDED,
+		  "[{\"reasoning_details\":[" DETAIL(0, "", "b") "]}]" },
+		{ "other reasoning", DELTA_OF("\"reasoning\":\"I see\"") ENDED, "" },
+	};
+	static const struct native_request cases[] = {
+		{ "details go with their answer", "[{\"reasoning_details\":[" ENCRYPTED "]}]", "Hi", { .model = "m" },
+		  WITH("Hi", ",\"reasoning_details\":[" ENCRYPTED "]") },
+		{ "but not to a server that refused them", "[{\"reasoning_details\":[" ENCRYPTED "]}]", "Hi",
+		  { .model = "m", .no_native = true }, WITH("Hi", "") },
+		{ "nor does content without a call", "[{\"reasoning_content\":\"I see\"}]", "Hi", { .model = "m" }, WITH("Hi", "") },
+	};
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+		is_native_stream(&replies[i]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_native_request(&cases[i]);
+	is_request_with_calls("m", "[{\"reasoning_content\":\"I see\"}]", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+	                      "\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"I look.\",\"reasoning_content\":\"I see\","
+	                      "\"tool_calls\":[" CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}") "," CALL("c2", "cat", "{}") "]},"
+	                      RESULT("c1", "a \\\"b\\\"\\n") "," RESULT("c2", "Error: no file") ",{\"role\":\"assistant\","
+	                      "\"content\":null,\"tool_calls\":[" CALL("c3", "ls", "{}") "]}," RESULT("c3", "")
+	                      "],\"stream\":false}", false, "content goes with calls");
 }
 
 static void test_files(void)
@@ -519,6 +567,7 @@ int main(void)
 	test_request();
 	test_files();
 	test_calls();
+	test_native();
 	test_params();
 	test_urls();
 	test_models();

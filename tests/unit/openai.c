@@ -278,6 +278,7 @@ static void test_problems(void)
 /* ---- requests ---- */
 
 #define USER(text) "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"" text "\"}]}"
+#define INCLUDE ",\"include\":[\"reasoning.encrypted_content\"]"
 #define LEAST(model) "{\"model\":\"" model "\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true"
 
 static void test_request(void)
@@ -302,7 +303,7 @@ static void test_request(void)
 	rq.model = "gpt-6.2-sol";
 	is_request(&rq, "{\"model\":\"gpt-6.2-sol\",\"instructions\":\"Be short.\",\"input\":[" USER("q1")
 	           ",{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"phase\":"
-	           "\"final_answer\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false}",
+	           "\"final_answer\",\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"a1\"}]}," USER("now") "],\"store\":false,\"stream\":false" INCLUDE "}",
 	           "answers have a phase where the model knows it");
 }
 
@@ -335,7 +336,7 @@ static void test_calls(void)
 		"%s\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"I look.\"}]}";
 	const char *rest = CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}") "," CALL("c2", "cat", "{}") ",%s,"
 		OUTPUT("c2", "\"Error: no file\"") "," CALL("c3", "ls", "{}") "," OUTPUT("c3", "\"\"")
-		"],\"store\":false,\"stream\":false}";
+		"],\"store\":false,\"stream\":false%s}";
 	struct buf want = BUF_INIT;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -344,15 +345,61 @@ static void test_calls(void)
 	buf_addf(&want, answer, "");
 	buf_addc(&want, ',');
 	buf_addf(&want, rest, OUTPUT("c1", "[{\"type\":\"input_text\",\"text\":\"a \\\"b\\\"\\n\"},{\"type\":"
-	         "\"input_image\",\"detail\":\"auto\",\"image_url\":\"data:image/png;base64,AAEC/w==\"}]"));
-	is_request_with_calls("m", want.p, true, "calls, and a result with a file");
+	         "\"input_image\",\"detail\":\"auto\",\"image_url\":\"data:image/png;base64,AAEC/w==\"}]"), "");
+	is_request_with_calls("m", NULL, want.p, true, "calls, and a result with a file");
 	buf_clear(&want);
 	buf_adds(&want, "{\"model\":\"gpt-6.2\",\"input\":[" USER("q") ",");
 	buf_addf(&want, answer, "\"phase\":\"commentary\",");
 	buf_addc(&want, ',');
-	buf_addf(&want, rest, OUTPUT("c1", "\"a \\\"b\\\"\\n\""));
-	is_request_with_calls("gpt-6.2", want.p, false, "what is said before a call is a commentary");
+	buf_addf(&want, rest, OUTPUT("c1", "\"a \\\"b\\\"\\n\""), INCLUDE);
+	is_request_with_calls("gpt-6.2", NULL, want.p, false, "what is said before a call is a commentary");
 	buf_release(&want);
+}
+
+#define THOUGHT(id, more) "{\"id\":\"" id "\",\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"E" id "\"" more "}"
+#define SAID(id, text) "{\"id\":\"" id "\",\"type\":\"message\",\"status\":\"completed\",\"role\":\"assistant\"," \
+	"\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"text\":\"" text "\"}]}"
+#define DONE(i, item) EV("output_item.done", "\"output_index\":" #i ",\"item\":" item)
+#define OWN(text) "{\"type\":\"message\",\"id\":\"msg_0\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{" \
+	"\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":\"" text "\"}]}"
+#define BODY(model, items, rest) "{\"model\":\"" model "\",\"input\":[" USER("q") "," items "," USER("now") "]," \
+	"\"store\":false,\"stream\":false" rest "}"
+
+static void test_native(void)
+{
+	static const struct native_stream replies[] = {
+		{ "reasoning before the answer, as it comes and at the end",
+		  DONE(0, THOUGHT("r1", ",\"status\":null,\"content\":[]")) DONE(1, SAID("m1", "Hi"))
+		  COMPLETED(THOUGHT("r1", ",\"content\":null") "," SAID("m1", "Hi")), "[" THOUGHT("r1", "") "]" },
+		{ "at the end only, with a message between", COMPLETED(THOUGHT("r1", "") "," SAID("m1", "A") "," THOUGHT("r2", "")
+		  "," SAID("m2", "B")), "[" THOUGHT("r1", "") "," SAID("m1", "A") "," THOUGHT("r2", "") "]" },
+		{ "as it comes only", DONE(0, THOUGHT("r1", "")) DELTA("Hi") DONE(1, SAID("m1", "Hi")) COMPLETED(""),
+		  "[" THOUGHT("r1", "") "]" },
+		{ "not without encrypted content", COMPLETED("{\"id\":\"r\",\"type\":\"reasoning\",\"summary\":[],"
+		  "\"encrypted_content\":null}," SAID("m1", "A")), "" },
+	};
+	static const struct native_request cases[] = {
+		{ "reasoning goes before its answer", "[" THOUGHT("r1", "") "]", "Hi", { .model = "m" },
+		  BODY("m", THOUGHT("r1", "") "," OWN("Hi"), "") },
+		{ "a message among it is not said twice", "[" THOUGHT("r1", "") "," SAID("m1", "A") "," THOUGHT("r2", "") "]",
+		  "A\n\nB", { .model = "m" }, BODY("m", THOUGHT("r1", "") "," SAID("m1", "A") "," THOUGHT("r2", "") ","
+		  OWN("B"), "") },
+		{ "none goes with an answer that somebody changed", "[" THOUGHT("r1", "") "," SAID("m1", "A") "," THOUGHT("r2", "") "]",
+		  "B", { .model = "m" }, BODY("m", OWN("B"), "") },
+		{ "nor to a server that refused it, and none is asked for", "[" THOUGHT("r1", "") "]", "Hi",
+		  { .model = "o3", .no_native = true }, BODY("o3", OWN("Hi"), "") },
+	};
+
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
+		is_native_stream(&replies[i]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_native_request(&cases[i]);
+	is_request_with_calls("m", "[" THOUGHT("r1", "") "," SAID("m1", "I look.") "," CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}")
+	                      "," THOUGHT("r2", "") "]", "{\"model\":\"m\",\"input\":[" USER("q") "," THOUGHT("r1", "") ","
+	                      SAID("m1", "I look.") "," CALL("c1", "ls", "{\\\"dir\\\":\\\".\\\"}") "," THOUGHT("r2", "") ","
+	                      CALL("c2", "cat", "{}") "," OUTPUT("c1", "\"a \\\"b\\\"\\n\"") "," OUTPUT("c2", "\"Error: no file\"") ","
+	                      CALL("c3", "ls", "{}") "," OUTPUT("c3", "\"\"") "],\"store\":false,\"stream\":false}", false,
+	                      "a call among it is not made twice");
 }
 
 static void test_files(void)
@@ -453,8 +500,8 @@ static void test_params(void)
 		if (cases[i].schema)
 			rq.schema = span_str(cases[i].schema);
 		params_of(&params, cases[i].params);
-		buf_addf(&want, "{\"model\":\"%s\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true%s",
-		         cases[i].model, cases[i].want);
+		buf_addf(&want, "{\"model\":\"%s\",\"input\":[" USER("q") "],\"store\":false,\"stream\":true%s%s",
+		         cases[i].model, strncmp(cases[i].model, "gpt-6", 5) == 0 ? INCLUDE : "", cases[i].want);
 		if (cases[i].want[0] == ',' || cases[i].want[0] == '}')
 			is_request(&rq, want.p, "a request with parameters");
 		else
@@ -566,6 +613,7 @@ int main(void)
 	test_request();
 	test_files();
 	test_calls();
+	test_native();
 	test_params();
 	test_families();
 	test_urls();
