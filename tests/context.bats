@@ -340,3 +340,69 @@ auto() {
 	exchange a | assert_json '.query == "what was it?" and .status == "interrupted" and .answer == ""'
 	same summaries 0 "$(count a summary)"
 }
+
+# both WAYS: what is sent of session a when its end is read, and when all of it is, is the same.
+both() {
+	local way notice sent=()
+	cp "$(history a)" before
+	for way in end all; do
+		cat before >"$(history a)"
+		rm -f "$MC_SESSIONS_DIR"/index.jsonl
+		mc-session-ls >/dev/null # which makes the index, with the size of the history
+		[[ $way == end ]] || sed -i 's/"historyBytes":[0-9]*/"historyBytes":1/' "$MC_SESSIONS_DIR/index.jsonl"
+		answers "$(says hello)"
+		run_split mc-chat -s a "$@"
+		assert_status 0
+		notice=$err
+		sent+=("$(request | jq -c .body) $err $(tail -n 1 "$(history a)" | jq -c '.leftOut, .parent') $(
+			mc-session-ls --json | jq -c 'del(.updatedAt, .historyBytes)'
+		)")
+		run_split mc-session-fsck
+		assert_status 0
+	done
+	same 'what is sent when all of it is read' "${sent[0]}" "${sent[1]}"
+	err=$notice
+}
+
+@test "of a long session only the end is read, and the request is the same" {
+	held a 1200
+	sed -i '$s/reply 1200/other words/' "$(history a)"
+	both --context 8192 hi
+	assert_err_has '1188 of 1200 exchanges are left out'
+	same sent "1 -1188- $(seq -s ' ' 1190 1200) ." "$(sent)"
+	# A retry and a rewind to before the end.
+	rewind 1190 >>"$(history a)"
+	both --context 8192 hi
+	# The newest exchange failed: the model in force is that of another one.
+	tail -n 1 "$(history a)" | jq -c '.id = "failed" | .status = "error" | .model = "wrong" | .error = "no" | .answer = ""' >>"$(history a)"
+	both --context 8192 hi
+	same model test-model "$(request | jq -r .body.model)"
+}
+
+@test "of a long session a summary is found, wherever it ends" {
+	local n
+	for n in 3 600 1195 1200; do
+		held a 1200
+		summary "$n" >>"$(history a)"
+		printf '{"type":"change","id":"h%s","timestamp":1,"tags":{"t%s":true}}\n' 1 1 2 2 >>"$(history a)"
+		both --context 8192 hi
+		[[ $(sent) == "S "* ]]
+		has request "$(request | jq -r '.body.messages[0].content')" "a summary of it, of $n exchange"
+	done
+}
+
+@test "of a long session that outgrew its window all is read, to be summed up" {
+	held a 1200
+	mc-session-ls >/dev/null
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"autoCompact": true}' >"$HOME/.config/mcbox/config.json"
+	answers "$(says 'They spoke.')"
+	run_split mc-chat -s a --context 100000 hi
+	assert_status 0
+	assert_out 'They spoke.'
+	has 'the first request' "$(request 1 | jq -r '.body.messages[-1].content')" 'ask 1 wor'
+	tail -n 2 "$(history a)" | head -n 1 | assert_json '.type == "summary" and (.upTo[-4:] | tonumber) > 1000'
+	[[ $(sent) == "S "* ]]
+	run_split mc-session-fsck
+	assert_status 0
+}

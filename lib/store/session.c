@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -97,6 +98,26 @@ static bool find_summary(struct conversation *c, const struct jsonl *j, size_t a
 	return false;
 }
 
+/* The tags in the index's record. */
+static bool take_tags(struct conversation *c)
+{
+	struct json_object *list = json_member(c->row, "tags");
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	free(c->tags);
+	c->tags = calloc(n + 1, sizeof(*c->tags));
+	if (!c->tags)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *name = json_object_array_get_idx(list, i);
+
+		c->tags[i] = (struct span){ json_object_get_string(name), (size_t)json_object_get_string_len(name) };
+	}
+	c->info.tags = c->tags;
+	c->info.ntags = n;
+	return true;
+}
+
 /* Completes a conversation whose newest exchanges were read by what the index says of the rest.
  * False: it does not fit. */
 static bool complete(struct conversation *c, const struct jsonl *j, const struct session_info *info)
@@ -120,6 +141,8 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 		c->unread_summed = info->summary_of < c->unread ? info->summary_of : c->unread;
 	}
 	c->info = *info;
+	if (!take_tags(c))
+		return false;
 	c->titled = true; /* nobody knows; it is no young session */
 	c->partial = true;
 	return true;
@@ -160,8 +183,10 @@ static int load(struct session *x, const struct jsonl *j, const struct history_w
 }
 
 /* Reads what the conversation lacks of the history, open as `fd`: what was appended to the file
- * that it was read from, or all of another one. */
-static int refresh(struct session *x, int fd, const struct history_want *want, struct err *e)
+ * that it was read from, or all of another one. A partial one is read anew, since more may be
+ * wanted now, unless only its end is (`newest`). */
+static int refresh(struct session *x, int fd, const struct history_want *want, bool newest,
+                   struct err *e)
 {
 	struct conversation *c = &x->conversation;
 	struct jsonl j;
@@ -172,7 +197,7 @@ static int refresh(struct session *x, int fd, const struct history_want *want, s
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine session '%s'", x->id);
 	on = x->read && x->dev == st.st_dev && x->ino == st.st_ino && (size_t)st.st_size >= c->bytes &&
-	     (want || !c->partial);
+	     (newest || !c->partial);
 	if (on && (size_t)st.st_size == c->bytes)
 		return 0;
 	if (jsonl_map(&j, fd, e) < 0)
@@ -214,7 +239,7 @@ int session_read(struct session *x, const struct store *s, const char *id,
 	fd = history_open(s, id, O_RDONLY, &dir, e);
 	if (fd < 0)
 		return -1;
-	r = refresh(x, fd, want, e);
+	r = refresh(x, fd, want, false, e);
 	close(fd);
 	close(dir);
 	return r;
@@ -222,7 +247,7 @@ int session_read(struct session *x, const struct store *s, const char *id,
 
 int session_refresh(struct session *x, const struct history_want *want, struct err *e)
 {
-	return refresh(x, x->fd, want, e);
+	return refresh(x, x->fd, want, false, e);
 }
 
 /* ---- a turn that was cut short ---- */
@@ -440,7 +465,6 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
  * does not undo it: the index is made up for by the next tool. */
 static void catch_up(struct session *x)
 {
-	const struct history_want any = { .last = 1 };
 	const struct store *own = x->store;
 	struct store quiet = *own; /* what else is there is told when it is read to be used */
 	struct err why = ERR_INIT;
@@ -448,7 +472,7 @@ static void catch_up(struct session *x)
 
 	quiet.notice = NULL;
 	x->store = &quiet;
-	r = session_refresh(x, x->conversation.partial ? &any : NULL, &why);
+	r = refresh(x, x->fd, NULL, true, &why);
 	x->store = own;
 	if (r < 0)
 		index_not_updated(x->store, x->id, why.msg);

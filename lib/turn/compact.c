@@ -53,14 +53,13 @@ static void add_exchange(struct buf *b, const struct exchange *x)
 	buf_adds(b, x->status == STATUS_INTERRUPTED ? "\n[interrupted]\n\n" : "\n\n");
 }
 
-static int tell_story(struct work *w, const struct conversation *c, size_t from, size_t to,
-                      struct err *e)
+static int tell_story(struct work *w, size_t from, size_t to, struct err *e)
 {
 	w->ends = calloc(to - from, sizeof(*w->ends));
 	if (!w->ends)
 		return err_oom(e);
 	for (size_t i = from; i < to; i++) {
-		add_exchange(&w->story, conversation_exchange(c, w->tally.turn[i]));
+		add_exchange(&w->story, w->tally.exchange[i]);
 		w->ends[w->n++] = w->story.n;
 	}
 	return buf_check(&w->story, e);
@@ -184,7 +183,7 @@ static int prepare(struct work *w, const struct talk *how, const struct compact_
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
 	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, how, e) < 0)
 		return -1;
-	return tally_make(&w->tally, ask->conversation, ask->n, span_str(ask->model), (struct span){ "", 0 },
+	return tally_make(&w->tally, ask->conversation, ask->n, INT64_MAX, span_str(ask->model), (struct span){ "", 0 },
 	                  e);
 }
 
@@ -197,42 +196,42 @@ static void release(struct work *w)
 	free(w->ends);
 }
 
-static bool is_complete(const struct tally *t, const struct conversation *c, size_t i)
+static bool is_complete(const struct tally *t, size_t i)
 {
-	return conversation_exchange(c, t->turn[i])->status == STATUS_COMPLETE;
+	return t->exchange[i]->status == STATUS_COMPLETE;
 }
 
 /* Of the first `n`. */
-static size_t count_incomplete(const struct tally *t, const struct conversation *c, size_t n)
+static size_t count_incomplete(const struct tally *t, size_t n)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++)
-		count += !is_complete(t, c, i);
+		count += !is_complete(t, i);
 	return count;
 }
 
 /* Where the last `keep` complete exchanges begin; what was interrupted between them stays, too. */
-static size_t find_end(const struct tally *t, const struct conversation *c, size_t keep)
+static size_t find_end(const struct tally *t, size_t keep)
 {
 	size_t to = t->n;
 
 	for (; keep && to > 0; to--)
-		keep -= is_complete(t, c, to - 1);
+		keep -= is_complete(t, to - 1);
 	return keep ? 0 : to;
 }
 
 static int finish(struct compaction *k, const struct work *w, const struct compact_ask *ask,
                    size_t to, struct err *e)
 {
-	const struct exchange *last = conversation_exchange(ask->conversation, w->tally.turn[to - 1]);
+	const struct exchange *last = w->tally.exchange[to - 1];
 
 	int64_t now = conversation_now(ask->conversation);
 
 	if (uuid7_generate(k->id, now, e) < 0)
 		return -1;
 	k->n = to;
-	k->incomplete = count_incomplete(&w->tally, ask->conversation, to);
+	k->incomplete = count_incomplete(&w->tally, to);
 	k->summary = (struct summary){
 		.id = span_str(k->id),
 		.timestamp = now,
@@ -254,15 +253,15 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 	const struct summary *earlier = conversation_summary(c, ask->n, &covered);
 	int r = prepare(&w, how, ask, e);
 
-	to = r < 0 ? 0 : find_end(&w.tally, c, ask->keep);
-	while (earlier && from < to && w.tally.turn[from] < covered)
+	to = r < 0 ? 0 : find_end(&w.tally, ask->keep);
+	while (earlier && from < to && w.tally.place[from] < covered)
 		from++;
 	if (r == 0 && from < to) {
 		if (from)
 			buf_add(&k->text, earlier->text.p, earlier->text.n);
 		if (ask->begin)
-			ask->begin(ask->ctx, to, count_incomplete(&w.tally, c, to));
-		r = tell_story(&w, c, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
+			ask->begin(ask->ctx, to, count_incomplete(&w.tally, to));
+		r = tell_story(&w, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
 	}
 	if (r > 0 && finish(k, &w, ask, to, e) < 0)
 		r = -1;
@@ -308,12 +307,12 @@ int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e)
 	int64_t room;
 
 	*keep = 0;
-	if (tally_make(&t, ask->conversation, ask->n, ask->model, ask->system, e) < 0)
+	if (tally_make(&t, ask->conversation, ask->n, INT64_MAX, ask->model, ask->system, e) < 0)
 		return -1;
 	room = (context_limit(ask) - t.base - tally_prompt(&t, ask->prompt)) / 2;
 	for (size_t i = t.n; i > 0 && t.cost[i - 1] <= room; i--) {
 		room -= t.cost[i - 1];
-		*keep += is_complete(&t, ask->conversation, i - 1);
+		*keep += is_complete(&t, i - 1);
 	}
 	tally_release(&t);
 	return 0;

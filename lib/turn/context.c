@@ -53,11 +53,43 @@ int64_t context_room(const struct window *w, int64_t tokens)
 	return own > tokens ? own - tokens : 0;
 }
 
+static int64_t limit_of(int64_t window, int64_t reply)
+{
+	return window ? window - (reply ? reply : context_reply(window)) : INT64_MAX;
+}
+
 int64_t context_limit(const struct context_ask *ask)
 {
-	if (!ask->window)
-		return INT64_MAX;
-	return ask->window - (ask->reply ? ask->reply : context_reply(ask->window));
+	return limit_of(ask->window, ask->reply);
+}
+
+/* Tokens of the newest exchanges to look at: estimates may be off by a factor of two or more, and what
+ * is relevant to a prompt may be some way back. */
+#define LOOK_BACK 4
+
+static int64_t look_back(int64_t window, int64_t reply)
+{
+	int64_t limit = limit_of(window, reply);
+
+	return limit < INT64_MAX / LOOK_BACK ? LOOK_BACK * limit : INT64_MAX;
+}
+
+static bool has_enough(void *ctx, const struct exchange *x)
+{
+	struct context_want *w = ctx;
+
+	if (exchange_counts(x))
+		w->left -= tokens_of_exchange(x);
+	return w->left <= 0;
+}
+
+const struct history_want *context_want(struct context_want *w, int64_t window, int64_t reply)
+{
+	if (!window)
+		return NULL;
+	*w = (struct context_want){ .want = { .enough = has_enough, .ctx = w },
+		                    .left = look_back(window, reply) };
+	return &w->want;
 }
 
 /* ---- what does not fit ---- */
@@ -145,12 +177,20 @@ static int take_relevant(struct choice *ch, struct err *e)
 
 	if (!score || !v)
 		err_oom(e);
-	else if ((r = relevance_score(score, ch->ask->conversation, ch->tally.turn + ch->first, n,
-	                              ch->ask->prompt->query, e)) == 0)
+	else if ((r = relevance_score(score, ch->tally.exchange + ch->first, n, ch->ask->prompt->query,
+	                              e)) == 0)
 		take_ranked(ch, score, v, n);
 	free(score);
 	free(v);
 	return r;
+}
+
+/* Whether there is a summary that stands for the exchange. */
+static bool is_covered(const struct choice *ch, size_t i)
+{
+	size_t place = ch->tally.place[i];
+
+	return ch->available && (place == NO_PLACE || place < ch->covered);
 }
 
 /* Takes the summary if it leaves room for the last exchange, or half of the room at least. */
@@ -158,7 +198,7 @@ static void take_summary(struct choice *ch)
 {
 	int64_t room = ch->limit - ch->used, cost, last;
 
-	if (!ch->available || !ch->tally.n || ch->tally.turn[0] >= ch->covered)
+	if (!ch->tally.n || !is_covered(ch, 0))
 		return;
 	cost = tally_text(&ch->tally, ch->available->text) + SUMMARY;
 	last = ch->tally.cost[ch->tally.n - 1];
@@ -166,7 +206,7 @@ static void take_summary(struct choice *ch)
 		return;
 	ch->summary = true;
 	ch->used += cost;
-	while (ch->first < ch->tally.n && ch->tally.turn[ch->first] < ch->covered)
+	while (ch->first < ch->tally.n && is_covered(ch, ch->first))
 		ch->first++;
 }
 
@@ -213,7 +253,7 @@ static int choose(struct choice *ch, struct err *e)
 		return no_room(ch, e);
 	if (!ask->window) {
 		take_summary(ch);
-	} else if (t->whole + prompt > ch->limit) {
+	} else if (t->skipped || t->whole + prompt > ch->limit) {
 		/* What the provider adds, and what pictures come to, is a guess: only words are a
 		 * reason to refuse. */
 		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
@@ -264,12 +304,32 @@ static struct span put_query(struct context *cx, size_t *missing, struct span qu
 
 static bool is_incomplete(const struct choice *ch, size_t i)
 {
-	return conversation_exchange(ch->ask->conversation, ch->tally.turn[i])->status != STATUS_COMPLETE;
+	return ch->tally.exchange[i]->status != STATUS_COMPLETE;
+}
+
+/* How many of the exchanges that were not looked at the summary stands for. */
+static size_t count_skipped_summed(const struct choice *ch)
+{
+	const struct conversation *c = ch->ask->conversation;
+	const struct tally *t = &ch->tally;
+	size_t n = 0;
+
+	if (!ch->summary || !t->skipped)
+		return 0;
+	if (ch->first > t->gap || (t->gap < t->n && is_covered(ch, t->gap)))
+		return t->skipped;
+	if (c->partial) {
+		n = (size_t)c->unread_summed;
+		return n && c->first->status == STATUS_COMPLETE ? n - 1 : n;
+	}
+	for (size_t i = 1; i < ch->covered && i < t->from; i++)
+		n += exchange_counts(conversation_exchange(c, i));
+	return n;
 }
 
 static void put_summary(struct context *cx, const struct choice *ch)
 {
-	cx->summed = ch->first;
+	cx->summed = ch->first + count_skipped_summed(ch);
 	for (size_t i = 0; i < ch->first; i++)
 		cx->incomplete.summed += is_incomplete(ch, i);
 	add_summary(&cx->text, cx->summed, ch->available->text);
@@ -280,7 +340,7 @@ static void put_summary(struct context *cx, const struct choice *ch)
 
 static int build(struct context *cx, const struct choice *ch, struct err *e)
 {
-	const struct conversation *c = ch->ask->conversation;
+	const struct tally *t = &ch->tally;
 	size_t missing = 0, at = 0;
 
 	cx->turns = calloc(ch->tally.n + 1, sizeof(*cx->turns));
@@ -289,9 +349,11 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 		return err_oom(e);
 	if (ch->summary)
 		put_summary(cx, ch);
-	for (size_t i = ch->first; i < ch->tally.n; i++) {
-		const struct exchange *x = conversation_exchange(c, ch->tally.turn[i]);
+	for (size_t i = ch->first; i < t->n; i++) {
+		const struct exchange *x = t->exchange[i];
 
+		if (i == t->gap)
+			missing += t->skipped - count_skipped_summed(ch);
 		if (!ch->taken[i]) {
 			missing++;
 			cx->incomplete.left_out += is_incomplete(ch, i);
@@ -307,8 +369,10 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 	for (size_t i = 0; i < cx->n; i++)
 		point(&cx->turns[i].query, &cx->text, &at);
 	point(&cx->prompt.query, &cx->text, &at);
-	cx->counting = ch->tally.n;
-	for (size_t i = 0; i < ch->tally.n; i++)
+	cx->counting = t->n + t->skipped;
+	cx->incomplete.counting = t->skipped_incomplete;
+	cx->incomplete.left_out += t->skipped_incomplete;
+	for (size_t i = 0; i < t->n; i++)
 		cx->incomplete.counting += is_incomplete(ch, i);
 	cx->tokens = ch->used;
 	return 0;
@@ -321,7 +385,7 @@ int context_make(struct context *cx, const struct context_ask *ask, struct err *
 
 	*cx = (struct context){ .text = BUF_INIT };
 	ch.available = conversation_summary(ask->conversation, ask->n, &ch.covered);
-	if (tally_make(&ch.tally, ask->conversation, ask->n, ask->model, ask->system, e) < 0)
+	if (tally_make(&ch.tally, ask->conversation, ask->n, look_back(ask->window, ask->reply), ask->model, ask->system, e) < 0)
 		return -1;
 	ch.taken = calloc(ch.tally.n + 1, sizeof(*ch.taken));
 	r = ch.taken ? choose(&ch, e) : err_oom(e);

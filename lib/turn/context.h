@@ -14,6 +14,9 @@
  * They keep their order, and where some are missing, the next prompt says so. With a
  * window that is not known, only a summary makes it less than all.
  *
+ * Of a conversation that is longer than four windows only the newest four and the first exchange
+ * are looked at, and read (context_want()): so a turn costs what its request costs.
+ *
  * All of it is the same each time: nothing here has a memory, or a clock.
  */
 #ifndef TURN_CONTEXT_H
@@ -78,6 +81,13 @@ int64_t context_reply_of(const struct params *p);
 /* What a request of so many tokens leaves to the reply, with the model's own window: that of
  * the settings is about requests. For struct chat_request. */
 int64_t context_room(const struct window *w, int64_t tokens);
+/* How much of a history to read for such a request. The structure stays as long as that takes; NULL:
+ * all of it, since the window is not known. */
+struct context_want {
+	struct history_want want;
+	int64_t left;
+};
+const struct history_want *context_want(struct context_want *w, int64_t window, int64_t reply);
 /* What a request may have; INT64_MAX where the window is not known. */
 int64_t context_limit(const struct context_ask *ask);
 

@@ -108,12 +108,10 @@ static uint32_t weight(size_t n, size_t found)
 
 /* Counts in how many exchanges each word is, or then, with `score`, what that makes of
  * the exchanges. */
-static void walk(const struct words *w, const struct conversation *c, const size_t *turn, size_t n,
-                 uint32_t *score)
+static void walk(const struct words *w, const struct exchange *const *x, size_t n, uint32_t *score)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct exchange *x = conversation_exchange(c, turn[i]);
-		struct span texts[] = { x->query, x->answer };
+		struct span texts[] = { x[i]->query, x[i]->answer };
 		struct word *word;
 
 		for (size_t k = 0; k < 2; k++)
@@ -126,8 +124,8 @@ static void walk(const struct words *w, const struct conversation *c, const size
 	}
 }
 
-int relevance_score(uint32_t *score, const struct conversation *c, const size_t *turn, size_t n,
-                    struct span prompt, struct err *e)
+int relevance_score(uint32_t *score, const struct exchange *const *x, size_t n, struct span prompt,
+                    struct err *e)
 {
 	struct words w = { calloc(SLOTS, sizeof(*w.slots)), 0 };
 
@@ -136,8 +134,8 @@ int relevance_score(uint32_t *score, const struct conversation *c, const size_t 
 	learn(&w, prompt);
 	for (size_t i = 0; i < n; i++)
 		score[i] = 0;
-	walk(&w, c, turn, n, NULL);
-	walk(&w, c, turn, n, score);
+	walk(&w, x, n, NULL);
+	walk(&w, x, n, score);
 	free(w.slots);
 	return 0;
 }

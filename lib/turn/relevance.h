@@ -9,11 +9,10 @@
 #ifndef TURN_RELEVANCE_H
 #define TURN_RELEVANCE_H
 
-#include "store/history.h"
+#include "store/record.h"
 
-/* Fills in how relevant each of these `n` turns of the conversation is to the prompt: 0
- * for not at all. */
-int relevance_score(uint32_t *score, const struct conversation *c, const size_t *turn, size_t n,
-                    struct span prompt, struct err *e);
+/* Fills in how relevant each of these `n` exchanges is to the prompt: 0 for not at all. */
+int relevance_score(uint32_t *score, const struct exchange *const *x, size_t n, struct span prompt,
+                    struct err *e);
 
 #endif

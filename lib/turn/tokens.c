@@ -42,6 +42,11 @@ int64_t tokens_estimate(struct span text)
 	return (measure(text) + EIGHTHS - 1) / EIGHTHS;
 }
 
+int64_t tokens_of_exchange(const struct exchange *x)
+{
+	return tokens_estimate(x->query) + tokens_estimate(x->answer);
+}
+
 int64_t tokens_of_file(const struct attachment_ref *file)
 {
 	int64_t size = file->size < FILE_MAX ? file->size : FILE_MAX;
@@ -206,32 +211,69 @@ static void add_up(struct tally *t, struct sight *sights)
 	}
 }
 
-static size_t find_counting(struct tally *t, const struct conversation *c, size_t n)
+static void add_counting(struct tally *t, const struct exchange *x, size_t place)
 {
-	for (size_t i = 0; i < n; i++)
-		if (exchange_counts(conversation_exchange(c, i)))
-			t->turn[t->n++] = i;
-	return t->n;
+	if (!exchange_counts(x))
+		return;
+	t->exchange[t->n] = x;
+	t->place[t->n++] = place;
 }
 
-int tally_make(struct tally *t, const struct conversation *c, size_t n, struct span model,
-               struct span system, struct err *e)
+/* Where the newest exchanges begin that have so many tokens. */
+static size_t find_newest(const struct conversation *c, size_t n, int64_t limit)
 {
-	struct sight *sights = calloc(n + 1, sizeof(*sights));
+	while (n && limit > 0)
+		if (exchange_counts(conversation_exchange(c, --n)))
+			limit -= tokens_of_exchange(conversation_exchange(c, n));
+	return n;
+}
+
+static void skip(struct tally *t, const struct conversation *c, size_t begin, size_t end)
+{
+	for (size_t i = begin; i < end; i++) {
+		t->skipped += exchange_counts(conversation_exchange(c, i));
+		t->skipped_incomplete += exchange_counts(conversation_exchange(c, i)) &&
+		                         c->path[i]->status != STATUS_COMPLETE;
+	}
+}
+
+static void find_counting(struct tally *t, const struct conversation *c, size_t n, int64_t limit)
+{
+	t->from = limit == INT64_MAX ? 0 : find_newest(c, n, limit);
+	if (c->partial) {
+		add_counting(t, c->first, NO_PLACE);
+		t->skipped = (size_t)c->unread - (c->first->status == STATUS_COMPLETE);
+		skip(t, c, 0, t->from);
+	} else if (t->from) {
+		add_counting(t, conversation_exchange(c, 0), 0);
+		skip(t, c, 1, t->from);
+	}
+	t->gap = t->n;
+	for (size_t i = t->from; i < n; i++)
+		add_counting(t, conversation_exchange(c, i), i);
+}
+
+int tally_make(struct tally *t, const struct conversation *c, size_t n, int64_t limit,
+               struct span model, struct span system, struct err *e)
+{
+	struct sight *sights = calloc(n + 2, sizeof(*sights));
 	int64_t sent = measure(system);
 
 	*t = (struct tally){ .ratio = RATIO_ONE };
-	t->turn = calloc(n + 1, sizeof(*t->turn));
-	t->cost = calloc(n + 1, sizeof(*t->cost));
-	if (!sights || !t->turn || !t->cost) {
+	t->exchange = calloc(n + 2, sizeof(*t->exchange));
+	t->place = calloc(n + 2, sizeof(*t->place));
+	t->cost = calloc(n + 2, sizeof(*t->cost));
+	if (!sights || !t->exchange || !t->place || !t->cost) {
 		free(sights);
 		tally_release(t);
 		return err_oom(e);
 	}
-	find_counting(t, c, n);
+	find_counting(t, c, n, limit);
 	for (size_t i = 0; i < t->n; i++) {
-		see_exchange(&sights[i], conversation_exchange(c, t->turn[i]), model, &sent);
-		if (i)
+		see_exchange(&sights[i], t->exchange[i], model, &sent);
+		if (t->skipped) /* what was sent before is not known */
+			sights[i].input = UNKNOWN;
+		else if (i)
 			follow(&sights[i], &sights[i - 1]);
 	}
 	t->ratio = find_ratio(sights, t->n);
@@ -243,7 +285,8 @@ int tally_make(struct tally *t, const struct conversation *c, size_t n, struct s
 
 void tally_release(struct tally *t)
 {
-	free(t->turn);
+	free(t->exchange);
+	free(t->place);
 	free(t->cost);
 	*t = (struct tally){ .ratio = RATIO_ONE };
 }

@@ -19,6 +19,8 @@
 /* By the letters alone: four to a token in English, two of Greek or Cyrillic, and fewer
  * tokens than characters in no Chinese. */
 int64_t tokens_estimate(struct span text);
+/* Of an exchange's texts. */
+int64_t tokens_of_exchange(const struct exchange *x);
 /* By its type and size. Vendors count an image by its pixels, most up to 1600; a page of a
  * PDF takes some 2500, and has some 50 KB. */
 int64_t tokens_of_file(const struct attachment_ref *file);
@@ -26,17 +28,24 @@ int64_t tokens_of_file(const struct attachment_ref *file);
 /* A struct tally owns its arrays until tally_release(). */
 struct tally {
 	size_t n;      /* exchanges that a model is to see again (exchange_counts()) */
-	size_t *turn;  /* which of the conversation's turns each of them is */
+	const struct exchange **exchange; /* each of them */
+	size_t *place; /* where they are on the conversation's path; NO_PLACE for its `first` */
 	int64_t *cost; /* tokens of its prompt, with files, and its answer */
+	/* Of a conversation that is much longer than the window: so many exchanges before number `gap`,
+	 * which is 0 or 1, are not looked at. They end before place `from`. */
+	size_t skipped, skipped_incomplete, gap, from;
 	int64_t system; /* tokens of the system prompt */
 	int64_t base;  /* what every request has beside them: that, and what the provider adds */
 	int64_t whole; /* the base and all of them, which is better known than the sum */
 	int64_t ratio; /* private: how many tokens an estimate of 1024 was found to be */
 };
 
-/* Of the first `n` exchanges of the path; `model` is the one that is to be asked. */
-int tally_make(struct tally *t, const struct conversation *c, size_t n, struct span model,
-               struct span system, struct err *e);
+/*
+ * Of the first `n` exchanges of the path: the newest whose texts have about `limit` tokens, and the
+ * first one. INT64_MAX: all of them. `model` is the one that is to be asked.
+ */
+int tally_make(struct tally *t, const struct conversation *c, size_t n, int64_t limit,
+               struct span model, struct span system, struct err *e);
 void tally_release(struct tally *t);
 
 /* The tokens of a text that was not sent yet, as part of a message; with the margin. */

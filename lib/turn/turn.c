@@ -248,7 +248,18 @@ static int shrink(struct turn *t, struct talk *how, struct session *x, struct dr
                   struct err *e)
 {
 	struct err why = ERR_INIT;
-	int r = sum_up(t, how, x, &why);
+	int r;
+
+	/* What is to be summed up is all of it. */
+	if (x->conversation.partial) {
+		draft_release(m);
+		if (session_refresh(x, NULL, e) < 0)
+			return -1;
+		t->system = x->conversation.head.head.system;
+		if (write_draft(t, how, x, &x->conversation, m, e) < 0)
+			return -1;
+	}
+	r = sum_up(t, how, x, &why);
 
 	if (r < 0 && why.kind == ERR_INTERRUPTED) {
 		*e = why;
@@ -433,14 +444,35 @@ static int find_old(struct turn *t, const struct session *x, struct err *e)
 	return 0;
 }
 
+/* How much of the history the turn needs, if its model is known. */
+static const struct history_want *want_of(const struct turn *t, const struct talk *how,
+                                          const struct session *x, struct context_want *want)
+{
+	struct span stored = x->conversation.info.model;
+	const struct history_want *w = NULL;
+	struct buf model = BUF_INIT;
+
+	if (t->model)
+		buf_adds(&model, t->model);
+	else
+		buf_add(&model, stored.p, stored.n);
+	if (model.n && !model.oom)
+		w = context_want(want, context_window(&how->endpoint, model.p, t->context).limit,
+		                 context_reply_of(&how->params));
+	buf_release(&model);
+	return w;
+}
+
 int turn_run(struct turn *t, struct talk *how, struct session *x, const struct store *s,
              const char *id, struct err *e)
 {
 	struct conversation *c = &x->conversation;
 	int r;
 
+	struct context_want want;
+
 	t->begun = t->outdone = false;
-	if (talk_open(how, e) < 0 || session_lock(x, s, id, &t->wait, NULL, e) < 0)
+	if (talk_open(how, e) < 0 || session_lock(x, s, id, &t->wait, want_of(t, how, x, &want), e) < 0)
 		return -1;
 	r = check_provider(how, x, c, e) < 0 || find_old(t, x, e) < 0 ? -1 : 0;
 	t->system = c->head.head.system;
