@@ -1,6 +1,7 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # a test is a subshell; run_split sets status, out and err
 load helper
 load wire
+load prompt
 
 # Native items: what a provider must get back unchanged in the next turn, and nobody else.
 
@@ -184,4 +185,21 @@ goes_back() {
 	mc-chat -n -s s -p openai -m gpt-6.2-sol one
 	exchange s | jq -e '.native.items[0].encrypted_content | test("^\\*+$")'
 	refute grep -q sk-live "$(history s)"
+}
+
+@test "an interactive chat sends them with its next turn, stored or not" {
+	local save
+	for save in '-n -s s' --no-save; do
+		serve "$(openai_says Hi)"
+		# shellcheck disable=SC2086 # two words
+		term_start -x 120 mc-chat $save -p openai -m gpt-6.2-sol
+		at_prompt
+		enter one
+		term_wait '^Hi'
+		at_prompt
+		enter two
+		at_prompt
+		request | jq -e --argjson r "$REASONING" '.body.input | length == 4 and .[1] == $r'
+		term_stop
+	done
 }
