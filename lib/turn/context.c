@@ -345,7 +345,8 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 
 	cx->turns = calloc(ch->tally.n + 1, sizeof(*cx->turns));
 	cx->of = calloc(ch->tally.n + 1, sizeof(*cx->of));
-	if (!cx->turns || !cx->of)
+	cx->nodes = calloc(ch->tally.n + 1, sizeof(*cx->nodes));
+	if (!cx->turns || !cx->of || !cx->nodes)
 		return err_oom(e);
 	if (ch->summary)
 		put_summary(cx, ch);
@@ -360,6 +361,7 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 			continue;
 		}
 		cx->of[cx->n] = x;
+		cx->nodes[cx->n] = t->place[i] != NO_PLACE ? ch->ask->conversation->path[t->place[i]] : NULL;
 		cx->turns[cx->n].query = put_query(cx, &missing, x->query);
 		cx->turns[cx->n++].answer = x->answer;
 	}
@@ -402,6 +404,7 @@ void context_release(struct context *cx)
 {
 	free(cx->turns);
 	free(cx->of);
+	free(cx->nodes);
 	buf_release(&cx->text);
 	*cx = (struct context){ .text = BUF_INIT };
 }

@@ -50,6 +50,7 @@ struct context_turn {
 struct context {
 	struct context_turn *turns; /* for the request, oldest first; without files */
 	const struct exchange **of; /* what each of them comes from; NULL: the summary */
+	const struct exchange_node **nodes; /* the same with its steps; NULL: they were not read */
 	size_t n;
 	struct context_turn prompt;
 	size_t counting; /* exchanges that could go along */

@@ -23,45 +23,111 @@ static void add_query(struct messages *m, const struct context_turn *t)
 	add_part(m, (struct message_part){ MESSAGE_TEXT, .text = t->query });
 }
 
-/* NULL: none, or not for this request. Items without the answer to which they belong are refused. */
-static struct json_object *native_of(const struct exchange *x, const char *provider, struct span model)
-{
-	struct json_object *items = x ? json_member(x->native, "items") : NULL;
+/* What it takes to decide whether native items are sent. */
+struct asked {
+	const char *provider;
+	struct span model;
+	bool whole; /* nothing of the conversation is left out or summed up */
+};
 
-	if (!json_object_is_type(items, json_type_array) || x->left_out || utf8_is_blank(x->answer) ||
-	    !span_eq(json_member_str(x->native, "provider"), provider) ||
-	    !span_same(json_member_str(x->native, "model"), model))
+/* NULL: none, or not for this request. */
+static struct json_object *native_of(const struct asked *a, const struct exchange *x, struct json_object *native)
+{
+	struct json_object *items = json_member(native, "items");
+
+	if (!a->whole || x->left_out || !json_object_is_type(items, json_type_array) ||
+	    !span_eq(json_member_str(native, "provider"), a->provider) ||
+	    !span_same(json_member_str(native, "model"), a->model))
 		return NULL;
 	return items;
 }
 
-static void add_answer(struct messages *m, struct span answer, struct json_object *native)
+static void begin_answer(struct messages *m, struct json_object *native, struct span text)
 {
 	begin_message(m, ROLE_ASSISTANT);
 	if (native)
 		add_part(m, (struct message_part){ MESSAGE_NATIVE, .native = native });
-	add_part(m, (struct message_part){ MESSAGE_TEXT, .text = answer });
+	add_part(m, (struct message_part){ MESSAGE_TEXT, .text = text });
+}
+
+/* A call may have no result, as after a crash. Every provider demands one. */
+static struct tool_result result_of(const struct step_node *s, const struct tool_call *c)
+{
+	struct tool_result t = { .call = c->id, .name = c->name, .failed = true,
+		                 .output = span_str("It is not known whether this ran, and with what result.") };
+
+	for (size_t i = 0; i < s->nresults; i++) {
+		const struct result *r = &s->results[i].record.result;
+
+		if (!s->results[i].record.json || !span_same(r->call, c->id))
+			continue;
+		t.failed = r->status != RESULT_OK;
+		t.output = r->output;
+	}
+	return t;
+}
+
+static void add_step(struct messages *m, const struct step_node *s, struct json_object *native)
+{
+	const struct step *step = &s->record.step;
+
+	begin_answer(m, native, step->text);
+	for (size_t i = 0; i < step->ncalls; i++)
+		add_part(m, (struct message_part){ MESSAGE_CALL, .call = step->calls[i] });
+	if (!step->ncalls)
+		return;
+	begin_message(m, ROLE_TOOL);
+	for (size_t i = 0; i < step->ncalls; i++)
+		add_part(m, (struct message_part){ MESSAGE_RESULT, .result = result_of(s, &step->calls[i]) });
+}
+
+static void add_exchange(struct messages *m, const struct asked *a, const struct context *cx, size_t i)
+{
+	const struct exchange *x = cx->of ? cx->of[i] : NULL;
+	const struct exchange_node *node = x && cx->nodes ? cx->nodes[i] : NULL;
+	struct json_object *native = NULL;
+
+	add_query(m, &cx->turns[i]);
+	for (size_t k = 0; node && k < node->nsteps; k++)
+		if (node->steps[k].record.json) /* not only its results are there */
+			add_step(m, &node->steps[k], native_of(a, x, node->steps[k].record.step.native));
+	if (x && !utf8_is_blank(x->answer)) /* without the answer they are refused */
+		native = native_of(a, x, x->native);
+	begin_answer(m, native, cx->turns[i].answer);
+}
+
+static int make_room(struct messages *m, const struct context *cx, struct err *e)
+{
+	size_t n = 1, nparts = 1 + cx->prompt.nfiles;
+
+	for (size_t i = 0; i < cx->n; i++) {
+		const struct exchange_node *node = cx->nodes ? cx->nodes[i] : NULL;
+
+		n += 2;
+		nparts += 3 + cx->turns[i].nfiles;
+		for (size_t k = 0; node && k < node->nsteps; k++) {
+			n += 2;
+			nparts += 2 + (node->steps[k].record.json ? 2 * node->steps[k].record.step.ncalls : 0);
+		}
+	}
+	*m = (struct messages)MESSAGES_INIT;
+	m->list = calloc(n, sizeof(*m->list));
+	m->parts = calloc(nparts, sizeof(*m->parts));
+	if (m->list && m->parts)
+		return 0;
+	messages_release(m);
+	return err_oom(e);
 }
 
 int messages_make(struct messages *m, const struct context *cx, const char *provider, struct span model,
                   struct err *e)
 {
-	bool whole = !cx->left_out && !cx->summed;
-	size_t nparts = 1 + cx->prompt.nfiles;
+	const struct asked a = { provider, model, !cx->left_out && !cx->summed };
 
+	if (make_room(m, cx, e) < 0)
+		return -1;
 	for (size_t i = 0; i < cx->n; i++)
-		nparts += 3 + cx->turns[i].nfiles;
-	*m = (struct messages)MESSAGES_INIT;
-	m->list = calloc(2 * cx->n + 1, sizeof(*m->list));
-	m->parts = calloc(nparts, sizeof(*m->parts));
-	if (!m->list || !m->parts) {
-		messages_release(m);
-		return err_oom(e);
-	}
-	for (size_t i = 0; i < cx->n; i++) {
-		add_query(m, &cx->turns[i]);
-		add_answer(m, cx->turns[i].answer, whole && cx->of ? native_of(cx->of[i], provider, model) : NULL);
-	}
+		add_exchange(m, &a, cx, i);
 	add_query(m, &cx->prompt);
 	return 0;
 }

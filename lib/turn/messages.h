@@ -24,7 +24,9 @@ struct messages {
 #define MESSAGES_INIT { NULL, 0, NULL, 0 }
 
 /*
- * Each exchange is a message of the user and one of the assistant. The last message is the prompt.
+ * Each exchange is a message of the user and one of the assistant; between these each step is one of the
+ * assistant with its calls, and one with their results. The last message is the prompt. The files of
+ * results are not sent.
  *
  * The native items of an answer are among its parts if this provider and model made them, and the
  * conversation before them is sent as it was then, which Anthropic checks for some models

@@ -119,14 +119,15 @@ static int64_t answered(const struct exchange *x)
 	return x->reasoning.n ? UNKNOWN : x->usage.output;
 }
 
-/* `sent` are the eighths of all that the request had, if nothing was left out. */
+/* `sent` are the eighths of all that the request had, if nothing was left out. The figures of an exchange
+ * with steps are sums of several requests, and tell nothing of one. */
 static void see_exchange(struct sight *s, const struct exchange *x, struct span model,
                          int64_t *sent)
 {
 	*s = (struct sight){ measure(x->query), measure(x->answer), tokens_of_files(x), UNKNOWN, UNKNOWN,
 		             UNKNOWN };
 	*sent += s->query;
-	if (span_same(x->model, model)) {
+	if (span_same(x->model, model) && !x->steps) {
 		s->output = answered(x);
 		if (!x->left_out && is_likely(x->usage.input, *sent))
 			s->input = x->usage.input;

@@ -84,13 +84,13 @@ static void conclude(struct turn *t, int64_t started, int failed, const struct e
 
 /* The native items of the reply, as a record has them. What is wrong with them does no harm: it is as if
  * there were none. */
-static struct json_object *native_of(struct reply *r, const char *provider, struct span model)
+static struct json_object *native_of(struct reply *r, const char *provider, struct span model, bool steps)
 {
 	struct json_object *native = NULL;
 	struct err ignored = ERR_INIT;
 	struct buf b = BUF_INIT;
 
-	if (!r->native.n || r->native_for_calls)
+	if (!r->native.n || (r->native_for_calls && !steps))
 		return NULL;
 	utf8_clean(&r->native);
 	buf_adds(&b, "{\"provider\":");
@@ -123,7 +123,7 @@ static int ask(struct turn *t, struct talk *how, const struct letter *l, int spo
 		utf8_clean(&t->reply.calls[i].name);
 	utf8_clean(&t->reply.reasoning);
 	utf8_clean(&t->reply.text);
-	t->native = native_of(&t->reply, how->endpoint.name, buf_span(&t->model_used));
+	t->native = native_of(&t->reply, how->endpoint.name, buf_span(&t->model_used), t->exchange.steps > 0);
 	conclude(t, started, r < 0, e);
 	return r;
 }
