@@ -203,7 +203,7 @@ not_a_store() {
 	echo note >"$MC_SESSIONS_DIR/note"
 	run_split mc-session-fsck -r
 	assert_status 0
-	rm "$MC_SESSIONS_DIR"/index.*
+	rm "$MC_SESSIONS_DIR"/index.* "$MC_SESSIONS_DIR/removed.jsonl"
 	run_split mc-session-fsck -r
 	assert_status 1
 	assert_err_has "it holds no index and no session, but 'note'; set"
@@ -541,7 +541,7 @@ not_a_store() {
 	exchange 1 >>"$(history a)"
 	mends '?duplicate a a/history.jsonl 2 moved' '?duplicate a a/history.jsonl 4 moved'
 	same 'times it is there' 1 "$(grep -c "\"id\":\"$(uuid 1)\"" "$(history a)")"
-	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
+	same status complete "$(grep "\"id\":\"$(uuid 1)\"" "$(history a)" | jq -r .status)"
 	same quarantined "$(exchange 1 interrupted)" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 }
 
@@ -554,7 +554,7 @@ not_a_store() {
 		'?duplicate a a/history.jsonl 6 moved' 'duplicate a a/history.jsonl 7 moved'
 	same queries 'ask 2,ask 1,and on in a' "$(queries a | sed 's/ask 1,ask 2/ask 2,ask 1/')"
 	same 'lines in quarantine' 4 "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-???????? | wc -l)"
-	same status complete "$(grep "$(uuid 1)" "$(history a)" | jq -r .status)"
+	same status complete "$(grep "\"id\":\"$(uuid 1)\"" "$(history a)" | jq -r .status)"
 }
 
 @test "duplicate: of complete ones that differ the longer one stays, as a merge has it" {
@@ -599,6 +599,7 @@ linked() {
 	linked a b:a c:nowhere
 	mends 'parent a a/history.jsonl 4 impossible'
 	run_split mc-session-fsck
+	assert_status 1
 	assert_out 'a/history.jsonl:4: the exchange that it follows, its parent, is not stored'
 	rm -r "$MC_SESSIONS_DIR"
 	linked a b:d c:b d:c
@@ -619,6 +620,7 @@ linked() {
 	linked "$step" "$result" x
 	mends 'steps a a/history.jsonl 4 impossible'
 	run_split mc-session-fsck
+	assert_status 1
 	assert_out 'a/history.jsonl:4: the exchange counts 0 steps, and 1 are stored'
 	rm -r "$MC_SESSIONS_DIR"
 	linked a "$step" "$result"

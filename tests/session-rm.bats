@@ -240,7 +240,7 @@ there() {
 	assert_err_empty
 	gone a
 	[[ -f outside/keep ]]
-	same 'files of the store' $'index.jsonl\nindex.lock' "$(ls -A "$MC_SESSIONS_DIR")"
+	same 'files of the store' $'index.jsonl\nindex.lock\nremoved.jsonl' "$(ls -A "$MC_SESSIONS_DIR")"
 }
 
 @test "rm: deletes what a crashed turn left, too" {
@@ -249,7 +249,7 @@ there() {
 	run_split mc-session-rm -f a
 	assert_status 0
 	gone a
-	same 'files of the store' $'index.jsonl\nindex.lock' "$(ls -A "$MC_SESSIONS_DIR")"
+	same 'files of the store' $'index.jsonl\nindex.lock\nremoved.jsonl' "$(ls -A "$MC_SESSIONS_DIR")"
 }
 
 @test "rm: a session that is in the list without a folder is taken off the list" {
@@ -324,6 +324,34 @@ there() {
 # holds WORD: which files of the store have it, in whatever folder.
 holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 
+@test "rm: removed.jsonl says which sessions were removed, and when" {
+	local before
+	say a one
+	say b two
+	before=$(head -n 1 "$(history a)" | jq .createdAt)
+	mc-session-rm -f a b
+	same 'ids' 'a b' "$(jq -r .id "$MC_SESSIONS_DIR/removed.jsonl" | xargs)"
+	same 'members' '["id","createdAt","deletedAt"]' "$(head -n 1 "$MC_SESSIONS_DIR/removed.jsonl" | jq -c keys_unsorted)"
+	head -n 1 "$MC_SESSIONS_DIR/removed.jsonl" | assert_json --argjson c "$before" '.createdAt == $c and .deletedAt >= $c'
+	same mode 600 "$(stat -c %a "$MC_SESSIONS_DIR/removed.jsonl")"
+	# A session of that id is another one, however its clock goes.
+	printf '{"id":"a","createdAt":99999999999999,"deletedAt":99999999999999}\n{"torn' >>"$MC_SESSIONS_DIR/removed.jsonl"
+	mc-session-new -i a -p echo >/dev/null
+	same 'createdAt' 100000000000000 "$(head -n 1 "$(history a)" | jq .createdAt)"
+	mc-session-rm -f a
+	same 'the last one' a "$(tail -n 1 "$MC_SESSIONS_DIR/removed.jsonl" | jq -r .id)"
+	run_split mc-session-fsck
+	assert_status 0
+}
+
+@test "rm: a session without a valid first record is removed, too" {
+	say a one
+	sed -i '1s/.*/garbage/' "$(history a)"
+	mc-session-rm -f a
+	gone a
+	same 'what was noted' '["id","deletedAt"]' "$(jq -c keys_unsorted "$MC_SESSIONS_DIR/removed.jsonl")"
+}
+
 @test "rm: no file of the store holds the words of a deleted session" {
 	say stays 'other words'
 	say gone 'prompt-zebra'
@@ -331,7 +359,7 @@ holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 	say gone2 'zebra, too'
 	mc-session-rm -f gone gone2
 	same 'files with its words' '' "$(holds zebra)"
-	same 'files with its id' '' "$(holds gone)"
+	same 'files with its id' "$MC_SESSIONS_DIR/removed.jsonl" "$(holds gone)"
 	same list stays "$(mc-session-ls -q)"
 }
 
@@ -439,7 +467,8 @@ strace_rm() {
 	there a
 	same list 'b a' "$(mc-session-ls -q | xargs)"
 	same stored first "$(stored a)"
-	same 'files of the store' $'a\nb\nindex.jsonl\nindex.lock' "$(ls "$MC_SESSIONS_DIR")"
+	same 'files of the store' $'a\nb\nindex.jsonl\nindex.lock\nremoved.jsonl' "$(ls "$MC_SESSIONS_DIR")"
+	same 'what was noted' '' "$(<"$MC_SESSIONS_DIR/removed.jsonl")"
 	mc-session-rm -f a
 	gone a
 }
@@ -462,7 +491,7 @@ strace_rm() {
 		mc-session-rm -f a
 		gone a
 		same 'files with its words' '' "$(holds zebra)"
-		same 'files of the store' $'b\nindex.jsonl\nindex.lock' "$(ls -A "$MC_SESSIONS_DIR")"
+		same 'files of the store' $'b\nindex.jsonl\nindex.lock\nremoved.jsonl' "$(ls -A "$MC_SESSIONS_DIR")"
 		same list b "$(mc-session-ls -q)"
 	done
 }

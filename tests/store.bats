@@ -344,7 +344,7 @@ six() {
 	same order c,e,b,a "$(mc-session-ls -q | paste -sd, -)"
 	same 'the other records' "$(grep -v '"id":"c"' before)" "$(mc-session-ls --json | grep -v '"id":"c"')"
 	same mode 600 "$(mode "$MC_SESSIONS_DIR/index.jsonl")"
-	same 'files of the store' 'a,b,c,e,index.jsonl,index.lock' "$(find "$MC_SESSIONS_DIR" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd, -)"
+	same 'files of the store' 'a,b,c,e,index.jsonl,index.lock,removed.jsonl' "$(find "$MC_SESSIONS_DIR" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd, -)"
 }
 
 @test "index: many turns of few sessions do not make it grow without end" {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json-scan.h"
+#include "store/removed.h"
 #include "store/artifact.h"
 #include "store/check-parts.h"
 #include "store/index.h"
@@ -192,7 +193,7 @@ int check_own_leftover(const struct check *c, const char *name, struct err *e)
 bool check_own_top_file(const char *name)
 {
 	return strcmp(name, INDEX_FILE) == 0 || strcmp(name, INDEX_LOCK) == 0 ||
-	       strcmp(name, INDEX_STALE) == 0;
+	       strcmp(name, INDEX_STALE) == 0 || strcmp(name, REMOVED_FILE) == 0;
 }
 
 static bool is_top_name(const char *name)

@@ -24,7 +24,8 @@ static const unsigned char in_id[256] = {
 static bool reserved(const char *id, size_t n)
 {
 	return (n == 11 && memcmp(id, "index.jsonl", 11) == 0) ||
-	       (n == 10 && memcmp(id, "index.lock", 10) == 0);
+	       (n == 10 && memcmp(id, "index.lock", 10) == 0) ||
+	       (n == 13 && memcmp(id, "removed.jsonl", 13) == 0);
 }
 
 bool id_valid(const char *id, size_t n)

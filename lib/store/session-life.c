@@ -14,6 +14,7 @@
 #include "store/index.h"
 #include "store/place.h"
 #include "store/quarantine.h"
+#include "store/removed.h"
 #include "store/session.h"
 
 /* Folders of passing names: see store.h. */
@@ -110,8 +111,13 @@ int session_create(const struct store *s, struct session_head *head, char id[ID_
                    struct err *e)
 {
 	if (head->id.n) {
+		int64_t before;
+
 		memmove(id, head->id.p, head->id.n); /* the caller may have given it in `id` */
 		id[head->id.n] = '\0';
+		before = removed_latest(s, id);
+		if (head->created_at <= before) /* it is another session than the one that was removed */
+			head->created_at = before + 1;
 		return create_as(s, head, id, e);
 	}
 	for (;;) {
@@ -208,24 +214,73 @@ static int take_off(const struct session *x, const char *name, struct err *e)
 	return r;
 }
 
+/* Its createdAt; -1 where the first record does not tell. */
+static int64_t created_at(const struct session *x)
+{
+	struct err ignored = ERR_INIT;
+	struct record r;
+	struct span line;
+	struct jsonl j;
+	size_t at = 0;
+	int64_t when = -1;
+
+	if (jsonl_map(&j, x->fd, &ignored) < 0)
+		return -1;
+	if (jsonl_next(&j, &at, &line) && record_parse(line, &r, &ignored) == 0) {
+		if (r.type == RECORD_SESSION)
+			when = r.head.created_at;
+		record_release(&r);
+	}
+	jsonl_unmap(&j);
+	return when;
+}
+
+/* A full disk must not keep a session: then it is noted when there is room. */
+static int note_removal(struct session *x, struct removal *noted, int64_t created, struct err *e)
+{
+	if (removed_note(noted, x->store, x->id, created, e) == 0)
+		return 0;
+	if (!noted->full)
+		return err_prefix(e, "cannot delete session '%s'", x->id);
+	err_clear(e);
+	return 0;
+}
+
+static void note_late(const struct session *x, struct removal *noted, int64_t created)
+{
+	struct err why = ERR_INIT;
+
+	if (noted->fd < 0 && removed_note(noted, x->store, x->id, created, &why) < 0)
+		store_notice(x->store, "session '%s' is deleted, but that could not be noted: %s", x->id, why.msg);
+	removed_keep(noted);
+}
+
 int session_remove(struct session *x, struct err *e)
 {
 	const struct store *s = x->store;
+	struct removal noted = REMOVAL_NONE;
+	int64_t created = created_at(x);
 	char name[ID_SIZE + 64];
-	bool moved;
-	int r = -1;
+	bool moved = false;
+	int r = note_removal(x, &noted, created, e);
 
 	snprintf(name, sizeof(name), REMOVED_PREFIX "%s-%ld-%lld", x->id, (long)getpid(),
 	         (long long)clock_now_ms());
 	store_share(s);
-	moved = renameat(s->fd, x->id, s->fd, name) == 0;
-	if ((!moved && !cannot_rename(errno)) || unlinkat(x->dir, HISTORY_FILE, 0) < 0) {
-		err_sys(e, errno, "cannot delete session '%s'", x->id);
+	if (r == 0)
+		moved = renameat(s->fd, x->id, s->fd, name) == 0;
+	if (r == 0 && ((!moved && !cannot_rename(errno)) || unlinkat(x->dir, HISTORY_FILE, 0) < 0)) {
+		r = err_sys(e, errno, "cannot delete session '%s'", x->id);
 		if (moved)
 			put_back(x, name, e);
-	} else if (empty_folder(x->dir, moved ? name : x->id, e) == 0) {
-		r = take_off(x, moved ? name : x->id, e);
-	} /* else it is still listed, so that it can be tried again */
+		removed_take_back(&noted);
+	} else if (r == 0) {
+		r = empty_folder(x->dir, moved ? name : x->id, e);
+		note_late(x, &noted, created);
+		if (r == 0)
+			r = take_off(x, moved ? name : x->id, e);
+		/* else it is still listed, so that it can be tried again */
+	}
 	store_unshare(s);
 	session_unlock(x);
 	return r;

@@ -1,0 +1,111 @@
+#include "store/removed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "store/jsonl.h"
+#include "store/lock.h"
+#include "store/place.h"
+
+static void add_record(struct buf *b, const char *id, int64_t created_at)
+{
+	json_open(b, '{');
+	json_put_str(b, "id", span_str(id));
+	if (created_at >= 0)
+		json_put_int(b, "createdAt", created_at);
+	json_put_int(b, "deletedAt", clock_now_ms());
+	json_close(b, '}');
+	buf_addc(b, '\n');
+}
+
+static int append(struct removal *r, const char *id, int64_t created_at, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	struct stat st;
+	int result;
+
+	if (fstat(r->fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine it");
+	r->before = st.st_size;
+	add_record(&line, id, created_at);
+	result = buf_check(&line, e);
+	if (result == 0 && (result = jsonl_append(r->fd, buf_span(&line), true, e)) < 0)
+		r->full = errno == ENOSPC || errno == EDQUOT;
+	buf_release(&line);
+	return result;
+}
+
+int removed_note(struct removal *r, const struct store *s, const char *id, int64_t created_at,
+                 struct err *e)
+{
+	const struct lock_wait wait = { .stop_fd = s->stop_fd };
+
+	*r = (struct removal)REMOVAL_NONE;
+	r->fd = place_file(s->fd, REMOVED_FILE, O_RDWR | O_APPEND | O_CREAT, e);
+	r->full = r->fd < 0 && (errno == ENOSPC || errno == EDQUOT);
+	if (r->fd >= 0 && lock_take(r->fd, &wait, e) == 0 && append(r, id, created_at, e) == 0)
+		return 0;
+	if (r->fd >= 0)
+		removed_take_back(r);
+	return err_prefix(e, "'%s/" REMOVED_FILE "'", s->dir);
+}
+
+void removed_keep(struct removal *r)
+{
+	if (r->fd >= 0)
+		lock_end(r->fd);
+	r->fd = -1;
+}
+
+void removed_take_back(struct removal *r)
+{
+	struct stat st;
+
+	/* The lock is held: nobody has appended since. */
+	if (r->fd >= 0 && fstat(r->fd, &st) == 0 && st.st_size > r->before &&
+	    ftruncate(r->fd, r->before) == 0)
+		io_datasync(r->fd);
+	removed_keep(r);
+}
+
+static int64_t created_at(struct span line, const char *id)
+{
+	struct err ignored = ERR_INIT;
+	struct json_object *o;
+	int64_t at = -1;
+
+	if (json_parse_object(line, &o, &ignored) < 0)
+		return -1;
+	if (span_eq(json_member_str(o, "id"), id))
+		json_get_int(o, "createdAt", &at, &ignored);
+	json_object_put(o);
+	return at;
+}
+
+int64_t removed_latest(const struct store *s, const char *id)
+{
+	struct err ignored = ERR_INIT;
+	int fd = place_file(s->fd, REMOVED_FILE, O_RDONLY, &ignored);
+	int64_t latest = -1;
+	struct span line;
+	struct jsonl j;
+	size_t at = 0;
+
+	if (fd < 0)
+		return -1;
+	if (jsonl_map(&j, fd, &ignored) == 0) {
+		while (jsonl_next(&j, &at, &line)) {
+			int64_t this = memmem(line.p, line.n, id, strlen(id)) ? created_at(line, id) : -1;
+
+			latest = this > latest ? this : latest;
+		}
+		jsonl_unmap(&j);
+	}
+	close(fd);
+	return latest;
+}
