@@ -59,7 +59,7 @@ ending() {
 }
 
 # sent: one response of the bytes on standard input
-sent() { jq -nc --arg b "$(base64 -w 0)" '{steps: [{send_base64: $b}]}'; }
+sent() { printf '{"steps":[{"send_base64":"%s"}]}\n' "$(base64 -w 0)"; }
 
 # ask PROTOCOL ARG...: mc-chat, with this provider at the server
 ask() {
