@@ -94,7 +94,7 @@ goes_back() {
 @test "openai: encrypted reasoning is asked for and goes back before its answer" {
 	goes_back openai gpt-6.2-sol "[$REASONING]" \
 		'[.input[1] | select(.type == "reasoning")] | select(length > 0)' "$(openai_says Hi)"
-	request | jq -e '.body.include == ["reasoning.encrypted_content"] and .body.store == false'
+	request | assert_json '.body.include == ["reasoning.encrypted_content"] and .body.store == false'
 }
 
 @test "google: signed parts go back" {
@@ -111,7 +111,7 @@ goes_back() {
 	serve "$(events '{"choices":[{"delta":{"reasoning_content":"Hm."}}]}' \
 		'{"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}')"
 	mc-chat -n -s s -p openai-compatible -m m one
-	exchange s | jq -e '.reasoning == "Hm." and (has("native") | not)'
+	exchange s | assert_json '.reasoning == "Hm." and (has("native") | not)'
 	mc-chat -s s two
 	refute grep -q 'reasoning_content' <(request)
 }
@@ -119,7 +119,7 @@ goes_back() {
 @test "a reply without native items has no such member" {
 	serve "$(says Hi)"
 	mc-chat -n -s s -p openai-compatible -m m one
-	exchange s | jq -e 'has("native") | not'
+	exchange s | assert_json 'has("native") | not'
 }
 
 @test "a server that refuses the items gets the conversation without them, in later turns too" {
@@ -132,8 +132,8 @@ goes_back() {
 	assert_status 0
 	assert_out Ho
 	same requests 3 "$(wc -l <"$SERVER_LOG")"
-	request 2 | jq -e '.body.messages[1].content[0].type == "thinking"'
-	request 3 | jq -e '.body.messages[1].content | map(.type) == ["text"]'
+	request 2 | assert_json '.body.messages[1].content[0].type == "thinking"'
+	request 3 | assert_json '.body.messages[1].content | map(.type) == ["text"]'
 }
 
 @test "a server that does not know 'include' gets the request without it" {
@@ -142,32 +142,32 @@ goes_back() {
 	run_split mc-chat --no-stdin -n -s s -p openai -m o1 one
 	assert_status 0
 	assert_out Hi
-	request 1 | jq -e '.body.include == ["reasoning.encrypted_content"]'
-	request 2 | jq -e '.body | has("include") | not'
+	request 1 | assert_json '.body.include == ["reasoning.encrypted_content"]'
+	request 2 | assert_json '.body | has("include") | not'
 }
 
 @test "-o include=… sends what the user wants" {
 	serve "$(openai_says Hi)"
 	mc-chat -n -s s -p openai -m gpt-6.2-sol -o 'include=["web_search_call.results"]' one
-	request | jq -e '.body.include == ["web_search_call.results"]'
+	request | assert_json '.body.include == ["web_search_call.results"]'
 	mc-chat -n -s s2 -p openai -m gpt-6.2-sol -o include= one
-	request | jq -e '.body | has("include") | not'
+	request | assert_json '.body | has("include") | not'
 	mc-chat -n -s s3 -p openai -m gpt-4.1 one
-	request | jq -e '.body | has("include") | not'
+	request | assert_json '.body | has("include") | not'
 }
 
 @test "the items stay away where the conversation before them is not sent in full" {
 	serve "$(anthropic_says "$(printf 'word %.0s' {1..300})")"
 	mc-chat -n -s s -p anthropic -m claude-opus-5-5 one >/dev/null
 	for i in two three; do mc-chat -s s "$i" >/dev/null; done
-	request | jq -e '[.body.messages[].content[] | select(.type == "thinking")] | length == 2'
+	request | assert_json '[.body.messages[].content[] | select(.type == "thinking")] | length == 2'
 	mc-chat -s s --context 1800 -o max_tokens=500 four >/dev/null
 	exchange s '.leftOut' | grep -qx '[1-9]'
-	request | jq -e '[.body.messages[].content[] | select(.type == "thinking")] | length == 0'
+	request | assert_json '[.body.messages[].content[] | select(.type == "thinking")] | length == 0'
 	# The new one belongs to that request, and not to one with all of the conversation.
 	mc-chat -s s five >/dev/null
-	request | jq -e '[.body.messages[].content[] | select(.type == "thinking")] | length == 3'
-	request | jq -e '.body.messages[7].content | map(.type) == ["text"]'
+	request | assert_json '[.body.messages[].content[] | select(.type == "thinking")] | length == 3'
+	request | assert_json '.body.messages[7].content | map(.type) == ["text"]'
 }
 
 @test "a reply that breaks off has no native items" {
@@ -175,7 +175,7 @@ goes_back() {
 		'{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"Half"}}')"
 	run_split mc-chat -n -s s -p anthropic -m claude-opus-5-5 one
 	assert_status 3
-	exchange s | jq -e '.answer == "Half" and (has("native") | not)'
+	exchange s | assert_json '.answer == "Half" and (has("native") | not)'
 }
 
 @test "what the key says in native items is hidden" {
@@ -183,7 +183,7 @@ goes_back() {
 	REASONING='{"id":"rs_1","type":"reasoning","summary":[],"encrypted_content":"sk-live-0123456789abcdef"}'
 	serve "$(openai_says Hi)"
 	mc-chat -n -s s -p openai -m gpt-6.2-sol one
-	exchange s | jq -e '.native.items[0].encrypted_content | test("^\\*+$")'
+	exchange s | assert_json '.native.items[0].encrypted_content | test("^\\*+$")'
 	refute grep -q sk-live "$(history s)"
 }
 
@@ -199,7 +199,7 @@ goes_back() {
 		at_prompt
 		enter two
 		at_prompt
-		request | jq -e --argjson r "$REASONING" '.body.input | length == 4 and .[1] == $r'
+		request | assert_json --argjson r "$REASONING" '.body.input | length == 4 and .[1] == $r'
 		term_stop
 	done
 }
