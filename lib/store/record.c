@@ -366,12 +366,22 @@ static int parse_change(struct json_object *o, struct change *c, struct err *e)
 {
 	c->usage = (struct usage)USAGE_NONE;
 	if (json_get_str(o, "id", &c->id, e) < 0 || need_time(o, "timestamp", &c->timestamp, e) < 0 ||
-	    json_get_str(o, "model", &c->model, e) < 0 ||
 	    json_get_str(o, "title", &c->title, e) < 0 || json_get_obj(o, "tags", &c->tags, e) < 0 ||
 	    (c->tags && check_booleans(c->tags, "tags", e) < 0) ||
 	    json_get_obj(o, "metadata", &c->metadata, e) < 0)
 		return -1;
 	return parse_usage(o, &c->usage, e);
+}
+
+/* Absent or null: false. */
+static int get_bool(struct json_object *o, const char *key, bool *value, struct err *e)
+{
+	struct json_object *v = json_member(o, key);
+
+	if (v && !json_object_is_type(v, json_type_boolean))
+		return err_set(e, ERR_DAMAGED, "'%s' must be true or false", key);
+	*value = json_object_get_boolean(v);
+	return 0;
 }
 
 static int parse_rewind(struct json_object *o, struct rewind *r, struct err *e)
@@ -384,8 +394,7 @@ static int parse_rewind(struct json_object *o, struct rewind *r, struct err *e)
 		return -1;
 	if (!there)
 		return err_set(e, ERR_DAMAGED, "'to' is missing");
-	r->merged = json_object_get_boolean(json_member(o, "merged"));
-	return 0;
+	return get_bool(o, "merged", &r->merged, e);
 }
 
 static int parse_summary(struct json_object *o, struct summary *s, struct err *e)
@@ -658,7 +667,6 @@ void record_add_change(struct buf *b, const struct change *c)
 	begin(b, "change");
 	json_put_optional(b, "id", c->id);
 	json_put_int(b, "timestamp", c->timestamp);
-	json_put_optional(b, "model", c->model);
 	json_put_optional(b, "title", c->title);
 	json_put_value(b, "tags", c->tags);
 	json_put_value(b, "metadata", c->metadata);

@@ -127,7 +127,6 @@ struct result {
 struct change {
 	struct span id; /* p == NULL only in a history of another program */
 	int64_t timestamp;
-	struct span model;
 	struct span title;              /* empty: takes it away */
 	struct json_object *tags;       /* names with true or false; or NULL */
 	struct json_object *metadata;   /* names with values, null takes one away; or NULL */

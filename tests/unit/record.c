@@ -27,7 +27,7 @@
 #define ATTACHED "{\"type\":\"exchange\",\"id\":\"x1\",\"timestamp\":2000,\"query\":\"q\"," \
 	"\"answer\":\"a\",\"summary\":null,\"model\":\"m\",\"status\":\"complete\",\"duration\":5," \
 	"\"tokenUsage\":null,\"attachments\":" FILES "}"
-#define CHANGE "{\"type\":\"change\",\"timestamp\":3000,\"model\":\"n\",\"title\":\"t\"}"
+#define CHANGE "{\"type\":\"change\",\"timestamp\":3000,\"title\":\"t\"}"
 #define CHANGE_FULL "{\"type\":\"change\",\"id\":\"h1\",\"timestamp\":3000,\"tags\":{\"a\":true,\"b\":false}," \
 	"\"metadata\":{\"k\":null,\"l\":[1]}}"
 #define REWIND "{\"type\":\"rewind\",\"timestamp\":4000,\"to\":\"x1\"}"
@@ -182,11 +182,10 @@ static void test_change_and_rewind(void)
 	ok(parse(CHANGE, &r, &e), "a change");
 	is_int(r.type, RECORD_CHANGE, "its type");
 	is_int(r.change.timestamp, 3000, "timestamp");
-	is_span(r.change.model, "n", "model");
 	is_span(r.change.title, "t", "title");
 	record_release(&r);
 	ok(parse("{\"type\":\"change\",\"timestamp\":1}", &r, &e), "a change of nothing");
-	ok(!r.change.model.p && !r.change.title.p, "nothing");
+	ok(!r.change.title.p, "nothing");
 	record_release(&r);
 	ok(parse(REWIND, &r, &e), "a rewind");
 	is_int(r.type, RECORD_REWIND, "its type");
@@ -290,8 +289,8 @@ static void test_missing_and_wrong(void)
 		{ EXCHANGE, "leftOut", false, false },
 		{ EXCHANGE, "finishReason", false, true }, { EXCHANGE, "error", false, true },
 		{ EXCHANGE, "reasoning", false, true }, { CHANGE, "timestamp", true, false },
-		{ CHANGE, "model", false, true },      { CHANGE, "title", false, true },
-		{ REWIND, "timestamp", true, false },  { SUMMARY, "timestamp", true, false },
+		{ CHANGE, "title", false, true },      { REWIND, "timestamp", true, false },
+		{ SUMMARY, "timestamp", true, false }, { CHANGE_FULL, "metadata", false, true },
 		{ SUMMARY, "upTo", true, true },       { SUMMARY, "text", true, true },
 		{ SUMMARY, "model", true, true },      { STEP, "native", false, true },
 		{ EXCHANGE_FULL, "parent", false, true }, { EXCHANGE_FULL, "replaces", false, true },
@@ -321,6 +320,8 @@ static void test_missing_and_wrong(void)
 	refused(REWIND, "to", "7");
 	refused(REWIND, "to", NULL);
 	refused("{\"type\":\"rewind\",\"timestamp\":1,\"from\":null,\"to\":null}", "from", "7");
+	refused("{\"type\":\"rewind\",\"timestamp\":1,\"merged\":true,\"to\":null}", "merged", "1");
+	refused("{\"type\":\"rewind\",\"timestamp\":1,\"merged\":true,\"to\":null}", "merged", "\"true\"");
 	refused("{\"type\":\"summary\",\"id\":\"i\",\"timestamp\":1,\"upTo\":\"\",\"text\":\"\",\"model\":\"\"}", "id", "7");
 	refused(STEP, "calls", NULL);
 	refused(STEP, "calls", "{}");
