@@ -246,12 +246,32 @@ make_store() {
 
 @test "the examples of mc-session(5) are valid records" {
 	awk '/^\.Bd -literal$/{ on = 1; next } /^\.Ed/{ if (on) print ""; on = 0 }
-		on && /^[ {]/ { sub(/^ /, ""); printf "%s", $0 }' "$man/mc-session.5" >examples
+		on && /^[ {]/ { sub(/^ /, ""); gsub(/\\e/, "\\"); printf "%s", $0 }' "$man/mc-session.5" >examples
+	grep '"query":"what is"' examples >turn-examples
 	grep '"type"' examples | grep -v '"query":"what is"' >history-examples
-	grep -v '"type"' examples >index-examples
+	grep -v '"type"' examples | grep '"version"' >index-examples
+	grep -v '"type"' examples | grep -v '"version"' >removed-examples
+	all_valid turn turn-examples
 	all_valid history history-examples
 	all_valid index index-examples
-	[[ $(wc -l <history-examples) == 5 && $(wc -l <index-examples) == 3 ]]
+	all_valid removed removed-examples
+	same 'types' 'session exchange step result change summary rewind' "$(jq -r .type history-examples | paste -sd ' ')"
+	[[ $(wc -l <index-examples) == 3 && $(wc -l <removed-examples) == 1 && $(wc -l <turn-examples) == 1 ]]
+}
+
+# The example records of mc-session(5) are of one session, so together they are a history.
+@test "the examples of mc-session(5) are one history, with the index record that the page shows" {
+	mkdir -p -m 700 "$MC_SESSIONS_DIR/demo"
+	awk '/^\.Bd -literal$/{ on = 1; next } /^\.Ed/{ if (on) print ""; on = 0 }
+		on && /^[ {]/ { sub(/^ /, ""); gsub(/\\e/, "\\"); printf "%s", $0 }' "$man/mc-session.5" >examples
+	(
+		umask 077
+		grep -E '"type":"(session|step|result|change)"' examples >"$(history demo)"
+		grep -E '"type":"exchange"' examples | grep -v '"query":"what is"' >>"$(history demo)"
+	)
+	mc-session-fsck demo
+	mc-session-ls --json >seen
+	grep '"root"' examples | diff - seen
 }
 
 @test "the schema and the reader agree on what is damaged" {
@@ -267,15 +287,58 @@ invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","mo
 invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":null,"answer":"b","model":"m","status":"complete"}
 invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","tokenUsage":{"inputTokens":-1}}
 invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","duration":"1"}
-valid	0	{"type":"change","timestamp":1,"model":null,"extra":1}
+invalid	1	{"type":"exchange","id":"f","parent":7,"timestamp":1,"query":"a","answer":"b","model":"m","status":"complete"}
+valid	0	{"type":"exchange","id":"f","parent":null,"replaces":null,"timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","steps":0,"parameters":{},"native":null}
+invalid	1	{"type":"exchange","id":"f","replaces":1,"timestamp":1,"query":"a","answer":"b","model":"m","status":"complete"}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","steps":-1}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","parameters":[]}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","native":"x"}
+valid	0	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","tokenUsage":{"cacheWriteInputTokens":1,"cost":0.25}}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","tokenUsage":{"cost":-0.25}}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","tokenUsage":{"cacheWriteInputTokens":0.5}}
+invalid	1	{"type":"exchange","id":"f","timestamp":1,"query":"a","answer":"b","model":"m","status":"complete","leftOut":9007199254740992}
+valid	0	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[{"id":"c","name":"t","arguments":{}}],"model":"m","native":{}}
+valid	0	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[],"model":"m","duration":null,"tokenUsage":null,"reasoning":"r"}
+invalid	1	{"type":"step","exchange":"f","n":-1,"timestamp":1,"text":"","calls":[],"model":"m"}
+invalid	1	{"type":"step","n":0,"timestamp":1,"text":"","calls":[],"model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":{},"model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[1],"model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[{"id":"c","name":"t","arguments":"{}"}],"model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[{"id":"c","arguments":{}}],"model":"m"}
+invalid	1	{"type":"step","exchange":"f","n":0,"timestamp":1,"text":"","calls":[{"name":"t","arguments":{}}],"model":"m"}
+valid	0	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"denied","output":"","exitStatus":null}
+invalid	1	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"unknown","output":""}
+invalid	1	{"type":"result","exchange":"f","n":0,"timestamp":1,"status":"ok","output":""}
+invalid	1	{"type":"result","exchange":"f","call":"c","timestamp":1,"status":"ok","output":""}
+invalid	1	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"ok"}
+invalid	1	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"ok","output":"","artifact":"../x"}
+invalid	1	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"ok","output":"","exitStatus":-1}
+invalid	1	{"type":"result","exchange":"f","n":0,"call":"c","timestamp":1,"status":"ok","output":"","attachments":[{}]}
+valid	0	{"type":"change","timestamp":1,"extra":1}
+valid	0	{"type":"change","id":"i","timestamp":1,"tags":{"a":true,"b":false},"metadata":{"k":null,"l":{"m":1}}}
+invalid	1	{"type":"change","timestamp":1,"id":7}
+invalid	1	{"type":"change","timestamp":1,"tags":["a"]}
+invalid	1	{"type":"change","timestamp":1,"tags":{"a":null}}
+invalid	1	{"type":"change","timestamp":1,"metadata":"x"}
 invalid	1	{"type":"change","timestamp":1,"title":5}
 invalid	1	{"type":"change"}
 valid	0	{"type":"rewind","timestamp":1,"to":null}
 invalid	1	{"type":"rewind","timestamp":1}
+valid	0	{"type":"rewind","timestamp":1,"from":null,"to":"f","merged":true}
+invalid	1	{"type":"rewind","timestamp":1,"from":1,"to":"f"}
+invalid	1	{"type":"rewind","timestamp":1,"to":"f","merged":"yes"}
 valid	0	{"type":"summary","timestamp":1,"upTo":"x","text":"t","model":"m","tokenUsage":null}
 invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":"t"}
 invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":["t"],"model":"m"}
 invalid	1	{"type":"summary","timestamp":1,"upTo":"x","text":"t","model":"m","tokenUsage":{"totalTokens":-2}}
+invalid	1	{"type":"summary","id":7,"timestamp":1,"upTo":"x","text":"t","model":"m"}
+valid	0	{"type":"session","version":1,"id":"x","createdAt":1,"provider":"echo","model":"m","tags":["a"],"metadata":{"k":1},"forkedFrom":{"id":"y"},"importedFrom":{}}
+invalid	1	{"type":"session","version":1,"id":"x","createdAt":1,"provider":"echo","model":"m","tags":[1]}
+invalid	1	{"type":"session","version":1,"id":"x","createdAt":1,"provider":"echo","model":"m","tags":{"a":true}}
+invalid	1	{"type":"session","version":1,"id":"x","createdAt":1,"provider":"echo","model":"m","forkedFrom":"y"}
+invalid	1	{"type":"session","version":1,"id":"x","createdAt":1,"provider":"echo","model":"m","importedFrom":[]}
+invalid	1	{"type":"session","version":1,"id":"removed.jsonl","createdAt":1,"provider":"echo","model":"m"}
 valid	0	{"type":"future"}
 invalid	1	{"kind":"future"}
 invalid	1	{"type":"session","version":2,"id":"x","createdAt":1,"provider":"echo","model":"m"}
@@ -286,7 +349,7 @@ LINES
 	while IFS= read -r line; do
 		mkdir -p "$MC_SESSIONS_DIR/s$((++n))"
 		printf '%s\n' "$head" "$line" >"$MC_SESSIONS_DIR/s$n/history.jsonl"
-		run_split mc-session-cat --json "s$n"
+		run_split mc-session-cat --json --branches "s$n"
 		assert_status 0 1
 		statuses+=("$status")
 	done <<<"$(cut -f 3 cases)"
