@@ -708,6 +708,59 @@ int index_append(const struct store *s, const char *id, const struct session_inf
 	return r;
 }
 
+/* Before the newest of the lines, which are in the order of activity, that are not newer. */
+static int insert(const struct store *s, int fd, struct span record, int64_t updated_at, struct err *e)
+{
+	struct span *lines = NULL;
+	struct index_reader reader;
+	size_t n = 0, at = 0;
+	int r;
+
+	if (index_open_fd(&reader, fd, true, e) < 0)
+		return -1;
+	r = collect(&reader, &lines, &n, e);
+	if (r == 0 && reader.unreadable) {
+		r = rebuild(s, fd, NULL, e); /* from the histories, and so with this session's */
+	} else if (r == 0) {
+		struct span *v = calloc(n + 1, sizeof(*v));
+		struct index_record old;
+
+		while (at < n && index_record(lines[at], INDEX_UPDATED, &old) && old.updated_at > updated_at)
+			at++;
+		if (v) {
+			if (at)
+				memcpy(v, lines, at * sizeof(*v));
+			v[at] = record;
+			if (n > at)
+				memcpy(v + at + 1, lines + at, (n - at) * sizeof(*v));
+		}
+		r = !v ? err_oom(e) : at ? replace(s, v, n + 1, NULL, e) : jsonl_append(fd, record, false, e);
+		free(v);
+	}
+	free(lines);
+	index_close(&reader);
+	return r;
+}
+
+int index_insert(const struct store *s, const char *id, const struct session_info *info, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int lock, fd, r;
+
+	index_add_record(&b, id, info);
+	if (buf_check(&b, e) < 0 || (lock = index_lock(s, e)) < 0) {
+		buf_release(&b);
+		return -1;
+	}
+	fd = is_stale(s) && mend(s, e) < 0 ? -1 : open_or_rebuild(s, O_RDWR | O_APPEND, e);
+	r = fd < 0 ? -1 : insert(s, fd, buf_span(&b), info->updated_at, e);
+	if (fd >= 0)
+		close(fd);
+	lock_end(lock);
+	buf_release(&b);
+	return r;
+}
+
 void index_update(const struct store *s, const char *id, const struct session_info *sum)
 {
 	struct err why = ERR_INIT;

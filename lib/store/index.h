@@ -131,7 +131,10 @@ void index_add_record(struct buf *b, const char *id, const struct session_info *
 void index_add_record_members(struct buf *b, const char *id, const struct session_info *s);
 
 int index_append(const struct store *s, const char *id, const struct session_info *sum, struct err *e);
-/* The same for a session whose history is stored: the index is a cache, so a failure is only
+/* The same for a session that comes from elsewhere: its record takes the place that its updatedAt
+ * gives it. Where that is not the end, the file is written anew. */
+int index_insert(const struct store *s, const char *id, const struct session_info *info, struct err *e);
+/* As index_append() for a session whose history is stored: the index is a cache, so a failure is only
  * reported, and the next tool makes up for it. */
 void index_update(const struct store *s, const char *id, const struct session_info *sum);
 /* Reports this, where even the record could not be made. */

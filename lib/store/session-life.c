@@ -23,85 +23,146 @@
 
 /* ---- creating ---- */
 
-/* Returns the file's descriptor, which holds its lock: nobody can use or remove the
- * session before it is in the index, and be undone there by this. */
-static int write_head(int dir, struct span record, struct err *e)
+static int delete_folder(int above, const char *name, const char *shown, struct err *e);
+
+/* The history is locked: nobody can use or remove the session before it is in the index, and be
+ * undone there by this. */
+static int open_history(struct new_session *n, struct err *e)
 {
 	const struct lock_wait wait = { .stop_fd = -1 };
-	int fd = openat(dir, HISTORY_FILE, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0)
+	n->fd = openat(n->dir, HISTORY_FILE, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (n->fd < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_FILE "'");
-	place_give(fd, dir);
-	if (lock_take(fd, &wait, e) == 0 && jsonl_append(fd, record, true, e) == 0)
-		return fd;
-	lock_end(fd);
-	return -1;
+	place_give(n->fd, n->dir);
+	return lock_take(n->fd, &wait, e);
 }
 
-/* A folder that nobody knows yet, and that rename(2) makes a session. */
-static void discard(const struct store *s, const char *temp)
+int session_begin(struct new_session *n, const struct store *s, const char *id, struct err *e)
 {
-	char path[2 * ID_SIZE + 32];
+	char unique[ID_SIZE];
 
-	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, temp);
-	unlinkat(s->fd, path, 0);
-	unlinkat(s->fd, temp, AT_REMOVEDIR);
+	*n = (struct new_session){ .store = s, .dir = -1, .fd = -1 };
+	snprintf(n->id, sizeof(n->id), "%s", id);
+	if (id_generate(unique, e) < 0)
+		return -1;
+	snprintf(n->temp, sizeof(n->temp), NEW_PREFIX "%s-%s", id, unique);
+	store_share(s);
+	n->dir = place_make_folder(s->fd, n->temp, e);
+	if (n->dir >= 0 && open_history(n, e) == 0)
+		return 0;
+	session_abandon(n);
+	return err_prefix(e, "cannot create a session in '%s'", s->dir);
 }
 
-static int build(const struct store *s, const char *temp, struct span record, struct err *e)
+static void end(struct new_session *n)
 {
-	int dir = place_make_folder(s->fd, temp, e);
-	int fd = dir < 0 ? -1 : write_head(dir, record, e);
-	if (dir >= 0)
-		close(dir);
-	if (fd < 0) {
-		discard(s, temp);
-		err_prefix(e, "cannot create a session in '%s'", s->dir);
-	}
-	return fd;
+	if (n->fd >= 0)
+		lock_end(n->fd);
+	if (n->dir >= 0)
+		close(n->dir);
+	n->fd = n->dir = -1;
+	store_unshare(n->store);
+}
+
+void session_abandon(struct new_session *n)
+{
+	struct err ignored = ERR_INIT;
+
+	if (n->dir >= 0)
+		delete_folder(n->store->fd, n->temp, n->temp, &ignored);
+	end(n);
 }
 
 /* rename(2) takes the place of an empty folder only, so of no session. */
-static int publish(const struct store *s, const char *temp, const char *id, struct err *e)
+static int give_name(struct new_session *n, struct err *e)
 {
-	if (renameat(s->fd, temp, s->fd, id) == 0)
+	const struct store *s = n->store;
+
+	if (renameat(s->fd, n->temp, s->fd, n->id) == 0)
 		return 0;
 	if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
-		err_set(e, ERR_EXISTS, "session '%s' exists already", id);
+		err_set(e, ERR_EXISTS, "session '%s' exists already", n->id);
 	else
-		err_sys(e, errno, "cannot create session '%s' in '%s'", id, s->dir);
-	discard(s, temp);
+		err_sys(e, errno, "cannot create session '%s' in '%s'", n->id, s->dir);
+	session_abandon(n);
 	return -1;
 }
 
+/* Its files are on the disk: artifact_put() has seen to those in artifacts/. */
+static int sync_all(const struct new_session *n, struct err *e)
+{
+	if (io_sync(n->fd) < 0 || io_sync_folder(n->dir) < 0)
+		return err_sys(e, errno, "cannot be sure that session '%s' is on the disk", n->id);
+	return 0;
+}
+
+static int read_info(const struct new_session *n, struct conversation *c, struct err *e)
+{
+	struct jsonl j;
+	int r;
+
+	if (jsonl_map(&j, n->fd, e) < 0)
+		return err_prefix(e, "session '%s'", n->id);
+	c->lean = true;
+	r = history_load(c, n->store, n->temp, &j, e);
+	jsonl_unmap(&j);
+	return r;
+}
+
+int session_publish(struct new_session *n, struct err *e)
+{
+	struct conversation c = CONVERSATION_INIT;
+	struct err why = ERR_INIT;
+	int r = read_info(n, &c, e);
+
+	if (r == 0)
+		r = sync_all(n, e);
+	if (r < 0)
+		session_abandon(n);
+	else
+		r = give_name(n, e);
+	if (r == 0) {
+		if (io_sync_folder(n->store->fd) < 0)
+			r = err_sys(e, errno, "cannot be sure that session '%s' is on the disk", n->id);
+		if (index_insert(n->store, n->id, &c.info, &why) < 0)
+			index_not_updated(n->store, n->id, why.msg);
+		end(n);
+	}
+	conversation_release(&c);
+	return r;
+}
+
+/* A session without an exchange: its name is synced with the first one. */
 static int create_as(const struct store *s, const struct session_head *head, const char *id,
                      struct err *e)
 {
-	struct session_info sum = {
+	struct session_info info = {
 		.created_at = head->created_at, .updated_at = head->created_at,
 		.provider = head->provider,     .model = head->model,
 		.cwd = head->cwd,               .title = head->title,
 		.usage = USAGE_NONE,
 	};
-	char temp[2 * ID_SIZE + 8], unique[ID_SIZE];
 	struct buf record = BUF_INIT;
-	int fd = -1, r = -1;
+	struct new_session n;
+	int r;
 
 	record_add_head(&record, head);
-	sum.history_bytes = (int64_t)record.n;
-	if (buf_check(&record, e) == 0 && id_generate(unique, e) == 0)
-		snprintf(temp, sizeof(temp), NEW_PREFIX "%s-%s", id, unique);
-	store_share(s);
-	if (e->kind == ERR_NONE)
-		fd = build(s, temp, buf_span(&record), e);
-	if (fd >= 0)
-		r = publish(s, temp, id, e);
-	store_unshare(s);
-	if (fd >= 0) {
-		if (r == 0)
-			index_update(s, id, &sum);
-		lock_end(fd);
+	info.history_bytes = (int64_t)record.n;
+	if (buf_check(&record, e) < 0 || session_begin(&n, s, id, e) < 0) {
+		buf_release(&record);
+		return -1;
+	}
+	r = jsonl_append(n.fd, buf_span(&record), true, e);
+	if (r < 0) {
+		session_abandon(&n);
+		err_prefix(e, "cannot create a session in '%s'", s->dir);
+	} else {
+		r = give_name(&n, e);
+	}
+	if (r == 0) {
+		index_update(s, id, &info);
+		end(&n);
 	}
 	buf_release(&record);
 	return r;

@@ -46,6 +46,26 @@ struct session {
 int session_create(const struct store *s, struct session_head *head, char id[ID_SIZE],
                    struct err *e);
 
+/*
+ * A whole session that was made elsewhere (forked, imported) appears at once, or not at all:
+ *
+ *	session_begin(&n, &store, id, &e)        a hidden folder, shared with nobody
+ *	jsonl_append(n.fd, record, false, &e)    its records, the session record first
+ *	artifact_put(n.dir, …)                   and its files
+ *	session_publish(&n, &e)                  — or session_abandon(&n)
+ */
+struct new_session {
+	const struct store *store;
+	char id[ID_SIZE];
+	char temp[2 * ID_SIZE + 16]; /* the folder's name until it is published */
+	int dir, fd;                 /* the folder, and its history.jsonl, locked */
+};
+int session_begin(struct new_session *n, const struct store *s, const char *id, struct err *e);
+/* All of it is on the disk when this returns 0, and in the index in the place that its time of
+ * activity gives it. ERR_EXISTS when there is a session of that id; nothing is left then. */
+int session_publish(struct new_session *n, struct err *e);
+void session_abandon(struct new_session *n);
+
 /* The full id for what a user typed: an id, or the beginning of just one.
  * ERR_NOT_FOUND, or ERR_USAGE when ambiguous (the error names the candidates). */
 int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], struct err *e);
