@@ -47,9 +47,14 @@ def head(name):
                  "cwd": "/", "provider": "echo", "model": "echo", "title": f"On {name}"})
 
 
-def exchange(number):
+def exchange_id(number):
+    return f"018bcfe5-6800-7000-8000-{number:012}"
+
+
+def exchange(number, first=1):
     text = TEXTS[number % len(TEXTS)]
-    return dump({"type": "exchange", "id": f"018bcfe5-6800-7000-8000-{number:012}",
+    return dump({"type": "exchange", "id": exchange_id(number),
+                 "parent": exchange_id(number - 1) if number > first else None,
                  "timestamp": 1700000000000 + 1000 * number, "query": f"{text} {number}",
                  "answer": text * (1 + number % 3), "summary": None, "model": "echo",
                  "status": "complete", "duration": 5,
@@ -63,7 +68,7 @@ def build():
     write({"a/history.jsonl": head("a") + b"".join(map(exchange, range(1, 28)))})
     for number in range(24):
         name = f"s{number:02}"
-        write({f"{name}/history.jsonl": head(name) + exchange(100 + number)})
+        write({f"{name}/history.jsonl": head(name) + exchange(100 + number, 100 + number)})
     run("session-ls")
     index = pathlib.Path("sessions/index.jsonl")
     old = [line.replace(b'"exchangeCount":1', b'"exchangeCount":0')
@@ -224,7 +229,8 @@ def check_history(base, data, appending):
 def check_flipped_history(base, data):
     """A flipped line is printed as it is, or told to be damaged; the others are printed."""
     restore(base, a__history=data)
-    result = run("session-cat", "--json", "a")
+    # Where a line is damaged, or its id is another, those before it are a branch.
+    result = run("session-cat", "--json", "--branches", "a")
     untouched = set(whole_lines(base["a/history.jsonl"]))
     lines = whole_lines(data)
     sound = b"".join(line for line in lines if line in untouched)

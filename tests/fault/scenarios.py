@@ -176,13 +176,17 @@ class Scenario:
                 yield f"what was in session '{name}' is not there any more"
 
     def look_at_spool(self, tree):
-        """The turn that a crash had cut short is in the history now, once."""
-        for name in (self.before or {}):
+        """The turn that a crash had cut short is in the history now, once, in the same bytes
+        whoever stored it."""
+        for name, spool in (self.before or {}).items():
             if name.endswith("/turn.partial"):
-                found = [x["answer"] for x in records(tree[os.path.dirname(name) + "/history.jsonl"])
-                         if x.get("id") == stores.SPOOL_ID]
-                if found != [stores.SPOOL_ANSWER]:
-                    yield f"of the turn that was cut short, there is {found}"
+                history = os.path.dirname(name) + "/history.jsonl"
+                whole = b"".join(line + b"\n" for line in self.before[history].split(b"\n") if parse(line))
+                want = stores.sealed(spool, whole)
+                found = [line + b"\n" for line in tree[history].split(b"\n")
+                         if (parse(line) or {}).get("id") == stores.SPOOL_ID]
+                if found != [want]:
+                    yield f"of the turn that was cut short, there is {found} instead of {want}"
 
     def recover(self, after):
         ids = list(histories(after))
@@ -535,15 +539,19 @@ class Again(Scenario):
 
 
 def conversation(history):
-    """Read forwards: what it was at each exchange is what a rewind to that one makes of it."""
-    now, at = [], {}
+    """From the root to the head, as mc-session(5) has it."""
+    at, head, before = {}, None, {}
     for x in records(history):
         if x.get("type") == "exchange":
-            now = [*now, x]
-            at[x["id"]] = now
+            at[x["id"]], before[x["id"]] = x, head
+            head = x["id"]
         elif x.get("type") == "rewind":
-            now = at.get(x["to"], now) if x["to"] else []
-    return now
+            head = x["to"]
+    now = []
+    while head in at and at[head] not in now:
+        now.append(at[head])
+        head = at[head].get("parent", before[head])
+    return now[::-1]
 
 
 class Compact(Scenario):
@@ -607,6 +615,8 @@ def scenarios(place):
     yield Cat(place, "session-cat --json", ["--json", "demo"])
     yield Cat(place, "session-cat --status", ["--status", "demo"])
     yield Cat(place, "session-cat, a turn cut short", ["demo"], stores.with_spool)
+    yield Cat(place, "session-cat, a retry cut short", ["demo"], stores.with_retry_cut_short)
+    yield Cat(place, "session-cat, cut short after a step", ["demo"], stores.with_stored_step)
     yield Compact(place, "session-compact", ["-k", "1", "demo"])
     yield Compact(place, "session-compact, a turn cut short", ["-k", "0", "demo"], stores.with_spool)
     yield Compact(place, "session-compact, a torn end", ["-k", "1", "demo"], stores.with_torn_end)
@@ -617,8 +627,9 @@ def scenarios(place):
     yield Chat(place, "chat, no store", [*echo, "-n", "-s", "mine"], "mine", stores.nothing)
     yield Chat(place, "chat", ["-s", "demo"], "demo")
     yield Chat(place, "chat -m -t", ["-s", "demo", "-m", "echo-2", "-t", "Another"], "demo",
-               changes={"type": "change", "model": "echo-2", "title": "Another"})
+               changes={"type": "change", "title": "Another"})
     yield Chat(place, "chat, a turn cut short", ["-s", "demo"], "demo", stores.with_spool)
+    yield Chat(place, "chat, cut short with a step", ["-s", "demo"], "demo", stores.with_step_and_reply)
     yield Chat(place, "chat, a torn end", ["-s", "demo"], "demo", stores.with_torn_end)
     yield Chat(place, "chat, a long index", ["-s", "demo"], "demo", stores.with_long_index)
     yield Chat(place, "chat, no index", ["-s", "demo"], "demo", stores.without_index)
@@ -641,3 +652,4 @@ def scenarios(place):
     yield PictureFsck(place, "session-fsck, a missing picture", [], stores.without_picture)
     yield Fsck(place, "session-fsck, damage", [], stores.damaged)
     yield Fsck(place, "session-fsck --repair", ["--repair"], stores.damaged)
+    yield Fsck(place, "session-fsck --repair, cut short after a step", ["--repair"], stores.with_stored_step)

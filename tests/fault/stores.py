@@ -5,13 +5,21 @@ import hashlib
 import json
 
 
-def exchange(n, query, answer):
-    return json.dumps({
-        "type": "exchange", "id": f"018bcfe5-6800-7000-8000-{n:012d}",
+def line_of(record):
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def exchange_id(n):
+    return f"018bcfe5-6800-7000-8000-{n:012d}"
+
+
+def exchange(n, query, answer, parent=None):
+    return line_of({
+        "type": "exchange", "id": exchange_id(n), "parent": exchange_id(parent) if parent else None,
         "timestamp": 1700000000000 + n, "query": query, "answer": answer, "summary": None,
         "model": "echo", "status": "complete", "duration": 5,
         "tokenUsage": {"inputTokens": 2, "outputTokens": 3, "totalTokens": 5},
-    }, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    })
 
 
 def head(session):
@@ -23,7 +31,7 @@ def head(session):
 
 def session(name, exchanges=2):
     return {name: None, name + "/history.jsonl": head(name) + b"".join(
-        exchange(n, f"ask {n}", f"reply {n}: naïve…") for n in range(1, exchanges + 1))}
+        exchange(n, f"ask {n}", f"reply {n}: naïve…", n - 1) for n in range(1, exchanges + 1))}
 
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 300  # more than one read(2)
@@ -37,7 +45,7 @@ def reference(content):
 
 def with_picture(tree):
     """Attached to the last exchange of demo. Its index is to be made after that."""
-    line = json.loads(exchange(8, "ask 8", "reply 8")) | {"attachments": [reference(PICTURE)]}
+    line = json.loads(exchange(8, "ask 8", "reply 8", 2)) | {"attachments": [reference(PICTURE)]}
     return {
         **tree, "demo/artifacts": None, "demo/artifacts/" + reference(PICTURE)["sha256"]: PICTURE,
         "demo/history.jsonl": tree["demo/history.jsonl"] +
@@ -58,14 +66,69 @@ def with_picture_cut_short(tree):
     return {**tree, "demo/artifacts": None, "demo/artifacts/.new": PICTURE[:999]}
 
 
-SPOOL_ID = "018bcfe5-6800-7000-8000-000000000077"
+SPOOL_ID = exchange_id(77)
 SPOOL_ANSWER = "what had come of it"
-SPOOL = (f'{{"type":"exchange","id":"{SPOOL_ID}","timestamp":1700000000077,'
-         f'"query":"cut short","model":"echo"}}\n{SPOOL_ANSWER}').encode()
+
+
+def spool(n=0, **others):
+    """A turn after the second exchange, of which the reply to request `n` was arriving."""
+    return line_of({"type": "exchange", "id": SPOOL_ID, "parent": exchange_id(2), **others, "n": n,
+                    "timestamp": 1700000000077, "query": "cut short", "model": "echo"}) + \
+        SPOOL_ANSWER.encode()
+
+
+SPOOL = spool()
 
 
 def with_spool(tree):
     return {**tree, "demo/turn.partial": SPOOL}
+
+
+def with_retry_cut_short(tree):
+    """The last exchange was being asked again."""
+    return {**tree, "demo/turn.partial": spool(parent=exchange_id(1), replaces=exchange_id(2))}
+
+
+def with_step(tree, n):
+    """The model had asked for two programs, of which one had run; its reply to request `n` was
+    arriving."""
+    usage = {"inputTokens": 7, "outputTokens": 2, "totalTokens": 9, "cost": 0.25}
+    step = {"type": "step", "exchange": SPOOL_ID, "n": 0, "timestamp": 1700000000078, "text": SPOOL_ANSWER,
+            "calls": [{"id": c, "name": "ls", "arguments": {"path": c}} for c in ("x", "y")],
+            "model": "echo", "duration": 3, "tokenUsage": usage}
+    result = {"type": "result", "exchange": SPOOL_ID, "n": 0, "call": "x", "timestamp": 1700000000079,
+              "status": "ok", "exitStatus": 0, "duration": 1, "output": "a file"}
+    return {**tree, "demo/turn.partial": spool(n),
+            "demo/history.jsonl": tree["demo/history.jsonl"] + line_of(step) + line_of(result)}
+
+
+def with_stored_step(tree):
+    """The reply is a step by now, and the next request was not sent yet."""
+    return with_step(tree, 0)
+
+
+def with_step_and_reply(tree):
+    return with_step(tree, 1)
+
+
+def sealed(spool, history):
+    """The line that a turn which was cut short becomes: the same whoever stores it."""
+    head, _, answer = spool.partition(b"\n")
+    head = json.loads(head)
+    steps = [r for r in map(json.loads, filter(None, history.split(b"\n")[:-1])) if
+             r["type"] == "step" and r["exchange"] == head["id"]]
+    usage = {}
+    for step in steps:
+        for key, n in step["tokenUsage"].items():
+            usage[key] = usage.get(key, 0) + n
+    return line_of({
+        "type": "exchange", "id": head["id"], "parent": head["parent"],
+        **{key: head[key] for key in ("replaces",) if key in head},
+        "timestamp": head["timestamp"], "query": head["query"],
+        "answer": "" if head["n"] in [step["n"] for step in steps] else answer.decode(),
+        "summary": None, "model": head["model"], "status": "interrupted",
+        **({"steps": len(steps)} if steps else {}), "duration": None, "tokenUsage": usage or None,
+    })
 
 
 def with_torn_end(tree):
