@@ -37,7 +37,7 @@ ALLOC = harness.FAULT_BIN + "/alloc.so"
 BUDGET = 10**9 if FULL else 12 if SHORT else 60  # allocations of a scenario
 LIMIT = 60  # seconds that a run may take; nothing here takes more than one
 MANY = 800  # sessions: more than the index reader's first table takes
-VOLATILE = ("id", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
+VOLATILE = ("id", "root", "summaryAt", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
             "deletedAt")
 
 

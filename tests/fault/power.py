@@ -119,6 +119,17 @@ def objects(text, what):
     return found
 
 
+def valid(text):
+    """The objects of the lines that are valid."""
+    found = []
+    for line in text.splitlines():
+        try:
+            found.append(json.loads(line.strip(b"\0")))  # a loss of power may leave those
+        except ValueError:
+            pass
+    return [r for r in found if isinstance(r, dict)]
+
+
 def exchanges(text):
     """The lines of the exchanges that are whole."""
     found = []
@@ -316,16 +327,21 @@ class Trial:
             except ValueError:
                 continue
             history = path.with_name("history.jsonl")
-            if head and history.exists() and head["id"].encode() not in history.read_bytes():
-                found.append((path.parent.name, head, reply.decode()))
+            if not (head and history.exists()):
+                continue
+            own = [r for r in valid(history.read_bytes()) if head["id"] in (r.get("id"), r.get("exchange"))]
+            if not any(r["type"] == "exchange" for r in own):
+                # The reply to a request that asked for tools is a step, not the answer.
+                stored = any(r["type"] == "step" and r["n"] == head.get("n") for r in own)
+                found.append((path.parent.name, head, "" if stored else reply.decode()))
         return found
 
     @staticmethod
     def recovered(cut, found):
         for session, head, reply in cut:
-            same = [(o["query"], o["status"], o["answer"])
+            same = [(o["parent"], o["query"], o["status"], o["answer"])
                     for o in found[session] if o["id"] == head["id"]]
-            if same != [(head["query"], "interrupted", reply)]:
+            if same != [(head["parent"], head["query"], "interrupted", reply)]:
                 raise Problem("a turn that was cut short did not become an exchange", str(same))
 
     def nothing_thrown_away(self):
@@ -466,6 +482,7 @@ def before(log, point):
 
 FIRST = ("--no-stdin", "-p", "echo", "-n", "-s", "a", "first")
 NEXT = ("--no-stdin", "-p", "echo", "-n", "-s", "a", "next")
+CUT = "018bcfe5-6800-7000-8000-000000000002"  # the id of a turn that was cut short
 
 
 def nothing(_):
@@ -547,16 +564,39 @@ def index_made_again(r):
     r.chat("b", "second")
 
 
-def recovery(r):
+def cut_short(r, n):
+    """A session whose turn was cut short while the reply to its request `n` came."""
     r.new("a")
     r.say("a", "first")
+    parent = json.loads(exchanges(r.tools.history("a").read_bytes())[-1])["id"]
     (r.tools.store / "a" / "turn.partial").write_text(
-        json.dumps({"type": "exchange", "id": "018bcfe5-6800-7000-8000-000000000002",
+        json.dumps({"type": "exchange", "id": CUT, "parent": parent, "n": n,
                     "timestamp": 1800000000000, "query": "cut", "model": "echo"}) + "\nhalf")
+
+
+def recover(r):
     r.begin()
     r.cat("a")
     r.did("turn.partial, removed")
     r.chat("a", "next")
+
+
+def recovery(r):
+    cut_short(r, 0)
+    recover(r)
+
+
+def recovery_after_steps(r, n):
+    """The model asked for a tool, which ran; it was told, or was yet to be."""
+    cut_short(r, n)
+    step = {"type": "step", "exchange": CUT, "n": 0, "timestamp": 1800000000001, "text": "half",
+            "calls": [{"id": "x", "name": "ls", "arguments": {}}], "model": "echo", "duration": 1,
+            "tokenUsage": {"inputTokens": 1}}
+    result = {"type": "result", "exchange": CUT, "n": 0, "call": "x", "timestamp": 1800000000002,
+              "status": "ok", "duration": 1, "output": "a file"}
+    with r.tools.history("a").open("a") as f:
+        f.write(json.dumps(step) + "\n" + json.dumps(result) + "\n")
+    recover(r)
 
 
 def removal(r):
@@ -692,6 +732,8 @@ SEQUENCES = [
     (compaction, "an exchange with which the index is compacted"),
     (index_made_again, "the index is made again"),
     (recovery, "a turn that was cut short is recovered"),
+    (functools.partial(recovery_after_steps, n=0), "one whose reply is a step by now"),
+    (functools.partial(recovery_after_steps, n=1), "one that was cut short after a step"),
     (removal, "a session is removed, and made anew"),
     (repair, "a damaged store is repaired"),
     (a_new_store, "the first chat makes the store"),
