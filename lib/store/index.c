@@ -614,6 +614,16 @@ static bool is_empty(struct span all)
 	       json_scan_find(header, "live", &value) && json_scan_int(value, &live) && live > 0;
 }
 
+static ssize_t read_beginning(int fd, char *to, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, to, size, 0);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 int index_open_file(const struct store *s, int flags, struct err *e)
 {
 	int fd = place_file(s->fd, INDEX_FILE, flags, e);
@@ -623,7 +633,7 @@ int index_open_file(const struct store *s, int flags, struct err *e)
 
 	if (fd >= 0 && fstat(fd, &st) < 0)
 		err_sys(e, errno, "cannot examine it");
-	else if (fd >= 0 && st.st_size <= EMPTY_MAX && (n = pread(fd, text, (size_t)st.st_size, 0)) < 0)
+	else if (fd >= 0 && st.st_size <= EMPTY_MAX && (n = read_beginning(fd, text, (size_t)st.st_size)) < 0)
 		err_sys(e, errno, "cannot read it");
 	else if (fd >= 0 && n == st.st_size && is_empty((struct span){ text, (size_t)n }))
 		err_set(e, ERR_NOT_FOUND, "it is empty");
