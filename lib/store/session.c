@@ -156,13 +156,16 @@ static int load_newest(struct session *x, const struct jsonl *j, const struct hi
 	struct session_info info = { .usage = USAGE_NONE };
 	struct json_object *row;
 	bool whole;
+	int r;
 
 	if (!want || j->n < WHOLE_MAX || !find_row(x, j, &info, &row))
 		return 0;
 	c->row = row;
-	if (history_load_newest(c, x->store, x->id, j, want, &whole, e) < 0)
+	r = history_load_newest(c, x->store, x->id, j, want, &whole, e);
+	if (r < 0 && e->kind == ERR_FAILED)
 		return -1;
-	if (whole || complete(c, j, &info))
+	err_clear(e); /* the session record need not be the first line: reading all of it tells */
+	if (r == 0 && (whole || complete(c, j, &info)))
 		return 1;
 	conversation_release(c);
 	return 0;
@@ -177,6 +180,7 @@ static int load(struct session *x, const struct jsonl *j, const struct history_w
 	conversation_release(&x->conversation);
 	x->conversation.lean = lean;
 	r = load_newest(x, j, want, e);
+	x->conversation.lean = lean;
 	if (r == 0)
 		r = history_load(&x->conversation, x->store, x->id, j, e);
 	return r < 0 ? -1 : 0;
