@@ -132,7 +132,17 @@ static void add_message(struct buf *b, const char *role, struct span content)
 	buf_addc(b, '}');
 }
 
-static void add_call(struct buf *b, const struct tool_call *c)
+/* What stood beside the function of the call in this place, as Google's endpoint has it, which demands it
+ * back (ai.google.dev/gemini-api/docs/thought-signatures). NULL: nothing did. */
+static struct json_object *extra_of(struct json_object *items, size_t place)
+{
+	for (size_t i = 0; i < wire_length(items); i++)
+		if (wire_count(wire_element(items, i), "index") == (int64_t)place)
+			return json_member(wire_element(items, i), "extra_content");
+	return NULL;
+}
+
+static void add_call(struct buf *b, const struct tool_call *c, struct json_object *extra)
 {
 	wire_comma(b);
 	buf_adds(b, "{\"id\":");
@@ -141,7 +151,12 @@ static void add_call(struct buf *b, const struct tool_call *c)
 	json_add_str(b, c->name);
 	buf_adds(b, ",\"arguments\":");
 	wire_arguments(b, c);
-	buf_adds(b, "}}");
+	buf_addc(b, '}');
+	if (extra) {
+		buf_adds(b, ",\"extra_content\":");
+		json_add_value(b, extra);
+	}
+	buf_addc(b, '}');
 }
 
 /* Native items are members of the message: OpenRouter's reasoning_details, which may always go back
@@ -182,8 +197,8 @@ static void add_answer(struct buf *b, const struct message *m, struct json_objec
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->parts[i].kind != MESSAGE_CALL)
 			continue;
-		buf_adds(b, calls++ ? "" : ",\"tool_calls\":[");
-		add_call(b, &m->parts[i].call);
+		buf_adds(b, calls ? "" : ",\"tool_calls\":[");
+		add_call(b, &m->parts[i].call, extra_of(native, calls++));
 	}
 	buf_adds(b, calls ? "]}" : "}");
 }
@@ -398,8 +413,6 @@ static void begin_detail(struct reply *r, struct json_object *detail, const char
 {
 	struct buf *list = &r->native;
 
-	if (r->native_open == CONTENT)
-		buf_clear(list);
 	if (!list->n)
 		wire_native_begin(r, "{\"reasoning_details\":[]}");
 	if (list->oom)
@@ -431,6 +444,10 @@ static void take_detail(struct reply *r, struct json_object *detail)
 		r->native_index = signature.n ? -1 : index;
 		return;
 	}
+	if (r->native_open == CONTENT)
+		buf_clear(&r->native);
+	else if (r->native_open == NOTHING && r->native.n)
+		return; /* what belongs to a call is the last item */
 	begin_detail(r, detail, keys[k]);
 	r->native_open = DETAIL;
 	r->native_index = index;
@@ -461,6 +478,20 @@ static void take_reasoning(struct reply *r, struct json_object *message)
 	}
 }
 
+static void take_extra(struct reply *r, size_t place, struct json_object *extra)
+{
+	struct buf b = BUF_INIT;
+
+	buf_addf(&b, "{\"index\":%zu,\"extra_content\":", place);
+	json_add_value(&b, extra);
+	buf_addc(&b, '}');
+	r->oom |= b.oom;
+	r->native_for_calls |= !r->native.n;
+	wire_native_begin(r, b.p);
+	r->native_open = NOTHING;
+	buf_release(&b);
+}
+
 /* A call or a piece of one. It has a number, unless it stands at its `place` in a list of all. */
 static void take_call(struct reply *r, struct json_object *o, int64_t place)
 {
@@ -469,6 +500,8 @@ static void take_call(struct reply *r, struct json_object *o, int64_t place)
 	struct reply_call *c = wire_call(r, json_member_str(o, "id"), own >= 0 ? own : place);
 
 	wire_call_name(r, c, json_member_str(function, "name"));
+	if (c && json_object_is_type(json_member(o, "extra_content"), json_type_object))
+		take_extra(r, (size_t)(c - r->calls), json_member(o, "extra_content"));
 	if (c && json_object_is_type(arguments, json_type_string) &&
 	    span_same(buf_span(&c->arguments), json_member_str(function, "arguments")))
 		return; /* some servers end a stream with all of it again */

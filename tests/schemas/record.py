@@ -38,14 +38,24 @@ ROUTES = {
     "/v1/chat/completions": [{"steps": [{"text": "Well, yes."}, {"finish": "stop"}, {"done": True}]}],
     "/v1/messages": [events(
         {"type": "message_start", "message": {"usage": {"input_tokens": 1}}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Well, yes."}},
+        {"type": "content_block_start", "index": 0,
+         "content_block": {"type": "thinking", "thinking": "Hm.", "signature": "EqQ="}},
+        {"type": "content_block_start", "index": 1,
+         "content_block": {"type": "redacted_thinking", "data": "EmQ="}},
+        {"type": "content_block_start", "index": 2, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 2, "delta": {"type": "text_delta", "text": "Well, yes."}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
         {"type": "message_stop"})],
     "/v1/responses": [events(
         {"type": "response.output_text.delta", "delta": "Well, yes."},
-        {"type": "response.completed", "response": {"status": "completed", "output": []}})],
+        {"type": "response.completed", "response": {"status": "completed", "output": [
+            {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAA=="},
+            {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [
+                {"type": "output_text", "annotations": [], "logprobs": [], "text": "Well, "}]},
+            {"id": "rs_2", "type": "reasoning", "summary": [], "encrypted_content": "gBBB=="}]}})],
     "/v1beta/models/": [events(
-        {"candidates": [{"content": {"parts": [{"text": "Well, yes."}]}, "finishReason": "STOP"}]})],
+        {"candidates": [{"content": {"parts": [
+            {"text": "Well, yes."}, {"text": "", "thoughtSignature": "CsQ="}]}, "finishReason": "STOP"}]})],
 }
 
 # Models with something of their own.
@@ -99,7 +109,8 @@ def interrupt(session):
     path = WORK / "sessions" / session / "history.jsonl"
     last = json.loads(path.read_text().splitlines()[-1])
     last |= {"id": last["id"][:-1] + ("0" if last["id"][-1] != "0" else "1"), "status": "interrupted",
-             "timestamp": last["timestamp"] + 1, "query": "And then?", "answer": "Then there"}
+             "parent": last["id"], "timestamp": last["timestamp"] + 1, "query": "And then?", "answer": "Then there"}
+    last.pop("native", None)
     with path.open("a") as file:
         file.write(json.dumps(last, separators=(",", ":"), ensure_ascii=False) + "\n")
 

@@ -389,6 +389,8 @@ static void test_calls(void)
 #define WITH(answer, more) "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\"," \
 	"\"content\":\"" answer "\"" more "},{\"role\":\"user\",\"content\":\"now\"}],\"stream\":false}"
 
+#define EXTRA "\"extra_content\":{\"google\":{\"thought_signature\":\"s=\"}}"
+
 static void test_native(void)
 {
 	static const struct native_stream replies[] = {
@@ -407,6 +409,10 @@ static void test_native(void)
 		{ "both", DELTA_OF("\"reasoning_content\":\"a\"") DELTA_OF("\"reasoning_content\":\"b\",\"reasoning_details\":["
 		  DETAIL(0, "", "b") "]") DELTA_OF("\"reasoning_content\":\"c\"") ENDED,
 		  "[{\"reasoning_details\":[" DETAIL(0, "", "b") "]}]" },
+		{ "Google's signature of a call", DELTA_OF("\"reasoning_content\":\"a\"")
+		  PIECE("{\"index\":0,\"id\":\"c0\",\"function\":{\"name\":\"ls\",\"arguments\":\"{}\"}},{\"index\":1,\"id\":\"c1\","
+		  "\"function\":{\"name\":\"ls\",\"arguments\":\"{}\"}," EXTRA "}") DELTA_OF("\"reasoning_content\":\"b\"")
+		  DETAILS(DETAIL(0, "", "b")) CALLED, "[{\"reasoning_content\":\"a\"},{\"index\":1," EXTRA "}]" },
 		{ "other reasoning", DELTA_OF("\"reasoning\":\"I see\"") ENDED, "" },
 	};
 	static const struct native_request cases[] = {
@@ -427,6 +433,13 @@ static void test_native(void)
 	                      RESULT("c1", "a \\\"b\\\"\\n") "," RESULT("c2", "Error: no file") ",{\"role\":\"assistant\","
 	                      "\"content\":null,\"tool_calls\":[" CALL("c3", "ls", "{}") "]}," RESULT("c3", "")
 	                      "],\"stream\":false}", false, "content goes with calls");
+	is_request_with_calls("m", "[{\"index\":0," EXTRA "}]", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\","
+	                      "\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"I look.\",\"tool_calls\":["
+	                      "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"ls\",\"arguments\":"
+	                      "\"{\\\"dir\\\":\\\".\\\"}\"}," EXTRA "}," CALL("c2", "cat", "{}") "]},"
+	                      RESULT("c1", "a \\\"b\\\"\\n") "," RESULT("c2", "Error: no file") ",{\"role\":\"assistant\","
+	                      "\"content\":null,\"tool_calls\":[" CALL("c3", "ls", "{}") "]}," RESULT("c3", "")
+	                      "],\"stream\":false}", false, "a signature goes with its call");
 }
 
 static void test_files(void)
