@@ -172,6 +172,7 @@ static int resume(struct entry *n, struct err *e)
 		return -1;
 	s->exists = true;
 	s->title = n->choice.title;
+	say_tree(s->id, &s->session.conversation);
 	if (choose_model(n, s->session.conversation.info.model, e) < 0)
 		return -1;
 	if (n->choice.model && !span_eq(s->session.conversation.info.model, n->choice.model))

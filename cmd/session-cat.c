@@ -142,20 +142,6 @@ static int print_text(const struct request *rq, const struct store *s, const cha
 	return EXIT_DONE;
 }
 
-/* An exchange that nothing in the conversation leads to is not to be overlooked. */
-static void say_branches(const char *id, int64_t n)
-{
-	struct buf b = BUF_INIT;
-
-	if (!n)
-		return;
-	buf_addf(&b, "session '%s' has %" PRId64 " more branch%s; mc-session-cat --json --branches %s prints "
-	         "every record", id, n, n == 1 ? "" : "es", id);
-	if (!b.oom)
-		say(b.p);
-	buf_release(&b);
-}
-
 /* The conversation, or its last exchanges. Without a valid session record the rest is printed all
  * the same. */
 static int print_conversation(const struct request *rq, const struct store *s, const char *id,
@@ -182,7 +168,7 @@ static int print_conversation(const struct request *rq, const struct store *s, c
 		                   : print_text(rq, s, id, j, &c, from, any);
 		status = status == EXIT_DONE ? printed : status;
 		if (!rq->last)
-			say_branches(id, c.info.branches);
+			say_tree(id, &c);
 	}
 	if (c.damaged && status == EXIT_DONE)
 		status = EXIT_FAILED;

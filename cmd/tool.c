@@ -1,6 +1,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -374,6 +375,26 @@ void add_some_exchanges(struct buf *b, size_t n, size_t incomplete, size_t all, 
 	buf_addf(b, "%zu of %zu exchanges", n - incomplete, all - all_incomplete);
 	if (incomplete)
 		buf_addf(b, " and %zu incomplete", incomplete);
+}
+
+void say_tree(const char *id, const struct conversation *c)
+{
+	int64_t n = c->info.branches;
+	const struct exchange_node *root = c->partial || !c->n ? NULL : c->path[0];
+	struct buf b = BUF_INIT;
+
+	if (root && root->parent && root->parent->at == NOT_STORED) {
+		buf_addf(&b, "session '%s': the exchange before the first one is missing; mc-session-cat --json "
+		         "--branches %s prints every record", id, id);
+		say(b.p);
+		buf_clear(&b);
+	}
+	if (n) {
+		buf_addf(&b, "session '%s' has %" PRId64 " more branch%s; mc-session-cat --json --branches %s prints "
+		         "every record", id, n, n == 1 ? "" : "es", id);
+		say(b.p);
+	}
+	buf_release(&b);
 }
 
 size_t count_incomplete(const struct conversation *c)

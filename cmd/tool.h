@@ -86,6 +86,9 @@ void add_some_exchanges(struct buf *b, size_t n, size_t incomplete, size_t all, 
 void add_number(struct buf *b, size_t n, size_t incomplete);
 /* How many exchanges of a conversation failed or were interrupted. */
 size_t count_incomplete(const struct conversation *c);
+/* Says on stderr that there are branches that the conversation does not show, or that its beginning is
+ * missing; and how to see them. Nothing where all is there. */
+void say_tree(const char *id, const struct conversation *c);
 
 /* Whether stdout is a terminal, or a pager on one; both stdout and stderr are a terminal. */
 bool at_terminal(void);

@@ -235,6 +235,27 @@ attached() {
 	same queries 'ask 1,ask 4' "$(sed -n 's/^> //p' out | paste -sd, -)"
 }
 
+@test "a branch that is not shown, and a missing beginning, are said in a line" {
+	local x='{"type":"exchange","timestamp":1700000001000,"query":"q","answer":"a","model":"m","status":"complete",'
+	craft a "$(head_of a)" "$x\"id\":\"1\",\"parent\":null}" "$x\"id\":\"2\",\"parent\":\"1\"}" "$x\"id\":\"3\",\"parent\":\"1\"}"
+	run_split mc-session-cat a
+	assert_status 0
+	same 'standard error' "mc-session-cat: session 'a' has 1 more branch; mc-session-cat --json --branches a prints every record" "$err"
+	run_split mc-chat --no-stdin -s a more
+	assert_status 0
+	same 'standard error' "mc-chat: session 'a' has 1 more branch; mc-session-cat --json --branches a prints every record" "$err"
+	craft b "$(head_of b)" "$x\"id\":\"1\",\"parent\":null}" 'damaged' "$x\"id\":\"3\",\"parent\":\"2\"}"
+	run_split mc-session-cat b
+	assert_status 1
+	assert_err_has "mc-session-cat: session 'b': the exchange before the first one is missing; mc-session-cat --json --branches b prints every record"
+	# What was left or replaced is not a branch.
+	craft c "$(head_of c)" "$x\"id\":\"1\",\"parent\":null}" "$x\"id\":\"2\",\"parent\":\"1\"}" \
+		"$x\"id\":\"3\",\"parent\":\"1\",\"replaces\":\"2\"}" '{"type":"rewind","timestamp":1700000002000,"from":"3","to":"1"}'
+	run_split mc-session-cat c
+	assert_status 0
+	assert_err_empty
+}
+
 @test "cat: a rewind to null starts over" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)" "$(rewind)"
 	same queries '' "$(queries a)"
