@@ -181,13 +181,18 @@ static void add_call(struct draft *d, const struct tool_call *c)
 	buf_addc(d->b, '}');
 }
 
+/* A result needs no content, but no block of it may be empty. */
 static int add_result(struct draft *d, const struct tool_result *t, struct err *e)
 {
+	bool text = !utf8_is_blank(t->output);
+
 	begin_block(d, "user");
 	buf_adds(d->b, "{\"type\":\"tool_result\",\"tool_use_id\":");
 	json_add_str(d->b, t->call);
-	buf_adds(d->b, t->failed ? ",\"is_error\":true,\"content\":[" : ",\"content\":[");
-	if (!utf8_is_blank(t->output)) {
+	buf_adds(d->b, t->failed ? ",\"is_error\":true" : "");
+	if (text || t->nfiles)
+		buf_adds(d->b, ",\"content\":[");
+	if (text) {
 		buf_adds(d->b, "{\"type\":\"text\",\"text\":");
 		json_add_str(d->b, t->output);
 		buf_addc(d->b, '}');
@@ -197,7 +202,7 @@ static int add_result(struct draft *d, const struct tool_result *t, struct err *
 		if (add_file(d->b, &t->files[i], e) < 0)
 			return -1;
 	}
-	buf_adds(d->b, "]}");
+	buf_adds(d->b, text || t->nfiles ? "]}" : "}");
 	return 0;
 }
 

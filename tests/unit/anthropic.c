@@ -283,7 +283,7 @@ static void test_room(void)
 #define INPUT(i, json) "data: {\"type\":\"content_block_delta\",\"index\":" #i ",\"delta\":{\"type\":" \
 	"\"input_json_delta\",\"partial_json\":\"" json "\"}}\n\n"
 #define USE(id, name, input) "{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":" input "}"
-#define RESULT(id, content) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"," content
+#define RESULT(id, content) "{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"" content
 
 static void test_calls(void)
 {
@@ -303,9 +303,9 @@ static void test_calls(void)
 		is_calling_stream(&cases[i]);
 	is_request_with_calls("m", NULL, "{\"model\":\"m\",\"messages\":[" USER(T("q")) ","
 	                      ASSISTANT(T("I look.") "," USE("c1", "ls", "{\"dir\":\".\"}") "," USE("c2", "cat", "{}")) ","
-	                      USER(RESULT("c1", "\"content\":[" T("a \\\"b\\\"\\n") "," PNG "}]},")
-	                           RESULT("c2", "\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
-	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", "\"content\":[]" MARK "}"))
+	                      USER(RESULT("c1", ",\"content\":[" T("a \\\"b\\\"\\n") "," PNG "}]},")
+	                           RESULT("c2", ",\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
+	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", MARK "}"))
 	                      "],\"stream\":false,\"max_tokens\":8192}", true, "calls and results");
 }
 
@@ -380,9 +380,9 @@ static void test_native(void)
 	is_request_with_calls("m", "[" THINKING("t", "s") "," T("I look.") "," USE("c1", "ls", "{\"dir\":\".\"}") "," REDACTED "]",
 	                      "{\"model\":\"m\",\"messages\":[" USER(T("q")) "," ASSISTANT(THINKING("t", "s") "," T("I look.") ","
 	                      USE("c1", "ls", "{\"dir\":\".\"}") "," REDACTED "," USE("c2", "cat", "{}")) ","
-	                      USER(RESULT("c1", "\"content\":[" T("a \\\"b\\\"\\n") "]},")
-	                           RESULT("c2", "\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
-	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", "\"content\":[]" MARK "}"))
+	                      USER(RESULT("c1", ",\"content\":[" T("a \\\"b\\\"\\n") "]},")
+	                           RESULT("c2", ",\"is_error\":true,\"content\":[" T("no file") "]" MARK "}")) ","
+	                      ASSISTANT(USE("c3", "ls", "{}")) "," USER(RESULT("c3", MARK "}"))
 	                      "],\"stream\":false,\"max_tokens\":8192}", false, "a call among it is not made twice");
 }
 
