@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "base/io.h"
 #include "store/place.h"
 
@@ -32,6 +33,7 @@ int store_sync_name(const struct store *s, struct err *e)
 	return sync_folder(s->fd, "..", e);
 }
 
+/* Of an existing folder, too: its maker may have been killed before this. */
 static int sync_above(char *path, struct err *e)
 {
 	char *slash = strrchr(path, '/');
@@ -45,37 +47,7 @@ static int sync_above(char *path, struct err *e)
 	return r;
 }
 
-/* mkdir -p, mode 0700 for each directory made. *made: the length of the first of these. */
-static int make_dirs(const char *dir, size_t *made, struct err *e)
-{
-	char path[PATH_MAX];
-	size_t n = strlen(dir);
-
-	*made = 0;
-	if (n >= sizeof(path))
-		return err_sys(e, ENAMETOOLONG, /* not reached: opening such a path fails before */
-		               "cannot create '%s'", dir);
-	memcpy(path, dir, n + 1);
-	for (char *p = path + 1;; p++) {
-		char c = *p;
-
-		if (c != '/' && c != '\0')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0700) == 0)
-			*made = *made ? *made : (size_t)(p - path);
-		else if (errno != EEXIST)
-			return err_sys(e, errno, "cannot create '%s'", path);
-		/* Of one that is there, too: its maker may have been killed before this. */
-		if (sync_above(path, e) < 0)
-			return -1;
-		*p = c;
-		if (c == '\0')
-			return 0;
-	}
-}
-
-/* Takes away what make_dirs() made, from the end of the path on. */
+/* Takes away what folders_make() made, from the end of the path on. */
 static void remove_dirs(const char *dir, size_t made)
 {
 	char path[PATH_MAX];
@@ -129,7 +101,7 @@ int store_open(struct store *s, const char *dir, bool create, struct err *e)
 	if (s->fd < 0 && errno == ENOENT && (lstat(dir, &st) < 0 && errno == ENOENT)) {
 		if (!create)
 			return 0;
-		if (make_dirs(dir, &made, e) < 0)
+		if (folders_make(dir, sync_above, &made, e) < 0)
 			return -1;
 		s->fd = open_dir(dir);
 		if (s->fd >= 0 && made && place_keeps_modes(s->fd, e) < 0) {

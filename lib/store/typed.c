@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/folders.h"
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/utf8.h"
@@ -168,25 +168,6 @@ static int fail_at(const struct typed *t, const char *name, struct err *e)
 	return err_prefix(e, "'%s%s%s'", t->dir, *name ? "/" : "", name);
 }
 
-/* mkdir -p. What cannot be made fails when it is opened, which does not tell why: the errno of the
- * first one, or 0. */
-static int make_folders(const char *dir)
-{
-	char path[PATH_MAX];
-	size_t n = strlen(dir);
-	int why = 0;
-
-	if (n >= sizeof(path))
-		return ENAMETOOLONG;
-	memcpy(path, dir, n + 1);
-	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
-		*p = '\0';
-		if (mkdir(path, 0700) < 0 && errno != EEXIST && !why)
-			why = errno;
-	}
-	return mkdir(path, 0700) < 0 && errno != EEXIST && !why ? errno : why;
-}
-
 /* What helps is not what helps in the sessions directory. */
 static int judge_folder(const struct stat *st, struct err *e)
 {
@@ -203,19 +184,18 @@ static int judge_folder(const struct stat *st, struct err *e)
 static int open_folder(const struct typed *t, bool make, struct err *e)
 {
 	struct stat st;
-	int fd, why = 0;
+	int fd;
 
 	if (!t->dir || t->dir[0] != '/' || !t->max)
 		return -1;
 	fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && make) {
-		why = make_folders(t->dir);
+		if (folders_make(t->dir, NULL, NULL, e) < 0)
+			return -1;
 		fd = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	if (fd < 0) {
-		if (errno == ENOENT && why)
-			err_sys(e, why, "cannot create '%s'", t->dir);
-		else if (errno != ENOENT || make)
+		if (errno != ENOENT || make)
 			err_sys(e, errno, "cannot open '%s'", t->dir);
 		return -1;
 	}

@@ -12,11 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/folders.h"
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
@@ -169,22 +169,6 @@ static int file_name(const struct endpoint *ep, char name[NAME_MAX_BYTES])
 	return oom ? -1 : 0;
 }
 
-/* mkdir -p. What cannot be made fails when it is opened. */
-static void make_folders(const char *dir)
-{
-	char path[PATH_MAX];
-	size_t n = strlen(dir);
-
-	if (n >= sizeof(path))
-		return;
-	memcpy(path, dir, n + 1);
-	for (char *p = path + 1; (p = strchr(p, '/')) != NULL; *p++ = '/') {
-		*p = '\0';
-		mkdir(path, 0700);
-	}
-	mkdir(path, 0700);
-}
-
 static int open_folder(const struct endpoint *ep, bool make)
 {
 	const char *dir = ep->config->cache_dir;
@@ -193,8 +177,8 @@ static int open_folder(const struct endpoint *ep, bool make)
 
 	if (!dir || dir[0] != '/')
 		return -1;
-	if (make)
-		make_folders(dir);
+	if (make && folders_make(dir, NULL, NULL, &ignored) < 0)
+		err_clear(&ignored);
 	above = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (above < 0)
 		return -1;
