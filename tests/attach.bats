@@ -477,7 +477,7 @@ broken() {
 	mc-chat -n -s s -a cat.png -a notes.txt hi
 	same artifacts 2 "$(artifacts s)"
 	mc-session-rm -f s
-	same 'what is left' '' "$(find "$MC_SESSIONS_DIR" -mindepth 1 ! -name 'index.*')"
+	same 'what is left' '' "$(find "$MC_SESSIONS_DIR" -mindepth 1 ! -name 'index.*' ! -name removed.jsonl)"
 }
 
 # Without storing

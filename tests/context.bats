@@ -349,7 +349,7 @@ both() {
 		cat before >"$(history a)"
 		rm -f "$MC_SESSIONS_DIR"/index.jsonl
 		mc-session-ls >/dev/null # which makes the index, with the size of the history
-		[[ $way == end ]] || sed -i 's/"historyBytes":[0-9]*/"historyBytes":1/' "$MC_SESSIONS_DIR/index.jsonl"
+		if [[ $way == all ]]; then sed -i 's/"historyBytes":[0-9]*/"historyBytes":1/' "$MC_SESSIONS_DIR/index.jsonl"; fi
 		answers "$(says hello)"
 		run_split mc-chat -s a "$@"
 		assert_status 0
