@@ -1,7 +1,8 @@
 /*
  * Makes large stores to measure on: `data index DIR N` writes an index of N live
  * sessions (and a fifth as many older lines, as a store in use has), `data history
- * DIR ID BYTES` one session's history.
+ * DIR ID BYTES` one session's history of that size, `data conversation DIR ID N` one of
+ * N exchanges of about 1,550 bytes, each of which follows the one before it.
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -54,12 +55,14 @@ static void record(FILE *f, uint64_t i, int64_t now)
 	text(last, sizeof(last), 4 + (int)rnd(12));
 	fprintf(f,
 	        "{\"id\":\"%s\",\"createdAt\":%" PRId64 ",\"updatedAt\":%" PRId64
-	        ",\"exchangeCount\":%u,\"provider\":\"%s\",\"model\":\"%s\","
-	        "\"cwd\":\"/home/user/src/project%u\",\"title\":null,\"firstQuery\":\"%s\","
-	        "\"lastQuery\":\"%s\",\"usageTotals\":{\"inputTokens\":%u,\"outputTokens\":%u,"
-	        "\"totalTokens\":%u},\"historyBytes\":%u,\"version\":1}\n",
-	        id, now - 86400000, now, 1 + rnd(40), providers[rnd(4)], models[rnd(4)], rnd(300), first,
-	        last, in, out, in + out, 1000 + rnd(90000));
+	        ",\"exchangeCount\":%u,\"toolCalls\":%u,\"branches\":%u,\"provider\":\"%s\","
+	        "\"model\":\"%s\",\"cwd\":\"/home/user/src/project%u\",\"title\":null,\"tags\":[%s],"
+	        "\"firstQuery\":\"%s\",\"lastQuery\":\"%s\","
+	        "\"root\":\"019a0000-0000-7000-8000-%012" PRIx64 "\",\"usageTotals\":{\"inputTokens\":%u,"
+	        "\"outputTokens\":%u,\"totalTokens\":%u},\"historyBytes\":%u,\"version\":1}\n",
+	        id, now - 86400000, now, 1 + rnd(40), rnd(9), rnd(3), providers[rnd(4)], models[rnd(4)],
+	        rnd(300), rnd(5) ? "" : "\"work\"", first, last, i, in, out, in + out,
+	        1000 + rnd(90000));
 }
 
 static int make_index(const char *dir, uint64_t n)
@@ -86,11 +89,26 @@ static int make_index(const char *dir, uint64_t n)
 	return fclose(f) != 0;
 }
 
-static int make_history(const char *dir, const char *id, uint64_t bytes)
+static void exchange(FILE *f, uint64_t n, int64_t now, int length)
 {
-	char path[4096], query[256], answer[4096];
+	char query[256], answer[4096], parent[64] = "null";
+
+	text(query, sizeof(query), 12);
+	text(answer, sizeof(answer), length);
+	if (n)
+		snprintf(parent, sizeof(parent), "\"019a0000-0000-7000-8000-%012" PRIx64 "\"", n - 1);
+	fprintf(f, "{\"type\":\"exchange\",\"id\":\"019a0000-0000-7000-8000-%012" PRIx64
+	        "\",\"parent\":%s,\"timestamp\":%" PRId64 ",\"query\":\"%s\",\"answer\":\"%s\","
+	        "\"summary\":null,\"model\":\"echo\",\"status\":\"complete\",\"duration\":1200,"
+	        "\"tokenUsage\":{\"inputTokens\":12,\"outputTokens\":%d,\"totalTokens\":%d},"
+	        "\"finishReason\":\"stop\"}\n", n, parent, now, query, answer, length, length + 12);
+}
+
+/* Ends with the exchange that fills the bytes, or is the last of `count`; UINT64_MAX: no end. */
+static int make_history(const char *dir, const char *id, uint64_t bytes, uint64_t count, int length)
+{
+	char path[4096];
 	int64_t now = INT64_C(1795000000000);
-	uint64_t n = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, id);
@@ -101,15 +119,8 @@ static int make_history(const char *dir, const char *id, uint64_t bytes)
 		return 1;
 	fprintf(f, "{\"type\":\"session\",\"version\":1,\"id\":\"%s\",\"createdAt\":%" PRId64
 	        ",\"cwd\":\"/home/user\",\"provider\":\"echo\",\"model\":\"echo\"}\n", id, now);
-	while ((uint64_t)ftell(f) < bytes) {
-		text(query, sizeof(query), 12);
-		text(answer, sizeof(answer), 500);
-		fprintf(f, "{\"type\":\"exchange\",\"id\":\"019a0000-0000-7000-8000-%012" PRIx64
-		        "\",\"timestamp\":%" PRId64 ",\"query\":\"%s\",\"answer\":\"%s\",\"summary\":null,"
-		        "\"model\":\"echo\",\"status\":\"complete\",\"duration\":1200,\"tokenUsage\":"
-		        "{\"inputTokens\":12,\"outputTokens\":500,\"totalTokens\":512},"
-		        "\"finishReason\":\"stop\"}\n", n++, now += 1000, query, answer);
-	}
+	for (uint64_t n = 0; n < count && (uint64_t)ftell(f) < bytes; n++)
+		exchange(f, n, now += 1000, length);
 	return fclose(f) != 0;
 }
 
@@ -118,7 +129,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "index") == 0)
 		return make_index(argv[2], strtoull(argv[3], NULL, 10));
 	if (argc == 5 && strcmp(argv[1], "history") == 0)
-		return make_history(argv[2], argv[3], strtoull(argv[4], NULL, 10));
-	fprintf(stderr, "usage: data index DIR N | data history DIR ID BYTES\n");
+		return make_history(argv[2], argv[3], strtoull(argv[4], NULL, 10), UINT64_MAX, 500);
+	if (argc == 5 && strcmp(argv[1], "conversation") == 0)
+		return make_history(argv[2], argv[3], UINT64_MAX, strtoull(argv[4], NULL, 10), 245);
+	fprintf(stderr, "usage: data index DIR N | data history DIR ID BYTES | data conversation DIR ID N\n");
 	return 2;
 }
