@@ -79,7 +79,7 @@ tree() {
 	craft demo "$(head_of demo)" "$(ask a '"nowhere"' 1)" "$(ask b '"a"' 2)"
 	gives "$name" '> ask a' '' 'reply a' '' '> ask b' '' 'reply b'
 	agrees
-	craft demo "$(head_of demo)" "$(ask a '"c"' 1)" "$(ask b '"a"' 2)" "$(ask c '"b"' 3)" "$(ask d '"b"' 4)"
+	craft demo "$(head_of demo)" "$(ask e null 0)" "$(ask a '"c"' 1)" "$(ask b '"a"' 2)" "$(ask c '"b"' 3)" "$(ask d '"b"' 4)"
 	gives "$name" '> ask c' '' 'reply c' '' '> ask a' '' 'reply a' '' '> ask b' '' 'reply b' '' '> ask d' '' 'reply d'
 	agrees
 	craft demo "$(head_of demo)" "$(ask a '' 1)" "$(ask b '' 2)" '{"type":"rewind","timestamp":1,"to":"a"}' \

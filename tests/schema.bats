@@ -107,8 +107,8 @@ tools_used() {
 	valid history "$(history a)"
 	same 'parents' "null $(jq -r 'select(.type == "exchange").id' "$(history a)" | head -n -1 | paste -sd ' ')" \
 		"$(jq -r 'select(.type == "exchange").parent' "$(history a)" | paste -sd ' ')"
-	jq -es 'map(select(.type == "change")) | length == 1 and all(.id)' "$(history a)"
-	jq -es 'map(.createdAt // .timestamp) | . == sort' "$(history a)"
+	assert_json -s 'map(select(.type == "change")) | length == 1 and all(.id)' "$(history a)"
+	assert_json -s 'map(.createdAt // .timestamp) | . == sort' "$(history a)"
 }
 
 @test "schema: the first line of a running turn" {
@@ -148,7 +148,7 @@ tools_used() {
 	same 'the sessions' 'a b' "$(jq -r .id "$MC_SESSIONS_DIR/removed.jsonl" | paste -sd ' ')"
 	same createdAt "$created" "$(jq 'select(.id == "b").createdAt' "$MC_SESSIONS_DIR/removed.jsonl")"
 	new b # another session of this id
-	jq -e --argjson before "$created" 'select(.type == "session").createdAt > $before' "$(history b)"
+	assert_json --argjson before "$created" 'select(.type == "session").createdAt > $before' "$(history b)"
 }
 
 @test "schema: the history's refuses what the tools skip as damaged" {
