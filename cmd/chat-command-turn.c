@@ -207,8 +207,7 @@ static int edit_prompt(const struct chat *chat, struct span before, struct buf *
 	struct err blank = ERR_INIT;
 	int r;
 
-	while (before.n && before.p[before.n - 1] == '\n') /* editors end lines as they like */
-		before.n--;
+	before = span_trim_end(before, "\n"); /* editors end lines as they like */
 	r = editor_edit(before, o->envp, after, e);
 	if (r < 0)
 		return -1;

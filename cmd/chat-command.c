@@ -11,7 +11,6 @@
 #include "tty/neutral.h"
 #include "tty/term.h"
 
-#define BLANKS " \t\r\n"
 #define GIST 60 /* columns */
 #define HELP_INDENT 22
 #define HELP_COLUMNS 80 /* in less, what a command does is on a line of its own */
@@ -44,8 +43,7 @@ void command_add_excerpt(struct buf *b, struct span text)
 	struct buf line = BUF_INIT;
 	const char *end;
 
-	while (text.n && strchr(BLANKS, *text.p))
-		text.p++, text.n--;
+	text = span_trim_start(text, SPAN_WHITE);
 	end = text.n ? memchr(text.p, '\n', text.n) : NULL; /* of nothing,  may be NULL */
 	neutral_add_line(&line, (struct span){ text.p, end ? (size_t)(end - text.p) : text.n });
 	term_add_fit(b, buf_span(&line), GIST, false);
@@ -116,7 +114,7 @@ static struct span name_of(struct span line)
 {
 	struct span name = { line.p + 1, 0 };
 
-	while (name.n < line.n - 1 && !strchr(BLANKS, name.p[name.n]))
+	while (name.n < line.n - 1 && !strchr(SPAN_WHITE, name.p[name.n]))
 		name.n++;
 	return name;
 }
@@ -220,11 +218,7 @@ bool chat_command(struct chat *chat, struct span line)
 	struct span name = name_of(line), args;
 	const struct command *c = find(name);
 
-	args = (struct span){ line.p + 1 + name.n, line.n - 1 - name.n };
-	while (args.n && strchr(BLANKS, *args.p))
-		args.p++, args.n--;
-	while (args.n && strchr(BLANKS, args.p[args.n - 1]))
-		args.n--;
+	args = span_trim((struct span){ line.p + 1 + name.n, line.n - 1 - name.n }, SPAN_WHITE);
 	if (c)
 		return run(c, chat, name, args);
 	say_unknown(name);

@@ -16,16 +16,9 @@
 #define RECENT_LINES 6 /* lines of each of their texts */
 
 /* Without the blanks at its end: those at its beginning say that it is a prompt as it stands. */
-static struct span trimmed(struct span text)
-{
-	while (text.n && text.p[text.n - 1] && strchr(" \t\r\n", text.p[text.n - 1]))
-		text.n--;
-	return text;
-}
-
 static bool is_blank(struct span text)
 {
-	return trimmed(text).n == 0;
+	return span_trim_end(text, SPAN_WHITE).n == 0;
 }
 
 static void print_recent(const struct chat *chat)
@@ -46,7 +39,7 @@ static bool means_leave(struct span prompt)
 {
 	static const char *const words[] = { "exit", "quit", "bye", "logout", ":q" };
 
-	prompt = trimmed(prompt);
+	prompt = span_trim_end(prompt, SPAN_WHITE);
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strlen(words[i]) == prompt.n && strncasecmp(words[i], prompt.p, prompt.n) == 0)
 			return true;
@@ -57,7 +50,7 @@ enum intent { INTENT_LEAVE, INTENT_SEND, INTENT_NEITHER };
 
 static bool is_answer(const struct buf *answer, const char *word)
 {
-	struct span a = trimmed(buf_span(answer));
+	struct span a = span_trim_end(buf_span(answer), SPAN_WHITE);
 
 	return a.n && a.n <= strlen(word) && strncasecmp(a.p, word, a.n) == 0;
 }
@@ -104,7 +97,7 @@ static bool answer(struct chat *chat, struct span prompt)
 	if (!chat->editor->quoted && chat_is_command(prompt))
 		return chat_command(chat, prompt);
 	if (!chat->editor->quoted && means_leave(prompt))
-		intent = ask_intent(chat, trimmed(prompt));
+		intent = ask_intent(chat, span_trim_end(prompt, SPAN_WHITE));
 	if (intent == INTENT_LEAVE)
 		return false;
 	if (intent == INTENT_SEND)
@@ -119,7 +112,7 @@ static void tell_unsent(struct span text)
 {
 	struct buf line = BUF_INIT;
 
-	text = trimmed(text);
+	text = span_trim_end(text, SPAN_WHITE);
 	if (!text.n)
 		return;
 	buf_addf(&line, "typed, but not sent: %.*s", (int)text.n, text.p);

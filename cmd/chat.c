@@ -216,8 +216,7 @@ static int read_prompt(const struct cli *c, const struct chat *chat, struct buf 
 		repair(chat, &in);
 		if (c->noperands) /* its own lines are counted, and its own byte order mark is seen */
 			check_utf8(buf_span(&in), "standard input", e);
-		while (in.n && in.p[in.n - 1] == '\n')
-			in.n--;
+		buf_trim_end(&in, "\n");
 		if (in.n && prompt->n)
 			buf_adds(prompt, "\n\n");
 		buf_add(prompt, in.p, in.n);

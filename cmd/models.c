@@ -231,8 +231,7 @@ static void print_row(const char *id, const char *window, const char *name, size
 
 	term_add_fit(&row, span_str(id), width, true);
 	buf_addf(&row, "  %9s  %s", window, name);
-	while (row.n && row.p[row.n - 1] == ' ')
-		row.p[--row.n] = '\0';
+	buf_trim_end(&row, " ");
 	term_add_fit(&b, buf_span(&row), term_columns(STDOUT_FILENO), false);
 	buf_addc(&b, '\n');
 	b.oom |= row.oom;

@@ -142,25 +142,17 @@ static bool is_noted(const struct job *j, struct span text)
 	return bsearch(&h, j->texts, j->ntexts, sizeof(h), by_value);
 }
 
-#define BLANKS " \t\r\n"
-
 /* Whether it is a prompt of the session, or a command whose operand is one of its texts. */
 static bool is_of_removed(void *ctx, struct span text)
 {
 	const struct job *j = ctx;
 	const char *blank = text.p[0] == '/' ? memchr(text.p, ' ', text.n) : NULL;
-	const char *end = text.p + text.n;
+	struct span operand = { blank, blank ? (size_t)(text.p + text.n - blank) : 0 };
 	bool quoted;
 
 	if (is_noted(j, edit_text_prompt(text, &quoted)))
 		return true;
-	if (!blank)
-		return false;
-	while (blank < end && strchr(BLANKS, *blank))
-		blank++;
-	while (end > blank && strchr(BLANKS, end[-1]))
-		end--;
-	return is_noted(j, (struct span){ blank, (size_t)(end - blank) });
+	return blank && is_noted(j, span_trim(operand, SPAN_WHITE));
 }
 
 /* ---- one session ---- */

@@ -109,3 +109,34 @@ uint64_t span_hash(struct span s)
 		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
 	return h;
 }
+
+struct span span_trim_start(struct span s, const char *set)
+{
+	size_t n = strlen(set), i = 0;
+
+	while (i < s.n && memchr(set, s.p[i], n))
+		i++;
+	return i ? (struct span){ s.p + i, s.n - i } : s;
+}
+
+struct span span_trim_end(struct span s, const char *set)
+{
+	size_t n = strlen(set);
+
+	while (s.n && memchr(set, s.p[s.n - 1], n))
+		s.n--;
+	return s;
+}
+
+struct span span_trim(struct span s, const char *set)
+{
+	return span_trim_end(span_trim_start(s, set), set);
+}
+
+void buf_trim_end(struct buf *b, const char *set)
+{
+	size_t n = span_trim_end(buf_span(b), set).n;
+
+	if (n < b->n)
+		b->p[b->n = n] = '\0';
+}

@@ -79,4 +79,13 @@ static inline bool span_ends(struct span a, const char *s)
 	return a.n >= strlen(s) && memcmp(a.p + a.n - strlen(s), s, strlen(s)) == 0;
 }
 
+#define SPAN_WHITE " \t\r\n" /* white space as in JSON */
+
+/* Without the bytes of `set` at the start, at the end, or at both. A NUL byte is never in the set. */
+struct span span_trim_start(struct span s, const char *set);
+struct span span_trim_end(struct span s, const char *set);
+struct span span_trim(struct span s, const char *set);
+/* The same for the end of a buffer, which stays terminated. */
+void buf_trim_end(struct buf *b, const char *set);
+
 #endif

@@ -75,8 +75,7 @@ int words_split(struct words *w, struct span line, struct err *e)
 	while (r == 0) {
 		size_t n;
 
-		while (line.n && is_blank(*line.p))
-			line.p++, line.n--;
+		line = span_trim_start(line, SPAN_WHITE);
 		if (!line.n)
 			break;
 		buf_clear(&word);

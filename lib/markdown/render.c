@@ -228,10 +228,8 @@ static void add_underline(struct buf *b, struct span line)
 /* The bar that ends a row, or where it would be. */
 static size_t last_bar(struct span row)
 {
-	size_t n = row.n;
+	size_t n = span_trim_end(row, " \t").n;
 
-	while (n && (row.p[n - 1] == ' ' || row.p[n - 1] == '\t'))
-		n--;
 	return n && row.p[n - 1] == '|' ? n - 1 : row.n;
 }
 

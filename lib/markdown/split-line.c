@@ -25,9 +25,7 @@ size_t line_run(struct span s, size_t at, char c)
 
 bool line_is_blank_from(struct span s, size_t at)
 {
-	while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t'))
-		at++;
-	return at == s.n;
+	return at >= s.n || span_trim_start((struct span){ s.p + at, s.n - at }, " \t").n == 0;
 }
 
 size_t line_fence(const struct md_line *l)

@@ -135,11 +135,8 @@ static bool is_header(struct span line, const char *name, struct span *value)
 
 	if (line.n <= n || line.p[n] != ':' || strncasecmp(line.p, name, n) != 0)
 		return false;
-	for (n++; n < line.n && (line.p[n] == ' ' || line.p[n] == '\t'); n++)
-		;
-	while (line.n > n && strchr(" \t\r\n", line.p[line.n - 1]))
-		line.n--;
-	*value = (struct span){ line.p + n, line.n - n };
+	n++;
+	*value = span_trim((struct span){ line.p + n, line.n - n }, SPAN_WHITE);
 	return true;
 }
 
@@ -168,11 +165,7 @@ static bool can_decode_all(struct transfer *t, struct span codings)
 		size_t n = one.n + (comma != NULL);
 
 		codings = (struct span){ codings.p + n, codings.n - n };
-		while (one.n && memchr(" \t", one.p[0], 2))
-			one = (struct span){ one.p + 1, one.n - 1 };
-		while (one.n && memchr(" \t", one.p[one.n - 1], 2))
-			one.n--;
-		if (!can_decode(t, one))
+		if (!can_decode(t, span_trim(one, " \t")))
 			return false;
 	}
 	return true;

@@ -18,11 +18,8 @@ static int dispatch(struct sse *s, struct err *e)
 
 static bool begins_json(struct span s)
 {
-	size_t i = 0;
-
-	while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'))
-		i++;
-	return i < s.n && (s.p[i] == '{' || s.p[i] == '[');
+	s = span_trim_start(s, " \t");
+	return s.n && (s.p[0] == '{' || s.p[0] == '[');
 }
 
 /* Takes note of which brackets are open behind what is added to the data. */

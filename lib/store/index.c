@@ -193,15 +193,11 @@ static bool has_prefix(const struct index_reader *r, struct span id)
 
 static struct span trim(struct span s)
 {
-	static const char bom[] = "\xef\xbb\xbf", blanks[] = " \t\r\n";
+	static const char bom[] = "\xef\xbb\xbf";
 
 	if (s.n >= 3 && memcmp(s.p, bom, 3) == 0)
 		s = (struct span){ s.p + 3, s.n - 3 };
-	for (; s.n && memchr(blanks, s.p[0], 4); s.n--)
-		s.p++;
-	while (s.n && memchr(blanks, s.p[s.n - 1], 4))
-		s.n--;
-	return s;
+	return span_trim(s, SPAN_WHITE);
 }
 
 enum line_kind { LINE_RECORD, LINE_OTHER, LINE_UNREADABLE };

@@ -71,9 +71,7 @@ static void add_plain(struct buf *message, struct span body)
 		text = page_title(text);
 	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
 		text.n = 0; /* JSON in which the adapter found no words */
-	while (text.n && memchr(" \t\r\n", text.p[text.n - 1], 4))
-		text.n--;
-	utf8_add_clean(message, text);
+	utf8_add_clean(message, span_trim_end(text, SPAN_WHITE));
 }
 
 /* ---- what it is about ---- */

@@ -11,25 +11,9 @@
 
 /* ---- think tags ---- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static size_t blanks_at_start(struct span s)
 {
-	size_t n = 0;
-
-	while (n < s.n && is_blank(s.p[n]))
-		n++;
-	return n;
-}
-
-static size_t without_blanks_at_end(struct span s)
-{
-	while (s.n && is_blank(s.p[s.n - 1]))
-		s.n--;
-	return s.n;
+	return s.n - span_trim_start(s, SPAN_WHITE).n;
 }
 
 /* How many bytes at the end of `s` may be the beginning of `tag`; not all of it. */
@@ -91,7 +75,7 @@ static bool look_inside(struct reply_filter *f, struct reply *r, bool last)
 	struct span text = buf_span(&r->text);
 	const char *end = find(text, CLOSE);
 	size_t n = end ? (size_t)(end - text.p) : last ? text.n : text.n - begun(text, CLOSE);
-	size_t words = without_blanks_at_end((struct span){ text.p, n });
+	size_t words = span_trim_end((struct span){ text.p, n }, SPAN_WHITE).n;
 
 	if (end || last) {
 		size_t tail = end ? n - words + strlen(CLOSE) : text.n - words;

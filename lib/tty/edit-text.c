@@ -31,21 +31,9 @@ enum edit_enter edit_text_enter(struct span text)
 	return slashes % 2 ? EDIT_BACKSLASH : EDIT_ENDS;
 }
 
-static bool is_white(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static size_t without_white_end(struct span text)
-{
-	while (text.n && is_white(text.p[text.n - 1]))
-		text.n--;
-	return text.n;
-}
-
 bool edit_text_blank(struct span text)
 {
-	return without_white_end(text) == 0;
+	return span_trim_end(text, SPAN_WHITE).n == 0;
 }
 
 /* The lines that the delimiters stand on alone are theirs. */
@@ -59,13 +47,11 @@ static struct span between_quotes(struct span text)
 
 struct span edit_text_prompt(struct span text, bool *quoted)
 {
-	struct span s = { text.p, without_white_end(text) };
+	struct span s = span_trim_end(text, SPAN_WHITE);
 
 	*quoted = begins_quoted(text) && s.n >= 2 * (size_t)NQUOTES && count_quotes(s) % 2 == 0 &&
 	          memcmp(s.p + s.n - NQUOTES, QUOTES, NQUOTES) == 0;
 	if (*quoted)
 		text = between_quotes(s);
-	while (text.n && text.p[text.n - 1] == '\n')
-		text.n--;
-	return text;
+	return span_trim_end(text, "\n");
 }

@@ -69,8 +69,7 @@ static int read_file(const char *path, struct buf *out, struct err *e)
 		err_sys(e, errno, "cannot read '%s'", path);
 	close(fd);
 	utf8_drop_mark(out);
-	while (out->n && out->p[out->n - 1] == '\n')
-		out->p[--out->n] = '\0';
+	buf_trim_end(out, "\n");
 	return r < 0 ? -1 : buf_check(out, e);
 }
 
@@ -159,8 +158,7 @@ static void keep_or_remove(const char *path, struct span text, struct err *e)
 	struct buf now = BUF_INIT;
 	struct err ignored = ERR_INIT;
 
-	while (text.n && text.p[text.n - 1] == '\n')
-		text.n--;
+	text = span_trim_end(text, "\n");
 	if (read_file(path, &now, &ignored) < 0 || !now.n || span_same(buf_span(&now), text)) {
 		unlink(path);
 	} else {

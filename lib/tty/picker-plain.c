@@ -38,8 +38,7 @@ static void add_item(struct picker *p, struct buf *b, size_t number, size_t colu
 			buf_adds(&clean, "  ");
 		i += n;
 	}
-	while (clean.n && clean.p[clean.n - 1] == ' ')
-		clean.n--;
+	buf_trim_end(&clean, " ");
 	term_add_fit(b, buf_span(&clean), columns, false);
 	buf_addc(b, '\n');
 	b->oom |= cells.oom || clean.oom;

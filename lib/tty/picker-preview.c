@@ -35,8 +35,7 @@ static size_t row_of(struct span line, size_t columns)
 
 static void add_row(struct picker_preview *v, struct span row, bool cut)
 {
-	while (row.n && row.p[row.n - 1] == ' ')
-		row.n--;
+	row = span_trim_end(row, " ");
 	if (cut) {
 		size_t used, n = term_fit(row, v->columns - 1, &used);
 
@@ -60,9 +59,7 @@ static bool add_line(struct picker_preview *v, struct span line, size_t *room, b
 			return false;
 		add_row(v, (struct span){ line.p, n }, cut);
 		(*room)--;
-		line = (struct span){ line.p + n, line.n - n };
-		while (line.n && *line.p == ' ')
-			line = (struct span){ line.p + 1, line.n - 1 };
+		line = span_trim_start((struct span){ line.p + n, line.n - n }, " ");
 	} while (line.n);
 	return true;
 }
@@ -83,8 +80,7 @@ void picker_show(struct picker_preview *v, struct span text, size_t max)
 	bool whole = seen.n == text.n, fits = room && v->columns;
 
 	neutral_add(&clean, seen);
-	while (clean.n && clean.p[clean.n - 1] == '\n')
-		clean.n--;
+	buf_trim_end(&clean, "\n");
 	rest = buf_span(&clean);
 	while (fits && rest.n) {
 		const char *end = memchr(rest.p, '\n', rest.n);

@@ -50,11 +50,5 @@ int aside_ask(struct aside *a, const struct chat_request *asked, struct span pro
 
 struct span aside_text(const struct reply *reply)
 {
-	struct span text = buf_span(&reply->text);
-
-	while (text.n && strchr(" \t\r\n", text.p[0]))
-		text = (struct span){ text.p + 1, text.n - 1 };
-	while (text.n && strchr(" \t\r\n", text.p[text.n - 1]))
-		text.n--;
-	return text;
+	return span_trim(buf_span(&reply->text), SPAN_WHITE);
 }

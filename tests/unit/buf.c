@@ -115,6 +115,27 @@ static void test_spans(void)
 	ok(!span_ends(s, "xversion") && !span_ends(s, "sio"), "ends not so");
 }
 
+static void test_trimming(void)
+{
+	struct span s = span_str(" \t\r\na b\n\n "), nul = { "\0a\0", 3 }, none = { NULL, 0 };
+	struct buf b = BUF_INIT;
+
+	is_span(span_trim_start(s, SPAN_WHITE), "a b\n\n ", "white space at the start");
+	is_span(span_trim_end(s, SPAN_WHITE), " \t\r\na b", "at the end");
+	is_span(span_trim(s, SPAN_WHITE), "a b", "at both, not within");
+	is_span(span_trim_end(span_str("a \n"), "\n"), "a ", "only bytes of the set");
+	is_span(span_trim(span_str(" \n "), SPAN_WHITE), "", "nothing else is left empty");
+	is_same(span_trim(nul, SPAN_WHITE), nul, "a NUL byte stays");
+	ok(span_trim(none, SPAN_WHITE).n == 0, "an empty span without memory");
+	buf_trim_end(&b, "\n");
+	ok(b.n == 0, "an empty buffer");
+	buf_adds(&b, "a\n\n");
+	buf_trim_end(&b, "\n");
+	is_buf(&b, "a", "a buffer");
+	is_str(b.p, "a", "which stays terminated");
+	buf_release(&b);
+}
+
 int main(void)
 {
 	test_adding();
@@ -122,5 +143,6 @@ int main(void)
 	test_memory_runs_out();
 	test_against_array();
 	test_spans();
+	test_trimming();
 	return tap_end();
 }
