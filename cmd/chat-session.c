@@ -109,9 +109,7 @@ static struct talk begin_talk(struct chat *chat)
 	how.reasoning = chat->show.reasoning;
 	how.stop_fd = chat->stop_fd;
 	how.trace = chat->trace_file ? &chat->trace : NULL;
-	how.show = show_piece;
-	how.wait = show_wait;
-	how.ctx = &chat->show;
+	how.listener = (struct talk_listener){ .wait = show_wait, .ctx = &chat->show }; /* a turn has its own */
 	return how;
 }
 

@@ -57,7 +57,7 @@ static int find(struct chat *chat, struct err *e)
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
 	how.http = NULL; /* that connection is the other process's */
 	how.trace = NULL;
-	how.wait = NULL;
+	how.listener = (struct talk_listener){ NULL, NULL, NULL };
 	how.stop_fd = -1;
 	r = buf_check(&model, e) < 0 || talk_open(&how, e) < 0 ? -1
 	    : title_ask(&title, &usage, &how, model.p, first, e);

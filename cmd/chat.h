@@ -39,7 +39,6 @@ struct wish {
 struct chat_session {
 	char id[ID_SIZE];
 	bool exists;                /* on the disk */
-	bool made;                  /* by the turn that is running, or was the last one */
 	bool create;                /* if another process makes it meanwhile, that is as good */
 	struct session_head head;   /* of one that is to be made, or has to be made again */
 	const char *model, *title;  /* that the next turn brings along; NULL: as they are */

@@ -110,9 +110,8 @@ static int find_way(struct one *s, struct span own, struct err *e)
 		say_other_vendor(&s->how.endpoint, j->choice.model, true);
 	s->how.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
 	s->how.stop_fd = j->stop_fd;
-	s->how.wait = show_wait;
 	s->how.meanwhile = &s->meanwhile;
-	s->how.ctx = &s->job->show;
+	s->how.listener = (struct talk_listener){ .wait = show_wait, .ctx = &s->job->show };
 	return 0;
 }
 

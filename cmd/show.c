@@ -57,14 +57,14 @@ static void begin_event(struct buf *line, const char *type)
 	buf_addf(line, "{\"type\":\"%s\",\"timestamp\":%" PRId64, type, clock_now_ms());
 }
 
-static void put_text_event(struct show *s, enum talk_part part, struct span text)
+static void put_text_event(struct show *s, enum turn_event_kind part, struct span text)
 {
 	struct buf line = BUF_INIT, clean = BUF_INIT;
 
 	if (!text.n)
 		return;
 	utf8_add_clean(&clean, text);
-	begin_event(&line, part == TALK_TEXT ? "text" : "reasoning");
+	begin_event(&line, part == TURN_TEXT ? "text" : "reasoning");
 	buf_adds(&line, ",\"text\":");
 	json_add_str(&line, buf_span(&clean));
 	note_oom(s, &clean);
@@ -78,7 +78,7 @@ static void flush_held(struct show *s)
 	buf_clear(&s->held);
 }
 
-static void show_event(struct show *s, enum talk_part part, struct span piece)
+static void put_piece_event(struct show *s, enum turn_event_kind part, struct span piece)
 {
 	size_t n;
 
@@ -92,102 +92,115 @@ static void show_event(struct show *s, enum talk_part part, struct span piece)
 	buf_drop(&s->held, n);
 }
 
-static void add_session(const struct show *s, struct buf *line)
+static void add_session(struct buf *line, const char *id)
 {
-	if (s->session)
-		buf_addf(line, ",\"session\":\"%s\"", s->session);
+	if (id)
+		buf_addf(line, ",\"session\":\"%s\"", id);
 }
 
 /* ---- what of the conversation goes along ---- */
 
-static void say_left_out(const struct show *s, const struct turn *t)
+static void say_left_out(const struct turn_event *ev)
 {
+	const struct context *cx = ev->started.context;
 	struct buf line = BUF_INIT;
 
-	add_some_exchanges(&line, t->left_out, t->incomplete.left_out, t->counting, t->incomplete.counting);
+	add_some_exchanges(&line, cx->left_out, cx->incomplete.left_out, cx->counting, cx->incomplete.counting);
 	buf_addf(&line, " %s left out to fit the window of %" PRId64 " tokens",
-	         t->left_out == 1 ? "is" : "are", t->window.limit);
-	if (t->summed) {
+	         cx->left_out == 1 ? "is" : "are", ev->started.window);
+	if (cx->summed) {
 		buf_adds(&line, ", and a summary stands for the first ");
-		add_number(&line, t->summed, t->incomplete.summed);
+		add_number(&line, cx->summed, cx->incomplete.summed);
 	}
-	if (s->session)
-		buf_addf(&line, "; mc-session-compact %s would keep a summary of them", s->session);
+	if (ev->session)
+		buf_addf(&line, "; mc-session-compact %s would keep a summary of them", ev->session);
 	say(line.p);
 	buf_release(&line);
 }
 
 /* A summary stays for many turns: once is enough. */
-static void tell_context(struct show *s, const struct turn *t)
+static void say_context(struct show *s, const struct turn_event *ev)
 {
+	const struct context *cx = ev->started.context;
 	struct buf line = BUF_INIT;
 
-	if (t->left_out) {
-		say_left_out(s, t);
-	} else if (t->summed && !s->told_summary) {
+	if (cx->left_out) {
+		say_left_out(ev);
+	} else if (cx->summed && !s->told_summary) {
 		buf_adds(&line, "a summary stands for ");
-		if (t->summed < t->counting) {
+		if (cx->summed < cx->counting) {
 			buf_adds(&line, "the first ");
-			add_some_exchanges(&line, t->summed, t->incomplete.summed, t->counting, t->incomplete.counting);
+			add_some_exchanges(&line, cx->summed, cx->incomplete.summed, cx->counting,
+			                   cx->incomplete.counting);
 		} else {
 			buf_adds(&line, "all earlier exchanges");
 		}
 		say(line.p);
 		buf_release(&line);
 	}
-	s->told_summary = t->summed > 0;
+	s->told_summary = cx->summed > 0;
 }
 
-void show_compacting(size_t n, size_t incomplete, const struct err *why)
+static void say_compacting(const struct turn_event *ev)
 {
 	struct buf line = BUF_INIT;
 
-	if (n) {
-		buf_adds(&line, "the conversation has outgrown the window: summing up its first ");
-		add_exchanges(&line, n, incomplete);
-	} else {
-		buf_addf(&line, "the conversation could not be summed up: %s", why->msg);
-	}
+	buf_adds(&line, "the conversation has outgrown the window: summing up its first ");
+	add_exchanges(&line, ev->compacting.n, ev->compacting.incomplete);
 	say(line.p);
 	buf_release(&line);
 }
 
-void show_started(struct show *s, const struct turn *t, const char *provider)
+static void put_started(struct show *s, const struct turn_event *ev)
 {
 	struct buf line = BUF_INIT;
 
-	tell_context(s, t);
-	if (s->form != SHOW_EVENTS)
-		return;
 	begin_event(&line, "started");
-	add_session(s, &line);
-	buf_addf(&line, ",\"exchange\":\"%s\",\"provider\":", t->id);
-	json_add_str(&line, span_str(provider));
-	buf_adds(&line, ",\"model\":");
-	json_add_str(&line, t->exchange.model);
+	add_session(&line, ev->session);
+	json_put_str(&line, "exchange", ev->exchange->id);
+	json_put_str(&line, "provider", span_str(ev->started.provider));
+	json_put_str(&line, "model", ev->exchange->model);
 	put_json(s, &line);
 }
 
-static void put_usage(struct show *s, const struct turn *t)
+/* The arguments are what the server sent, if that is not a JSON object. */
+static void put_call(struct show *s, const struct reply_call *c)
+{
+	struct json_object *arguments = NULL;
+	struct err ignored = ERR_INIT;
+	struct buf line = BUF_INIT;
+
+	begin_event(&line, "call");
+	json_put_str(&line, "id", buf_span(&c->id));
+	json_put_str(&line, "name", buf_span(&c->name));
+	if (json_parse_object(buf_span(&c->arguments), &arguments, &ignored) == 0)
+		json_put_value(&line, "arguments", arguments);
+	else
+		json_put_str(&line, "arguments", buf_span(&c->arguments));
+	json_object_put(arguments);
+	put_json(s, &line);
+}
+
+static void put_usage(struct show *s, const struct exchange *x)
 {
 	struct buf line = BUF_INIT;
 
-	if (!usage_known(&t->exchange.usage))
+	if (!usage_known(&x->usage))
 		return;
 	begin_event(&line, "usage");
 	buf_adds(&line, ",\"tokenUsage\":");
-	record_add_usage(&line, &t->exchange.usage);
+	record_add_usage(&line, &x->usage);
 	put_json(s, &line);
 }
 
-static void put_exchange(struct show *s, const struct turn *t, const char *type)
+static void put_stored(struct show *s, const struct turn_event *ev)
 {
 	struct buf line = BUF_INIT;
 
-	begin_event(&line, type);
-	add_session(s, &line);
+	begin_event(&line, ev->session ? "stored" : "unsaved");
+	add_session(&line, ev->session);
 	buf_adds(&line, ",\"exchange\":{");
-	record_add_exchange_members(&line, &t->exchange);
+	record_add_exchange_members(&line, ev->exchange);
 	buf_addc(&line, '}');
 	put_json(s, &line);
 }
@@ -213,19 +226,6 @@ void show_error(struct show *s, const struct err *e, int status)
 	add_error(&line, e->msg);
 	buf_addf(&line, ",\"exitStatus\":%d", status);
 	put_json(s, &line);
-}
-
-static void end_events(struct show *s, const struct turn *t, int result, const struct err *e,
-                       int status)
-{
-	flush_held(s);
-	if (t->begun) {
-		put_usage(s, t);
-		if (e->kind != ERR_UNSTORED)
-			put_exchange(s, t, s->session ? "stored" : "unsaved");
-	}
-	if (result < 0)
-		show_error(s, e, status);
 }
 
 /* ---- text ---- */
@@ -359,6 +359,7 @@ static void end_thought(struct show *s)
 	buf_release(&rest);
 }
 
+/* One write for each piece, so that it is there when it has arrived. */
 static void show_text(struct show *s, struct span piece)
 {
 	struct buf harmless = BUF_INIT;
@@ -377,19 +378,6 @@ static void show_text(struct show *s, struct span piece)
 	put(s, piece);
 	come_back(s);
 	buf_release(&harmless);
-}
-
-/* One write for each piece, so that it is there when it has arrived. */
-void show_piece(void *ctx, enum talk_part part, struct span piece)
-{
-	struct show *s = ctx;
-
-	if (part == TALK_REASONING && s->reasoning && s->form != SHOW_EVENTS)
-		show_thought(s, piece);
-	if (s->form == SHOW_EVENTS)
-		show_event(s, part, piece);
-	else if (s->form == SHOW_TEXT && part == TALK_TEXT)
-		show_text(s, piece);
 }
 
 static void end_text(struct show *s)
@@ -411,14 +399,14 @@ static void end_text(struct show *s)
 	buf_release(&rest);
 }
 
-static void put_record(struct show *s, const struct turn *t)
+static void put_record(struct show *s, const struct turn_event *ev)
 {
 	struct buf line = BUF_INIT;
 
 	buf_addc(&line, '{');
-	if (s->session)
-		buf_addf(&line, "\"session\":\"%s\",", s->session);
-	record_add_exchange_members(&line, &t->exchange);
+	if (ev->session)
+		buf_addf(&line, "\"session\":\"%s\",", ev->session);
+	record_add_exchange_members(&line, ev->exchange);
 	put_json(s, &line);
 }
 
@@ -469,13 +457,13 @@ static const char *no_answer(const struct exchange *x)
 	return x->answer.n ? "the reply is blank: it holds only white space" : "the reply is empty";
 }
 
-static void say_call(const struct reply *r, bool answered)
+static void say_call(const struct show *s, bool answered)
 {
 	struct buf line = BUF_INIT;
 
 	buf_adds(&line, "the model called a tool");
-	if (r->calls[0].name.n)
-		buf_addf(&line, " ('%.100s')", r->calls[0].name.p);
+	if (s->called.n)
+		buf_addf(&line, " ('%.100s')", s->called.p);
 	buf_addf(&line, "%s; mc-chat has no tools, and nothing was run", answered ? "" : " and gave no answer");
 	say(line.p);
 	buf_release(&line);
@@ -494,9 +482,8 @@ static void say_unknown(struct span reason)
 }
 
 /* A reply that is complete may still not be all that was wanted. */
-static void warn(const struct turn *t)
+static void warn(const struct show *s, const struct exchange *x)
 {
-	const struct exchange *x = &t->exchange;
 	const char *none = no_answer(x);
 
 	if (span_eq(x->finish_reason, FINISH_LENGTH))
@@ -506,30 +493,96 @@ static void warn(const struct turn *t)
 		           "-o max_tokens=N");
 	else if (span_eq(x->finish_reason, FINISH_REFUSED))
 		say("the model, or a filter before it, refused to answer");
-	else if (t->reply.ncalls)
-		say_call(&t->reply, !none);
+	else if (s->calls)
+		say_call(s, !none);
 	else if (none)
 		say(none);
 	if (finish_kind(x->finish_reason) == FINISH_UNKNOWN)
 		say_unknown(x->finish_reason);
 }
 
-void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status)
+static void note_call(struct show *s, const struct reply_call *c)
+{
+	if (!s->calls++)
+		buf_add(&s->called, c->name.p, c->name.n);
+}
+
+/* What all forms have in common: sentences on stderr. */
+static void say_event(struct show *s, const struct turn_event *ev)
+{
+	switch (ev->kind) {
+	case TURN_STARTED:
+		s->calls = 0;
+		buf_clear(&s->called);
+		say_context(s, ev);
+		break;
+	case TURN_WAITING: show_wait(s, ev->wait); break;
+	case TURN_CALL: note_call(s, ev->call); break;
+	case TURN_NOTICE: say(ev->notice); break;
+	case TURN_COMPACTING: say_compacting(ev); break;
+	case TURN_STORED:
+		if (ev->exchange->status == STATUS_COMPLETE)
+			warn(s, ev->exchange);
+		break;
+	case TURN_TEXT:
+	case TURN_REASONING:
+	case TURN_USAGE:
+	case TURN_ERROR:
+		break;
+	}
+}
+
+static void put_event(struct show *s, const struct turn_event *ev)
+{
+	switch (ev->kind) {
+	case TURN_STARTED: put_started(s, ev); break;
+	case TURN_TEXT:
+	case TURN_REASONING: put_piece_event(s, ev->kind, ev->text); break;
+	case TURN_CALL: put_call(s, ev->call); break;
+	case TURN_USAGE: put_usage(s, ev->exchange); break;
+	case TURN_STORED: put_stored(s, ev); break;
+	case TURN_ERROR: show_error(s, ev->error, exit_status(ev->error)); break;
+	case TURN_WAITING: /* see show_wait() */
+	case TURN_NOTICE:
+	case TURN_COMPACTING:
+		break;
+	}
+}
+
+/* The reply is over. */
+static void end_reply(struct show *s)
 {
 	show_came(s);
 	if (s->form == SHOW_EVENTS)
-		end_events(s, t, result, e, status);
+		flush_held(s);
 	else
 		end_text(s);
-	if (s->form == SHOW_RECORD && t->begun)
-		put_record(s, t);
-	if (t->begun && result == 0)
-		warn(t);
 	s->text = s->thought = (struct neutral)NEUTRAL_INIT;
+}
+
+void show_event(void *ctx, const struct turn_event *ev)
+{
+	struct show *s = ctx;
+	bool over = ev->kind == TURN_STORED || ev->kind == TURN_ERROR;
+
+	if (ev->kind == TURN_USAGE)
+		end_reply(s);
+	else if (over)
+		show_came(s);
+	if (s->form == SHOW_EVENTS)
+		put_event(s, ev);
+	else if (ev->kind == TURN_REASONING && s->reasoning)
+		show_thought(s, ev->text);
+	else if (ev->kind == TURN_TEXT && s->form == SHOW_TEXT)
+		show_text(s, ev->text);
+	else if (over && ev->exchange && s->form == SHOW_RECORD)
+		put_record(s, ev);
+	say_event(s, ev);
 }
 
 void show_release(struct show *s)
 {
 	undress(s);
 	buf_release(&s->held);
+	buf_release(&s->called);
 }

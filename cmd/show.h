@@ -1,12 +1,13 @@
 /*
  * How a turn appears while it runs: as the reply's text, as the exchange's record when it
- * is over, or as events. mc-chat(1) documents the last.
+ * is over, or as events. mc-chat(1) documents the last. All of them are made of the turn's events
+ * (turn/events.h).
  */
 #ifndef CMD_SHOW_H
 #define CMD_SHOW_H
 
 #include "base/config.h"
-#include "turn/turn.h"
+#include "turn/events.h"
 #include "tty/neutral.h"
 
 enum show_form { SHOW_TEXT, SHOW_RECORD, SHOW_EVENTS };
@@ -17,20 +18,21 @@ struct show {
 	bool reasoning;       /* is to be shown, on stderr */
 	bool plain;           /* nothing is to be drawn that is then written over */
 	struct dress *dress;  /* the text is Markdown, and shown as what it means; see show_dress() */
-	const char *session;  /* the id; NULL: nothing is stored */
 
 	int write_error;      /* errno of the first failed write to stdout */
 	struct neutral text, thought;
 	struct buf held;      /* of an event: the beginning of a character that is not all there */
-	enum talk_part held_part;
+	enum turn_event_kind held_part;
 	bool mid_line, mid_thought;
+	struct buf called;    /* the name of the first tool that the model called; */
+	size_t calls;         /* and how many calls there were */
 	bool told_summary;    /* that the model gets one */
 	bool waited;          /* a wait for another attempt was told, and is not over */
 	struct meanwhile *meanwhile; /* that calls show_tick(); or NULL */
 	int64_t since;        /* when the turn began, ms of the steady clock; 0: its reply has */
 };
 
-#define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT }
+#define SHOW_INIT { .text = NEUTRAL_INIT, .thought = NEUTRAL_INIT, .held = BUF_INIT, .called = BUF_INIT }
 
 /* Replies are shown as Markdown, where the terminal and the user's settings allow it and md4c is
  * there. The settings must stay. */
@@ -47,15 +49,11 @@ void show_look(struct meanwhile *m);
 void show_came(struct show *s);
 /* Text that came faster than it could be drawn: as show_tick(). */
 int64_t show_late(struct show *s);
-/* The conversation is being summed up before it; see struct turn. */
-void show_compacting(size_t n, size_t incomplete, const struct err *why);
-/* The turn is about to be sent. */
-void show_started(struct show *s, const struct turn *t, const char *provider);
-/* For struct talk; ctx is a struct show. */
-void show_piece(void *ctx, enum talk_part part, struct span piece);
+/* For struct turn_input; ctx is a struct show. Errors are for whoever runs the turn to say, except
+ * where events are printed. */
+void show_event(void *ctx, const struct turn_event *ev);
+/* For the struct talk of another request. */
 void show_wait(void *ctx, const struct talk_wait *w);
-/* The turn is over: 0, or -1 and *e says why. `t->begun` tells whether there is an exchange. */
-void show_ended(struct show *s, const struct turn *t, int result, const struct err *e, int status);
 /* A turn that could not begin. */
 void show_error(struct show *s, const struct err *e, int status);
 void show_release(struct show *s);

@@ -93,6 +93,20 @@ types() { jq -r .type <<<"$out" | uniq | paste -sd' '; }
 	assert_json -s '.[1] | (.error | contains("503")) and .wait > 0 and .wait <= 1000' <<<"$out"
 }
 
+@test "events: a call of a tool" {
+	answers "$(stream '{"text":"I look."}' \
+		'{"event":{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"look","arguments":"{\"at\":"}}]}}]}}' \
+		'{"event":{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":" \"x\"}"}}]}}]}}' \
+		'{"event":{"choices":[{"delta":{"tool_calls":[{"index":1,"id":"c2","type":"function","function":{"name":"bad","arguments":"{\n"}}]}}]}}' \
+		'{"finish":"tool_calls"}' '{"done":true}')"
+	run_split mc-chat --events -n -s s hi
+	assert_status 0
+	assert_err_has "the model called a tool ('look')"
+	same types 'started text call stored' "$(types)"
+	same calls '[["c1","look",{"at":"x"}],["c2","bad","{\n"]]' \
+		"$(jq -sc 'map(select(.type == "call") | [.id, .name, .arguments])' <<<"$out")"
+}
+
 @test "events: at a terminal nothing of them is obeyed" {
 	answers "$(stream '{"text":"\u001b[31mred"}' "$END")"
 	term_start -x 200 mc-chat --events --no-stdin -n -s s hi

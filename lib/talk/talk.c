@@ -11,7 +11,6 @@
 #include "base/utf8.h"
 #include "net/sse.h"
 #include "provider/fit.h"
-#include "store/spool.h"
 #include "talk/refusal.h"
 #include "talk/reply-filter.h"
 
@@ -26,9 +25,8 @@ struct flow {
 	const struct letter *letter; /* the caller's, or: */
 	struct letter amended;       /* as the server wants it */
 	struct reply *reply;
-	int spool_fd;
 	struct reply_filter filter;
-	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were spooled and shown */
+	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were passed on */
 	size_t text_weighed, thought_weighed, weight;
 	enum { FORM_UNKNOWN, FORM_EVENTS, FORM_WHOLE } form;
 	bool any_event;
@@ -156,22 +154,20 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 
 /* ---- the reply, piece by piece ---- */
 
-/* What was added to the text goes out as one piece. */
+/* What was added since is one piece. */
+static void pass_on_part(const struct flow *f, enum talk_part part, const struct buf *all, size_t *passed, size_t n)
+{
+	const struct talk_listener *to = &f->how->listener;
+
+	if (n > *passed && to->piece)
+		to->piece(to->ctx, part, (struct span){ all->p + *passed, n - *passed });
+	*passed = n;
+}
+
 static void pass_on(struct flow *f)
 {
-	const struct span thought = { f->reply->reasoning.p + f->thought_on, f->filter.reasoning - f->thought_on };
-	const struct span text = { f->reply->text.p + f->passed_on, f->filter.text - f->passed_on };
-	struct err ignored = ERR_INIT;
-
-	if (thought.n)
-		f->how->show(f->how->ctx, TALK_REASONING, thought);
-	f->thought_on = f->filter.reasoning;
-	if (text.n) {
-		if (f->spool_fd >= 0 && spool_add(f->spool_fd, text, &ignored) < 0)
-			f->spool_fd = -1; /* the exchange itself may still fit; that failure is reported */
-		f->how->show(f->how->ctx, TALK_TEXT, text);
-	}
-	f->passed_on = f->filter.text;
+	pass_on_part(f, TALK_REASONING, &f->reply->reasoning, &f->thought_on, f->filter.reasoning);
+	pass_on_part(f, TALK_TEXT, &f->reply->text, &f->passed_on, f->filter.text);
 }
 
 static size_t words(const struct flow *f)
@@ -438,8 +434,8 @@ static bool stopped(const struct talk *how, int timeout)
 static void tell_wait(const struct talk *how, struct talk_wait *w, int64_t left)
 {
 	w->left = left;
-	if (how->wait)
-		how->wait(how->ctx, w);
+	if (how->listener.wait)
+		how->listener.wait(how->listener.ctx, w);
 }
 
 static int wait_for(const struct talk *how, struct talk_wait *w, int64_t ms, struct err *e)
@@ -534,12 +530,9 @@ static int ask_local(struct flow *f, struct err *e)
 	return more;
 }
 
-int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
-             struct err *e)
+int talk_run(struct talk *how, const struct letter *l, struct reply *r, struct err *e)
 {
-	struct flow f = { .how = how, .letter = l, .reply = r, .spool_fd = spool_fd,
-		          .amended = LETTER_INIT };
-
+	struct flow f = { .how = how, .letter = l, .reply = r, .amended = LETTER_INIT };
 	int result = how->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
 
 	letter_release(&f.amended);

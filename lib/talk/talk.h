@@ -3,7 +3,7 @@
  *
  *	talk_open(&talk, &e)                       the key is there, the server is known
  *	talk_prepare(&talk, &rq, &letter, &e)      the provider has words for all of it
- *	talk_run(&talk, &letter, &reply, fd, &e)   it is sent
+ *	talk_run(&talk, &letter, &reply, &e)       it is sent
  *	letter_release(&letter)
  *	talk_inherit(&next, &talk)                 the key and the connection serve another, too
  *	talk_close(&talk)
@@ -23,6 +23,16 @@ struct talk_wait {
 	int attempt, of;  /* which one follows, counted from 1; how many there may be */
 };
 
+/* Who takes what happens on the way; either function may be NULL. */
+struct talk_listener {
+	/* Each piece of the reply, as it comes. */
+	void (*piece)(void *ctx, enum talk_part part, struct span piece);
+	/* Another attempt follows in `left` ms: called each second, and with 0 when it begins or the
+	 * user wants none. */
+	void (*wait)(void *ctx, const struct talk_wait *w);
+	void *ctx;
+};
+
 /* How to reach the model, and whom to tell. The strings are the caller's. */
 struct talk {
 	struct endpoint endpoint;
@@ -39,12 +49,7 @@ struct talk {
 	bool no_model;        /* likewise: the server has no such model */
 	bool no_system;       /* the model was found to have no system instruction */
 	bool no_native;       /* of native items: not wanted, or the server was found to refuse them */
-	/* Takes each piece of the reply as it comes. */
-	void (*show)(void *ctx, enum talk_part part, struct span piece);
-	/* Another attempt follows in `left` ms; told each second, and with 0 when it begins or the
-	 * user wants none. NULL: nobody wants to know. */
-	void (*wait)(void *ctx, const struct talk_wait *w);
-	void *ctx;
+	struct talk_listener listener;
 };
 
 #define TALK_INIT { .endpoint = ENDPOINT_INIT, .params = PARAMS_INIT, .stream = true, .stop_fd = -1 }
@@ -70,15 +75,12 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
                  struct err *e);
 
 /*
- * Asks, and takes the reply: each piece goes to the spool (unless spool_fd is -1),
- * then to how->show. 0: the reply is complete. -1: ERR_NETWORK, ERR_INTERRUPTED …;
- * what came until then is in `r`. A spool that fails does not end the reply: it is
- * worth more on the screen than nowhere.
+ * Asks, and takes the reply: each piece goes to how->listener. 0: the reply is complete. -1:
+ * ERR_NETWORK, ERR_INTERRUPTED …; what came until then is in `r`.
  *
  * A request that fails in passing, before anything of a reply came, is sent again. So is one
  * that the server refuses for a part that can be left out, without that part.
  */
-int talk_run(struct talk *how, const struct letter *l, struct reply *r, int spool_fd,
-             struct err *e);
+int talk_run(struct talk *how, const struct letter *l, struct reply *r, struct err *e);
 
 #endif

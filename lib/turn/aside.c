@@ -2,17 +2,10 @@
 
 #include <string.h>
 
-static void show_nothing(void *ctx, enum talk_part part, struct span piece)
-{
-	(void)ctx;
-	(void)part;
-	(void)piece;
-}
-
 int aside_begin(struct aside *a, const struct talk *how, struct err *e)
 {
 	a->how = *how;
-	a->how.show = show_nothing;
+	a->how.listener.piece = NULL; /* it is nothing to show */
 	a->how.reasoning = false;
 	a->how.no_native = true;
 	a->how.params = (struct params)PARAMS_INIT;
@@ -43,7 +36,7 @@ int aside_ask(struct aside *a, const struct chat_request *asked, struct span pro
 	rq.nmessages = 1;
 	r = talk_prepare(&a->how, &rq, &l, e);
 	if (r == 0)
-		r = talk_run(&a->how, &l, reply, -1, e);
+		r = talk_run(&a->how, &l, reply, e);
 	letter_release(&l);
 	return r;
 }

@@ -12,73 +12,166 @@
 #include "turn/context.h"
 #include "turn/messages.h"
 
-void turn_release(struct turn *t)
+/* A turn that runs. */
+struct turn {
+	const struct turn_input *in;
+	struct turn_result *out;
+	struct talk *how;
+	struct session *session; /* locked; where its fd is -1 nothing is stored */
+	struct conversation *conversation; /* so far */
+	const char *id;          /* of the session; NULL: nothing is stored */
+	struct span system;
+	struct window window;
+	const struct exchange *old; /* in whose place it is */
+	struct files *files, none;
+	int spool;               /* -1: none */
+	bool drafted;            /* the request is made */
+	bool made;               /* the session was created for this turn */
+	bool homeless;           /* the session was removed before the exchange could be stored */
+	struct change change;    /* of the title, that is stored with the exchange */
+	char change_id[UUID_SIZE];
+
+	/* the request */
+	struct context context;
+	struct parcel parcel;
+	struct messages messages;
+	struct chat_request request;
+	struct letter letter;
+};
+
+void turn_result_release(struct turn_result *out)
 {
-	reply_release(&t->reply);
-	json_object_put(t->native);
-	t->native = NULL;
-	buf_release(&t->error);
-	buf_release(&t->model_used);
-	buf_release(&t->parent);
+	reply_release(&out->reply);
+	json_object_put(out->native);
+	buf_release(&out->error);
+	buf_release(&out->model);
+	buf_release(&out->parent);
+	*out = (struct turn_result)TURN_RESULT_INIT;
 }
 
-/* It follows the head, or what the exchange follows that is asked again. */
-static struct span parent_of(const struct turn *t, const struct conversation *c)
+/* ---- its events ---- */
+
+/* A spool that fails does not end the reply: that is worth more on the screen than nowhere. The
+ * exchange itself may still fit; that failure is reported. */
+static void spool_event(struct turn *t, const struct turn_event *ev)
 {
-	const struct exchange_node *old = t->old ? conversation_find(c, t->old->id) : NULL;
-	const struct exchange *last = conversation_last(c);
+	struct err ignored = ERR_INIT;
+
+	if (ev->kind == TURN_TEXT && t->spool >= 0 && spool_add(t->spool, ev->text, &ignored) < 0) {
+		close(t->spool);
+		t->spool = -1;
+	}
+}
+
+/* The store takes each event first: what is shown is on the disk. */
+static void tell(struct turn *t, const struct turn_event *ev)
+{
+	spool_event(t, ev);
+	t->in->events.take(t->in->events.ctx, ev);
+}
+
+static void tell_notice(struct turn *t, const char *sentence)
+{
+	tell(t, &(struct turn_event){ .kind = TURN_NOTICE, .notice = sentence });
+}
+
+static void take_piece(void *ctx, enum talk_part part, struct span piece)
+{
+	tell(ctx, &(struct turn_event){ .kind = part == TALK_TEXT ? TURN_TEXT : TURN_REASONING, .text = piece });
+}
+
+static void take_wait(void *ctx, const struct talk_wait *w)
+{
+	tell(ctx, &(struct turn_event){ .kind = TURN_WAITING, .wait = w });
+}
+
+static void tell_end(struct turn *t, int result, const struct err *e)
+{
+	const struct turn_result *out = t->out;
+	const struct exchange *x = out->begun ? &out->exchange : NULL;
+	bool stored = result == 0 || e->kind != ERR_UNSTORED;
+	const char *session = out->dropped ? NULL : t->id;
+
+	if (x)
+		tell(t, &(struct turn_event){ .kind = TURN_USAGE, .exchange = x });
+	if (x && stored)
+		tell(t, &(struct turn_event){ .kind = TURN_STORED, .session = session, .exchange = x });
+	if (result < 0)
+		tell(t, &(struct turn_event){ .kind = TURN_ERROR, .session = session, .exchange = stored ? NULL : x,
+		                              .error = e });
+}
+
+/* ---- the exchange ---- */
+
+/* It follows the head, or what the exchange follows that is asked again. */
+static struct span parent_of(const struct turn *t)
+{
+	const struct exchange_node *old = t->old ? conversation_find(t->conversation, t->old->id) : NULL;
+	const struct exchange *last = conversation_last(t->conversation);
 
 	if (old)
 		return old->parent ? buf_span(&old->parent->id) : (struct span){ NULL, 0 };
 	return last ? last->id : (struct span){ NULL, 0 };
 }
 
-static int begin(struct turn *t, const struct conversation *c, struct span model, struct err *e)
+/* Later than all that is in the conversation. */
+static int set_time(struct turn *t, struct err *e)
 {
-	struct exchange *x = &t->exchange;
-	struct span parent = parent_of(t, c);
+	struct exchange *x = &t->out->exchange;
 
-	buf_add(&t->model_used, model.p, model.n);
-	buf_add(&t->parent, parent.p, parent.n);
-	if (buf_check(&t->model_used, e) < 0 || buf_check(&t->parent, e) < 0)
+	x->timestamp = conversation_now(t->conversation);
+	if (uuid7_generate(t->out->id, x->timestamp, e) < 0)
+		return -1;
+	x->id = span_str(t->out->id);
+	return 0;
+}
+
+static int begin(struct turn *t, struct span model, struct err *e)
+{
+	struct turn_result *out = t->out;
+	struct exchange *x = &out->exchange;
+	struct span parent = parent_of(t);
+
+	buf_clear(&out->model);
+	buf_clear(&out->parent);
+	buf_add(&out->model, model.p, model.n);
+	buf_add(&out->parent, parent.p, parent.n);
+	if (buf_check(&out->model, e) < 0 || buf_check(&out->parent, e) < 0)
 		return -1;
 	memset(x, 0, sizeof(*x));
 	x->has_parent = true;
-	x->parent = parent.p ? buf_span(&t->parent) : parent;
+	x->parent = parent.p ? buf_span(&out->parent) : parent;
 	if (t->old)
-		x->replaces = t->instead_of;
-	x->timestamp = conversation_now(c);
-	if (uuid7_generate(t->id, x->timestamp, e) < 0)
-		return -1;
-	x->id = span_str(t->id);
-	x->query = t->prompt;
-	x->model = buf_span(&t->model_used);
+		x->replaces = t->in->instead_of;
+	x->query = t->in->prompt;
+	x->model = buf_span(&out->model);
 	x->duration = -1;
 	x->usage = (struct usage)USAGE_NONE;
-	x->attachments = t->files ? t->files->refs : NULL;
-	x->nattachments = t->files ? t->files->nrefs : 0;
-	return 0;
+	x->attachments = t->files->refs;
+	x->nattachments = t->files->nrefs;
+	return set_time(t, e);
 }
 
 /* What the reply and the error, if any, make of the exchange. */
 static void conclude(struct turn *t, int64_t started, int failed, const struct err *e)
 {
-	struct exchange *x = &t->exchange;
+	struct turn_result *out = t->out;
+	struct exchange *x = &out->exchange;
 
-	x->answer = buf_span(&t->reply.text);
+	x->answer = buf_span(&out->reply.text);
 	x->duration = clock_steady_ms() - started;
-	x->usage = t->reply.usage;
-	if (t->reply.finish_reason.n)
-		x->finish_reason = buf_span(&t->reply.finish_reason);
-	if (t->reply.reasoning.n)
-		x->reasoning = buf_span(&t->reply.reasoning);
+	x->usage = out->reply.usage;
+	if (out->reply.finish_reason.n)
+		x->finish_reason = buf_span(&out->reply.finish_reason);
+	if (out->reply.reasoning.n)
+		x->reasoning = buf_span(&out->reply.reasoning);
 	if (!failed)
-		x->native = t->native;
+		x->native = out->native;
 	x->status = !failed ? STATUS_COMPLETE
 	            : e->kind == ERR_INTERRUPTED ? STATUS_INTERRUPTED : STATUS_ERROR;
 	if (x->status == STATUS_ERROR) {
-		utf8_add_clean(&t->error, span_str(e->msg));
-		x->error = buf_span(&t->error);
+		utf8_add_clean(&out->error, span_str(e->msg));
+		x->error = buf_span(&out->error);
 	}
 }
 
@@ -106,191 +199,212 @@ static struct json_object *native_of(struct reply *r, const char *provider, stru
 	return native;
 }
 
-static int ask(struct turn *t, struct talk *how, const struct letter *l, int spool_fd,
-               struct err *e)
+/* One request, and its reply. */
+static int request(struct turn *t, struct err *e)
 {
+	struct reply *reply = &t->out->reply;
+	int r = talk_run(t->how, &t->letter, reply, e);
+
+	/* They come from the server as they like. */
+	utf8_clean(&reply->finish_reason);
+	for (size_t i = 0; i < reply->ncalls; i++) {
+		utf8_clean(&reply->calls[i].id);
+		utf8_clean(&reply->calls[i].name);
+		utf8_clean(&reply->calls[i].arguments);
+	}
+	utf8_clean(&reply->reasoning);
+	utf8_clean(&reply->text);
+	return r;
+}
+
+/* No request offers a tool, so that nothing answers a call: the reply is the answer, with whatever
+ * text it has. */
+static void tell_calls(struct turn *t)
+{
+	const struct reply *reply = &t->out->reply;
+
+	for (size_t i = 0; i < reply->ncalls; i++)
+		tell(t, &(struct turn_event){ .kind = TURN_CALL, .call = &reply->calls[i] });
+}
+
+static int ask(struct turn *t, struct err *e)
+{
+	struct turn_result *out = t->out;
 	int64_t started = clock_steady_ms();
 	int r;
 
-	t->begun = true;
-	if (t->started)
-		t->started(t->ctx, t);
-	r = talk_run(how, l, &t->reply, spool_fd, e);
-
-	/* They come from the server as they like. */
-	utf8_clean(&t->reply.finish_reason);
-	for (size_t i = 0; i < t->reply.ncalls; i++)
-		utf8_clean(&t->reply.calls[i].name);
-	utf8_clean(&t->reply.reasoning);
-	utf8_clean(&t->reply.text);
-	t->native = native_of(&t->reply, how->endpoint.name, buf_span(&t->model_used), t->exchange.steps > 0);
+	out->begun = true;
+	tell(t, &(struct turn_event){
+		.kind = TURN_STARTED, .session = t->id, .exchange = &out->exchange,
+		.started = { t->how->endpoint.name, &t->context, t->window.limit },
+	});
+	r = request(t, e);
+	if (r == 0)
+		tell_calls(t);
+	out->native = native_of(&out->reply, t->how->endpoint.name, buf_span(&out->model), out->exchange.steps > 0);
 	conclude(t, started, r < 0, e);
 	return r;
 }
 
 /* ---- the request ---- */
 
-/* What is sent. */
-struct draft {
-	struct files *files; /* the caller's */
-	struct context cx;
-	struct parcel parcel;
-	struct messages messages;
-	struct chat_request rq;
-	struct letter letter;
-};
-#define DRAFT_INIT { .cx = { .text = BUF_INIT }, .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, \
-	             .letter = LETTER_INIT }
-
-static void draft_release(struct draft *m)
+static void draft_release(struct turn *t)
 {
-	struct files *files = m->files;
-
-	context_release(&m->cx);
-	parcel_release(&m->parcel);
-	messages_release(&m->messages);
-	letter_release(&m->letter);
-	*m = (struct draft)DRAFT_INIT;
-	m->files = files;
+	context_release(&t->context);
+	parcel_release(&t->parcel);
+	messages_release(&t->messages);
+	letter_release(&t->letter);
+	t->context = (struct context){ .text = BUF_INIT };
+	t->parcel = (struct parcel)PARCEL_INIT;
+	t->letter = (struct letter)LETTER_INIT;
+	t->drafted = false;
 }
 
-static struct context_ask ask_of(const struct turn *t, const struct talk *how,
-                                 const struct conversation *c)
+static struct context_ask ask_of(const struct turn *t)
 {
+	const struct conversation *c = t->conversation;
+
 	return (struct context_ask){
 		.conversation = c,
 		.n = t->old ? c->n - 1 : c->n,
-		.model = buf_span(&t->model_used),
+		.model = buf_span(&t->out->model),
 		.system = t->system,
-		.prompt = &t->exchange,
+		.prompt = &t->out->exchange,
 		.window = t->window.limit,
-		.reply = context_reply_of(&how->params),
+		.reply = context_reply_of(&t->how->params),
 	};
 }
 
-static void note_context(struct turn *t, const struct context *cx)
-{
-	t->counting = cx->counting;
-	t->left_out = cx->left_out;
-	t->summed = cx->summed;
-	t->incomplete = cx->incomplete;
-	t->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
-}
-
 /* What the request has not, or otherwise, because of the model. */
-static void tell_notices(const struct store *s, const struct letter *l)
+static void tell_notices(struct turn *t)
 {
-	const char *end;
+	char *end;
 
-	for (const char *p = l->notices.p; (end = strchr(p, '\n')); p = end + 1)
-		store_notice(s, "%.*s", (int)(end - p), p);
+	for (char *p = t->letter.notices.p; (end = strchr(p, '\n')); p = end + 1) {
+		*end = '\0';
+		tell_notice(t, p);
+	}
 }
 
-/* What of the conversation goes along, and all of it in the provider's words. */
-static int write_draft(struct turn *t, const struct talk *how, const struct session *x,
-                       const struct conversation *c, struct draft *m, struct err *e)
+/* What is sent of the conversation, all of it in the provider's words. */
+static int draft(struct turn *t, struct err *e)
 {
-	struct context_ask ask = ask_of(t, how, c);
+	const struct talk *how = t->how;
+	struct context_ask asked = ask_of(t);
+	struct context *cx = &t->context;
 
-	if (context_make(&m->cx, &ask, e) < 0)
+	draft_release(t);
+	if (context_make(cx, &asked, e) < 0)
 		return -1;
-	note_context(t, &m->cx);
-	m->rq = (struct chat_request){
+	t->out->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
+	t->request = (struct chat_request){
 		.base_url = how->endpoint.base_url,
-		.model = t->model_used.p,
+		.model = t->out->model.p,
 		.system = t->system,
 		.schema = how->schema,
 		.stream = how->stream,
 		.reasoning = how->reasoning,
-		.room = context_room(&t->window, m->cx.tokens),
+		.room = context_room(&t->window, cx->tokens),
 	};
-	if (parcel_fill(&m->parcel, m->files, x->store, x->dir, m->cx.turns, m->cx.of, m->cx.n,
-	                &m->cx.prompt, &t->exchange, e) < 0 ||
-	    messages_make(&m->messages, &m->cx, how->endpoint.name, span_str(t->model_used.p), e) < 0)
+	if (parcel_fill(&t->parcel, t->files, t->session->store, t->session->dir, cx->turns, cx->of, cx->n,
+	                &cx->prompt, &t->out->exchange, e) < 0 ||
+	    messages_make(&t->messages, cx, how->endpoint.name, span_str(t->out->model.p), e) < 0)
 		return -1;
-	m->rq.messages = m->messages.list;
-	m->rq.nmessages = m->messages.n;
-	if (talk_prepare(how, &m->rq, &m->letter, e) < 0)
+	t->request.messages = t->messages.list;
+	t->request.nmessages = t->messages.n;
+	if (talk_prepare(how, &t->request, &t->letter, e) < 0)
 		return -1;
-	tell_notices(x->store, &m->letter);
+	tell_notices(t);
+	t->drafted = true;
 	return 0;
+}
+
+/* All that comes before something is stored or sent. */
+static int prepare(struct turn *t, struct span model, struct err *e)
+{
+	if (begin(t, t->in->model ? span_str(t->in->model) : model, e) < 0)
+		return -1;
+	t->window = context_window(&t->how->endpoint, t->out->model.p, t->in->context);
+	return draft(t, e);
 }
 
 /* ---- a conversation that outgrew the window ---- */
 
 static void tell_compacting(void *ctx, size_t n, size_t incomplete)
 {
-	const struct turn *t = ctx;
-
-	if (t->compacting)
-		t->compacting(t->ctx, n, incomplete, NULL);
+	tell(ctx, &(struct turn_event){ .kind = TURN_COMPACTING, .compacting = { n, incomplete } });
 }
 
-static int sum_up(struct turn *t, const struct talk *how, struct session *x, struct err *e)
+static void tell_uncompacted(struct turn *t, const struct err *why)
 {
-	const struct conversation *c = &x->conversation;
-	struct context_ask asked = ask_of(t, how, c);
-	struct compact_ask ask = { .conversation = c, .n = asked.n, .model = t->model_used.p, .window = t->window,
-		                   .begin = tell_compacting, .ctx = t };
+	struct buf line = BUF_INIT;
+
+	buf_addf(&line, "the conversation could not be summed up: %s", why->msg);
+	tell_notice(t, line.oom ? why->msg : line.p);
+	buf_release(&line);
+}
+
+static int sum_up(struct turn *t, struct err *e)
+{
+	struct context_ask asked = ask_of(t);
+	struct compact_ask ask_for = { .conversation = t->conversation, .n = asked.n, .model = t->out->model.p,
+		                       .window = t->window, .begin = tell_compacting, .ctx = t };
 	struct compaction k = COMPACTION_INIT;
-	int r = compact_keep(&asked, &ask.keep, e);
+	int r = compact_keep(&asked, &ask_for.keep, e);
 
 	if (r == 0)
-		r = compact(&k, how, &ask, e);
-	if (r > 0 && session_append_summary(x, &k.summary, e) < 0)
+		r = compact(&k, t->how, &ask_for, e);
+	if (r > 0 && session_append_summary(t->session, &k.summary, e) < 0)
 		r = -1;
 	compaction_release(&k);
 	return r;
 }
 
+/* What is to be summed up is all of it. */
+static int read_all(struct turn *t, struct err *e)
+{
+	draft_release(t);
+	if (session_refresh(t->session, NULL, e) < 0)
+		return -1;
+	t->system = t->conversation->head.head.system;
+	t->old = t->old ? conversation_last(t->conversation) : NULL;
+	return draft(t, e);
+}
+
 /* Only the user's wish to stop ends the turn: without a summary it goes on with less. */
-static int shrink(struct turn *t, struct talk *how, struct session *x, struct draft *m,
-                  struct err *e)
+static int shrink(struct turn *t, struct err *e)
 {
 	struct err why = ERR_INIT;
 	int r;
 
-	/* What is to be summed up is all of it. */
-	if (x->conversation.partial) {
-		draft_release(m);
-		if (session_refresh(x, NULL, e) < 0)
-			return -1;
-		t->system = x->conversation.head.head.system;
-		if (write_draft(t, how, x, &x->conversation, m, e) < 0)
-			return -1;
-	}
-	r = sum_up(t, how, x, &why);
-
+	if (t->conversation->partial && read_all(t, e) < 0)
+		return -1;
+	r = sum_up(t, &why);
 	if (r < 0 && why.kind == ERR_INTERRUPTED) {
 		*e = why;
 		return -1;
 	}
-	if (r < 0 && t->compacting)
-		t->compacting(t->ctx, 0, 0, &why);
-	if (r <= 0)
-		return 0;
-	draft_release(m);
-	return write_draft(t, how, x, &x->conversation, m, e);
+	if (r < 0)
+		tell_uncompacted(t, &why);
+	return r > 0 ? draft(t, e) : 0;
 }
 
-/* The title that the session is to have, unless it has it. */
-static int note_change(struct turn *t, const struct conversation *c, struct err *e)
-{
-	struct span title = c->info.title.p ? c->info.title : span_str("");
+/* ---- storing ---- */
 
-	t->change = (struct change){ .timestamp = t->exchange.timestamp, .usage = USAGE_NONE };
-	if (!t->title || span_eq(title, t->title))
+/* The title that the session is to have, unless it has it. */
+static int note_change(struct turn *t, struct err *e)
+{
+	const char *wanted = t->in->title;
+	struct span title = t->conversation->info.title;
+
+	t->change = (struct change){ .timestamp = t->out->exchange.timestamp, .usage = USAGE_NONE };
+	if (!wanted || span_eq(title.p ? title : span_str(""), wanted))
 		return 0;
 	if (uuid7_generate(t->change_id, t->change.timestamp, e) < 0)
 		return -1;
-	t->change.title = span_str(t->title);
+	t->change.title = span_str(wanted);
 	t->change.id = span_str(t->change_id);
 	return 0;
-}
-
-static const struct change *changes(const struct turn *t)
-{
-	return t->change.title.p ? &t->change : NULL;
 }
 
 /* How good an answer is. */
@@ -300,223 +414,294 @@ static int rank(const struct exchange *x)
 }
 
 /* One that did not turn out better than the one that it was to replace leaves that the head. */
-static int append(struct turn *t, struct session *s, struct err *e)
+static int append(struct turn *t, struct err *e)
 {
-	const struct exchange *x = &t->exchange;
+	const struct exchange *x = &t->out->exchange;
 	/* Later than the exchange, so that it decides the head after a merge, too. */
 	struct rewind back = { .timestamp = x->timestamp + (x->duration > 0 ? x->duration : 0) + 1,
-		               .has_from = true, .from = x->id, .to = t->instead_of };
+		               .has_from = true, .from = x->id, .to = t->in->instead_of };
 
-	if (note_change(t, &s->conversation, e) < 0)
+	if (note_change(t, e) < 0)
 		return -1;
-	t->outdone = t->old && rank(x) < rank(t->old);
-	return session_append_exchange(s, x, changes(t), t->outdone ? &back : NULL, e);
+	t->out->outdone = t->old && rank(x) < rank(t->old);
+	return session_append_exchange(t->session, x, t->change.title.p ? &t->change : NULL,
+	                               t->out->outdone ? &back : NULL, e);
 }
 
 /* The first of the two errors is the one to report: the other is told as a notice. */
-static int store_exchange(struct turn *t, struct session *x, int failed, struct err *e)
+static int report_unstored(struct turn *t, int failed, struct err *why, struct err *e)
 {
+	why->kind = ERR_UNSTORED;
+	if (!failed)
+		*e = *why;
+	else
+		tell_notice(t, why->msg);
+	return -1;
+}
+
+static int store_exchange(struct turn *t, int failed, struct err *e)
+{
+	const struct turn_result *out = t->out;
 	struct err why = ERR_INIT;
 
-	if (buf_check(&t->reply.text, &why) == 0 && buf_check(&t->reply.reasoning, &why) == 0 &&
-	    buf_check(&t->error, &why) == 0 &&
-	    append(t, x, &why) == 0)
+	if (buf_check(&out->reply.text, &why) == 0 && buf_check(&out->reply.reasoning, &why) == 0 &&
+	    buf_check(&out->error, &why) == 0 && append(t, &why) == 0)
 		return failed;
-	if (why.kind == ERR_GONE) {
-		t->homeless = true;
-		return failed;
-	}
-	why.kind = ERR_UNSTORED;
-	if (!failed)
-		*e = why;
-	else
-		store_notice(x->store, "%s", why.msg);
-	return -1;
+	t->homeless = why.kind == ERR_GONE && t->in->create;
+	return t->homeless ? failed : report_unstored(t, failed, &why, e);
 }
 
 /* The prompt is on the disk before it is sent, and not before it can be; and its files are
  * before it refers to them. */
-static int send_spooled(struct turn *t, struct talk *how, struct draft *m, struct session *x,
-                        struct err *e)
+static int send_spooled(struct turn *t, struct err *e)
 {
 	int64_t started = clock_steady_ms();
-	int spool_fd, failed = 0;
+	int failed = 0;
 
-	if (t->files && files_store(t->files, x->dir, &t->exchange, e) < 0)
+	if (files_store(t->files, t->session->dir, &t->out->exchange, e) < 0)
 		return -1;
-	spool_fd = spool_begin(x->dir, &t->exchange, 0, e);
-	if (spool_fd < 0)
+	t->spool = spool_begin(t->session->dir, &t->out->exchange, 0, e);
+	if (t->spool < 0)
 		return -1;
-	if (m->cx.left_out && how->endpoint.config->auto_compact)
-		failed = shrink(t, how, x, m, e);
+	if (t->context.left_out && t->how->endpoint.config->auto_compact)
+		failed = shrink(t, e);
 	if (failed == 0)
-		failed = ask(t, how, &m->letter, spool_fd, e);
+		failed = ask(t, e);
 	else
 		conclude(t, started, failed, e);
-	t->begun = true;
-	close(spool_fd);
-	return store_exchange(t, x, failed, e);
+	t->out->begun = true;
+	if (t->spool >= 0)
+		close(t->spool);
+	t->spool = -1;
+	return store_exchange(t, failed, e);
 }
 
-static int send_unsaved(struct turn *t, struct talk *how, const struct draft *m,
-                        struct conversation *c, struct err *e)
+static int send_unsaved(struct turn *t, struct err *e)
 {
+	const struct exchange *x = &t->out->exchange;
 	struct err ignored = ERR_INIT;
-	int r = ask(t, how, &m->letter, -1, e);
+	int r = ask(t, e);
 
-	t->outdone = t->old && rank(&t->exchange) < rank(t->old);
-	if (exchange_counts(&t->exchange) && !t->outdone && conversation_add(c, &t->exchange, r < 0 ? &ignored : e) < 0)
+	t->out->outdone = t->old && rank(x) < rank(t->old);
+	if (exchange_counts(x) && !t->out->outdone &&
+	    conversation_add(t->conversation, x, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;
 }
 
-/* All that comes before something is stored or sent. */
-static int prepare(struct turn *t, const struct talk *how, const struct session *x,
-                   const struct conversation *c, struct span model, struct draft *m, struct err *e)
-{
-	if (begin(t, c, model, e) < 0)
-		return -1;
-	t->window = context_window(&how->endpoint, t->model_used.p, t->context);
-	return write_draft(t, how, x, c, m, e);
-}
-
-/* `x` is the locked session; where its fd is -1 nothing is stored. */
-static int run(struct turn *t, struct talk *how, struct session *x, struct conversation *c,
-               struct span model, struct err *e)
-{
-	struct files others = FILES_INIT;
-	struct draft m = DRAFT_INIT;
-	int r;
-
-	m.files = t->files ? t->files : &others;
-	r = prepare(t, how, x, c, model, &m, e);
-	if (r == 0)
-		r = x->fd >= 0 ? send_spooled(t, how, &m, x, e) : send_unsaved(t, how, &m, c, e);
-	draft_release(&m);
-	files_release(&others);
-	return r;
-}
-
-int turn_check(const struct turn *t, struct talk *how, const struct store *s,
-               const struct session_head *head, struct err *e)
-{
-	struct session x = { .store = s, .dir = -1, .fd = -1 };
-	const struct conversation none = CONVERSATION_INIT;
-	struct files others = FILES_INIT;
-	struct draft m = DRAFT_INIT;
-	struct turn first = *t;
-	int r = talk_open(how, e);
-
-	first.system = head->system;
-	m.files = t->files ? t->files : &others;
-	if (r == 0)
-		r = prepare(&first, how, &x, &none, t->model ? span_str(t->model) : head->model, &m, e);
-	draft_release(&m);
-	buf_release(&first.model_used);
-	buf_release(&first.parent);
-	return r;
-}
+/* ---- in a session ---- */
 
 /* Under the lock, because the session may have been made anew by another process since
  * the caller chose its provider. */
-static int check_provider(const struct talk *how, const struct session *x,
-                          const struct conversation *c, struct err *e)
+static int check_provider(const struct turn *t, struct err *e)
 {
-	struct span own = c->head.head.provider;
+	struct span own = t->conversation->head.head.provider;
 
-	if (span_eq(own, how->endpoint.name))
+	if (span_eq(own, t->how->endpoint.name))
 		return 0;
-	return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", x->id,
-	               (int)own.n, own.p, how->endpoint.name);
+	return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", t->session->id,
+	               (int)own.n, own.p, t->how->endpoint.name);
 }
 
 /* The exchange that is asked again must still be the last one. */
-static int find_old(struct turn *t, const struct session *x, struct err *e)
+static int find_old(struct turn *t, struct err *e)
 {
-	const struct exchange *last = conversation_last(&x->conversation);
+	const struct exchange *last = conversation_last(t->conversation);
 
 	t->old = NULL;
-	if (!t->instead_of.p)
+	if (!t->in->instead_of.p || t->out->elsewhere)
 		return 0;
-	if (!last || !span_same(last->id, t->instead_of))
-		return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", x->id);
+	if (!last || !span_same(last->id, t->in->instead_of))
+		return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile",
+		               t->session->id);
 	t->old = last;
 	return 0;
 }
 
 /* How much of the history the turn needs, if its model is known. */
-static const struct history_want *want_of(const struct turn *t, const struct talk *how,
-                                          const struct session *x, struct context_want *want)
+static const struct history_want *want_of(const struct turn *t, struct context_want *want)
 {
-	struct span stored = x->conversation.info.model;
+	struct span stored = t->conversation->info.model;
 	const struct history_want *w = NULL;
 	struct buf model = BUF_INIT;
 
-	if (t->model)
-		buf_adds(&model, t->model);
+	if (t->in->model)
+		buf_adds(&model, t->in->model);
 	else
 		buf_add(&model, stored.p, stored.n);
 	if (model.n && !model.oom)
-		w = context_want(want, context_window(&how->endpoint, model.p, t->context).limit,
-		                 context_reply_of(&how->params));
+		w = context_want(want, context_window(&t->how->endpoint, model.p, t->in->context).limit,
+		                 context_reply_of(&t->how->params));
 	buf_release(&model);
 	return w;
 }
 
-int turn_run(struct turn *t, struct talk *how, struct session *x, const struct store *s,
-             const char *id, struct err *e)
+static int create(struct turn *t, bool again, struct err *e)
 {
-	struct conversation *c = &x->conversation;
+	int r = t->in->create(t->in->ctx, again, e);
+
+	t->made = r > 0;
+	t->out->elsewhere |= again && r >= 0;
+	return r < 0 ? -1 : 0;
+}
+
+/* The request is made before the session, whose conversation is empty. */
+static int begin_session(struct turn *t, const struct store *s, struct err *e)
+{
+	struct session *session = t->session, none = { .store = s, .dir = -1, .fd = -1 };
+	struct conversation *conversation = t->conversation, empty = CONVERSATION_INIT;
 	int r;
 
-	struct context_want want;
+	t->session = &none;
+	t->conversation = &empty;
+	t->system = t->in->head->system;
+	r = prepare(t, t->in->head->model, e);
+	t->session = session;
+	t->conversation = conversation;
+	return r < 0 ? -1 : create(t, false, e);
+}
 
-	t->begun = t->outdone = false;
-	if (talk_open(how, e) < 0 || session_lock(x, s, id, &t->wait, want_of(t, how, x, &want), e) < 0)
+/* Whether the request that was made before the session is the one to send. Another process may have
+ * been faster. */
+static bool is_draft_good(const struct turn *t)
+{
+	const struct conversation *c = t->conversation;
+
+	return t->drafted && c->n == 0 && span_same(t->system, c->head.head.system) &&
+	       (t->in->model || span_same(buf_span(&t->out->model), c->info.model));
+}
+
+static int take_session(struct turn *t, struct err *e)
+{
+	struct conversation *c = t->conversation;
+
+	if (check_provider(t, e) < 0 || find_old(t, e) < 0)
 		return -1;
-	r = check_provider(how, x, c, e) < 0 || find_old(t, x, e) < 0 ? -1 : 0;
+	t->out->titled = c->titled || t->in->title;
+	if (is_draft_good(t))
+		return set_time(t, e);
 	t->system = c->head.head.system;
-	t->titled = c->titled || t->title;
+	return prepare(t, c->info.model, e);
+}
+
+/* A session that was created for a model that does not exist would be of no use, and -c would go on
+ * with it. The prompt can be asked again. */
+static bool drop_useless(struct turn *t)
+{
+	const struct turn_result *out = t->out;
+	struct err ignored = ERR_INIT;
+
+	return t->made && !t->homeless && out->begun && t->how->no_model && out->exchange.status == STATUS_ERROR &&
+	       !out->reply.text.n && t->conversation->n == 1 &&
+	       span_same(conversation_last(t->conversation)->id, out->exchange.id) &&
+	       session_remove(t->session, &ignored) == 0;
+}
+
+static int run_locked(struct turn *t, const struct store *s, struct err *e)
+{
+	struct context_want want;
+	int r;
+
+	if (session_lock(t->session, s, t->id, &t->in->wait, want_of(t, &want), e) < 0)
+		return -1;
+	r = take_session(t, e);
 	if (r == 0)
-		r = run(t, how, x, c, t->model ? span_str(t->model) : c->info.model, e);
-	session_unlock(x);
-	t->old = NULL;
+		r = send_spooled(t, e);
+	t->out->dropped = drop_useless(t);
+	session_unlock(t->session);
 	return r;
 }
 
-int turn_store(struct turn *t, struct session *x, const struct store *s, const char *id,
-               struct err *e)
+/* The session was removed under the turn: the exchange begins another one. */
+static int store_elsewhere(struct turn *t, const struct store *s, struct err *e)
 {
 	const struct lock_wait wait = { .stop_fd = -1 };
-	int r = 0;
+	int r;
 
-	if (session_lock(x, s, id, &wait, NULL, e) < 0)
+	t->old = NULL;
+	if (create(t, true, e) < 0 || session_lock(t->session, s, t->id, &wait, NULL, e) < 0)
 		return -1;
-	t->exchange.parent = (struct span){ NULL, 0 };
-	t->exchange.replaces = (struct span){ NULL, 0 };
-	if (t->files)
-		r = files_store(t->files, x->dir, &t->exchange, e);
+	t->out->exchange.parent = (struct span){ NULL, 0 };
+	t->out->exchange.replaces = (struct span){ NULL, 0 };
+	r = files_store(t->files, t->session->dir, &t->out->exchange, e);
 	if (r == 0)
-		r = append(t, x, e);
-	session_unlock(x);
+		r = append(t, e);
+	session_unlock(t->session);
 	return r;
 }
 
-int turn_run_unsaved(struct turn *t, struct talk *how, const struct store *s, const char *id,
-                     struct conversation *c, struct err *e)
+static int run_saved(struct turn *t, const struct store *s, struct err *e)
+{
+	struct err lost = ERR_INIT;
+	int r;
+
+	if (t->in->head && begin_session(t, s, e) < 0)
+		return -1;
+	r = run_locked(t, s, e);
+	if (r < 0 && e->kind == ERR_NOT_FOUND && !t->out->begun && t->in->create) {
+		err_clear(e);
+		draft_release(t);
+		r = create(t, true, e) < 0 ? -1 : run_locked(t, s, e);
+	}
+	if (t->homeless && store_elsewhere(t, s, &lost) < 0) {
+		lost.kind = ERR_UNSTORED;
+		*e = lost;
+		r = -1;
+	}
+	return r;
+}
+
+/* ---- a turn ---- */
+
+static void turn_begin(struct turn *t)
+{
+	*t = (struct turn){ .in = t->in, .out = t->out, .how = t->how, .session = t->session,
+		            .conversation = t->conversation, .id = t->id, .files = t->in->files,
+		            .none = FILES_INIT, .spool = -1, .context = { .text = BUF_INIT },
+		            .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, .letter = LETTER_INIT };
+	if (!t->files)
+		t->files = &t->none;
+	t->how->listener = (struct talk_listener){ take_piece, take_wait, t };
+}
+
+static int turn_end(struct turn *t, const struct talk_listener *before, int result, const struct err *e)
+{
+	tell_end(t, result, e);
+	t->how->listener = *before;
+	draft_release(t);
+	files_release(&t->none);
+	return result;
+}
+
+int turn_run(const struct turn_input *in, struct turn_result *out, struct talk *how, struct session *x,
+             const struct store *s, const char *id, struct err *e)
+{
+	struct turn t = { .in = in, .out = out, .how = how, .session = x, .conversation = &x->conversation,
+		          .id = id };
+	const struct talk_listener before = how->listener;
+
+	turn_begin(&t);
+	return turn_end(&t, &before, talk_open(how, e) < 0 ? -1 : run_saved(&t, s, e), e);
+}
+
+int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struct talk *how,
+                     const struct store *s, const char *id, struct span system, struct conversation *c,
+                     struct err *e)
 {
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
+	struct turn t = { .in = in, .out = out, .how = how, .session = &x, .conversation = c };
+	const struct talk_listener before = how->listener;
 	struct err ignored = ERR_INIT; /* without the folder, its files are missing */
 	int r;
 
-	t->begun = t->outdone = false;
-	if (talk_open(how, e) < 0)
-		return -1;
-	if (id && s->fd >= 0)
+	turn_begin(&t);
+	r = talk_open(how, e);
+	if (r == 0 && id && s->fd >= 0)
 		x.dir = place_folder(s->fd, id, &ignored);
-	t->old = t->instead_of.p ? conversation_last(c) : NULL;
-	r = run(t, how, &x, c, span_str(t->model), e);
+	t.system = system;
+	t.old = in->instead_of.p ? conversation_last(c) : NULL;
+	if (r == 0)
+		r = prepare(&t, (struct span){ NULL, 0 }, e) < 0 ? -1 : send_unsaved(&t, e);
 	session_unlock(&x);
-	t->old = NULL;
-	return r;
+	return turn_end(&t, &before, r, e);
 }

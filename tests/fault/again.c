@@ -29,11 +29,19 @@ static int fail(const struct err *e)
 	return e->kind == ERR_UNSTORED ? 74 : 1;
 }
 
-static void show(void *ctx, enum talk_part part, struct span piece)
+static void put(struct span text)
+{
+	if (!unwritten && io_write(STDOUT_FILENO, text.p, text.n) < 0)
+		unwritten = errno;
+}
+
+static void show(void *ctx, const struct turn_event *ev)
 {
 	(void)ctx;
-	if (part == TALK_TEXT && !unwritten && io_write(STDOUT_FILENO, piece.p, piece.n) < 0)
-		unwritten = errno;
+	if (ev->kind == TURN_TEXT)
+		put(ev->text);
+	else if (ev->kind == TURN_NOTICE)
+		notice(ev->notice);
 }
 
 static int ask(struct session *x, const struct store *s, const char *id, const struct config *config,
@@ -42,26 +50,24 @@ static int ask(struct session *x, const struct store *s, const char *id, const s
 	const struct exchange *last = conversation_last(&x->conversation);
 	struct talk how = TALK_INIT;
 	struct buf query = BUF_INIT, old = BUF_INIT; /* the turn may read the conversation again */
-	struct turn t = {
-		.wait = { .stop_fd = -1 }, .reply = REPLY_INIT, .error = BUF_INIT, .model_used = BUF_INIT,
-		.parent = BUF_INIT,
-	};
+	struct turn_input in = { .wait = { .stop_fd = -1 }, .events = { show, NULL } };
+	struct turn_result out = TURN_RESULT_INIT;
 	int r;
 
 	if (!last)
 		return err_set(e, ERR_FAILED, "nothing was asked");
 	buf_add(&query, last->query.p, last->query.n);
 	buf_add(&old, last->id.p, last->id.n);
-	t.prompt = buf_span(&query);
-	t.instead_of = buf_span(&old);
-	how.show = show;
+	in.prompt = buf_span(&query);
+	in.instead_of = buf_span(&old);
 	r = buf_check(&query, e) < 0 || buf_check(&old, e) < 0 ? -1 : endpoint_find(&how.endpoint, config, "echo", e);
 	if (r == 0)
-		r = turn_run(&t, &how, x, s, id, e);
-	show(NULL, TALK_TEXT, t.begun ? span_str("\n") : span_str(""));
+		r = turn_run(&in, &out, &how, x, s, id, e);
+	if (out.begun)
+		put(span_str("\n"));
 	if (r == 0 && unwritten)
 		r = err_sys(e, unwritten, "cannot write the output");
-	turn_release(&t);
+	turn_result_release(&out);
 	talk_close(&how);
 	buf_release(&query);
 	buf_release(&old);
