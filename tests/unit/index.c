@@ -230,6 +230,7 @@ static struct session_info info_of(const char *query)
 
 static void test_format(void)
 {
+	const struct span tags[] = { span_str("a\n"), span_str("b") };
 	struct session_info s = info_of("q\n\"x\"");
 	struct err e = ERR_INIT;
 	struct buf b = BUF_INIT;
@@ -239,21 +240,62 @@ static void test_format(void)
 	s.usage = (struct usage)USAGE_NONE;
 	s.first_query = s.last_query = (struct span){ NULL, 0 };
 	s.title = span_str("T");
+	s.tool_calls = 3;
+	s.branches = 2;
+	s.root = span_str("r\"1");
+	s.tags = tags;
+	s.ntags = 2;
+	s.summary_at = 555;
+	s.summary_of = 4;
 	is_int(index_append(&store, "new", &s, &e), 0, "another");
 	is_int(index_append_tombstone(&store, "abc", 42, &e), 0, "and a tombstone");
 	temp_read(INDEX_FILE, &b);
 	is_buf(&b, HEADER
-	       "{\"id\":\"abc\",\"createdAt\":1,\"updatedAt\":2,\"exchangeCount\":3,\"provider\":\"echo\","
-	       "\"model\":\"m\",\"cwd\":\"/w\",\"title\":null,\"firstQuery\":\"q\\n\\\"x\\\"\","
-	       "\"lastQuery\":\"q\\n\\\"x\\\"\",\"usageTotals\":{\"inputTokens\":4,\"outputTokens\":5,"
+	       "{\"id\":\"abc\",\"createdAt\":1,\"updatedAt\":2,\"exchangeCount\":3,\"toolCalls\":0,"
+	       "\"branches\":0,\"provider\":\"echo\",\"model\":\"m\",\"cwd\":\"/w\",\"title\":null,\"tags\":[],"
+	       "\"firstQuery\":\"q\\n\\\"x\\\"\",\"lastQuery\":\"q\\n\\\"x\\\"\",\"root\":null,\"usageTotals\":{\"inputTokens\":4,\"outputTokens\":5,"
 	       "\"totalTokens\":9},\"historyBytes\":77,\"version\":1}\n"
-	       "{\"id\":\"new\",\"createdAt\":1,\"updatedAt\":2,\"exchangeCount\":3,\"provider\":\"echo\","
-	       "\"model\":\"m\",\"cwd\":\"/w\",\"title\":\"T\",\"firstQuery\":null,\"lastQuery\":null,"
+	       "{\"id\":\"new\",\"createdAt\":1,\"updatedAt\":2,\"exchangeCount\":3,\"toolCalls\":3,"
+	       "\"branches\":2,\"provider\":\"echo\",\"model\":\"m\",\"cwd\":\"/w\",\"title\":\"T\","
+	       "\"tags\":[\"a\\n\",\"b\"],\"firstQuery\":null,\"lastQuery\":null,\"root\":\"r\\\"1\","
+	       "\"summaryAt\":555,\"summaryOf\":4,"
 	       "\"usageTotals\":{\"inputTokens\":0,\"outputTokens\":0,\"totalTokens\":0},"
 	       "\"historyBytes\":77,\"version\":1}\n"
 	       "{\"id\":\"abc\",\"deletedAt\":42,\"version\":1}\n", "what stands in the file");
 	buf_release(&b);
 	is_list(NULL, "", "new", "and what is listed");
+}
+
+/* All that index_info() gives back of a record. */
+static void test_info(void)
+{
+	static const char line[] =
+		"{\"id\":\"abc\",\"createdAt\":1,\"updatedAt\":2,\"exchangeCount\":3,\"toolCalls\":4,\"branches\":5,"
+		"\"provider\":\"echo\",\"model\":\"m\",\"cwd\":\"/w\",\"title\":\"T\",\"tags\":[\"a\"],"
+		"\"firstQuery\":\"f\",\"lastQuery\":\"l\",\"root\":\"r\",\"summaryAt\":6,\"summaryOf\":7,"
+		"\"usageTotals\":{\"inputTokens\":8,\"outputTokens\":9,\"totalTokens\":17,\"cost\":0.5},"
+		"\"historyBytes\":10,\"version\":1}\n";
+	struct session_info s;
+	struct json_object *json;
+	struct err e = ERR_INIT;
+	struct buf again = BUF_INIT;
+
+	if (!is_int(index_info(span_str(line), &s, &json, &e), 0, "a record is read"))
+		return;
+	is_int(s.tool_calls, 4, "tool calls");
+	is_int(s.branches, 5, "branches");
+	is_span(s.root, "r", "root");
+	is_int(s.summary_at, 6, "where the summary is");
+	is_int(s.summary_of, 7, "what it stands for");
+	is_int(s.usage.cost, 500000000, "the cost");
+	s.tags = &(struct span){ "a", 1 };
+	s.ntags = 1;
+	index_add_record(&again, "abc", &s);
+	is_buf(&again, line, "and written as it was, the tags apart");
+	json_object_put(json);
+	buf_release(&again);
+	is_int(index_info(span_str("{\"id\":\"abc\",\"branches\":\"x\",\"version\":1}\n"), &s, &json, &e), -1,
+	       "one with a wrong member is not");
 }
 
 static void test_long_queries(void)
@@ -492,6 +534,7 @@ int main(void)
 	test_fields();
 	test_record_bounds();
 	test_format();
+	test_info();
 	test_long_queries();
 	test_append_heals();
 	test_against_model();

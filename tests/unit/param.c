@@ -426,11 +426,13 @@ static void test_finish(void)
 	err_clear(&e);
 	buf_clear(&r.finish_reason);
 	wire_finish(&r, span_str("stop"));
-	wire_call(&r, span_str(""));
-	wire_call(&r, span_str("look"));
-	wire_call(&r, span_str("see"));
+	wire_call_name(&r, wire_call(&r, span_str("1"), 0), span_str(""));
+	is_int((int64_t)r.ncalls, 1, "a call that has no name yet");
+	wire_call_name(&r, wire_call(&r, span_str(""), 0), span_str("look"));
+	wire_call_name(&r, wire_call(&r, span_str("1"), -1), span_str("see"));
 	is_buf(&r.finish_reason, "tool_calls", "a call is a reason of its own");
-	is_buf(&r.call, "look", "the first name");
+	is_int((int64_t)r.ncalls, 1, "its number and its id lead to it again");
+	is_buf(&r.calls[0].name, "look", "the first name counts");
 	buf_clear(&r.finish_reason);
 	wire_finish(&r, span_str("STOP"));
 	is_buf(&r.finish_reason, "tool_calls", "also when the reason comes after it");

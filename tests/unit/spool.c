@@ -24,7 +24,7 @@ static void test_life(void)
 	is_int(spool_read(&sp, dir, &back, &e), 0, "there is none");
 	spool_release(&sp);
 	umask(0); /* the mode is the store's own */
-	fd = spool_begin(dir, &x, &e);
+	fd = spool_begin(dir, &x, 0, &e);
 	umask(077);
 	ok(fd >= 0, "begun");
 	stat(SPOOL_FILE, &st);
@@ -46,11 +46,56 @@ static void test_life(void)
 	is_bytes(back.answer, "Hello\n\n\0x", 9, "the answer as far as it came");
 	spool_release(&sp);
 	close(fd);
-	is_int(spool_begin(dir, &x, &e), -1, "a spool that is there is not overwritten");
+	is_int(spool_begin(dir, &x, 0, &e), -1, "a spool that is there is not overwritten");
 	is_err(&e, ERR_FAILED, "turn.partial", "says so");
 	spool_remove(dir);
 	ok(access(SPOOL_FILE, F_OK) != 0, "removed");
 	spool_remove(dir);
+}
+
+/* Where the exchange belongs in the tree, and which request of the turn this is. */
+static void test_place(void)
+{
+	static const struct {
+		bool has_parent;
+		const char *parent, *replaces, *head;
+		int64_t step;
+	} cases[] = {
+		{ true, "p1", NULL, "{\"type\":\"exchange\",\"id\":\"u1\",\"parent\":\"p1\",\"n\":0,", 0 },
+		{ true, NULL, NULL, "{\"type\":\"exchange\",\"id\":\"u1\",\"parent\":null,\"n\":1,", 1 },
+		{ true, "p1", "r1", "{\"type\":\"exchange\",\"id\":\"u1\",\"parent\":\"p1\",\"replaces\":\"r1\",\"n\":7,", 7 },
+		{ false, NULL, NULL, "{\"type\":\"exchange\",\"id\":\"u1\",\"n\":0,", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct exchange x = prompt("q"), back;
+		struct buf text = BUF_INIT;
+		struct err e = ERR_INIT;
+		struct spool sp;
+
+		x.has_parent = cases[i].has_parent;
+		x.parent = cases[i].parent ? span_str(cases[i].parent) : (struct span){ NULL, 0 };
+		x.replaces = cases[i].replaces ? span_str(cases[i].replaces) : (struct span){ NULL, 0 };
+		close(spool_begin(dir, &x, cases[i].step, &e));
+		temp_read(SPOOL_FILE, &text);
+		is_span(((struct span){ text.p, strlen(cases[i].head) }), cases[i].head, "place %zu as it is written", i);
+		is_int(spool_read(&sp, dir, &back, &e), 1, "and read");
+		is_int(back.has_parent, x.has_parent, "whether it says what it follows");
+		ok(!back.parent.p == !x.parent.p && !back.replaces.p == !x.replaces.p, "null is not an empty id");
+		is_same(back.parent, x.parent, "its parent");
+		is_same(back.replaces, x.replaces, "what it replaces");
+		is_int(sp.step, cases[i].step, "the step");
+		spool_release(&sp);
+		if (text.n && ok(text.p[text.n - 1] == '\n', "one line")) {
+			is_int(spool_head(&sp, (struct span){ text.p, text.n - 1 }, &back, &e), 0, "alone it is read, too");
+			is_same(back.parent, x.parent, "with its parent");
+			is_int(sp.step, cases[i].step, "and the step");
+			ok(!back.answer.p, "and without an answer");
+			spool_release(&sp);
+		}
+		spool_remove(dir);
+		buf_release(&text);
+	}
 }
 
 /* What the prompt came with is known when the turn is cut short. */
@@ -69,7 +114,7 @@ static void test_attachments(void)
 
 	x.attachments = files;
 	x.nattachments = 2;
-	fd = spool_begin(dir, &x, &e);
+	fd = spool_begin(dir, &x, 0, &e);
 	spool_add(fd, span_str("Hel"), &e);
 	close(fd);
 	is_int(spool_read(&sp, dir, &back, &e), 1, "read");
@@ -108,6 +153,9 @@ static void test_damage(void)
 	is_damaged("{\"id\":\"u\",\"timestamp\":\"x\"}\n", "'timestamp' must be a whole number");
 	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"attachments\":[{\"sha256\":\"x\"}]}\n",
 	           "'attachments' 1");
+	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"parent\":7}\n", "'parent' must be a string");
+	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"replaces\":{}}\n", "'replaces' must be a string");
+	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"n\":\"x\"}\n", "'n' must be a whole number");
 	is_damaged("[]\n", "");
 	is_damaged("{\"id\":\"u\",\"timestamp\":1,\n", "");
 	unlink(SPOOL_FILE);
@@ -141,7 +189,7 @@ static void test_cut_anywhere(void)
 	struct err e = ERR_INIT;
 	size_t head;
 	int bad = 0;
-	int fd = spool_begin(dir, &x, &e);
+	int fd = spool_begin(dir, &x, 0, &e);
 
 	temp_read(SPOOL_FILE, &whole);
 	head = whole.n;
@@ -177,7 +225,7 @@ static void test_large(void)
 	struct err e = ERR_INIT;
 	uint64_t seed = 12;
 	struct spool sp;
-	int fd = spool_begin(dir, &x, &e), failed = 0;
+	int fd = spool_begin(dir, &x, 0, &e), failed = 0;
 
 	while (want.n < 300000) {
 		size_t from = want.n, n = 1 + rnd_below(&seed, 5000);
@@ -210,6 +258,7 @@ int main(void)
 	temp_enter();
 	dir = open(".", O_RDONLY | O_DIRECTORY);
 	test_life();
+	test_place();
 	test_attachments();
 	test_damage();
 	test_not_a_file();
