@@ -452,26 +452,36 @@ void index_close(struct index_reader *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* The fields in the order in which records have them: the next is nearly always the
- * one that is expected. */
+/* The members in the order in which records have them: the next is nearly always the one that is
+ * expected. Those without a bit are only passed over. */
 static const struct field {
 	struct span name;
+	unsigned bit; /* enum index_field, or 0 */
 	bool number;
 	size_t offset;
 } fields[] = {
-#define FIELD(name, number, member)                                                                \
-	{ { name, sizeof(name) - 1 }, number, offsetof(struct index_record, member) }
-	FIELD("createdAt", true, created_at),
-	FIELD("updatedAt", true, updated_at),
-	FIELD("exchangeCount", true, exchange_count),
-	FIELD("provider", false, provider),
-	FIELD("model", false, model),
-	FIELD("cwd", false, cwd),
-	FIELD("title", false, title),
-	FIELD("firstQuery", false, first_query),
-	FIELD("lastQuery", false, last_query),
-	FIELD("historyBytes", true, history_bytes),
+#define NAME(name) { name, sizeof(name) - 1 }
+#define FIELD(name, bit, number, member)                                                           \
+	{ NAME(name), bit, number, offsetof(struct index_record, member) }
+#define OTHER(name) { NAME(name), 0, false, 0 }
+	FIELD("createdAt", INDEX_CREATED, true, created_at),
+	FIELD("updatedAt", INDEX_UPDATED, true, updated_at),
+	FIELD("exchangeCount", INDEX_COUNT, true, exchange_count),
+	OTHER("toolCalls"),
+	OTHER("branches"),
+	FIELD("provider", INDEX_PROVIDER, false, provider),
+	FIELD("model", INDEX_MODEL, false, model),
+	FIELD("cwd", INDEX_CWD, false, cwd),
+	FIELD("title", INDEX_TITLE, false, title),
+	OTHER("tags"),
+	FIELD("firstQuery", INDEX_FIRST_QUERY, false, first_query),
+	FIELD("lastQuery", INDEX_LAST_QUERY, false, last_query),
+	OTHER("root"),
+	OTHER("usageTotals"),
+	FIELD("historyBytes", INDEX_BYTES, true, history_bytes),
+#undef NAME
 #undef FIELD
+#undef OTHER
 };
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -487,7 +497,7 @@ static bool next_field(struct json_scan *s, size_t *i, struct span *value)
 	if (json_scan_next(s, &key, value) <= 0)
 		return false;
 	for (*i = 0; *i < FIELDS; (*i)++)
-		if (key.n == fields[*i].name.n && memcmp(key.p, fields[*i].name.p, key.n) == 0)
+		if (span_same(key, fields[*i].name))
 			break;
 	return true;
 }
@@ -519,11 +529,11 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r)
 		if (!next_field(&s, &i, &value))
 			return false;
 		expected = i + 1;
-		if (i == FIELDS || !(wanted & 1u << i))
+		if (i == FIELDS || !(wanted & fields[i].bit))
 			continue;
 		if (!take_field(r, &fields[i], value))
 			return false;
-		found |= 1u << i;
+		found |= fields[i].bit;
 	}
 	return true;
 }
