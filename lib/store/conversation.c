@@ -209,6 +209,8 @@ static int apply_exchange(struct conversation *c, struct record *r, size_t at, s
 	if (!c->lean) {
 		node->record = *r;
 		r->json = NULL;
+		/* It is in the structure, and takes more memory than a short answer. */
+		json_object_object_del(node->record.json, "tokenUsage");
 	}
 	if (name_head(c, node, e) < 0)
 		return -1;

@@ -1,6 +1,9 @@
 #include "store/history.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,11 +150,27 @@ static int read_ends(struct conversation *c, const struct jsonl *j, struct err *
 	return conversation_settle(c, e);
 }
 
+#define MANY 1048576 /* bytes of records */
+
+/* The records of a long history are many small pieces of memory. glibc collects freed ones in lists
+ * that it merges with their neighbours again and again when all are freed: a third of the time that
+ * reading takes. Without these lists each is merged once. */
+static void expect_many(size_t bytes)
+{
+#ifdef M_MXFAST
+	if (bytes > MANY)
+		mallopt(M_MXFAST, 0);
+#else
+	(void)bytes;
+#endif
+}
+
 int history_load_more(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct err *e)
 {
 	struct span line;
 
+	expect_many(j->n - c->bytes);
 	for (size_t start = c->bytes; jsonl_next(j, &c->bytes, &line); start = c->bytes)
 		if (apply_line(c, s, id, j, start, line, e) < 0)
 			return -1;
