@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
+
 #define WORDS_MAX 4096        /* of a prompt: its first ones */
 #define SLOTS (2 * WORDS_MAX) /* a power of two */
 
@@ -9,7 +11,7 @@ struct words {
 	struct word {
 		uint64_t hash; /* 0: a free slot */
 		size_t found;  /* in so many exchanges */
-		size_t seen;   /* in this one, counted from 1 through both walks */
+		size_t seen;   /* in this one, counted from 1 */
 	} *slots;
 	size_t n;
 };
@@ -106,36 +108,52 @@ static uint32_t weight(size_t n, size_t found)
 	return halves;
 }
 
-/* Counts in how many exchanges each word is, or then, with `score`, what that makes of
- * the exchanges. */
-static void walk(const struct words *w, const struct exchange *const *x, size_t n, uint32_t *score)
+/* The prompt's words that the exchanges have, each once an exchange. */
+struct hits {
+	struct hit {
+		size_t exchange;
+		const struct word *word;
+	} *v;
+	size_t n, cap;
+};
+
+static int find_hits(struct hits *h, const struct words *w, const struct exchange *const *x, size_t n,
+                     struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct span texts[] = { x[i]->query, x[i]->answer };
 		struct word *word;
 
 		for (size_t k = 0; k < 2; k++)
-			while ((word = next_shared(w, &texts[k], (score ? n : 0) + i + 1))) {
-				if (score)
-					score[i] += weight(n, word->found);
-				else
-					word->found++;
+			while ((word = next_shared(w, &texts[k], i + 1))) {
+				struct hit *v = array_room(h->v, h->n, &h->cap, sizeof(*v), e);
+
+				if (!v)
+					return -1;
+				h->v = v;
+				v[h->n++] = (struct hit){ i, word };
+				word->found++;
 			}
 	}
+	return 0;
 }
 
 int relevance_score(uint32_t *score, const struct exchange *const *x, size_t n, struct span prompt,
                     struct err *e)
 {
 	struct words w = { calloc(SLOTS, sizeof(*w.slots)), 0 };
+	struct hits h = { .v = NULL };
+	int r;
 
 	if (!w.slots)
 		return err_oom(e);
 	learn(&w, prompt);
 	for (size_t i = 0; i < n; i++)
 		score[i] = 0;
-	walk(&w, x, n, NULL);
-	walk(&w, x, n, score);
+	r = find_hits(&h, &w, x, n, e);
+	for (size_t i = 0; r == 0 && i < h.n; i++)
+		score[h.v[i].exchange] += weight(n, h.v[i].word->found);
+	free(h.v);
 	free(w.slots);
-	return 0;
+	return r;
 }
