@@ -122,11 +122,7 @@ static int check_entries(struct subject *s, int dir, const char *folder, struct 
 /* The folder that was opened may have been renamed away since. */
 static bool folder_is_there(const struct subject *s)
 {
-	struct stat opened, named;
-
-	return fstat(s->x.dir, &opened) == 0 &&
-	       fstatat(s->x.store->fd, s->x.id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+	return place_leads(s->x.store->fd, s->x.id, s->x.dir) > 0;
 }
 
 /* Whatever its mode is. A repair waits for whoever uses the session, a check does not. */

@@ -243,3 +243,14 @@ int place_set_mode(int dir, const char *name, const struct stat *seen, mode_t wa
 	close(fd);
 	return r;
 }
+
+int place_leads(int dir, const char *name, int fd)
+{
+	struct stat mine, named;
+
+	if (fstat(fd, &mine) < 0)
+		return -1;
+	if (fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0)
+		return named.st_dev == mine.st_dev && named.st_ino == mine.st_ino;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+}

@@ -28,6 +28,10 @@ int place_folder(int dir, const char *name, struct err *e);
  * makes a file. */
 int place_make_folder(int dir, const char *name, struct err *e);
 
+/* Whether `name` in `dir` still leads to what is open as `fd`, and not to another file of that name or
+ * to nothing: 1 or 0. -1: that cannot be seen; errno tells why. */
+int place_leads(int dir, const char *name, int fd);
+
 /*
  * What root makes for another user belongs to that user: gives `fd` the owner of `like`, the
  * folder that it is in, or the file that it is a copy of. Only an empty file or

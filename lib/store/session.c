@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
+#include "store/place.h"
 #include "store/spool.h"
 
 static int open_session(struct session *x, struct err *e)
@@ -27,16 +28,11 @@ static int open_session(struct session *x, struct err *e)
 int session_is_there(const struct session *x, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
-	struct stat named, locked;
+	int leads;
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, x->id);
-	if (fstat(x->fd, &locked) < 0)
-		return err_sys(e, errno, "cannot examine session '%s'", x->id);
-	if (fstatat(x->store->fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0)
-		return named.st_dev == locked.st_dev && named.st_ino == locked.st_ino;
-	if (errno == ENOENT || errno == ENOTDIR)
-		return 0;
-	return err_sys(e, errno, "cannot examine session '%s'", x->id);
+	leads = place_leads(x->store->fd, path, x->fd);
+	return leads < 0 ? err_sys(e, errno, "cannot examine session '%s'", x->id) : leads;
 }
 
 /* ---- reading ---- */

@@ -279,7 +279,6 @@ static int open_locked(int dir, int flags, struct err *e)
 {
 	for (;;) {
 		int fd = place_file(dir, TYPED_FILE, O_RDWR | O_APPEND | flags, e);
-		struct stat mine, named;
 
 		if (fd < 0)
 			return -1;
@@ -287,8 +286,7 @@ static int open_locked(int dir, int flags, struct err *e)
 			close(fd);
 			return -1;
 		}
-		if (fstat(fd, &mine) == 0 && fstatat(dir, TYPED_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
+		if (place_leads(dir, TYPED_FILE, fd) > 0)
 			return fd;
 		lock_end(fd);
 	}

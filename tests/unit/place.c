@@ -152,6 +152,25 @@ static void owners(void)
 	is_int(owner_of("root's folder"), 0, "it is not given away");
 }
 
+static void test_leads(void)
+{
+	int dir = open(".", O_RDONLY | O_DIRECTORY), fd;
+
+	temp_write("named", span_str("x"));
+	fd = open("named", O_RDONLY);
+	is_int(place_leads(dir, "named", fd), 1, "a name leads to the file that is open");
+	is_int(place_leads(dir, "nothing", fd), 0, "a name of nothing does not");
+	is_int(place_leads(dir, "named/more", fd), 0, "nor one below a file");
+	temp_write("other", span_str("x"));
+	if (rename("other", "named") < 0)
+		tap_note("cannot rename");
+	is_int(place_leads(dir, "named", fd), 0, "nor a name that another file has now");
+	is_int(place_leads(-1, "named", fd), -1, "a folder that is not open cannot be looked into");
+	is_int(place_leads(dir, "named", -1), -1, "nor can a file that is not");
+	close(fd);
+	close(dir);
+}
+
 int main(void)
 {
 	temp_enter();
@@ -161,5 +180,6 @@ int main(void)
 	opening();
 	if (geteuid() == 0 && chown(".", THEIRS, THEIRS) == 0)
 		owners();
+	test_leads();
 	return tap_end();
 }
