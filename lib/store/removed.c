@@ -31,7 +31,7 @@ static int append(struct removal *r, const char *id, int64_t created_at, struct 
 
 	if (fstat(r->fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine it");
-	r->before = st.st_size;
+	r->before = st.st_size; /* from here on there is something to take back */
 	add_record(&line, id, created_at);
 	result = buf_check(&line, e);
 	if (result == 0 && (result = jsonl_append(r->fd, buf_span(&line), true, e)) < 0)
@@ -66,10 +66,11 @@ void removed_take_back(struct removal *r)
 {
 	struct stat st;
 
-	/* The lock is held: nobody has appended since. */
-	if (r->fd >= 0 && fstat(r->fd, &st) == 0 && st.st_size > r->before &&
+	/* Then the lock is held: nobody has appended since. */
+	if (r->before >= 0 && fstat(r->fd, &st) == 0 && st.st_size > r->before &&
 	    ftruncate(r->fd, r->before) == 0)
 		io_datasync(r->fd);
+	r->before = -1;
 	removed_keep(r);
 }
 

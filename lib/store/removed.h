@@ -19,10 +19,10 @@
 
 struct removal {
 	int fd;       /* of the file, locked; -1: nothing was noted */
-	off_t before; /* its size before that */
+	off_t before; /* its size before that; -1: nothing was written */
 	bool full;    /* it failed because there was no room */
 };
-#define REMOVAL_NONE { -1, 0, false }
+#define REMOVAL_NONE { -1, -1, false }
 
 /* `created_at` of the session in ms; -1 when that cannot be told. On the disk when this returns 0. */
 int removed_note(struct removal *r, const struct store *s, const char *id, int64_t created_at,
