@@ -379,6 +379,33 @@ both() {
 	same model test-model "$(request | jq -r .body.model)"
 }
 
+@test "of a long session that the window holds all is sent, once" {
+	local all
+	held a 1200
+	# Each names its parent, as the tools write it: so the end of the way back is known.
+	jq -nc 'foreach inputs as $r ({}; {before: .id, id: $r.id};
+		if $r.type == "exchange" then $r + {parent: (if .before == "a" then null else .before end)} else $r end)' \
+		"$(history a)" >chain
+	cat chain >"$(history a)"
+	all=$(seq -s ' ' 1 1200)
+	both --context 4000000 hi
+	same notices '' "$err"
+	same sent "$all ." "$(sent)"
+	same leftOut null "$(tail -n 1 "$(history a)" | jq .leftOut)"
+	# It has been read to its beginning, and some of it does not fit all the same.
+	cat chain >"$(history a)"
+	both --context 600000 hi
+	summary 600 >>"$(history a)"
+	both --context 300000 hi
+	# What is not in the conversation need not be read.
+	{
+		cat chain
+		rewind 3
+	} >"$(history a)"
+	both --context 8192 hi
+	same sent '1 2 3 .' "$(sent)"
+}
+
 @test "of a long session a summary is found, wherever it ends" {
 	local n
 	for n in 3 600 1195 1200; do

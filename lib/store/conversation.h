@@ -88,7 +88,8 @@ struct conversation {
 	size_t damaged; /* lines of it that are not valid records */
 
 	/* Only the newest exchanges were read (history_load_newest()): so many complete ones come
-	 * before the path, and of these the summary stands for so many. `first` is the first of them. */
+	 * before the path, and of these the summary stands for so many. `first` is the first of them;
+	 * NULL: the path has all exchanges of the conversation. */
 	bool partial;
 	int64_t unread, unread_summed;
 	const struct exchange *first;

@@ -123,11 +123,18 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 	for (size_t i = 0; i < c->n; i++)
 		read += c->path[i]->status == STATUS_COMPLETE;
 	if (!c->n || !info->root.p || info->exchange_count < read || !span_same(info->provider, c->info.provider) ||
-	    info->created_at != c->info.created_at || !find_first(c, j, info->root))
+	    info->created_at != c->info.created_at)
 		return false;
-	c->first = &c->first_record.exchange;
 	c->unread = info->exchange_count - read;
 	c->unread_summed = 0;
+	if (span_same(buf_span(&c->path[0]->id), info->root)) { /* only other records were not read */
+		if (c->unread || (info->summary_at && !c->summary))
+			return false;
+	} else if (!find_first(c, j, info->root)) {
+		return false;
+	} else {
+		c->first = &c->first_record.exchange;
+	}
 	if (c->summary) {
 		c->unread_summed = c->unread;
 	} else if (info->summary_at) {

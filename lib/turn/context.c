@@ -318,7 +318,7 @@ static size_t count_skipped_summed(const struct choice *ch)
 		return 0;
 	if (ch->first > t->gap || (t->gap < t->n && is_covered(ch, t->gap)))
 		return t->skipped;
-	if (c->partial) {
+	if (c->first) {
 		n = (size_t)c->unread_summed;
 		return n && c->first->status == STATUS_COMPLETE ? n - 1 : n;
 	}

@@ -241,7 +241,7 @@ static void skip(struct tally *t, const struct conversation *c, size_t begin, si
 static void find_counting(struct tally *t, const struct conversation *c, size_t n, int64_t limit)
 {
 	t->from = limit == INT64_MAX ? 0 : find_newest(c, n, limit);
-	if (c->partial) {
+	if (c->first) {
 		add_counting(t, c->first, NO_PLACE);
 		t->skipped = (size_t)c->unread - (c->first->status == STATUS_COMPLETE);
 		skip(t, c, 0, t->from);
