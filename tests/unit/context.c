@@ -4,38 +4,55 @@
 #include <time.h>
 
 #include "data.h"
+#include "store/index.h"
+#include "store/session.h"
 #include "tap.h"
+#include "temp.h"
 
 /* ---- conversations ---- */
 
+/* Its texts stay the caller's. It may be changed afterwards; for the status there is set_status(). */
 static struct exchange *add(struct conversation *c, const char *query, const char *answer)
 {
-	struct record *more = realloc(c->turns, (c->n + 1) * sizeof(*more));
-	struct exchange *x;
+	const struct exchange *last = conversation_last(c);
+	struct record r = { .type = RECORD_EXCHANGE, .json = json_object_new_object() };
+	struct exchange_node *node;
+	struct err e = ERR_INIT;
+	char id[24];
 
-	if (!more)
+	snprintf(id, sizeof(id), "x%zu", c->n);
+	r.exchange = (struct exchange){ .id = span_str(id), .has_parent = true, .query = span_str(query),
+		                        .answer = span_str(answer), .model = span_str("m"), .duration = -1,
+		                        .usage = USAGE_NONE };
+	if (last)
+		r.exchange.parent = last->id;
+	if (conversation_apply(c, &r, span_str(""), 0, &e) < 0 || conversation_settle(c, &e) < 0)
 		abort();
-	c->turns = more;
-	c->turns[c->n] = (struct record){ .type = RECORD_EXCHANGE };
-	x = &c->turns[c->n++].exchange;
-	*x = (struct exchange){ .query = span_str(query), .answer = span_str(answer),
-		                .model = span_str("m"), .duration = -1, .usage = USAGE_NONE };
-	return x;
+	node = c->path[c->n - 1];
+	node->record.exchange.id = buf_span(&node->id);
+	return &node->record.exchange;
 }
 
-static void put_gist(struct conversation *c, const char *text, size_t covered)
+static struct exchange *at(const struct conversation *c, size_t i)
 {
-	c->summary.type = RECORD_SUMMARY;
-	c->summary.summary.text = span_str(text);
-	c->summary.json = json_object_new_object();
-	c->covered = covered;
+	return &c->path[i]->record.exchange;
 }
 
-static void forget(struct conversation *c)
+static void set_status(struct conversation *c, enum status status)
 {
-	record_release(&c->summary);
-	free(c->turns);
-	*c = (struct conversation)CONVERSATION_INIT;
+	at(c, c->n - 1)->status = c->path[c->n - 1]->status = status;
+}
+
+/* Takes the place of the one before. */
+static void put_summary(struct conversation *c, struct span text, size_t covered)
+{
+	struct record r = { .type = RECORD_SUMMARY, .json = json_object_new_object(),
+		            .summary = { .id = span_str("s"), .up_to = at(c, covered - 1)->id, .text = text,
+		                         .model = span_str("m"), .usage = USAGE_NONE } };
+	struct err e = ERR_INIT;
+
+	if (conversation_apply(c, &r, span_str(""), 0, &e) < 0 || conversation_settle(c, &e) < 0)
+		abort();
 }
 
 /* A text of `n` bytes in words of four letters, which is n / 4 tokens. */
@@ -82,7 +99,7 @@ static void tell_gap(struct buf *b, struct span said, struct span query)
 static void tell(struct buf *b, const struct context *cx, const struct context_ask *ask)
 {
 	const struct conversation *c = ask->conversation;
-	size_t at = 0;
+	size_t place = 0;
 
 	buf_clear(b);
 	for (size_t i = 0; i < cx->n; i++) {
@@ -90,10 +107,10 @@ static void tell(struct buf *b, const struct context *cx, const struct context_a
 			buf_addc(b, 'S');
 			continue;
 		}
-		while (at < c->n && cx->of[i] != &c->turns[at].exchange)
-			at++;
+		while (place < c->n && cx->of[i] != conversation_exchange(c, place))
+			place++;
 		tell_gap(b, cx->turns[i].query, cx->of[i]->query);
-		buf_addf(b, " %zu", at);
+		buf_addf(b, " %zu", place);
 		if (!span_same(cx->turns[i].answer, cx->of[i]->answer))
 			buf_addc(b, '!');
 	}
@@ -101,12 +118,21 @@ static void tell(struct buf *b, const struct context *cx, const struct context_a
 	buf_addc(b, '.');
 }
 
+/* With all of the conversation. */
+static int make(struct context *cx, const struct context_ask *ask, struct err *e)
+{
+	struct context_ask all = *ask;
+
+	all.n = ask->conversation->n;
+	return context_make(cx, &all, e);
+}
+
 #define sends(ask, want, ...)                                                                      \
 	do {                                                                                       \
 		struct buf told_ = BUF_INIT;                                                       \
 		struct err e_ = ERR_INIT;                                                          \
 		struct context cx_;                                                                \
-		if (context_make(&cx_, (ask), &e_) == 0)                                           \
+		if (make(&cx_, (ask), &e_) == 0)                                            \
 			tell(&told_, &cx_, (ask));                                                 \
 		else                                                                               \
 			buf_adds(&told_, e_.msg);                                                  \
@@ -158,13 +184,13 @@ static void test_all(void)
 		struct err e = ERR_INIT;
 		struct context cx;
 
-		ok(context_make(&cx, &ask, &e) == 0 && cx.n == 2002, "with an unknown window all of any");
+		ok(make(&cx, &ask, &e) == 0 && cx.n == 2002, "with an unknown window all of any");
 		ok(cx.tokens > 4000000 && cx.tokens < 6000000, "and what it comes to is counted");
 		context_release(&cx);
 	}
-	put_gist(&c, "the gist", 2000);
+	put_summary(&c, span_str("the gist"), 2000);
 	sends(&ask, "S 2000 2001.", "but what a summary stands for");
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_counting(void)
@@ -173,21 +199,25 @@ static void test_counting(void)
 	struct context_ask ask = ask_of(&c, 0, "p");
 
 	add(&c, "one", "1");
-	add(&c, "failed", "half")->status = STATUS_ERROR;
-	add(&c, "stopped", "ha")->status = STATUS_INTERRUPTED;
-	add(&c, "stopped at once", "")->status = STATUS_INTERRUPTED;
+	add(&c, "failed", "half");
+	set_status(&c, STATUS_ERROR);
+	add(&c, "stopped", "ha");
+	set_status(&c, STATUS_INTERRUPTED);
+	add(&c, "stopped at once", "");
+	set_status(&c, STATUS_INTERRUPTED);
 	add(&c, "two", "2");
 	sends(&ask, " 0 2 4.", "those that count");
 	ask.window = 1000;
 	sends(&ask, " 0 2 4.", "and also with a window");
-	put_gist(&c, "the gist", 4);
+	put_summary(&c, span_str("the gist"), 4);
 	ask.window = 0;
 	sends(&ask, "S 4.", "a summary up to one that does not count");
-	forget(&c);
-	add(&c, "failed", "half")->status = STATUS_ERROR;
-	put_gist(&c, "the gist", 1);
+	conversation_release(&c);
+	add(&c, "failed", "half");
+	set_status(&c, STATUS_ERROR);
+	put_summary(&c, span_str("the gist"), 1);
 	sends(&ask, ".", "a summary of nothing that counts");
-	forget(&c);
+	conversation_release(&c);
 }
 
 /* A window of 1600 leaves 1200. Exchanges of 800 bytes are 200 tokens, and 240 as they
@@ -221,7 +251,7 @@ static void test_newest(void)
 	sends(&ask, "the prompt is too long by about 29 tokens: with the system prompt it has about 1229, and of "
 	      "the window of 1600 tokens, 400 are kept for the reply; shorten it, or say with --context what "
 	      "the window is", "or is too long itself");
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_large_ones(void)
@@ -235,9 +265,11 @@ static void test_large_ones(void)
 	sends(&ask, " 0/1 2.", "one that no window holds");
 	add_words(&c, 1000, 2800);
 	sends(&ask, "/3 3.", "the last one may take nearly all");
-	add_words(&c, 8000, 8000);
+	add_words(&c, 4000, 4000);
 	sends(&ask, " 0/1 2/2.", "a last one that does not fit, but others do");
-	forget(&c);
+	add_words(&c, 10000, 10000);
+	sends(&ask, " 0/5.", "behind one that is longer than four windows, nothing is looked at");
+	conversation_release(&c);
 }
 
 static void test_relevant(void)
@@ -251,20 +283,20 @@ static void test_relevant(void)
 		add(&c, texts[i], "")->answer = words(400);
 	}
 	sends(&ask, " 0/29 30 31 32 33 34 35 36 37 38 39.", "nothing relevant: the first and the newest");
-	c.turns[12].exchange.query = span_str("A heron stands in the reeds");
+	at(&c, 12)->query = span_str("A heron stands in the reeds");
 	sends(&ask, " 0/11 12/18 31 32 33 34 35 36 37 38 39.", "what shares a rare word goes along");
-	c.turns[20].exchange.query = span_str("It's the HERON, in all of this.");
-	c.turns[25].exchange.query = span_str("Herons, and heronry in place 25");
+	at(&c, 20)->query = span_str("It's the HERON, in all of this.");
+	at(&c, 25)->query = span_str("Herons, and heronry in place 25");
 	ask.window = 2420;
 	sends(&ask, " 0/11 12/7 20/9 30 31 32 33 34 35 36 37 38 39.", "a capital is the same, another word is not");
 	ask.window = 2020;
 	for (int i = 2; i < 30; i++)
-		c.turns[i].exchange.query = span_str("The heron");
+		at(&c, i)->query = span_str("The heron");
 	sends(&ask, " 0/29 30 31 32 33 34 35 36 37 38 39.", "of those that are equally so, the newest");
 	asked.query = span_str("鷺について");
-	c.turns[7].exchange.query = span_str("青鷺の話");
+	at(&c, 7)->query = span_str("青鷺の話");
 	sends(&ask, " 0/6 7/23 31 32 33 34 35 36 37 38 39.", "a word is found where there are no spaces");
-	forget(&c);
+	conversation_release(&c);
 }
 
 /* The scores of some exchanges, as text. */
@@ -273,17 +305,17 @@ static void score(struct buf *b, const char *const *texts, size_t n, const char 
 	struct conversation c = CONVERSATION_INIT;
 	struct err e = ERR_INIT;
 	uint32_t scores[16];
-	size_t turn[16];
+	const struct exchange *of[16];
 
 	buf_clear(b);
 	for (size_t i = 0; i < n; i++) {
 		add(&c, texts[i], "")->answer = span_str(i % 2 ? "" : texts[i]);
-		turn[i] = i;
+		of[i] = at(&c, i);
 	}
-	ok(relevance_score(scores, &c, turn, n, span_str(prompt), &e) == 0, "scores for '%s'", prompt);
+	ok(relevance_score(scores, of, n, span_str(prompt), &e) == 0, "scores for '%s'", prompt);
 	for (size_t i = 0; i < n; i++)
 		buf_addf(b, " %u", scores[i]);
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_scores(void)
@@ -313,7 +345,7 @@ static void test_scores(void)
 	buf_release(&b);
 }
 
-static void test_gist(void)
+static void test_summary(void)
 {
 	struct conversation c = CONVERSATION_INIT;
 	struct context_ask ask = ask_of(&c, 1600, "p");
@@ -322,9 +354,9 @@ static void test_gist(void)
 
 	for (int i = 0; i < 12; i++)
 		add_words(&c, 400, 400);
-	put_gist(&c, "They spoke of w.", 9);
+	put_summary(&c, span_str("They spoke of w."), 9);
 	sends(&ask, "S 9 10 11.", "a summary and what it does not stand for");
-	ok(context_make(&cx, &ask, &e) == 0, "once more");
+	ok(make(&cx, &ask, &e) == 0, "once more");
 	is_span(cx.turns[0].query, "What we have said so far is left out here. This is a summary of it, of 9 "
 	        "exchanges:\n\nThey spoke of w.", "is told as a prompt");
 	is_span(cx.turns[0].answer, "I have read it, and go on from there.", "that is answered");
@@ -332,22 +364,22 @@ static void test_gist(void)
 	is_int((int64_t)cx.left_out, 0, "and none is left out");
 	is_int((int64_t)cx.counting, 12, "of so many");
 	context_release(&cx);
-	c.covered = 4;
+	put_summary(&c, span_str("They spoke of w."), 4);
 	sends(&ask, "S/4 8 9 10 11.", "a gap behind it");
-	c.turns[6].exchange.query = span_str("heron");
+	at(&c, 6)->query = span_str("heron");
 	asked.query = span_str("The heron?");
 	sends(&ask, "S/2 6/1 8 9 10 11.", "with one that is relevant");
-	ok(context_make(&cx, &ask, &e) == 0 && cx.left_out == 3 && cx.summed == 4, "counted");
+	ok(make(&cx, &ask, &e) == 0 && cx.left_out == 3 && cx.summed == 4, "counted");
 	context_release(&cx);
 	asked.query = span_str("p");
-	c.turns[6].exchange.query = words(400);
-	c.summary.summary.text = words(3600);
+	at(&c, 6)->query = words(400);
+	put_summary(&c, words(3600), 4);
 	sends(&ask, " 0/8 9 10 11.", "a summary that leaves no room for the last exchange is of no use");
-	c.summary.summary.text = words(2800);
+	put_summary(&c, words(2800), 4);
 	sends(&ask, "S/7 11.", "one that does is");
 	ask.window = 100000;
 	sends(&ask, " 0 1 2 3 4 5 6 7 8 9 10 11.", "where all fits, there is no need of one");
-	forget(&c);
+	conversation_release(&c);
 }
 
 /* ---- what the figures say ---- */
@@ -370,19 +402,19 @@ static void test_figures(void)
 	sends(&ask, " 0 1 2 3.", "1845 and the prompt fit");
 	figures(add(&c, "a", "b"), 1855, 2000);
 	sends(&ask, " 0/1 2 3 4.", "3855 do not, and an exchange that costs 910 goes");
-	figures(&c.turns[4].exchange, 1855, 1100);
+	figures(at(&c, 4), 1855, 1100);
 	sends(&ask, " 0 1 2 3 4.", "2955 do");
-	figures(&c.turns[4].exchange, 1855, 1180);
+	figures(at(&c, 4), 1855, 1180);
 	sends(&ask, " 0/1 2 3 4.", "3035 do not");
-	c.turns[4].exchange.usage.reasoning = 100;
+	at(&c, 4)->usage.reasoning = 100;
 	sends(&ask, " 0 1 2 3 4.", "reasoning is not sent again");
-	c.turns[4].exchange.usage.reasoning = -1;
-	c.turns[4].exchange.reasoning = span_str("thinking");
+	at(&c, 4)->usage.reasoning = -1;
+	at(&c, 4)->reasoning = span_str("thinking");
 	sends(&ask, " 0 1 2 3 4.", "nor where nobody says how much it was");
-	c.turns[4].exchange.reasoning = (struct span){ NULL, 0 };
+	at(&c, 4)->reasoning = (struct span){ NULL, 0 };
 	ask.model = span_str("other");
 	sends(&ask, " 0 1 2 3 4.", "another model's figures are not taken");
-	forget(&c);
+	conversation_release(&c);
 }
 
 /* What was left out is not in the input; what cannot be is not believed. */
@@ -395,15 +427,15 @@ static void test_doubtful_figures(void)
 		figures(add_words(&c, 1000, 1000), 9, 4);
 	sends(&ask, " 0/7 8 9 10 11.", "figures that are too small for the texts are of no use");
 	for (size_t i = 0; i < c.n; i++)
-		figures(&c.turns[i].exchange, INT64_MAX / 2, INT64_MAX / 2);
+		figures(at(&c, i), INT64_MAX / 2, INT64_MAX / 2);
 	sends(&ask, " 0/7 8 9 10 11.", "and so are those that nothing could be");
 	for (size_t i = 0; i < c.n; i++)
-		figures(&c.turns[i].exchange, -1, -1);
-	figures(&c.turns[11].exchange, 2600, 250);
+		figures(at(&c, i), -1, -1);
+	figures(at(&c, 11), 2600, 250);
 	sends(&ask, " 0 1 2 3 4 5 6 7 8 9 10 11.", "the last figure is enough");
-	c.turns[11].exchange.left_out = 6;
+	at(&c, 11)->left_out = 6;
 	sends(&ask, " 0/7 8 9 10 11.", "but that of a part is not that of the whole");
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_hidden_base(void)
@@ -415,15 +447,15 @@ static void test_hidden_base(void)
 
 	figures(add(&c, "a", "b"), 2000, 5);
 	figures(add(&c, "a", "b"), 2015, 5);
-	ok(context_make(&cx, &ask, &e) == 0 && cx.n == 2 && cx.tokens > 2020 && cx.tokens < 2040,
+	ok(make(&cx, &ask, &e) == 0 && cx.n == 2 && cx.tokens > 2020 && cx.tokens < 2040,
 	   "what the provider adds counts");
 	context_release(&cx);
 	add_words(&c, 2000, 2000);
 	sends(&ask, " 0 1/1.", "and takes its room");
-	figures(&c.turns[0].exchange, 3500, 5);
-	figures(&c.turns[1].exchange, 3515, 5);
+	figures(at(&c, 0), 3500, 5);
+	figures(at(&c, 1), 3515, 5);
 	sends(&ask, "/3.", "but is no reason to refuse a prompt");
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_files(void)
@@ -441,8 +473,8 @@ static void test_files(void)
 	ok(tokens_of_file(&pdf) < 100000000, "and that not without end");
 	for (int i = 0; i < 3; i++)
 		add_words(&c, 400, 400);
-	c.turns[1].exchange.attachments = &image;
-	c.turns[1].exchange.nattachments = 1;
+	at(&c, 1)->attachments = &image;
+	at(&c, 1)->nattachments = 1;
 	sends(&ask, " 0 1 2.", "files count");
 	text.size = 3600;
 	asked.attachments = &text;
@@ -455,15 +487,15 @@ static void test_files(void)
 	asked.attachments = &pdf;
 	sends(&ask, "/3.", "but what a PDF comes to is a guess, and no reason to refuse");
 	asked.nattachments = 0;
-	c.turns[1].exchange.attachments = &pdf;
+	at(&c, 1)->attachments = &pdf;
 	sends(&ask, " 0/1 2.", "too large ones are left out");
 	text.size = 30; /* and was more: that is no part of each request */
-	c.turns[1].exchange.nattachments = 0;
-	c.turns[0].exchange.attachments = &text;
-	c.turns[0].exchange.nattachments = 1;
-	figures(&c.turns[0].exchange, 2900, 100);
+	at(&c, 1)->nattachments = 0;
+	at(&c, 0)->attachments = &text;
+	at(&c, 0)->nattachments = 1;
+	figures(at(&c, 0), 2900, 100);
 	sends(&ask, "/1 1 2.", "of the first exchange's files, the figure tells");
-	forget(&c);
+	conversation_release(&c);
 }
 
 /* ---- anything ---- */
@@ -503,18 +535,18 @@ static void judge(struct tried *t, const struct counter *k, const struct context
 	t->cut += cx->left_out > 0;
 	t->early += cx->left_out && cx->tokens > limit && cx->n;
 	for (size_t i = 1; i < cx->n; i++)
-		t->out_of_order += !cx->of[i] || cx->of[i] <= cx->of[i - 1];
+		t->out_of_order += !cx->nodes[i] || (cx->nodes[i - 1] && cx->nodes[i]->place <= cx->nodes[i - 1]->place);
 	for (size_t i = 0; i < cx->n; i++)
 		full += cx->of[i] != NULL;
 	t->miscounted += full + cx->left_out + cx->summed != cx->counting;
-	while (last && !exchange_counts(&c->turns[last - 1].exchange))
+	while (last && !exchange_counts(conversation_exchange(c, last - 1)))
 		last--;
 	if (!last--)
 		return;
-	newest = count(k, c->turns[last].exchange.query) + count(k, c->turns[last].exchange.answer);
+	newest = count(k, conversation_exchange(c, last)->query) + count(k, conversation_exchange(c, last)->answer);
 	least = k->base + count(k, ask->system) + count(k, ask->prompt->query) + newest;
 	if (least + least / 4 + 100 < limit)
-		t->without_newest += !cx->n || (cx->of[cx->n - 1] && cx->of[cx->n - 1] != &c->turns[last].exchange);
+		t->without_newest += !cx->n || (cx->of[cx->n - 1] && cx->of[cx->n - 1] != conversation_exchange(c, last));
 	t->wasteful += cx->left_out > 4 && least < limit / 3 && count_request(k, cx, ask->system) < limit / 3;
 }
 
@@ -534,7 +566,7 @@ static void hold(struct tried *t, const struct counter *k, uint64_t *seed, bool 
 
 		ask.system = words(200);
 		asked.query = words(1 + rnd_below(seed, most));
-		if (context_make(&cx, &ask, &e) < 0) {
+		if (make(&cx, &ask, &e) < 0) {
 			t->over++;
 			tap_note("%s", e.msg);
 			break;
@@ -549,14 +581,12 @@ static void hold(struct tried *t, const struct counter *k, uint64_t *seed, bool 
 		if (tells)
 			figures(x, input, count(k, x->answer) - k->message);
 		if (rnd_below(seed, 12) == 0)
-			x->status = rnd_below(seed, 2) ? STATUS_ERROR : STATUS_INTERRUPTED;
-		if (rnd_below(seed, 30) == 0) {
-			record_release(&c.summary);
-			put_gist(&c, "a b c", 1 + rnd_below(seed, c.n));
-		}
+			set_status(&c, rnd_below(seed, 2) ? STATUS_ERROR : STATUS_INTERRUPTED);
+		if (rnd_below(seed, 30) == 0)
+			put_summary(&c, span_str("a b c"), 1 + rnd_below(seed, c.n));
 		context_release(&cx);
 	}
-	forget(&c);
+	conversation_release(&c);
 }
 
 static void test_random(void)
@@ -589,7 +619,8 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* The same twice; and ten times as many exchanges take no hundred times as long. */
+/* The same twice; and ten times as many exchanges take no ten times as long. What is further back than
+ * four windows is not looked at, however relevant. */
 static void test_many(void)
 {
 	struct buf told[2] = { BUF_INIT, BUF_INIT };
@@ -598,34 +629,182 @@ static void test_many(void)
 
 	for (size_t k = 0; k < 2; k++) {
 		struct conversation c = CONVERSATION_INIT;
-		struct context_ask ask = ask_of(&c, 50000, "word 77777 or 99 or 1234");
+		size_t n = k ? 100000 : 10000;
+		char prompt[64], near[16], far[16];
+		struct context_ask ask;
 		struct err e = ERR_INIT;
 		struct context cx;
-		size_t n = k ? 100000 : 10000;
 
-		c.turns = calloc(n, sizeof(*c.turns));
+		snprintf(prompt, sizeof(prompt), "word 5 or %zu or %zu", n - 4000, n - 3000);
+		snprintf(near, sizeof(near), " %zu/", n - 3000);
+		snprintf(far, sizeof(far), " %zu/", n - 4000);
+		ask = ask_of(&c, 50000, prompt);
 		for (size_t i = 0; i < n; i++) {
 			snprintf(texts[i], sizeof(texts[i]), "word %zu", i);
-			c.turns[i].exchange = (struct exchange){ .query = span_str(texts[i]), .answer = words(100),
-				                                 .model = span_str("m"), .usage = USAGE_NONE };
+			add(&c, texts[i], "")->answer = words(100);
 		}
-		c.n = n;
 		took[k] = now_ms();
-		ok(context_make(&cx, &ask, &e) == 0, "%zu exchanges", n);
+		ok(make(&cx, &ask, &e) == 0, "%zu exchanges", n);
 		took[k] = now_ms() - took[k];
-		ok(cx.n > 500 && cx.left_out == n - cx.n, "some of them");
+		ok(cx.n > 500 && cx.left_out == n - cx.n && cx.counting == n, "some of them");
 		tell(&told[0], &cx, &ask);
 		context_release(&cx);
-		ok(context_make(&cx, &ask, &e) == 0, "again");
+		ok(make(&cx, &ask, &e) == 0, "again");
 		tell(&told[1], &cx, &ask);
 		is_same(buf_span(&told[0]), buf_span(&told[1]), "the same again");
-		ok(strstr(told[0].p, " 99/") && strstr(told[0].p, " 1234/"), "with the relevant ones");
+		ok(strncmp(told[0].p, " 0/", 3) == 0, "with the first");
+		ok(strstr(told[0].p, near) && strstr(told[0].p, far), "and the relevant ones");
+		ok(!strstr(told[0].p, " 5/"), "but none that is too far back");
 		context_release(&cx);
-		forget(&c);
+		conversation_release(&c);
 	}
-	ok(took[1] < 40 * (took[0] + 5), "%" PRId64 " ms and then %" PRId64, took[0], took[1]);
+	ok(took[1] < 10 * (took[0] + 5), "%" PRId64 " ms and then %" PRId64, took[0], took[1]);
 	buf_release(&told[0]);
 	buf_release(&told[1]);
+}
+
+/* ---- a long history, of which only as much is read as the request can hold ---- */
+
+static struct store store = { .dir = ".", .fd = -1, .stop_fd = -1 };
+
+/* A request, with the ids of its exchanges; its numbers without interrupted exchanges, of which the
+ * index does not know. With `exact` all of it. */
+static void tell_request(struct buf *b, const struct context *cx, bool exact)
+{
+	const struct context_incomplete *in = &cx->incomplete;
+
+	buf_clear(b);
+	for (size_t i = 0; i < cx->n; i++) {
+		struct span text = cx->of[i] ? cx->of[i]->id : span_str("S"), query = cx->turns[i].query;
+
+		buf_addf(b, "%.*s ", (int)text.n, text.p);
+		if (exact)
+			buf_addf(b, "'%.*s' %zu ", (int)(query.n < 60 ? query.n : 60), query.p, cx->turns[i].answer.n);
+	}
+	buf_addf(b, "; of %zu, %zu are not sent", cx->counting - in->counting,
+	         cx->left_out + cx->summed - in->left_out - in->summed);
+	if (exact)
+		buf_addf(b, ", %zu of them summed up; %" PRId64 " tokens; %.*s", cx->summed, cx->tokens,
+		         (int)cx->prompt.query.n, cx->prompt.query.p);
+}
+
+/* A session of some hundreds of kilobytes. */
+static void write_long(const char *id, uint64_t *seed, bool interrupted, bool summary)
+{
+	struct session_head head = { .created_at = 5, .id = span_str(id), .provider = span_str("echo"),
+		                     .model = span_str("m"), .cwd = span_str("/w") };
+	struct session x = SESSION_INIT;
+	struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+	char name[ID_SIZE], path[64], own[16], last[16];
+	FILE *f;
+
+	session_create(&store, &head, name, &e);
+	for (int i = 0; i < 300; i++) {
+		struct exchange q = { .has_parent = true, .timestamp = 10 + i, .query = words(1 + rnd_below(seed, 600)),
+			              .answer = words(600 + rnd_below(seed, 2000)), .model = span_str("m"),
+			              .duration = -1, .usage = USAGE_NONE };
+
+		snprintf(own, sizeof(own), "x%d", i);
+		q.id = span_str(own);
+		if (i)
+			q.parent = span_str(last);
+		if (rnd_below(seed, 40) == 0)
+			q.query = span_str("the heron");
+		if (rnd_below(seed, 8) == 0)
+			q.status = interrupted && rnd_below(seed, 2) ? STATUS_INTERRUPTED : STATUS_ERROR;
+		else if (rnd_below(seed, 2))
+			q.usage = (struct usage){ 700 * (i + 1), 300, -1, -1, -1, -1, -1 };
+		record_add_exchange(&b, &q);
+		memcpy(last, own, sizeof(last));
+	}
+	snprintf(last, sizeof(last), "x%zu", rnd_below(seed, 300));
+	if (summary)
+		record_add_summary(&b, &(struct summary){ .id = span_str("s"), .timestamp = 9, .up_to = span_str(last),
+			                                  .text = span_str("They spoke."), .model = span_str("m"),
+			                                  .usage = USAGE_NONE });
+	snprintf(path, sizeof(path), "%s/history.jsonl", id);
+	f = fopen(path, "ae");
+	if (!f || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0 || session_read(&x, &store, id, NULL, &e) < 0)
+		ok(false, "cannot write '%s': %s", path, e.msg);
+	index_update(&store, id, &x.conversation.info);
+	session_release(&x);
+	buf_release(&b);
+}
+
+static void test_read_enough(void)
+{
+	uint64_t seed = 21;
+	int other = 0, partial = 0, failed = 0, with_summary = 0;
+	size_t most = 0;
+
+	for (int i = 0; i < 24; i++) {
+		bool interrupted = i % 2, summary = i % 4 > 1;
+		int64_t window = 3000 + (int64_t)rnd_below(&seed, 6000);
+		struct session part = SESSION_INIT, all = SESSION_INIT;
+		struct buf a = BUF_INIT, b = BUF_INIT;
+		struct context_want w;
+		struct err e = ERR_INIT;
+		char id[8];
+
+		snprintf(id, sizeof(id), "l%d", i);
+		write_long(id, &seed, interrupted, summary);
+		if (session_read(&part, &store, id, context_want(&w, window, 0), &e) < 0 ||
+		    session_read(&all, &store, id, NULL, &e) < 0)
+			tap_note("%s", e.msg);
+		for (int k = 0; k < 4; k++) {
+			struct context_ask ask = ask_of(&part.conversation, window, k % 2 ? "The heron?" : "p");
+			struct context cx;
+
+			ask.reply = k > 1 ? window / 2 : 0;
+			failed += make(&cx, &ask, &e) < 0;
+			tell_request(&a, &cx, !interrupted);
+			with_summary += cx.summed > 0;
+			context_release(&cx);
+			ask.conversation = &all.conversation;
+			failed += make(&cx, &ask, &e) < 0;
+			tell_request(&b, &cx, !interrupted);
+			context_release(&cx);
+			if (!span_same(buf_span(&a), buf_span(&b)) && !other++)
+				tap_note("'%s', window %" PRId64 ", prompt %d: %s\n# instead of %s", id, window, k, a.p, b.p);
+		}
+		partial += part.conversation.partial;
+		most = part.conversation.n > most ? part.conversation.n : most;
+		session_release(&part);
+		session_release(&all);
+		buf_release(&a);
+		buf_release(&b);
+	}
+	is_int(failed, 0, "requests of long sessions");
+	is_int(partial, 24, "of each of which only a part was read");
+	ok(most < 200, "and no large one (%zu)", most);
+	ok(with_summary > 10, "some with a summary (%d)", with_summary);
+	is_int(other, 0, "each is what it would be had all been read");
+}
+
+static void test_want(void)
+{
+	struct context_want w;
+	struct exchange x = { .query = words(4000), .answer = words(4000) };
+	const struct history_want *want;
+	int n = 1;
+
+	ok(!context_want(&w, 0, 0), "without a window all of a history is wanted");
+	want = context_want(&w, 4000, 0); /* which leaves 3000 */
+	while (want && !want->enough(want->ctx, &x) && n < 100)
+		n++;
+	is_int(n, 6, "with one, four times what it leaves");
+	want = context_want(&w, 4000, 3000);
+	n = 1;
+	while (want && !want->enough(want->ctx, &x) && n < 100)
+		n++;
+	is_int(n, 2, "which is less with a longer reply");
+	x.status = STATUS_ERROR;
+	want = context_want(&w, 4000, 3000);
+	n = 0;
+	while (want && n < 50 && !want->enough(want->ctx, &x))
+		n++;
+	is_int(n, 50, "those that failed are not counted");
 }
 
 int main(void)
@@ -637,12 +816,17 @@ int main(void)
 	test_large_ones();
 	test_relevant();
 	test_scores();
-	test_gist();
+	test_summary();
 	test_figures();
 	test_doubtful_figures();
 	test_hidden_base();
 	test_files();
 	test_random();
 	test_many();
+	test_want();
+	temp_enter();
+	store.fd = open(".", O_RDONLY | O_DIRECTORY);
+	test_read_enough();
+	close(store.fd);
 	return tap_end();
 }
