@@ -412,3 +412,14 @@ with_open_stdin() {
 	same 'number of sessions' 1 "$(sessions)"
 	same 'number of exchanges' 6 "$(count s)"
 }
+
+@test "the parameters of a request are stored with the exchange" {
+	mkdir -p "$HOME/.config/mcbox"
+	echo '{"options": {"temperature": 1, "seed": 7}}' >"$HOME/.config/mcbox/config.json"
+	mc-chat -n -s s -o temperature=0.50 -o 'stop=["a","b"]' -o seed= -o top=word one >/dev/null
+	same 'parameters' '{"temperature":0.50,"stop":["a","b"],"top":"word"}' \
+		"$(tail -n 1 "$(history s)" | grep -o '"parameters":{[^}]*}' | cut -d : -f 2-)"
+	rm "$HOME/.config/mcbox/config.json"
+	mc-chat -s s two >/dev/null
+	tail -n 1 "$(history s)" | assert_json 'has("parameters") | not'
+}

@@ -32,6 +32,25 @@ static size_t find_common(struct span key)
 	return i;
 }
 
+int params_object(const struct params *p, struct json_object **out, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int r = 0;
+
+	*out = NULL;
+	if (!p || !p->n)
+		return 0;
+	json_open(&text, '{');
+	for (size_t i = 0; i < p->n; i++) {
+		json_key(&text, p->list[i].key.p);
+		buf_add(&text, p->list[i].value.p, p->list[i].value.n);
+	}
+	json_close(&text, '}');
+	r = buf_check(&text, e) < 0 ? -1 : json_parse_object(buf_span(&text), out, e);
+	buf_release(&text);
+	return r;
+}
+
 bool param_is_common(struct span key)
 {
 	return find_common(key) < COMMON;

@@ -11,6 +11,8 @@
 #ifndef PROVIDER_PARAM_H
 #define PROVIDER_PARAM_H
 
+#include <json-c/json_object.h>
+
 #include "base/buf.h"
 
 struct param {
@@ -40,6 +42,8 @@ void params_release(struct params *p);
 
 /* The value, as JSON; p == NULL when it is not set. `p` may be NULL. */
 struct span params_get(const struct params *p, const char *key);
+/* All that are set, by their names, as a new JSON object for json_object_put(); NULL when none is. */
+int params_object(const struct params *p, struct json_object **out, struct err *e);
 /* Whether it is one of the common ones. */
 bool param_is_common(struct span key);
 

@@ -43,6 +43,7 @@ void turn_result_release(struct turn_result *out)
 {
 	reply_release(&out->reply);
 	json_object_put(out->native);
+	json_object_put(out->parameters);
 	buf_release(&out->error);
 	buf_release(&out->model);
 	buf_release(&out->parent);
@@ -149,6 +150,10 @@ static int begin(struct turn *t, struct span model, struct err *e)
 	x->usage = (struct usage)USAGE_NONE;
 	x->attachments = t->files->refs;
 	x->nattachments = t->files->nrefs;
+	json_object_put(out->parameters);
+	if (params_object(&t->how->params, &out->parameters, e) < 0)
+		return -1;
+	x->parameters = out->parameters;
 	return set_time(t, e);
 }
 

@@ -56,7 +56,7 @@ struct turn_result {
 	char id[UUID_SIZE];
 	struct reply reply;
 	struct buf error, model, parent; /* what the exchange points to */
-	struct json_object *native;      /* likewise, or NULL */
+	struct json_object *native, *parameters; /* likewise, or NULL */
 	bool outdone;    /* the earlier exchange had the better answer, and stays in its place */
 	bool titled;     /* the session was given a title once, or by this turn */
 	bool elsewhere;  /* the session was removed; the turn is in another one, which begins with it */
