@@ -10,13 +10,11 @@
 
 #include "base/io.h"
 #include "base/utf8.h"
+#include "show.h"
 #include "tool.h"
-#include "markdown/markdown.h"
-#include "tty/mode.h"
 #include "tty/neutral.h"
 #include "tty/stop.h"
 
-#define CHEAP_NS 5000000
 #define PREVIEW 60 /* characters of a prompt, where it only says which one is meant */
 
 struct view {
@@ -24,51 +22,13 @@ struct view {
 	bool json, terminal;
 	int stop_fd;
 	struct buf out;      /* on its way to stdout */
-	bool any;            /* something was printed */
 	bool in_reply;       /* of a turn that runs */
-	bool mid_line;
-	struct reading *reading;
-	struct markdown markdown; /* of the reply, where it is dressed; */
-	struct neutral reply;     /* and where it is not */
+	struct show show;    /* of the turns, into `out` */
 	struct buf model;    /* as the last record left it */
 	struct buf notes;    /* what came with the record of that turn, and belongs behind it */
 };
 
 /* ---- what is made of the events ---- */
-
-/* What one of these two prints. */
-static void print_all(const struct view *v, FILE *f, const struct exchange *x)
-{
-	reading_print(v->reading, f, x);
-}
-
-static void print_end(const struct view *v, FILE *f, const struct exchange *x)
-{
-	print_mark(f, x, v->terminal);
-}
-
-static void add_printed(struct view *v, const struct exchange *x,
-                        void (*print)(const struct view *v, FILE *f, const struct exchange *x))
-{
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-
-	if (f)
-		print(v, f, x);
-	if (!f || fclose(f) != 0)
-		v->out.oom = true;
-	else
-		buf_add(&v->out, text, n);
-	free(text);
-}
-
-static void separate(struct view *v)
-{
-	if (v->any)
-		buf_addc(&v->out, '\n');
-	v->any = true;
-}
 
 /* A line in brackets, with an empty one before it. */
 static void add_note(struct view *v, const char *what, struct span value)
@@ -90,7 +50,7 @@ static void add_note(struct view *v, const char *what, struct span value)
 		buf_addc(&v->notes, '\n');
 		buf_add(&v->notes, b.p, b.n);
 	} else {
-		separate(v);
+		show_separate(&v->show);
 		buf_add(&v->out, b.p, b.n);
 	}
 	v->out.oom |= b.oom;
@@ -130,96 +90,60 @@ static void note_turn(struct view *v, const struct exchange *x)
 	note_place(v, "in the place of", x->replaces);
 }
 
-static void begin_reply(struct view *v, const struct exchange *x)
-{
-	struct exchange head = *x;
-
-	head.status = STATUS_COMPLETE; /* for there is nothing to say of it yet */
-	note_turn(v, x);
-	separate(v);
-	add_printed(v, &head, print_all);
-	v->in_reply = true;
-	v->mid_line = false;
-}
-
-static bool is_dressed(struct view *v)
-{
-	struct err missing = ERR_INIT;
-
-	if (v->reading->on && !v->markdown.md4c.parse)
-		v->reading->on = markdown_open(&v->markdown, STDOUT_FILENO, &missing) == 0;
-	v->markdown.highlight = v->reading->code;
-	return v->reading->on;
-}
-
-static void add_reply(struct view *v, struct span text)
-{
-	size_t before = v->out.n;
-
-	if (is_dressed(v))
-		markdown_feed(&v->markdown, &v->out, text);
-	else if (v->terminal)
-		neutral_feed(&v->reply, &v->out, text);
-	else
-		buf_add(&v->out, text.p, text.n);
-	if (v->out.n > before)
-		v->mid_line = v->out.p[v->out.n - 1] != '\n';
-}
-
-/* The cursor is at the beginning of a line. */
-static void end_line(struct view *v)
-{
-	size_t before = v->out.n;
-
-	if (v->markdown.md4c.parse) {
-		markdown_end(&v->markdown, &v->out);
-		v->mid_line = false;
-		return;
-	}
-	neutral_end(&v->reply, &v->out);
-	if (v->mid_line || v->out.n > before)
-		buf_addc(&v->out, '\n');
-	v->mid_line = false;
-}
-
-static void end_reply(struct view *v)
-{
-	end_line(v);
-	v->in_reply = false;
-}
-
 static void flush_notes(struct view *v)
 {
 	buf_add(&v->out, v->notes.p, v->notes.n);
 	buf_clear(&v->notes);
 }
 
-static void end_turn(struct view *v, const struct follow_event *ev)
+/* ---- a turn of another process, as the events of a turn ---- */
+
+static void tell(struct view *v, struct turn_event ev)
 {
-	end_line(v);
+	ev.session = v->f->id;
+	show_event(&v->show, &ev);
+}
+
+static void tell_started(struct view *v, const struct exchange *x)
+{
+	note_turn(v, x);
+	tell(v, (struct turn_event){ .kind = TURN_STARTED, .exchange = x });
+	v->in_reply = true;
+}
+
+/* Its process died, or has left no record. */
+static void tell_error(struct view *v, enum err_kind kind, const char *what)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, kind, "%s", what);
+	tell(v, (struct turn_event){ .kind = TURN_ERROR, .error = &e });
+	v->in_reply = false;
+	flush_notes(v);
+}
+
+static void tell_stored(struct view *v, const struct follow_event *ev)
+{
+	const struct exchange *x = &ev->record->exchange;
+
 	if (ev->differs)
-		buf_adds(&v->out, "[stored as]\n");
-	add_reply(v, ev->rest);
-	end_reply(v);
-	add_printed(v, &ev->record->exchange, print_end);
+		tell(v, (struct turn_event){ .kind = TURN_NOTICE, .notice = "stored as" });
+	if (ev->rest.n)
+		tell(v, (struct turn_event){ .kind = TURN_TEXT, .text = ev->rest });
+	tell(v, (struct turn_event){ .kind = TURN_USAGE, .exchange = x });
+	tell(v, (struct turn_event){ .kind = TURN_STORED, .exchange = x });
+	v->in_reply = false;
 }
 
 static void add_exchange(struct view *v, const struct follow_event *ev)
 {
-	const struct exchange *x = &ev->record->exchange;
-
 	if (ev->cut && !ev->rest.n) /* all of it is there, and what became of it */
 		return;
-	if (ev->begun && !ev->cut && ev->differs) {
-		end_turn(v, ev);
-	} else if (ev->begun && !ev->cut) {
-		add_reply(v, ev->rest);
-		end_reply(v);
-		add_printed(v, x, print_end);
+	if (ev->begun && !ev->cut) {
+		tell_stored(v, ev);
 	} else {
-		note_turn(v, x);
-		separate(v);
-		add_printed(v, x, print_all);
+		note_turn(v, &ev->record->exchange);
+		show_stored_exchange(&v->show, &ev->record->exchange);
 	}
 	flush_notes(v);
 }
@@ -266,14 +190,10 @@ static void add_event(void *ctx, const struct follow_event *ev)
 	struct view *v = ctx;
 
 	switch (ev->kind) {
-	case FOLLOW_BEGUN: begin_reply(v, ev->exchange); break;
-	case FOLLOW_TEXT: add_reply(v, ev->text); break;
-	case FOLLOW_CUT:
-	case FOLLOW_LOST:
-		end_reply(v);
-		buf_adds(&v->out, ev->kind == FOLLOW_CUT ? "[interrupted]\n" : "[not stored]\n");
-		flush_notes(v);
-		break;
+	case FOLLOW_BEGUN: tell_started(v, ev->exchange); break;
+	case FOLLOW_TEXT: tell(v, (struct turn_event){ .kind = TURN_TEXT, .text = ev->text }); break;
+	case FOLLOW_CUT: tell_error(v, ERR_INTERRUPTED, "interrupted"); break;
+	case FOLLOW_LOST: tell_error(v, ERR_UNSTORED, "not stored"); break;
 	case FOLLOW_RECORD:
 		if (v->json)
 			add_json(v, ev->line);
@@ -324,7 +244,7 @@ static int put(struct view *v)
 	struct pollfd p[] = { { .fd = STDOUT_FILENO, .events = POLLOUT },
 		                  { .fd = v->stop_fd, .events = POLLIN } };
 	size_t at = 0;
-	int why = v->out.oom ? ENOMEM : 0;
+	int why = v->out.oom ? ENOMEM : v->show.write_error;
 
 	while (!why && at < v->out.n) {
 		size_t n = v->out.n - at < PIPE_BUF ? v->out.n - at : PIPE_BUF;
@@ -352,7 +272,7 @@ static int lost(void)
 static int stopped(struct view *v)
 {
 	if (v->terminal && v->in_reply) { /* the shell's prompt begins a line */
-		end_line(v);
+		show_break(&v->show);
 		if (io_write(STDOUT_FILENO, v->out.p, v->out.n) < 0)
 			return lost();
 	}
@@ -366,19 +286,15 @@ static int follow_on(struct view *v, struct follow *f)
 	for (;;) {
 		int looked, why;
 
-		if (v->markdown.md4c.parse && mode_resumed())
-			markdown_resume(&v->markdown, &v->out);
 		looked = follow_look(f, &e);
-		/* What was put off in a fast stream is drawn when that rests, or when it costs little. */
-		if (markdown_due(&v->markdown) && (!f->found || v->markdown.cost < CHEAP_NS))
-			markdown_draw(&v->markdown, &v->out);
+		show_pause(&v->show, f->found);
 		why = put(v);
 		if (why == EINTR)
 			return stopped(v);
 		if (why)
 			return output_failed(why);
 		if (looked < 0) {
-			end_line(v);
+			show_break(&v->show);
 			put(v);
 			return fail(&e);
 		}
@@ -392,11 +308,16 @@ static int follow_on(struct view *v, struct follow *f)
 
 int follow_print(struct follow *f, struct reading *d, bool json, bool any)
 {
-	struct view v = { .f = f, .reading = d, .markdown = MARKDOWN_INIT, .json = json, .terminal = at_terminal(), .out = BUF_INIT, .any = any,
-		              .reply = NEUTRAL_INIT, .model = BUF_INIT, .notes = BUF_INIT };
+	struct view v = { .f = f, .json = json, .terminal = at_terminal(), .out = BUF_INIT,
+		          .show = SHOW_INIT, .model = BUF_INIT, .notes = BUF_INIT };
 	struct err e = ERR_INIT;
 	int status;
 
+	v.show.form = SHOW_TRANSCRIPT;
+	v.show.terminal = v.terminal;
+	v.show.out = &v.out;
+	v.show.any = any;
+	show_dress_as(&v.show, d);
 	v.stop_fd = stop_begin(&e);
 	f->turns = !json;
 	f->tell = add_event;
@@ -405,7 +326,7 @@ int follow_print(struct follow *f, struct reading *d, bool json, bool any)
 		find_model(&v);
 	status = v.stop_fd < 0 ? fail(&e) : follow_on(&v, f);
 	f->ctx = NULL;
-	markdown_release(&v.markdown);
+	show_release(&v.show);
 	buf_release(&v.out);
 	buf_release(&v.model);
 	buf_release(&v.notes);

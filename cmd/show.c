@@ -11,11 +11,11 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "markdown/markdown.h"
-#include "reading.h"
 #include "tool.h"
 #include "tty/mode.h"
 #include "tty/style.h"
 
+#define CHEAP_NS 5000000 /* a drawing that takes no longer is done although more text is there */
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
 
@@ -24,7 +24,9 @@ static void put(struct show *s, struct span bytes)
 	if (!bytes.n || s->write_error)
 		return;
 	show_came(s);
-	if (io_write(STDOUT_FILENO, bytes.p, bytes.n) < 0)
+	if (s->out)
+		buf_add(s->out, bytes.p, bytes.n);
+	else if (io_write(STDOUT_FILENO, bytes.p, bytes.n) < 0)
 		s->write_error = errno;
 	s->mid_line = bytes.p[bytes.n - 1] != '\n';
 }
@@ -237,17 +239,28 @@ struct dress {
 };
 
 /* Without memory for it, it is not done. */
+static bool begin_dress(struct show *s)
+{
+	s->dress = malloc(sizeof(*s->dress));
+	if (s->dress)
+		*s->dress = (struct dress){ .markdown = MARKDOWN_INIT, .reading = READING_INIT };
+	return s->dress != NULL;
+}
+
 void show_dress(struct show *s, const struct config *c)
 {
 	s->plain = s->plain || c->plain;
-	if (s->plain || !s->terminal || s->form != SHOW_TEXT || !style_allowed(STDOUT_FILENO))
+	if (s->plain || !s->terminal || s->form != SHOW_TEXT || !style_allowed(STDOUT_FILENO) || !begin_dress(s))
 		return;
-	s->dress = malloc(sizeof(*s->dress));
-	if (!s->dress)
-		return;
-	*s->dress = (struct dress){ .markdown = MARKDOWN_INIT, .reading = READING_INIT };
 	reading_choose_code(&s->dress->reading, c);
 	s->dress->markdown.highlight = s->dress->reading.code;
+}
+
+void show_dress_as(struct show *s, struct reading *r)
+{
+	s->stored = r;
+	if (r->on && begin_dress(s))
+		s->dress->markdown.highlight = r->code;
 }
 
 static void undress(struct show *s)
@@ -284,20 +297,38 @@ static void resume(struct show *s)
 	buf_release(&out);
 }
 
-int64_t show_late(struct show *s)
+static void draw(struct show *s)
 {
 	struct buf out = BUF_INIT;
-	int64_t due;
 
-	resume(s);
-	due = s->dress ? markdown_due(&s->dress->markdown) : -1;
-	if (due)
-		return due;
 	markdown_draw(&s->dress->markdown, &out);
 	note_oom(s, &out);
 	put(s, buf_span(&out));
 	buf_release(&out);
+}
+
+static int64_t when_due(const struct show *s)
+{
+	return s->dress ? markdown_due(&s->dress->markdown) : -1;
+}
+
+int64_t show_late(struct show *s)
+{
+	int64_t due;
+
+	resume(s);
+	due = when_due(s);
+	if (due)
+		return due;
+	draw(s);
 	return -1;
+}
+
+void show_pause(struct show *s, bool found)
+{
+	resume(s);
+	if (when_due(s) >= 0 && (!found || s->dress->markdown.cost < CHEAP_NS))
+		draw(s);
 }
 
 /* So that what came last is seen, also when nothing more comes for a while. */
@@ -386,7 +417,7 @@ static void end_text(struct show *s)
 
 	end_thought(s);
 	resume(s);
-	if (s->dress) {
+	if (s->dress && s->dress->markdown.md4c.parse) {
 		markdown_end(&s->dress->markdown, &rest);
 		note_oom(s, &rest);
 	} else {
@@ -398,6 +429,96 @@ static void end_text(struct show *s)
 	s->mid_line = false;
 	buf_release(&rest);
 }
+
+void show_break(struct show *s)
+{
+	end_text(s);
+}
+
+/* ---- a transcript ---- */
+
+void show_separate(struct show *s)
+{
+	if (s->any)
+		put(s, span_str("\n"));
+	s->any = true;
+}
+
+/* Shows what is printed of an exchange. */
+static void put_printed(struct show *s, const struct exchange *x,
+                        void (*print)(const struct show *s, FILE *f, const struct exchange *x))
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	if (f)
+		print(s, f, x);
+	if (!f || fclose(f) != 0)
+		s->write_error = s->write_error ? s->write_error : ENOMEM;
+	else
+		put(s, (struct span){ text, n });
+	free(text);
+}
+
+static void print_all(const struct show *s, FILE *f, const struct exchange *x)
+{
+	reading_print(s->stored, f, x);
+}
+
+/* Of the rest there is nothing to say yet. */
+static void print_prompt(const struct show *s, FILE *f, const struct exchange *x)
+{
+	struct exchange head = *x;
+
+	head.status = STATUS_COMPLETE;
+	print_exchange(f, &head, 0, s->terminal);
+}
+
+static void print_end(const struct show *s, FILE *f, const struct exchange *x)
+{
+	print_mark(f, x, s->terminal);
+}
+
+void show_stored_exchange(struct show *s, const struct exchange *x)
+{
+	show_separate(s);
+	put_printed(s, x, print_all);
+}
+
+/* On a line of its own. */
+static void put_bracketed(struct show *s, const char *words)
+{
+	struct buf line = BUF_INIT;
+
+	end_text(s);
+	buf_addf(&line, "[%s]\n", words);
+	note_oom(s, &line);
+	put(s, buf_span(&line));
+	buf_release(&line);
+}
+
+static void put_transcript(struct show *s, const struct turn_event *ev)
+{
+	switch (ev->kind) {
+	case TURN_STARTED:
+		show_separate(s);
+		put_printed(s, ev->exchange, print_prompt);
+		break;
+	case TURN_TEXT: show_text(s, ev->text); break;
+	case TURN_STORED: put_printed(s, ev->exchange, print_end); break;
+	case TURN_NOTICE: put_bracketed(s, ev->notice); break;
+	case TURN_ERROR: put_bracketed(s, ev->error->msg); break;
+	case TURN_WAITING: /* not in the files of a turn */
+	case TURN_REASONING:
+	case TURN_CALL:
+	case TURN_COMPACTING:
+	case TURN_USAGE:
+		break;
+	}
+}
+
+/* ---- a record ---- */
 
 static void put_record(struct show *s, const struct turn_event *ev)
 {
@@ -571,13 +692,16 @@ void show_event(void *ctx, const struct turn_event *ev)
 		show_came(s);
 	if (s->form == SHOW_EVENTS)
 		put_event(s, ev);
+	else if (s->form == SHOW_TRANSCRIPT)
+		put_transcript(s, ev);
 	else if (ev->kind == TURN_REASONING && s->reasoning)
 		show_thought(s, ev->text);
 	else if (ev->kind == TURN_TEXT && s->form == SHOW_TEXT)
 		show_text(s, ev->text);
 	else if (over && ev->exchange && s->form == SHOW_RECORD)
 		put_record(s, ev);
-	say_event(s, ev);
+	if (s->form != SHOW_TRANSCRIPT)
+		say_event(s, ev);
 }
 
 void show_release(struct show *s)
