@@ -197,6 +197,7 @@ struct met {
 	/* Of an exchange without a parent of its own: what the exchange or rewind before it names. */
 	bool implied;
 	struct span parent; /* p == NULL: nothing */
+	size_t oldest;      /* of a step: its line that was met last */
 };
 
 #define NONE SIZE_MAX
@@ -240,15 +241,24 @@ static uint64_t step_hash(struct span exchange, int64_t n)
 	return span_hash(exchange) ^ ((uint64_t)n + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static bool has_step(const struct walk *w, struct span exchange, int64_t n)
+static size_t find_step(const struct walk *w, struct span exchange, int64_t n)
 {
 	struct lookup_at at = lookup_begin(&w->steps, step_hash(exchange, n));
 	size_t i;
 
 	while (lookup_next(&w->steps, &at, &i))
 		if (w->v[i].record.step.n == n && span_same(w->v[i].record.step.exchange, exchange))
-			return true;
-	return false;
+			return i;
+	return NONE;
+}
+
+/* Whether the step was met before exchange `x` in the file. One that was met only behind it may be a
+ * better version, which a merge appended: the results are with the first one. */
+static bool has_step(const struct walk *w, size_t x, int64_t n)
+{
+	size_t i = find_step(w, w->v[x].record.exchange.id, n);
+
+	return i != NONE && w->v[i].oldest > x;
 }
 
 /* The newest exchange or rewind that names nothing, or something that was met. 0: it may name what
@@ -293,7 +303,7 @@ static void follow(struct walk *w, size_t lines)
 		w->last = i;
 		w->found++;
 		for (int64_t n = 0; n < x->steps && (size_t)n < lines; n++)
-			w->missing += !has_step(w, x->id, n);
+			w->missing += !has_step(w, i, n);
 		w->complete = w->want->last ? w->found == w->want->last : w->want->enough(w->want->ctx, x);
 	}
 }
@@ -317,13 +327,16 @@ static int meet_head(struct walk *w, size_t i, struct err *e)
 static int meet_step(struct walk *w, size_t i, struct err *e)
 {
 	const struct step *s = &w->v[i].record.step;
-	size_t x;
+	size_t x = find_exchange(w, s->exchange), known = find_step(w, s->exchange, s->n);
 
-	if (has_step(w, s->exchange, s->n))
-		return 0;
-	x = find_exchange(w, s->exchange);
-	if (x != NONE && w->v[x].on_path && s->n < w->v[x].record.exchange.steps && w->missing)
+	if (x != NONE && w->v[x].on_path && s->n < w->v[x].record.exchange.steps && w->missing &&
+	    !has_step(w, x, s->n))
 		w->missing--;
+	w->v[i].oldest = i;
+	if (known != NONE) {
+		w->v[known].oldest = i;
+		return 0;
+	}
 	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e);
 }
 

@@ -1022,6 +1022,9 @@ static void test_parts(void)
 		"a+b=b*c", "abc=b<ad=d<c", "Sa0Ra0c a@1 Sb0Rb0cRb0dSb1Rb1c b@2 c", "a@1 b Sa0 Ra0c c", "a@3 b Sa1 c",
 		"a:- b:a c:a%b d:c <b,d e:b", "a:-Sb0 b:a@1 Sc0Rc0c c:a%b@1 <b,c", "axyz", "Sz0Rz0c a", "a@9 b c d",
 		"ab<a=ac=c>b", "++a+", "Sa0 a@1 b a:-@1 c", "a Sb0Rb0c b@1 <a c <b",
+		/* a better version of a step, as a merge appends it: the result stands before the first one */
+		"Sa0Ra0c a:-@1 b:a Sa0", "Sa0Ra0c a:-@1 Sa0 b:a", "Sa0Ra0cSa1Ra1d a:-@2 Sa1 b:a Sa0 c:b",
+		"a:-@1 Sa0Ra0c b:a", "Sa0Ra0c a:-@1 a:-@1 Sa0 b:a",
 	};
 	struct buf b = BUF_INIT;
 
@@ -1113,6 +1116,7 @@ static void test_stops(void)
 		{ "~Sa0a:-@1b:a", 2, false, 0 },
 		{ "~Sa0~a:-@1b:a", 2, false, 1 },    /* back to its step */
 		{ "~Sa0~a:-@1b:a", 1, false, 0 },
+		{ "~Sa0~a:-@1Sa0b:a", 2, false, 1 }, /* the first line of it */
 		{ "~a:-@1b:a", 2, true, 1 },         /* a step that is not there is looked for */
 		{ "~a:-b:a~<a", 1, false, 1 },
 		{ "~a:-b:a<z", 1, true, 1 },         /* so is what a rewind names */
