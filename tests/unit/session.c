@@ -632,6 +632,9 @@ static void test_partial(void)
 	buf_release(&own);
 }
 
+#define ROOT(id, parent) "{\"type\":\"exchange\",\"id\":\"" id "\",\"parent\":" parent ",\"timestamp\":1,\"query\":\"\"," \
+	"\"answer\":\"\",\"model\":\"m\",\"status\":\"complete\"}\n"
+
 static void test_partial_summary(void)
 {
 	static const struct {
@@ -700,12 +703,31 @@ static void test_whole(void)
 	session_release(&x);
 	buf_release(&saved);
 
-	/* the first exchange is not near the beginning */
-	create_long("deep", "{\"type\":\"rewind\",\"timestamp\":1,\"to\":\"x20\"}\n"
-	            "{\"type\":\"exchange\",\"id\":\"r\",\"parent\":null,\"timestamp\":1,\"query\":\"\",\"answer\":\"\","
-	            "\"model\":\"m\",\"status\":\"complete\"}\n");
+	/* the first exchange stands far from the beginning of the file */
+	create_long("deep", ROOT("r1", "null") ROOT("r2", "\"r1\"") ROOT("r3", "\"r2\"") ROOT("r4", "\"r3\""));
 	read_three(&x, "deep");
-	ok(!x.conversation.partial && x.conversation.n == 1, "a conversation that begins elsewhere is read to its root");
+	ok(!x.conversation.partial && x.conversation.n == 4, "nor is the first exchange looked for everywhere");
+	session_release(&x);
+}
+
+/* What is wanted goes back to the first exchange: only what is not in the conversation was not read. */
+static void test_partial_root(void)
+{
+	struct session x = SESSION_INIT;
+	const struct conversation *c = &x.conversation;
+
+	create_long("root", TAGS ROOT("r1", "null") ROOT("r2", "\"r1\""));
+	is_int(lock(&x, "root", &three), 0, "a conversation that begins anew at the end of a long history");
+	ok(c->partial && !c->first && !c->unread, "is read to its first exchange");
+	is_now(&x, "r1 r2 'T' m", "is all there");
+	is_int(c->info.branches, 1, "beside the one before it");
+	is_int(say(&x, "r3", "r2", STATUS_COMPLETE, NULL), 0, "one more");
+	ok(c->partial && !c->first && !c->unread, "does not change that");
+	is_now(&x, "r1 r2 r3 'T' m", "and counts");
+	session_release(&x);
+	create_long("root2", SUMMARY("1", "r1") TAGS ROOT("r1", "null") ROOT("r2", "\"r1\"") ROOT("r3", "\"r2\""));
+	read_three(&x, "root2");
+	ok(!c->partial && c->n == 3 && c->covered == 1, "for a summary that stands before it, all is read");
 	session_release(&x);
 }
 
@@ -836,6 +858,7 @@ int main(void)
 	test_partial();
 	test_partial_summary();
 	test_whole();
+	test_partial_root();
 	test_append_partial();
 	test_append_partial_any();
 	test_partial_model();
