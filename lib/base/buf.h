@@ -68,7 +68,7 @@ static inline bool span_eq(struct span a, const char *s)
 
 static inline bool span_same(struct span a, struct span b)
 {
-	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+	return a.n == b.n && (!a.n || memcmp(a.p, b.p, a.n) == 0);
 }
 
 /* FNV-1a. */
