@@ -146,14 +146,26 @@ static int read_session(struct chat *chat, struct chat_session *s, struct err *e
 	return session_read(&s->session, store, s->id, chat->one_prompt ? &newest : NULL, e);
 }
 
-/* As it is now, should it have to be created again. */
+/* A copy of it as it is now, should it have to be created again: by then the conversation may have been
+ * read anew. Without memory the earlier copy stays. */
 static void take_head(struct chat_session *s)
 {
+	struct session_head head = s->session.conversation.head.head;
+	struct err ignored = ERR_INIT;
+	struct buf line = BUF_INIT;
+	struct record copy;
+
 	if (!s->session.conversation.head.json)
 		return;
-	s->head = s->session.conversation.head.head;
-	s->head.model = s->session.conversation.info.model;
-	s->head.title = s->session.conversation.info.title;
+	head.model = s->session.conversation.info.model;
+	head.title = s->session.conversation.info.title;
+	record_add_head(&line, &head);
+	if (buf_check(&line, &ignored) == 0 && record_parse(buf_span(&line), &copy, &ignored) == 0) {
+		record_release(&s->own.head);
+		s->own.head = copy;
+		s->head = copy.head;
+	}
+	buf_release(&line);
 }
 
 static int resume(struct entry *n, struct err *e)
@@ -320,6 +332,7 @@ static void release(struct chat_session *s)
 	buf_release(&s->own.system);
 	buf_release(&s->own.title);
 	buf_release(&s->own.cwd);
+	record_release(&s->own.head);
 	*s = (struct chat_session)CHAT_SESSION_INIT;
 }
 

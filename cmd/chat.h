@@ -51,10 +51,11 @@ struct chat_session {
 	int titles;                 /* how often one was begun to be made */
 	struct {
 		struct buf provider, model, system, title, cwd;
+		struct record head;
 	} own; /* what head, model and title may point to */
 };
 #define CHAT_SESSION_INIT { .session = SESSION_INIT, .how = TALK_INIT, \
-	.unsent = { BUF_INIT, BUF_INIT }, .own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT } }
+	.unsent = { BUF_INIT, BUF_INIT }, .own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, { .json = NULL } } }
 
 struct chat {
 	/* what was asked for, for all sessions that it comes to */

@@ -196,6 +196,32 @@ cut() {
 	same 'stored' '["complete","hi","so far, and on"]' "$(exchange "$id" '[.status, .query, .answer] | tojson')"
 }
 
+@test "a long session that is removed while its turn runs: the new one has the same settings" {
+	local id
+	mkdir -p -m 700 "$MC_SESSIONS_DIR/s"
+	(
+		umask 077
+		jq -nc '{type: "session", version: 1, id: "s", createdAt: 1700000000000, cwd: "/somewhere",
+			provider: "openai-compatible", model: "first-model", title: "A title", system: "Be brief."},
+			(range(400) | {type: "exchange", id: "x\(.)", parent: (if . == 0 then null else "x\(. - 1)" end),
+				timestamp: (1700000000001 + .), query: "q", answer: ("word " * 200), model: "its-model",
+				status: "complete"})' >"$(history s)"
+	)
+	mc-session-ls >/dev/null # only its end is read then
+	answers "$(stream '{"text":"so far"}' '{"wait":"go"}' '{"text":", and on"}' "$END")"
+	start_chat --context 8192 -s s hi
+	holds chat.out 'so far'
+	rm -r "${MC_SESSIONS_DIR:?}/s"
+	touch go
+	end_chat
+	has 'standard error' "$err" "'s' was removed"
+	same 'exit status' 0 "$status"
+	id=$(mc-session-ls -q | grep -vx s)
+	same 'the new one' '["/somewhere","openai-compatible","its-model","A title","Be brief."]' \
+		"$(head -n 1 "$(history "$id")" | jq -c '[.cwd, .provider, .model, .title, .system]')"
+	same 'stored' '["complete","hi","so far, and on"]' "$(exchange "$id" '[.status, .query, .answer] | tojson')"
+}
+
 @test "a session that is removed while a turn waits for it: the turn goes to a new one" {
 	export MC_PROVIDER=echo MC_MODEL=
 	mc-chat -n -s s one >/dev/null
