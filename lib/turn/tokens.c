@@ -30,8 +30,9 @@ static int64_t measure(struct span s)
 	static unsigned char of[256]; /* filled once: most texts are short */
 	int64_t sum = 0;
 
-	for (unsigned c = 256; !of[0] && c--;)
-		of[c] = (unsigned char)weight((unsigned char)c);
+	if (!of[0])
+		for (unsigned c = 0; c < 256; c++)
+			of[c] = (unsigned char)weight((unsigned char)c);
 	for (size_t i = 0; i < s.n; i++)
 		sum += of[(unsigned char)s.p[i]];
 	return sum;
