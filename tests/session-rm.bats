@@ -352,6 +352,15 @@ holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 	same 'what was noted' '["id","deletedAt"]' "$(jq -c keys_unsorted "$MC_SESSIONS_DIR/removed.jsonl")"
 }
 
+@test "rm: the session record that counts need not be the first line" {
+	local before
+	say a one
+	before=$(head -n 1 "$(history a)" | jq .createdAt)
+	sed -i '1i garbage' "$(history a)"
+	mc-session-rm -f a
+	same 'what was noted' "$before" "$(jq .createdAt "$MC_SESSIONS_DIR/removed.jsonl")"
+}
+
 @test "rm: no file of the store holds the words of a deleted session" {
 	say stays 'other words'
 	say gone 'prompt-zebra'

@@ -275,7 +275,7 @@ static int take_off(const struct session *x, const char *name, struct err *e)
 	return r;
 }
 
-/* Its createdAt; -1 where the first record does not tell. */
+/* Its createdAt, as its first session record has it; -1 where none does. */
 static int64_t created_at(const struct session *x)
 {
 	struct err ignored = ERR_INIT;
@@ -287,7 +287,10 @@ static int64_t created_at(const struct session *x)
 
 	if (jsonl_map(&j, x->fd, &ignored) < 0)
 		return -1;
-	if (jsonl_next(&j, &at, &line) && record_parse(line, &r, &ignored) == 0) {
+	while (when < 0 && jsonl_next(&j, &at, &line)) {
+		err_clear(&ignored);
+		if (record_parse(line, &r, &ignored) < 0)
+			continue;
 		if (r.type == RECORD_SESSION)
 			when = r.head.created_at;
 		record_release(&r);
