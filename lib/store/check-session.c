@@ -18,6 +18,7 @@ struct subject {
 	struct check *c;
 	struct session x; /* its fd is -1 as long as the history is not open */
 	struct jsonl j;
+	struct jsonl_count lines; /* of it */
 	struct scan scan;
 	bool whole;    /* the whole store is checked */
 	bool locked;   /* nobody else uses it */
@@ -353,22 +354,40 @@ static int check_lines(struct subject *s, struct err *e)
 static void tell_tree(struct subject *s, enum finding_kind kind, size_t at, const char *message)
 {
 	struct outcome o = { s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
-	struct spot where = spot(s, HISTORY_FILE, jsonl_line_number(&s->j, at));
+	struct spot where = spot(s, HISTORY_FILE, jsonl_count(&s->j, &s->lines, at));
 
 	if (s->c->repair)
 		err_set(&o.why, ERR_FAILED, "no other record tells");
 	check_tell(s->c, kind, &where, &o, "%s", message);
 }
 
-static bool has_call(const struct step_node *step, struct span id)
+static bool has_call(const struct step *step, const struct lookup *calls, struct span id)
 {
-	for (size_t i = 0; step->record.json && i < step->record.step.ncalls; i++)
-		if (span_same(step->record.step.calls[i].id, id))
+	struct lookup_at at = lookup_begin(calls, span_hash(id));
+	size_t i;
+
+	while (lookup_next(calls, &at, &i))
+		if (span_same(step->calls[i].id, id))
 			return true;
 	return false;
 }
 
-static void check_steps(struct subject *s, const struct exchange_node *x)
+static int check_results(struct subject *s, const struct step_node *node, struct err *e)
+{
+	const struct step *step = &node->record.step;
+	struct lookup calls = LOOKUP_INIT;
+	int r = 0;
+
+	for (size_t i = 0; node->record.json && node->nresults && r == 0 && i < step->ncalls; i++)
+		r = lookup_add(&calls, span_hash(step->calls[i].id), i, e);
+	for (size_t i = 0; r == 0 && i < node->nresults; i++)
+		if (!has_call(step, &calls, buf_span(&node->results[i].call)))
+			tell_tree(s, FINDING_RESULT, node->results[i].at, "a result of a call that is not stored");
+	lookup_release(&calls);
+	return r;
+}
+
+static int check_steps(struct subject *s, const struct exchange_node *x, struct err *e)
 {
 	int64_t stored = 0;
 	size_t first = NOT_STORED;
@@ -381,17 +400,17 @@ static void check_steps(struct subject *s, const struct exchange_node *x)
 			stored++;
 			first = step->at < first ? step->at : first;
 		}
-		for (size_t k = 0; k < step->nresults; k++)
-			if (!has_call(step, buf_span(&step->results[k].call)))
-				tell_tree(s, FINDING_RESULT, step->results[k].at, "a result of a call that is not stored");
+		if (check_results(s, step, e) < 0)
+			return -1;
 	}
 	if (x->at == NOT_STORED && stored)
 		tell_tree(s, FINDING_STEPS, first, "a step of an exchange that is not stored");
 	if (x->at == NOT_STORED || stored == x->nsteps_said)
-		return;
+		return 0;
 	snprintf(message, sizeof(message), "the exchange counts %lld steps, and %lld are stored",
 	         (long long)x->nsteps_said, (long long)stored);
 	tell_tree(s, FINDING_STEPS, x->at, message);
+	return 0;
 }
 
 /* An exchange without a parent that is there twice follows itself, until a repair. */
@@ -428,7 +447,8 @@ static int check_tree(struct subject *s, struct err *e)
 			tell_tree(s, FINDING_PARENT, x->at, "the exchange that it follows, its parent, is not stored");
 		else if (x->circular)
 			tell_tree(s, FINDING_PARENT, x->at, "its parents lead back to itself");
-		check_steps(s, x);
+		if (check_steps(s, x, e) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -611,7 +631,7 @@ static int check_own(struct subject *s, struct err *e)
 int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 {
 	struct subject s = { .c = c, .x = SESSION_INIT,
-	                     .whole = whole, .j = { "", 0, 0 } };
+	                     .whole = whole, .j = { "", 0, 0 }, .lines = JSONL_COUNT_INIT };
 	struct spot at = { id, NULL, id, 0 };
 	struct stat st;
 	int own;

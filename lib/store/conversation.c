@@ -86,6 +86,7 @@ static void note_time(struct conversation *c, int64_t begin, int64_t duration)
 {
 	int64_t end = begin + (duration > 0 ? duration : 0);
 
+	end = end < TIME_MAX ? end : TIME_MAX; /* a damaged digit makes a long duration */
 	if (end > c->info.updated_at)
 		c->info.updated_at = end;
 }
@@ -300,17 +301,29 @@ static int apply_step(struct conversation *c, struct record *r, size_t at, struc
 	return 0;
 }
 
-static struct result_node *get_result(struct step_node *s, struct span call, struct err *e)
+struct result_node *conversation_find_result(const struct step_node *s, struct span call)
 {
-	struct result_node *v;
+	struct lookup_at at = lookup_begin(&s->by_call, span_hash(call));
+	size_t i;
 
-	for (size_t i = 0; i < s->nresults; i++)
+	while (lookup_next(&s->by_call, &at, &i))
 		if (span_same(buf_span(&s->results[i].call), call))
 			return &s->results[i];
+	return NULL;
+}
+
+static struct result_node *get_result(struct step_node *s, struct span call, struct err *e)
+{
+	struct result_node *v = conversation_find_result(s, call);
+
+	if (v)
+		return v;
 	v = array_room(s->results, s->nresults, &s->results_cap, sizeof(*v), e);
 	if (!v)
 		return NULL;
 	s->results = v;
+	if (lookup_add(&s->by_call, span_hash(call), s->nresults, e) < 0)
+		return NULL;
 	v += s->nresults;
 	*v = (struct result_node){ .call = BUF_INIT };
 	buf_add(&v->call, call.p, call.n);
@@ -881,6 +894,7 @@ static void release_node(struct exchange_node *x)
 			buf_release(&x->steps[i].results[k].call);
 		}
 		free(x->steps[i].results);
+		lookup_release(&x->steps[i].by_call);
 		record_release(&x->steps[i].record);
 	}
 	free(x->steps);

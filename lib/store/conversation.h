@@ -51,6 +51,7 @@ struct step_node {
 	struct record record;
 	struct result_node *results;
 	size_t nresults, results_cap;
+	struct lookup by_call;
 };
 
 struct exchange_node {
@@ -142,6 +143,8 @@ struct exchange_node *conversation_find_any(const struct conversation *c, struct
 /* Marks the exchanges whose parents lead back to themselves. */
 void conversation_find_circles(struct conversation *c);
 struct step_node *conversation_find_step(const struct exchange_node *x, int64_t n);
+/* The result of this call; NULL when it is not stored. */
+struct result_node *conversation_find_result(const struct step_node *s, struct span call);
 
 /*
  * The offsets of the records that belong to the conversation, in the order of the file: the exchanges

@@ -49,15 +49,17 @@ int history_map(const struct store *s, const char *id, struct jsonl *j, struct e
 }
 
 static void notice_damage(const struct store *s, const char *id, const struct jsonl *j,
-                          size_t offset, const char *why)
+                          struct jsonl_count *lines, size_t offset, const char *why)
 {
-	store_notice(s, "%s/%s/" HISTORY_FILE ":%zu: skipped a damaged record: %s", s->dir, id,
-	             jsonl_line_number(j, offset), why);
+	if (s->notice)
+		store_notice(s, "%s/%s/" HISTORY_FILE ":%zu: skipped a damaged record: %s", s->dir, id,
+		             jsonl_count(j, lines, offset), why);
 }
 
 bool history_record(const struct store *s, const char *id, const struct jsonl *j, size_t offset,
                     struct record *r)
 {
+	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct err e = ERR_INIT;
 	struct span line;
 	size_t at = offset;
@@ -68,7 +70,7 @@ bool history_record(const struct store *s, const char *id, const struct jsonl *j
 	}
 	if (record_parse(line, r, &e) == 0)
 		return true;
-	notice_damage(s, id, j, offset, e.msg);
+	notice_damage(s, id, j, &lines, offset, e.msg);
 	return false;
 }
 
@@ -99,7 +101,8 @@ bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id
 /* Applies the record on a line. A damaged one is passed over; one that only cannot be read now must
  * not be. */
 static int apply_line(struct conversation *c, const struct store *s, const char *id,
-                      const struct jsonl *j, size_t at, struct span line, struct err *e)
+                      const struct jsonl *j, struct jsonl_count *lines, size_t at, struct span line,
+                      struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct record r;
@@ -112,9 +115,9 @@ static int apply_line(struct conversation *c, const struct store *s, const char 
 	}
 	if (why.kind != ERR_DAMAGED && !(why.kind == ERR_VERSION && c->head.json))
 		return err_set(e, why.kind, "%s/%s/" HISTORY_FILE ":%zu: %s", s->dir, id,
-		               jsonl_line_number(j, at), why.msg);
+		               jsonl_count(j, lines, at), why.msg);
 	c->damaged++;
-	notice_damage(s, id, j, at, why.msg);
+	notice_damage(s, id, j, lines, at, why.msg);
 	return 0;
 }
 
@@ -168,11 +171,12 @@ static void expect_many(size_t bytes)
 int history_load_more(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct err *e)
 {
+	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct span line;
 
 	expect_many(j->n - c->bytes);
 	for (size_t start = c->bytes; jsonl_next(j, &c->bytes, &line); start = c->bytes)
-		if (apply_line(c, s, id, j, start, line, e) < 0)
+		if (apply_line(c, s, id, j, &lines, start, line, e) < 0)
 			return -1;
 	c->info.history_bytes = (int64_t)j->n;
 	if (conversation_settle(c, e) < 0 || (c->lean && read_ends(c, j, e) < 0))
@@ -208,6 +212,7 @@ struct walk {
 	struct met *v; /* owned; newest first */
 	size_t n, cap;
 	struct lookup exchanges, steps; /* the last line of each counts, and is met first */
+	size_t head;     /* the newest exchange or rewind; or NONE */
 	size_t orphan;   /* an exchange whose parent the next exchange or rewind names; or NONE */
 	size_t last;     /* the oldest exchange of the conversation so far; or NONE */
 	size_t found;    /* how many of them there are */
@@ -265,12 +270,10 @@ static bool has_step(const struct walk *w, size_t x, int64_t n)
  * was not met yet. */
 static int find_head(const struct walk *w, struct span *id)
 {
-	for (size_t i = 0; i < w->n; i++)
-		if (is_head(&w->v[i])) {
-			*id = target_of(&w->v[i]);
-			return !id->p || find_exchange(w, *id) != NONE;
-		}
-	return 0;
+	if (w->head == NONE)
+		return 0;
+	*id = target_of(&w->v[w->head]);
+	return !id->p || find_exchange(w, *id) != NONE;
 }
 
 /* The id of the conversation's next exchange, from the newest to the oldest. 0: not known yet. */
@@ -302,7 +305,7 @@ static void follow(struct walk *w, size_t lines)
 		w->v[i].on_path = true;
 		w->last = i;
 		w->found++;
-		for (int64_t n = 0; n < x->steps && (size_t)n < lines; n++)
+		for (int64_t n = 0; n < x->steps && w->missing <= lines; n++)
 			w->missing += !has_step(w, i, n);
 		w->complete = w->want->last ? w->found == w->want->last : w->want->enough(w->want->ctx, x);
 	}
@@ -312,6 +315,7 @@ static int meet_head(struct walk *w, size_t i, struct err *e)
 {
 	struct span target = target_of(&w->v[i]);
 
+	w->head = w->head == NONE ? i : w->head;
 	if (w->orphan != NONE) {
 		w->v[w->orphan].implied = true;
 		w->v[w->orphan].parent = target;
@@ -366,6 +370,7 @@ static int meet(struct walk *w, struct record *r, struct span line, size_t at, s
 static int walk_back(struct walk *w, struct conversation *c, const struct store *s, const char *id,
                      const struct jsonl *j, size_t *at, struct err *e)
 {
+	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct span line;
 
 	while (!(w->complete && !w->missing) && jsonl_prev(j, at, &line)) {
@@ -377,7 +382,7 @@ static int walk_back(struct walk *w, struct conversation *c, const struct store 
 			if (why.kind == ERR_FAILED)
 				return err_set(e, why.kind, "%s", why.msg);
 			c->damaged++;
-			notice_damage(s, id, j, *at, why.msg);
+			notice_damage(s, id, j, &lines, *at, why.msg);
 			continue;
 		}
 		result = meet(w, &r, line, *at, j->n / STEP_LEAST + 1, e);
@@ -391,6 +396,7 @@ static int walk_back(struct walk *w, struct conversation *c, const struct store 
 static int read_head(struct conversation *c, const struct store *s, const char *id,
                      const struct jsonl *j, struct err *e)
 {
+	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct err ignored = ERR_INIT;
 	struct record r;
 	struct span line;
@@ -400,7 +406,7 @@ static int read_head(struct conversation *c, const struct store *s, const char *
 	if (!jsonl_next(j, &at, &line))
 		return 0;
 	if (record_parse(line, &r, &ignored) < 0)
-		return apply_line(c, s, id, j, 0, line, e); /* which says what is wrong with it */
+		return apply_line(c, s, id, j, &lines, 0, line, e); /* which says what is wrong with it */
 	/* An exchange there would seem to be what the ones that were read follow. */
 	if (r.type == RECORD_SESSION)
 		applied = conversation_apply(c, &r, line, 0, e);
@@ -412,7 +418,7 @@ int history_load_newest(struct conversation *c, const struct store *s, const cha
                         const struct jsonl *j, const struct history_want *want, bool *whole,
                         struct err *e)
 {
-	struct walk w = { .want = want, .orphan = NONE, .last = NONE };
+	struct walk w = { .want = want, .head = NONE, .orphan = NONE, .last = NONE };
 	size_t at = j->n;
 	int r = walk_back(&w, c, s, id, j, &at, e);
 

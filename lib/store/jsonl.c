@@ -81,16 +81,30 @@ bool jsonl_prev(const struct jsonl *j, size_t *at, struct span *line)
 	return true;
 }
 
+static size_t count_feeds(const char *p, const char *end)
+{
+	size_t n = 0;
+
+	for (; p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		n++;
+	return n;
+}
+
+size_t jsonl_count(const struct jsonl *j, struct jsonl_count *c, size_t offset)
+{
+	if (offset >= c->at)
+		c->line += count_feeds(j->p + c->at, j->p + offset);
+	else
+		c->line -= count_feeds(j->p + offset, j->p + c->at);
+	c->at = offset;
+	return c->line;
+}
+
 size_t jsonl_line_number(const struct jsonl *j, size_t offset)
 {
-	const char *p = j->p, *end = j->p + offset;
-	size_t n = 1;
+	struct jsonl_count c = JSONL_COUNT_INIT;
 
-	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		n++;
-		p++;
-	}
-	return n;
+	return jsonl_count(j, &c, offset);
 }
 
 static int ends_torn(int fd)

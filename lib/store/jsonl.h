@@ -34,6 +34,12 @@ bool jsonl_next(const struct jsonl *j, size_t *at, struct span *line);
 bool jsonl_prev(const struct jsonl *j, size_t *at, struct span *line);
 /* The number, from 1, of the line at `offset`. Reads all that is before it. */
 size_t jsonl_line_number(const struct jsonl *j, size_t offset);
+/* The same of many lines: only what is between this one and the one before is read. */
+struct jsonl_count {
+	size_t at, line;
+};
+#define JSONL_COUNT_INIT { 0, 1 }
+size_t jsonl_count(const struct jsonl *j, struct jsonl_count *c, size_t offset);
 
 /*
  * Appends `record` (which ends with a newline) to `fd`, opened O_RDWR|O_APPEND by

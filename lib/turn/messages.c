@@ -56,13 +56,11 @@ static struct tool_result result_of(const struct step_node *s, const struct tool
 	struct tool_result t = { .call = c->id, .name = c->name, .failed = true,
 		                 .output = span_str("It is not known whether this ran, and with what result.") };
 
-	for (size_t i = 0; i < s->nresults; i++) {
-		const struct result *r = &s->results[i].record.result;
+	const struct result_node *stored = conversation_find_result(s, c->id);
 
-		if (!s->results[i].record.json || !span_same(r->call, c->id))
-			continue;
-		t.failed = r->status != RESULT_OK;
-		t.output = r->output;
+	if (stored && stored->record.json) {
+		t.failed = stored->record.result.status != RESULT_OK;
+		t.output = stored->record.result.output;
 	}
 	return t;
 }

@@ -40,11 +40,13 @@ static void test_lines(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct jsonl j = map_text(span_str(cases[i].text));
+		struct jsonl_count count = JSONL_COUNT_INIT;
 		struct span line;
 		size_t at = 0, n = 0, offset = 0;
 
 		for (; cases[i].lines[n]; n++) {
 			is_int((int64_t)jsonl_line_number(&j, at), (int64_t)n + 1, "case %zu, line %zu", i, n + 1);
+			is_int((int64_t)jsonl_count(&j, &count, at), (int64_t)n + 1, "counted on");
 			ok(jsonl_next(&j, &at, &line), "there");
 			is_span(line, cases[i].lines[n], "forwards");
 			offset += line.n + 1;
@@ -58,6 +60,7 @@ static void test_lines(void)
 			is_span(line, cases[i].lines[n], "backwards");
 			offset -= line.n + 1;
 			is_int((int64_t)at, (int64_t)offset, "to where it begins");
+			is_int((int64_t)jsonl_count(&j, &count, at), (int64_t)n + 1, "counted back");
 		}
 		ok(!jsonl_prev(&j, &at, &line), "case %zu, no line before", i);
 		jsonl_unmap(&j);
