@@ -76,6 +76,7 @@ static int run_unsaved(struct chat *chat, struct turn_input *in, struct turn_res
 
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
 	in->model = model.p;
+	in->only = !chat->conversing;
 	r = turn_run_unsaved(in, out, &at->how, &chat->tool.store, at->exists ? at->id : NULL, at->head.system,
 	                     &at->session.conversation, e);
 	buf_release(&model);

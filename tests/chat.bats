@@ -423,3 +423,15 @@ with_open_stdin() {
 	mc-chat -s s two >/dev/null
 	tail -n 1 "$(history s)" | assert_json 'has("parameters") | not'
 }
+
+@test "a prompt of megabytes is listed and goes on as any other" {
+	head -c 1500000 /dev/zero | tr '\0' x >prompt
+	mc-chat --no-stdin -n -s s first >/dev/null
+	mc-chat -s s <prompt | cmp - <(cat prompt && echo)
+	mc-chat -s s -t 'A title' <prompt >/dev/null
+	mc-chat --no-stdin -s s last >/dev/null
+	run_split mc-session-fsck
+	assert_status 0
+	mc-session-ls --json | assert_json '.exchangeCount == 4 and .title == "A title" and .lastQuery == "last"'
+	same 'parents' "$(jq -r 'select(.query).id' "$(history s)" | head -n 3)" "$(jq -r 'select(.query).parent' "$(history s)" | tail -n 3)"
+}

@@ -564,7 +564,7 @@ static int set_value(struct settings *s, struct span name, struct json_object *v
 	while (lookup_next(&s->by_name, &at, &i)) {
 		if (!span_same(s->v[i].name, name))
 			continue;
-		if (!s->v[i].by || is_newer(by, s->v[i].by))
+		if (!s->v[i].by || (by && is_newer(by, s->v[i].by)))
 			s->v[i] = (struct setting){ name, value, by };
 		return 0;
 	}

@@ -517,6 +517,76 @@ static int append_one(struct session *x, struct buf *b, const char *what, struct
 	return r;
 }
 
+static int apply(struct conversation *c, struct buf *line, struct err *e)
+{
+	struct record r = { .json = NULL };
+	int result = buf_check(line, e) < 0 ? -1 : record_parse(buf_span(line), &r, e);
+
+	if (result == 0)
+		result = conversation_apply(c, &r, buf_span(line), c->bytes, e);
+	record_release(&r);
+	buf_clear(line);
+	return result;
+}
+
+#define KEPT 4096 /* bytes: more than the index has of a query */
+
+static struct span head_of(struct span s)
+{
+	bool cut;
+
+	return s.n > KEPT ? utf8_head((struct span){ s.p, KEPT }, KEPT / 4, &cut) : s;
+}
+
+/*
+ * What was appended holds a text of a size that matters, and is not read back: the conversation gets
+ * the beginning of each text, which is enough for the index, and is read anew before it is used again.
+ */
+static int apply_large(struct session *x, const struct exchange *exchange, const struct change *change,
+                       const struct rewind *after, struct err *e)
+{
+	struct conversation *c = &x->conversation;
+	struct exchange cut = *exchange;
+	struct buf line = BUF_INIT;
+	struct stat st;
+	int r = 0;
+
+	cut.query = head_of(cut.query);
+	cut.answer = head_of(cut.answer);
+	cut.reasoning = head_of(cut.reasoning);
+	x->read = false;
+	if (change) {
+		record_add_change(&line, change);
+		r = apply(c, &line, e);
+	}
+	record_add_exchange(&line, &cut);
+	if (r == 0)
+		r = apply(c, &line, e);
+	if (r == 0 && after) {
+		record_add_rewind(&line, after);
+		r = apply(c, &line, e);
+	}
+	buf_release(&line);
+	if (r == 0)
+		r = conversation_settle(c, e);
+	if (r == 0 && fstat(x->fd, &st) < 0)
+		r = err_sys(e, errno, "cannot examine its history");
+	if (r == 0)
+		c->info.history_bytes = (int64_t)st.st_size;
+	return r;
+}
+
+static void list_large(struct session *x, const struct exchange *exchange, const struct change *change,
+                       const struct rewind *after)
+{
+	struct err why = ERR_INIT;
+
+	if (apply_large(x, exchange, change, after, &why) < 0)
+		index_not_updated(x->store, x->id, why.msg);
+	else
+		index_update(x->store, x->id, &x->conversation.info);
+}
+
 int session_append_exchange(struct session *x, const struct exchange *exchange,
                             const struct change *change, const struct rewind *after, struct err *e)
 {
@@ -534,7 +604,10 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 	if (r < 0)
 		return -1;
 	spool_remove(x->dir);
-	catch_up(x);
+	if (gaps.n)
+		list_large(x, exchange, change, after);
+	else
+		catch_up(x);
 	return 0;
 }
 

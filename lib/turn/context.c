@@ -63,9 +63,9 @@ int64_t context_limit(const struct context_ask *ask)
 	return limit_of(ask->window, ask->reply);
 }
 
-/* Tokens of the newest exchanges to look at: estimates may be off by a factor of two or more, and what
- * is relevant to a prompt may be some way back. */
-#define LOOK_BACK 4
+/* Windows' worth of tokens of the newest exchanges to look at: estimates may be twice the truth, and
+ * what is relevant to a prompt may be some way back. */
+#define LOOK_BACK 2
 
 static int64_t look_back(int64_t window, int64_t reply)
 {

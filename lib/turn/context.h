@@ -14,7 +14,7 @@
  * They keep their order, and where some are missing, the next prompt says so. With a
  * window that is not known, only a summary makes it less than all.
  *
- * Of a conversation that is longer than four windows only the newest four and the first exchange
+ * Of a conversation that is longer than two windows only the newest two and the first exchange
  * are looked at, and read (context_want()): so a turn costs what its request costs.
  *
  * All of it is the same each time: nothing here has a memory, or a clock.

@@ -488,7 +488,7 @@ static int send_unsaved(struct turn *t, struct err *e)
 	int r = ask(t, e);
 
 	t->out->outdone = t->old && rank(x) < rank(t->old);
-	if (exchange_counts(x) && !t->out->outdone &&
+	if (exchange_counts(x) && !t->out->outdone && !t->in->only &&
 	    conversation_add(t->conversation, x, r < 0 ? &ignored : e) < 0)
 		r = -1;
 	return r;

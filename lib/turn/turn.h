@@ -47,6 +47,7 @@ struct turn_input {
 	int (*create)(void *ctx, bool again, struct err *e);
 	void *ctx;           /* of create() */
 	struct turn_listener events;
+	bool only;           /* no turn follows it: what is not stored is not kept in memory either */
 };
 
 /* What came of it. */
