@@ -79,7 +79,7 @@ static bool has_enough(void *ctx, const struct exchange *x)
 	struct context_want *w = ctx;
 
 	if (exchange_counts(x))
-		w->left -= tokens_of_exchange(x);
+		w->left -= tokens_of_exchange(x, w->limit);
 	return w->left <= 0;
 }
 
@@ -88,7 +88,8 @@ const struct history_want *context_want(struct context_want *w, int64_t window, 
 	if (!window)
 		return NULL;
 	*w = (struct context_want){ .want = { .enough = has_enough, .ctx = w },
-		                    .left = look_back(window, reply) };
+		                    .limit = look_back(window, reply) };
+	w->left = w->limit;
 	return &w->want;
 }
 
@@ -307,29 +308,40 @@ static bool is_incomplete(const struct choice *ch, size_t i)
 	return ch->tally.exchange[i]->status != STATUS_COMPLETE;
 }
 
-/* How many of the exchanges that were not looked at the summary stands for. */
-static size_t count_skipped_summed(const struct choice *ch)
+/* Exchanges that were not looked at, and that the summary stands for. */
+struct skipped {
+	size_t n, incomplete;
+};
+
+static struct skipped count_skipped_summed(const struct choice *ch)
 {
 	const struct conversation *c = ch->ask->conversation;
 	const struct tally *t = &ch->tally;
-	size_t n = 0;
+	struct skipped s = { 0, 0 };
 
 	if (!ch->summary || !t->skipped)
-		return 0;
+		return s;
 	if (ch->first > t->gap || (t->gap < t->n && is_covered(ch, t->gap)))
-		return t->skipped;
-	if (c->first) {
-		n = (size_t)c->unread_summed;
-		return n && c->first->status == STATUS_COMPLETE ? n - 1 : n;
+		return (struct skipped){ t->skipped, t->skipped_incomplete };
+	if (c->partial) {
+		s.n = (size_t)c->unread_summed;
+		s.n -= s.n && c->first->status == STATUS_COMPLETE;
+		return s;
 	}
 	for (size_t i = 1; i < ch->covered && i < t->from; i++)
-		n += exchange_counts(conversation_exchange(c, i));
-	return n;
+		if (exchange_counts(conversation_exchange(c, i))) {
+			s.n++;
+			s.incomplete += c->path[i]->status != STATUS_COMPLETE;
+		}
+	return s;
 }
 
 static void put_summary(struct context *cx, const struct choice *ch)
 {
-	cx->summed = ch->first + count_skipped_summed(ch);
+	struct skipped s = count_skipped_summed(ch);
+
+	cx->summed = ch->first + s.n;
+	cx->incomplete.summed = s.incomplete;
 	for (size_t i = 0; i < ch->first; i++)
 		cx->incomplete.summed += is_incomplete(ch, i);
 	add_summary(&cx->text, cx->summed, ch->available->text);
@@ -341,6 +353,7 @@ static void put_summary(struct context *cx, const struct choice *ch)
 static int build(struct context *cx, const struct choice *ch, struct err *e)
 {
 	const struct tally *t = &ch->tally;
+	const struct skipped summed = count_skipped_summed(ch);
 	size_t missing = 0, at = 0;
 
 	cx->turns = calloc(ch->tally.n + 1, sizeof(*cx->turns));
@@ -354,7 +367,7 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 		const struct exchange *x = t->exchange[i];
 
 		if (i == t->gap)
-			missing += t->skipped - count_skipped_summed(ch);
+			missing += t->skipped - summed.n;
 		if (!ch->taken[i]) {
 			missing++;
 			cx->incomplete.left_out += is_incomplete(ch, i);
@@ -373,7 +386,7 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 	point(&cx->prompt.query, &cx->text, &at);
 	cx->counting = t->n + t->skipped;
 	cx->incomplete.counting = t->skipped_incomplete;
-	cx->incomplete.left_out += t->skipped_incomplete;
+	cx->incomplete.left_out += t->skipped_incomplete - summed.incomplete;
 	for (size_t i = 0; i < t->n; i++)
 		cx->incomplete.counting += is_incomplete(ch, i);
 	cx->tokens = ch->used;

@@ -86,7 +86,7 @@ int64_t context_room(const struct window *w, int64_t tokens);
  * all of it, since the window is not known. */
 struct context_want {
 	struct history_want want;
-	int64_t left;
+	int64_t limit, left; /* tokens */
 };
 const struct history_want *context_want(struct context_want *w, int64_t window, int64_t reply);
 /* What a request may have; INT64_MAX where the window is not known. */

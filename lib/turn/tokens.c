@@ -43,9 +43,11 @@ int64_t tokens_estimate(struct span text)
 	return (measure(text) + EIGHTHS - 1) / EIGHTHS;
 }
 
-int64_t tokens_of_exchange(const struct exchange *x)
+int64_t tokens_of_exchange(const struct exchange *x, int64_t limit)
 {
-	return tokens_estimate(x->query) + tokens_estimate(x->answer);
+	int64_t tokens = tokens_estimate(x->query) + tokens_estimate(x->answer), most = limit / 8;
+
+	return tokens < most ? tokens : most;
 }
 
 int64_t tokens_of_file(const struct attachment_ref *file)
@@ -224,9 +226,11 @@ static void add_counting(struct tally *t, const struct exchange *x, size_t place
 /* Where the newest exchanges begin that have so many tokens. */
 static size_t find_newest(const struct conversation *c, size_t n, int64_t limit)
 {
-	while (n && limit > 0)
+	int64_t left = limit;
+
+	while (n && left > 0)
 		if (exchange_counts(conversation_exchange(c, --n)))
-			limit -= tokens_of_exchange(conversation_exchange(c, n));
+			left -= tokens_of_exchange(conversation_exchange(c, n), limit);
 	return n;
 }
 

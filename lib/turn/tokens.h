@@ -19,8 +19,9 @@
 /* By the letters alone: four to a token in English, two of Greek or Cyrillic, and fewer
  * tokens than characters in no Chinese. */
 int64_t tokens_estimate(struct span text);
-/* Of an exchange's texts. */
-int64_t tokens_of_exchange(const struct exchange *x);
+/* Of an exchange's texts, as a part of `limit` tokens that are to be looked at: at most an eighth, so
+ * that one large exchange does not hide all that came before it. */
+int64_t tokens_of_exchange(const struct exchange *x, int64_t limit);
 /* By its type and size. Vendors count an image by its pixels, most up to 1600; a page of a
  * PDF takes some 2500, and has some 50 KB. */
 int64_t tokens_of_file(const struct attachment_ref *file);

@@ -268,7 +268,7 @@ static void test_large_ones(void)
 	add_words(&c, 4000, 4000);
 	sends(&ask, " 0/1 2/2.", "a last one that does not fit, but others do");
 	add_words(&c, 10000, 10000);
-	sends(&ask, " 0/5.", "behind one that is longer than four windows, nothing is looked at");
+	sends(&ask, " 0/1 2/3.", "one that is longer than all that is looked at does not hide what came before");
 	conversation_release(&c);
 }
 
@@ -294,8 +294,8 @@ static void test_relevant(void)
 		at(&c, i)->query = span_str("The heron");
 	sends(&ask, " 0/29 30 31 32 33 34 35 36 37 38 39.", "of those that are equally so, the newest");
 	asked.query = span_str("鷺について");
-	at(&c, 7)->query = span_str("青鷺の話");
-	sends(&ask, " 0/6 7/23 31 32 33 34 35 36 37 38 39.", "a word is found where there are no spaces");
+	at(&c, 14)->query = span_str("青鷺の話");
+	sends(&ask, " 0/13 14/16 31 32 33 34 35 36 37 38 39.", "a word is found where there are no spaces");
 	conversation_release(&c);
 }
 
@@ -620,7 +620,7 @@ static int64_t now_ms(void)
 }
 
 /* The same twice; and ten times as many exchanges take no ten times as long. What is further back than
- * four windows is not looked at, however relevant. */
+ * two windows is not looked at, however relevant. */
 static void test_many(void)
 {
 	struct buf told[2] = { BUF_INIT, BUF_INIT };
@@ -635,9 +635,9 @@ static void test_many(void)
 		struct err e = ERR_INIT;
 		struct context cx;
 
-		snprintf(prompt, sizeof(prompt), "word 5 or %zu or %zu", n - 4000, n - 3000);
-		snprintf(near, sizeof(near), " %zu/", n - 3000);
-		snprintf(far, sizeof(far), " %zu/", n - 4000);
+		snprintf(prompt, sizeof(prompt), "word 5 or %zu or %zu", n - 1800, n - 1400);
+		snprintf(near, sizeof(near), " %zu/", n - 1400);
+		snprintf(far, sizeof(far), " %zu/", n - 1800);
 		ask = ask_of(&c, 50000, prompt);
 		for (size_t i = 0; i < n; i++) {
 			snprintf(texts[i], sizeof(texts[i]), "word %zu", i);
@@ -681,8 +681,8 @@ static void tell_request(struct buf *b, const struct context *cx, bool exact)
 		if (exact)
 			buf_addf(b, "'%.*s' %zu ", (int)(query.n < 60 ? query.n : 60), query.p, cx->turns[i].answer.n);
 	}
-	buf_addf(b, "; of %zu, %zu are not sent", cx->counting - in->counting,
-	         cx->left_out + cx->summed - in->left_out - in->summed);
+	buf_addf(b, "; of %zu, %zu are left out and %zu are in the summary", cx->counting - in->counting,
+	         cx->left_out - in->left_out, cx->summed - in->summed);
 	if (exact)
 		buf_addf(b, ", %zu of them summed up; %" PRId64 " tokens; %.*s", cx->summed, cx->tokens,
 		         (int)cx->prompt.query.n, cx->prompt.query.p);
@@ -785,7 +785,7 @@ static void test_read_enough(void)
 static void test_want(void)
 {
 	struct context_want w;
-	struct exchange x = { .query = words(4000), .answer = words(4000) };
+	struct exchange x = { .query = words(400), .answer = words(400) }; /* 200 tokens */
 	const struct history_want *want;
 	int n = 1;
 
@@ -793,12 +793,18 @@ static void test_want(void)
 	want = context_want(&w, 4000, 0); /* which leaves 3000 */
 	while (want && !want->enough(want->ctx, &x) && n < 100)
 		n++;
-	is_int(n, 6, "with one, four times what it leaves");
+	is_int(n, 30, "with one, twice what it leaves");
 	want = context_want(&w, 4000, 3000);
 	n = 1;
 	while (want && !want->enough(want->ctx, &x) && n < 100)
 		n++;
-	is_int(n, 2, "which is less with a longer reply");
+	is_int(n, 10, "which is less with a longer reply");
+	x.query = words(40000);
+	want = context_want(&w, 4000, 3000);
+	n = 1;
+	while (want && !want->enough(want->ctx, &x) && n < 100)
+		n++;
+	is_int(n, 8, "a large exchange counts as an eighth of that");
 	x.status = STATUS_ERROR;
 	want = context_want(&w, 4000, 3000);
 	n = 0;
