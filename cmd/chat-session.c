@@ -147,25 +147,27 @@ static int read_session(struct chat *chat, struct chat_session *s, struct err *e
 }
 
 /* A copy of it as it is now, should it have to be created again: by then the conversation may have been
- * read anew. Without memory the earlier copy stays. */
-static void take_head(struct chat_session *s)
+ * read anew. On an error the earlier copy stays. */
+static int take_head(struct chat_session *s, struct err *e)
 {
 	struct session_head head = s->session.conversation.head.head;
-	struct err ignored = ERR_INIT;
 	struct buf line = BUF_INIT;
 	struct record copy;
+	int r;
 
 	if (!s->session.conversation.head.json)
-		return;
+		return 0;
 	head.model = s->session.conversation.info.model;
 	head.title = s->session.conversation.info.title;
 	record_add_head(&line, &head);
-	if (buf_check(&line, &ignored) == 0 && record_parse(buf_span(&line), &copy, &ignored) == 0) {
+	r = buf_check(&line, e) < 0 ? -1 : record_parse(buf_span(&line), &copy, e);
+	if (r == 0) {
 		record_release(&s->own.head);
 		s->own.head = copy;
 		s->head = copy.head;
 	}
 	buf_release(&line);
+	return r;
 }
 
 static int resume(struct entry *n, struct err *e)
@@ -173,9 +175,8 @@ static int resume(struct entry *n, struct err *e)
 	struct chat_session *s = n->s;
 	struct span provider;
 
-	if (read_session(n->chat, s, e) < 0)
+	if (read_session(n->chat, s, e) < 0 || take_head(s, e) < 0)
 		return -1;
-	take_head(s);
 	provider = s->head.provider;
 	if (provider_stays(n, provider, e) < 0 || system_stays(n, s->head.system, e) < 0 ||
 	    use_provider(n, provider, e) < 0)
@@ -219,14 +220,18 @@ int chat_lock(struct chat *chat, struct err *e)
 
 	if (session_lock(&at->session, &chat->tool.store, at->id, &wait, NULL, e) < 0)
 		return tell_removed(chat, e);
-	take_head(at);
-	return 0;
+	if (take_head(at, e) == 0)
+		return 0;
+	session_unlock(&at->session);
+	return -1;
 }
 
 void chat_unlock(struct chat *chat)
 {
+	struct err ignored = ERR_INIT; /* what was to be done is done */
+
 	session_unlock(&chat->at.session);
-	take_head(&chat->at);
+	take_head(&chat->at, &ignored);
 }
 
 int chat_reload(struct chat *chat, struct err *e)
@@ -237,8 +242,7 @@ int chat_reload(struct chat *chat, struct err *e)
 		return 0;
 	if (read_session(chat, s, e) < 0)
 		return tell_removed(chat, e);
-	take_head(s);
-	return 0;
+	return take_head(s, e);
 }
 
 /* ---- a new one ---- */

@@ -578,8 +578,7 @@ def details():
     """mc-session-cat --status, and the question of mc-session-rm."""
     names = [f"s{n:04}" for n in range(len(TEXTS))]
     for name, text in zip(names, TEXTS):
-        craft(path("status"), name, head(name, title=text, provider=text, model=text, cwd=text),
-              {"type": "change", "timestamp": 1700000000001, "model": text[::-1]})
+        craft(path("status"), name, head(name, title=text, provider=text, model=text[::-1], cwd=text))
     store = {"MC_SESSIONS_DIR": path("status")}
     _, raw = terminal("mc-session-cat", "--status", *names, **store)
     shown("mc-session-cat --status", raw, [
