@@ -25,6 +25,7 @@ import tempfile
 from collections import Counter
 from decimal import Decimal
 
+sys.dont_write_bytecode = True  # the source tree stays as it is
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from history_model import History  # noqa: E402
 
