@@ -91,17 +91,11 @@ static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 /* 1 if its file still has its name, else 0; another file of that name is another turn's. */
 static int has_name(const struct follow *f, struct err *e)
 {
-	struct stat named, open_one;
+	int leads = f->turn.fd < 0 ? 0 : place_leads(f->dir, SPOOL_FILE, f->turn.fd);
 
-	if (f->turn.fd < 0)
-		return 0;
-	if (fstatat(f->dir, SPOOL_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstat(f->turn.fd, &open_one) == 0)
-		return named.st_dev == open_one.st_dev && named.st_ino == open_one.st_ino;
-	if (errno == ENOENT)
-		return 0;
 	/* Any other failure must not count as a turn that ended. */
-	return err_sys(e, errno, "cannot examine '%s/%s/" SPOOL_FILE "'", f->store->dir, f->id);
+	return leads < 0 ? err_sys(e, errno, "cannot examine '%s/%s/" SPOOL_FILE "'", f->store->dir, f->id)
+	                 : leads;
 }
 
 /* ---- the history ---- */
