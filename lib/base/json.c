@@ -226,6 +226,12 @@ void json_put_str(struct buf *b, const char *key, struct span s)
 		buf_adds(b, "null");
 }
 
+void json_put_text(struct buf *b, const char *key, struct span s)
+{
+	json_key(b, key);
+	json_add_str(b, s);
+}
+
 void json_put_optional(struct buf *b, const char *key, struct span s)
 {
 	if (s.p)

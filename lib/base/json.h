@@ -74,7 +74,9 @@ void json_close(struct buf *b, char bracket);
 void json_key(struct buf *b, const char *key);
 /* A string; null when its p is NULL. */
 void json_put_str(struct buf *b, const char *key, struct span s);
-/* The same, or nothing when p is NULL. */
+/* A string that must be there: an empty one when its p is NULL. */
+void json_put_text(struct buf *b, const char *key, struct span s);
+/* A string, or nothing when its p is NULL. */
 void json_put_optional(struct buf *b, const char *key, struct span s);
 void json_put_int(struct buf *b, const char *key, int64_t n);
 void json_put_bool(struct buf *b, const char *key, bool value);

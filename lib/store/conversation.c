@@ -688,7 +688,7 @@ static void find_title(struct conversation *c)
 	c->info.title = title.n ? title : (struct span){ NULL, 0 }; /* an empty one takes it away */
 }
 
-/* The one that reaches furthest, and of those the newest. */
+/* The summary that reaches furthest along the path; of two that reach equally far, the newer one. */
 static const struct note *summary_note(const struct conversation *c, size_t n, size_t *covered)
 {
 	const struct note *best = NULL;

@@ -138,7 +138,7 @@ static inline const struct exchange *conversation_exchange(const struct conversa
 const struct exchange *conversation_last(const struct conversation *c);
 /* An exchange that is stored, on the path or not; NULL when there is none of that id. */
 struct exchange_node *conversation_find(const struct conversation *c, struct span id);
-/* Also one that is only referred to, by its steps, say. */
+/* The same, or an exchange that other records only refer to (its steps, for example). */
 struct exchange_node *conversation_find_any(const struct conversation *c, struct span id);
 /* Marks the exchanges whose parents lead back to themselves. */
 void conversation_find_circles(struct conversation *c);

@@ -98,8 +98,8 @@ bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id
 
 /* ---- forwards ---- */
 
-/* Applies the record on a line. A damaged one is passed over; one that only cannot be read now must
- * not be. */
+/* Applies the record on a line. A damaged line is skipped, but an error of this moment (no memory) is
+ * not. */
 static int apply_line(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct jsonl_count *lines, size_t at, struct span line,
                       struct err *e)

@@ -49,12 +49,6 @@ static void put_query(struct buf *b, const char *key, struct span s)
 	buf_release(&text);
 }
 
-static void put_text(struct buf *b, const char *key, struct span s)
-{
-	json_key(b, key);
-	json_add_str(b, s);
-}
-
 void index_add_record_members(struct buf *b, const char *id, const struct session_info *s)
 {
 	struct usage totals = s->usage;
@@ -68,9 +62,9 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 	json_put_int(b, "exchangeCount", s->exchange_count);
 	json_put_int(b, "toolCalls", s->tool_calls);
 	json_put_int(b, "branches", s->branches);
-	put_text(b, "provider", s->provider);
-	put_text(b, "model", s->model);
-	put_text(b, "cwd", s->cwd);
+	json_put_text(b, "provider", s->provider);
+	json_put_text(b, "model", s->model);
+	json_put_text(b, "cwd", s->cwd);
 	put_query(b, "title", s->title);
 	json_key(b, "tags");
 	json_open(b, '[');

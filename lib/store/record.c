@@ -472,13 +472,6 @@ static void begin(struct buf *b, const char *type)
 	json_put_str(b, "type", span_str(type));
 }
 
-/* A string that the record must have; one that is absent becomes an empty one. */
-static void add_str(struct buf *b, const char *key, struct span s)
-{
-	json_key(b, key);
-	json_add_str(b, s);
-}
-
 static void end(struct buf *b)
 {
 	buf_adds(b, "}\n");
@@ -488,11 +481,11 @@ void record_add_head(struct buf *b, const struct session_head *h)
 {
 	begin(b, "session");
 	json_put_int(b, "version", RECORD_VERSION);
-	add_str(b, "id", h->id);
+	json_put_text(b, "id", h->id);
 	json_put_int(b, "createdAt", h->created_at);
-	add_str(b, "cwd", h->cwd);
-	add_str(b, "provider", h->provider);
-	add_str(b, "model", h->model);
+	json_put_text(b, "cwd", h->cwd);
+	json_put_text(b, "provider", h->provider);
+	json_put_text(b, "model", h->model);
 	json_put_optional(b, "title", h->title);
 	json_put_optional(b, "system", h->system);
 	json_put_value(b, "tags", h->tags);
@@ -536,9 +529,9 @@ void record_add_attachments(struct buf *b, const struct attachment_ref *a, size_
 	json_open(b, '[');
 	for (size_t i = 0; i < n; i++) {
 		json_open(b, '{');
-		add_str(b, "sha256", a[i].sha256);
-		add_str(b, "name", a[i].name);
-		add_str(b, "type", a[i].type);
+		json_put_text(b, "sha256", a[i].sha256);
+		json_put_text(b, "name", a[i].name);
+		json_put_text(b, "type", a[i].type);
 		json_put_int(b, "size", a[i].size);
 		json_close(b, '}');
 	}
@@ -550,7 +543,7 @@ void record_add_attachments(struct buf *b, const struct attachment_ref *a, size_
 static void add_large(struct buf *b, const char *key, struct span s, struct record_gaps *gaps)
 {
 	if (!gaps || s.n < LARGE) {
-		add_str(b, key, s);
+		json_put_text(b, key, s);
 		return;
 	}
 	json_key(b, key);
@@ -575,7 +568,7 @@ static void add_usage(struct buf *b, const struct usage *u)
 static void add_exchange(struct buf *b, const struct exchange *x, struct record_gaps *gaps)
 {
 	json_put_str(b, "type", span_str("exchange"));
-	add_str(b, "id", x->id);
+	json_put_text(b, "id", x->id);
 	if (x->has_parent)
 		json_put_str(b, "parent", x->parent);
 	json_put_optional(b, "replaces", x->replaces);
@@ -583,7 +576,7 @@ static void add_exchange(struct buf *b, const struct exchange *x, struct record_
 	add_large(b, "query", x->query, gaps);
 	add_large(b, "answer", x->answer, gaps);
 	json_put_str(b, "summary", (struct span){ NULL, 0 });
-	add_str(b, "model", x->model);
+	json_put_text(b, "model", x->model);
 	json_put_str(b, "status", span_str(status_name(x->status)));
 	if (x->steps)
 		json_put_int(b, "steps", x->steps);
@@ -623,22 +616,22 @@ void record_add_exchange(struct buf *b, const struct exchange *x)
 void record_add_step(struct buf *b, const struct step *s)
 {
 	begin(b, "step");
-	add_str(b, "exchange", s->exchange);
+	json_put_text(b, "exchange", s->exchange);
 	json_put_int(b, "n", s->n);
 	json_put_int(b, "timestamp", s->timestamp);
-	add_str(b, "text", s->text);
+	json_put_text(b, "text", s->text);
 	json_put_optional(b, "reasoning", s->reasoning);
 	json_key(b, "calls");
 	json_open(b, '[');
 	for (size_t i = 0; i < s->ncalls; i++) {
 		json_open(b, '{');
-		add_str(b, "id", s->calls[i].id);
-		add_str(b, "name", s->calls[i].name);
+		json_put_text(b, "id", s->calls[i].id);
+		json_put_text(b, "name", s->calls[i].name);
 		json_put_value(b, "arguments", s->calls[i].arguments);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
-	add_str(b, "model", s->model);
+	json_put_text(b, "model", s->model);
 	add_duration(b, s->duration);
 	add_usage(b, &s->usage);
 	json_put_value(b, "native", s->native);
@@ -648,15 +641,15 @@ void record_add_step(struct buf *b, const struct step *s)
 void record_add_result(struct buf *b, const struct result *r)
 {
 	begin(b, "result");
-	add_str(b, "exchange", r->exchange);
+	json_put_text(b, "exchange", r->exchange);
 	json_put_int(b, "n", r->n);
-	add_str(b, "call", r->call);
+	json_put_text(b, "call", r->call);
 	json_put_int(b, "timestamp", r->timestamp);
 	json_put_str(b, "status", span_str(result_status_name(r->status)));
 	if (r->exit_status >= 0)
 		json_put_int(b, "exitStatus", r->exit_status);
 	add_duration(b, r->duration);
-	add_str(b, "output", r->output);
+	json_put_text(b, "output", r->output);
 	record_add_attachments(b, r->attachments, r->nattachments);
 	json_put_optional(b, "artifact", r->artifact);
 	end(b);
@@ -680,9 +673,9 @@ void record_add_summary(struct buf *b, const struct summary *s)
 	begin(b, "summary");
 	json_put_optional(b, "id", s->id);
 	json_put_int(b, "timestamp", s->timestamp);
-	add_str(b, "upTo", s->up_to);
-	add_str(b, "text", s->text);
-	add_str(b, "model", s->model);
+	json_put_text(b, "upTo", s->up_to);
+	json_put_text(b, "text", s->text);
+	json_put_text(b, "model", s->model);
 	if (usage_known(&s->usage))
 		add_usage(b, &s->usage);
 	end(b);

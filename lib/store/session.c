@@ -146,7 +146,7 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 	c->info = *info;
 	if (!take_tags(c))
 		return false;
-	c->titled = true; /* nobody knows; it is no young session */
+	c->titled = true; /* the changes were not read; a title is made for young sessions only */
 	c->partial = true;
 	return true;
 }
