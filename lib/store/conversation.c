@@ -852,19 +852,24 @@ int64_t conversation_now(const struct conversation *c)
 	return now > least ? now : least < TIME_MAX ? least : TIME_MAX;
 }
 
-/* The record that is read back owns its strings. */
-static int apply_text(struct conversation *c, struct buf *line, struct err *e)
+int conversation_apply_text(struct conversation *c, struct buf *line, struct err *e)
 {
 	struct record r = { .json = NULL };
 	int result = buf_check(line, e) < 0 ? -1 : record_parse(buf_span(line), &r, e);
 
 	if (result == 0)
 		result = conversation_apply(c, &r, buf_span(line), c->bytes, e);
-	if (result == 0)
-		result = conversation_settle(c, e);
 	record_release(&r);
-	buf_release(line);
+	buf_clear(line);
 	return result;
+}
+
+static int apply_and_settle(struct conversation *c, struct buf *line, struct err *e)
+{
+	int r = conversation_apply_text(c, line, e);
+
+	buf_release(line);
+	return r < 0 ? -1 : conversation_settle(c, e);
 }
 
 int conversation_add(struct conversation *c, const struct exchange *x, struct err *e)
@@ -872,7 +877,7 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 	struct buf line = BUF_INIT;
 
 	record_add_exchange(&line, x);
-	return apply_text(c, &line, e);
+	return apply_and_settle(c, &line, e);
 }
 
 int conversation_rewind(struct conversation *c, struct span to, struct err *e)
@@ -883,7 +888,7 @@ int conversation_rewind(struct conversation *c, struct span to, struct err *e)
 	struct buf line = BUF_INIT;
 
 	record_add_rewind(&line, &r);
-	return apply_text(c, &line, e);
+	return apply_and_settle(c, &line, e);
 }
 
 static void release_node(struct exchange_node *x)

@@ -124,6 +124,9 @@ struct conversation {
  */
 int conversation_apply(struct conversation *c, struct record *r, struct span line, size_t at,
                        struct err *e);
+/* Applies one record that is a text with its line feed, and that stands at c->bytes; clears `line`. What
+ * is kept of it is a copy. */
+int conversation_apply_text(struct conversation *c, struct buf *line, struct err *e);
 /* Finds path, info and all else that depends on more than one record. Of a partial conversation it
  * fails with ERR_FAILED when that needs what was not read. */
 int conversation_settle(struct conversation *c, struct err *e);

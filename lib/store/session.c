@@ -517,18 +517,6 @@ static int append_one(struct session *x, struct buf *b, const char *what, struct
 	return r;
 }
 
-static int apply(struct conversation *c, struct buf *line, struct err *e)
-{
-	struct record r = { .json = NULL };
-	int result = buf_check(line, e) < 0 ? -1 : record_parse(buf_span(line), &r, e);
-
-	if (result == 0)
-		result = conversation_apply(c, &r, buf_span(line), c->bytes, e);
-	record_release(&r);
-	buf_clear(line);
-	return result;
-}
-
 #define KEPT 4096 /* bytes: more than the index has of a query */
 
 static struct span head_of(struct span s)
@@ -557,14 +545,14 @@ static int apply_large(struct session *x, const struct exchange *exchange, const
 	x->read = false;
 	if (change) {
 		record_add_change(&line, change);
-		r = apply(c, &line, e);
+		r = conversation_apply_text(c, &line, e);
 	}
 	record_add_exchange(&line, &cut);
 	if (r == 0)
-		r = apply(c, &line, e);
+		r = conversation_apply_text(c, &line, e);
 	if (r == 0 && after) {
 		record_add_rewind(&line, after);
-		r = apply(c, &line, e);
+		r = conversation_apply_text(c, &line, e);
 	}
 	buf_release(&line);
 	if (r == 0)
