@@ -52,14 +52,11 @@ static int rewind_session(struct chat *chat, size_t n, struct buf *undone, struc
 	int r;
 
 	buf_add(&seen, conversation_last(c)->id.p, conversation_last(c)->id.n);
-	if (chat_lock(chat, e) < 0) {
+	if (buf_check(&seen, e) < 0 || chat_lock(chat, e) < 0) {
 		buf_release(&seen);
 		return -1;
 	}
-	if (!c->n || !span_same(buf_span(&seen), conversation_last(c)->id))
-		r = err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile", chat->at.id);
-	else
-		r = check_count(n, c, e);
+	r = session_check_last(x, buf_span(&seen), e) < 0 ? -1 : check_count(n, c, e);
 	if (r == 0) {
 		struct span id = head_before(c, n);
 

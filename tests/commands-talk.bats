@@ -135,7 +135,7 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	echo '{"type":"exchange","id":"x","timestamp":1,"query":"theirs","answer":"a","model":"m","status":"complete"}' \
 		>>"$(history s)"
 	unlock_elsewhere
-	term_wait "session 's' has gone on in another process meanwhile"
+	term_wait "another process has continued session 's'"
 	enter three # brings the index up to date
 	same 'history' 'one two theirs three' "$(story s)"
 }
@@ -157,6 +157,23 @@ shows_twice() { [[ $(term_screen | grep -c "$1") == 2 ]]; }
 	same 'answers' $'a1\ngood' "$(answers_of s)"
 	enter q3
 	same 'messages' $'user: q1\nassistant: a1\nuser: q2\nassistant: good\nuser: q3' "$(messages)"
+}
+
+@test "/retry takes no place when another process has continued the session" {
+	answers "$(says a1)"
+	term_start -x 120 mc-chat -n -s s
+	enter q1
+	lock_elsewhere "$(history s)"
+	term_type /retry
+	term_keys Enter
+	term_wait '^mc-chat: waiting for'
+	jq -c 'select(.query) | .parent = .id | .id = "x" | .timestamp += 1 | .query = "theirs"' "$(history s)" >theirs
+	cat theirs >>"$(history s)"
+	unlock_elsewhere
+	term_wait "^mc-chat: another process has continued session 's'$"
+	at_prompt
+	same 'history' 'q1 theirs' "$(story s)"
+	enter q2 # brings the index up to date
 }
 
 @test "/retry of the only exchange" {

@@ -257,6 +257,15 @@ int session_refresh(struct session *x, const struct history_want *want, struct e
 	return refresh(x, x->fd, want, false, e);
 }
 
+int session_check_last(const struct session *x, struct span last, struct err *e)
+{
+	const struct exchange *now = conversation_last(&x->conversation);
+
+	if (now && span_same(now->id, last))
+		return 0;
+	return err_set(e, ERR_FAILED, "another process has continued session '%s'", x->id);
+}
+
 /* ---- a turn that was cut short ---- */
 
 /* The steps that were stored have their own usage and text: what the spool holds of the last one is

@@ -94,6 +94,10 @@ void session_unlock(struct session *x);
 /* Unlocks it, too. */
 void session_release(struct session *x);
 
+/* Fails if another process has changed what the conversation ends with: that is no longer the exchange
+ * `last`. */
+int session_check_last(const struct session *x, struct span last, struct err *e);
+
 /* Whether its name still leads to the file that is open: 1 or 0; -1 when that cannot be
  * seen. */
 int session_is_there(const struct session *x, struct err *e);

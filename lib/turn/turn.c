@@ -511,15 +511,12 @@ static int check_provider(const struct turn *t, struct err *e)
 /* The exchange that is asked again must still be the last one. */
 static int find_old(struct turn *t, struct err *e)
 {
-	const struct exchange *last = conversation_last(t->conversation);
-
 	t->old = NULL;
 	if (!t->in->instead_of.p || t->out->elsewhere)
 		return 0;
-	if (!last || !span_same(last->id, t->in->instead_of))
-		return err_set(e, ERR_FAILED, "session '%s' has gone on in another process meanwhile",
-		               t->session->id);
-	t->old = last;
+	if (session_check_last(t->session, t->in->instead_of, e) < 0)
+		return -1;
+	t->old = conversation_last(t->conversation);
 	return 0;
 }
 
