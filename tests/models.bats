@@ -775,6 +775,24 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	same requests 1 "$(asked)"
 }
 
+# times_read: how often the traced command opened the list.
+times_read() { grep -c "$(basename "$(kept)")" calls; }
+
+@test "a turn reads the list that is kept once, for the window" {
+	RESPONSES=$(says hello) three
+	mc-models -q >/dev/null
+	trace calls open,openat mc-chat -n -s s -m small hi
+	same 'reads of the list in the first turn' 1 "$(times_read)"
+	trace calls open,openat mc-chat -s s hi
+	same 'reads of it in the second' 1 "$(times_read)"
+	trace calls open,openat mc-chat -s s -m big-1 hi
+	same 'reads of it with another model' 1 "$(times_read)"
+	trace calls open,openat mc-chat -s s --context 5000 hi
+	same 'reads of it with a window that is given' 1 "$(times_read)"
+	trace calls open,openat mc-chat --no-save -s s hi
+	same 'reads of it when nothing is stored' 1 "$(times_read)"
+}
+
 @test "a list that is old, or has what is not there, is asked for again" {
 	RESPONSES=$(unknown) offers "$(lists '{"id":"gpt5"}')" "$(lists "${GPTS[@]}")" "$(lists '{"id":"gpt-55"}')"
 	mc-models >first

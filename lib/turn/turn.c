@@ -22,6 +22,7 @@ struct turn {
 	const char *id;          /* of the session; NULL: nothing is stored */
 	struct span system;
 	struct window window;
+	struct buf window_model; /* whose window that is; empty: not looked up yet */
 	const struct exchange *old; /* in whose place it is */
 	struct files *files, none;
 	int spool;               /* -1: none */
@@ -324,12 +325,28 @@ static int draft(struct turn *t, struct err *e)
 	return 0;
 }
 
+/* The model is known before the session is read or, for want of a record of it, only after. A lookup
+ * reads a file. */
+static int find_window(struct turn *t, struct span model, struct err *e)
+{
+	struct buf *known = &t->window_model;
+
+	if (known->n && span_same(buf_span(known), model))
+		return 0;
+	buf_clear(known);
+	buf_add(known, model.p, model.n);
+	if (buf_check(known, e) < 0)
+		return -1;
+	t->window = context_window(&t->how->endpoint, known->p, t->in->context);
+	return 0;
+}
+
 /* All that comes before something is stored or sent. */
 static int prepare(struct turn *t, struct span model, struct err *e)
 {
-	if (begin(t, t->in->model ? span_str(t->in->model) : model, e) < 0)
+	if (begin(t, t->in->model ? span_str(t->in->model) : model, e) < 0 ||
+	    find_window(t, buf_span(&t->out->model), e) < 0)
 		return -1;
-	t->window = context_window(&t->how->endpoint, t->out->model.p, t->in->context);
 	return draft(t, e);
 }
 
@@ -520,22 +537,19 @@ static int find_old(struct turn *t, struct err *e)
 	return 0;
 }
 
-/* How much of the history the turn needs, if its model is known. */
-static const struct history_want *want_of(const struct turn *t, struct context_want *want)
+/* How much of the history the turn needs: NULL, all of it, if its model or that model's window is not
+ * known. */
+static int find_want(struct turn *t, struct context_want *want, const struct history_want **found, struct err *e)
 {
-	struct span stored = t->conversation->info.model;
-	const struct history_want *w = NULL;
-	struct buf model = BUF_INIT;
+	struct span model = t->in->model ? span_str(t->in->model) : t->conversation->info.model;
 
-	if (t->in->model)
-		buf_adds(&model, t->in->model);
-	else
-		buf_add(&model, stored.p, stored.n);
-	if (model.n && !model.oom)
-		w = context_want(want, context_window(&t->how->endpoint, model.p, t->in->context).limit,
-		                 context_reply_of(&t->how->params));
-	buf_release(&model);
-	return w;
+	*found = NULL;
+	if (!model.n)
+		return 0;
+	if (find_window(t, model, e) < 0)
+		return -1;
+	*found = context_want(want, t->window.limit, context_reply_of(&t->how->params));
+	return 0;
 }
 
 static int create(struct turn *t, bool again, struct err *e)
@@ -601,10 +615,12 @@ static bool drop_useless(struct turn *t)
 
 static int run_locked(struct turn *t, const struct store *s, struct err *e)
 {
+	const struct history_want *wanted;
 	struct context_want want;
 	int r;
 
-	if (session_lock(t->session, s, t->id, &t->in->wait, want_of(t, &want), e) < 0)
+	if (find_want(t, &want, &wanted, e) < 0 ||
+	    session_lock(t->session, s, t->id, &t->in->wait, wanted, e) < 0)
 		return -1;
 	r = take_session(t, e);
 	if (r == 0)
@@ -659,7 +675,7 @@ static void turn_begin(struct turn *t)
 {
 	*t = (struct turn){ .in = t->in, .out = t->out, .how = t->how, .session = t->session,
 		            .conversation = t->conversation, .id = t->id, .files = t->in->files,
-		            .none = FILES_INIT, .spool = -1, .context = { .text = BUF_INIT },
+		            .none = FILES_INIT, .spool = -1, .window_model = BUF_INIT, .context = { .text = BUF_INIT },
 		            .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, .letter = LETTER_INIT };
 	if (!t->files)
 		t->files = &t->none;
@@ -671,6 +687,7 @@ static int turn_end(struct turn *t, const struct talk_listener *before, int resu
 	tell_end(t, result, e);
 	t->how->listener = *before;
 	draft_release(t);
+	buf_release(&t->window_model);
 	files_release(&t->none);
 	return result;
 }
