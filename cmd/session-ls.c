@@ -1,74 +1,45 @@
 /* mc-session-ls: lists sessions, the most recently active first. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "applet.h"
-#include "base/array.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/json-scan.h"
-#include "base/json.h"
-#include "base/utf8.h"
-#include "store/index.h"
-#include "store/session.h"
-#include "store/spool.h"
+#include "store/select.h"
 #include "tool.h"
 #include "tty/filter.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
 
-enum { O_JSON = OPT_LONG, O_CWD, O_PROVIDER, O_MODEL, O_SINCE, O_BEFORE };
+enum { O_JSON = OPT_LONG };
 
 static const struct opt opts[] = {
 	{ 'n', "max", "N", ARG_TEXT, "list at most N sessions" },
 	{ 'q', "quiet", NULL, ARG_NONE, "print the ids only" },
 	{ O_JSON, "json", NULL, ARG_NONE, "print one JSON object a line" },
-	{ O_CWD, "cwd", "DIR", ARG_DIR, "only sessions that belong to this directory" },
-	{ O_PROVIDER, "provider", "NAME", ARG_PROVIDER, "only sessions with this provider" },
-	{ O_MODEL, "model", "NAME", ARG_MODEL, "only sessions with this model" },
-	{ O_SINCE, "since", "WHEN", ARG_TEXT, "only sessions active since: 7d, 12h, 2026-11-21" },
-	{ O_BEFORE, "before", "WHEN", ARG_TEXT, "only sessions not active since then" },
+	SELECT_OPTIONS,
 	{ 0 },
 };
 
-struct criteria {
+struct listing {
 	long max; /* 0: all */
 	bool quiet, json;
-	struct buf cwd, provider, model; /* as JSON strings, to compare without decoding */
-	int64_t since, before;
+	struct select want;
 	struct filter words;
-	unsigned fields; /* what of a record it takes to decide */
-};
-
-#define CRITERIA_INIT                                                                              \
-	{ 0, false, false, BUF_INIT, BUF_INIT, BUF_INIT, INT64_MIN, INT64_MAX, FILTER_INIT, 0 }
-
-struct listing {
-	const struct criteria *criteria;
-	const struct store *store;
-	struct index_reader index;
-	long n;            /* sessions that were listed */
-	struct buf text;   /* of one record, to look for the words in */
-	struct buf *fresh; /* owned; records made from histories, which replace stale ones */
-	size_t nfresh, fresh_cap;
-	int status;        /* of a session that was left out */
-	struct err e;      /* of memory: the list ends early */
+	struct select_walk sessions;
+	long n;          /* sessions that were listed */
+	struct buf text; /* of one record, to look for the words in */
+	bool oom;        /* not even for that */
+	int status;      /* of a session that was left out */
 };
 
 /* ---- which sessions ---- */
-
-static bool same(const struct buf *want, struct span value)
-{
-	return !want->n || (want->n == value.n && memcmp(want->p, value.p, value.n) == 0);
-}
 
 static void add_folded(struct buf *text, struct span json)
 {
@@ -86,141 +57,41 @@ static void add_folded(struct buf *text, struct span json)
 }
 
 /* What a person would know the session by. */
-static bool has_words(struct listing *l, const struct index_record *r)
+static bool has_words(void *ctx, const struct index_record *r)
 {
-	if (!l->criteria->words.n)
-		return true;
+	struct listing *l = ctx;
+
 	buf_clear(&l->text);
 	filter_fold(&l->text, r->id);
 	buf_addc(&l->text, '\n');
 	add_folded(&l->text, r->title);
 	add_folded(&l->text, r->first_query);
 	add_folded(&l->text, r->last_query);
-	return buf_check(&l->text, &l->e) == 0 && filter_fit(&l->criteria->words, buf_span(&l->text));
+	l->oom |= l->text.oom;
+	return !l->oom && filter_fit(&l->words, buf_span(&l->text));
 }
 
-static bool passes(struct listing *l, const struct index_record *r)
+static void say_left_out(void *ctx, const char *id, struct err *e)
 {
-	const struct criteria *c = l->criteria;
+	struct listing *l = ctx;
 
-	return r->updated_at >= c->since && r->updated_at < c->before && same(&c->provider, r->provider) &&
-	       same(&c->model, r->model) && same(&c->cwd, r->cwd) && has_words(l, r);
+	err_prefix(e, "session '%s' is left out of the list", id);
+	l->status = fail(e);
 }
 
-/* Replaces the record by what the history says. */
-static int read_history(struct listing *l, const char *id, struct span *line, struct err *e)
-{
-	struct buf *v = array_room(l->fresh, l->nfresh, &l->fresh_cap, sizeof(*v), e), b = BUF_INIT;
-	struct session x = SESSION_INIT;
-	int r;
-
-	if (!v)
-		return -1;
-	l->fresh = v;
-	x.conversation.lean = true;
-	r = session_read(&x, l->store, id, NULL, e);
-	if (r == 0) {
-		index_add_record(&b, id, &x.conversation.info);
-		r = buf_check(&b, e);
-	}
-	session_release(&x);
-	v[l->nfresh++] = b;
-	*line = buf_span(&b);
-	return r;
-}
-
-/* The end of the second in which the file was last written, in ms; -1 where there is none,
- * INT64_MAX where that cannot be seen. */
-static int64_t written_at(const struct listing *l, const char *id, const char *name, int64_t *size)
-{
-	char path[ID_SIZE + 32];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/%s", id, name);
-	if (fstatat(l->store->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? -1 : INT64_MAX;
-	*size = (int64_t)st.st_size;
-	return (int64_t)st.st_mtime * 1000 + 999;
-}
-
-/*
- * People delete what --before lists, so the index alone is not enough: a session whose history
- * has another size than its record says, or was written since, is judged by its history. A session
- * in which a turn has begun since counts as active; a session that cannot be read is left out.
- */
-static bool is_still_old(struct listing *l, struct span *line, struct index_record *r)
-{
-	int64_t size = 0, ignored, written;
-	struct err e = ERR_INIT;
-	char id[ID_SIZE];
-
-	snprintf(id, sizeof(id), "%.*s", (int)r->id.n, r->id.p);
-	written = written_at(l, id, HISTORY_FILE, &size);
-	if (written < 0) /* there is nothing to lose */
-		return true;
-	if (written_at(l, id, SPOOL_FILE, &ignored) >= l->criteria->before)
-		return false;
-	if (size == r->history_bytes && written < l->criteria->before)
-		return true;
-	if (read_history(l, id, line, &e) < 0) {
-		if (e.kind == ERR_NOT_FOUND)
-			return false;
-		err_prefix(&e, "session '%s' is left out of the list", id);
-		l->status = fail(&e);
-		return false;
-	}
-	return index_record(*line, l->criteria->fields | INDEX_BYTES, r) && passes(l, r);
-}
-
-/* The next one to list, and what the criteria take of its record. */
+/* The next one to list, and what is needed of its record. */
 static bool next(struct listing *l, struct span *line, struct index_record *r)
 {
-	const struct criteria *c = l->criteria;
-
-	while ((!c->max || l->n < c->max) && l->e.kind == ERR_NONE && index_next(&l->index, line)) {
-		if (c->fields && !index_record(*line, c->fields, r)) {
-			index_reject(&l->index, *line);
-		} else if (!c->fields ||
-		           (passes(l, r) && (c->before == INT64_MAX || is_still_old(l, line, r)))) {
-			l->n++;
-			return true;
-		}
-	}
-	return false;
+	if ((l->max && l->n == l->max) || !select_next(&l->sessions, line, r))
+		return false;
+	l->n++;
+	return true;
 }
 
 /* ---- the command line ---- */
 
-static void want(struct buf *to, const char *value)
-{
-	buf_clear(to);
-	json_add_str(to, span_str(value));
-}
-
-static void want_dir(struct buf *to, const char *dir)
-{
-	char path[PATH_MAX];
-
-	struct buf clean = BUF_INIT; /* as it is stored */
-
-	utf8_add_clean(&clean, span_str(realpath(dir, path) ? path : dir)); /* it may be gone since */
-	want(to, clean.p);
-	buf_release(&clean);
-}
-
-static unsigned needed(const struct criteria *c)
-{
-	if (!c->quiet && !c->json)
-		return INDEX_ALL | (c->before != INT64_MAX ? INDEX_BYTES : 0u);
-	return (c->since != INT64_MIN ? INDEX_UPDATED : 0u) |
-	       (c->before != INT64_MAX ? INDEX_UPDATED | INDEX_BYTES : 0u) |
-	       (c->provider.n ? INDEX_PROVIDER : 0u) | (c->model.n ? INDEX_MODEL : 0u) |
-	       (c->cwd.n ? INDEX_CWD : 0u) |
-	       (c->words.n ? INDEX_TITLE | INDEX_FIRST_QUERY | INDEX_LAST_QUERY : 0u);
-}
-
 /* All of them, in upper or lower case, must be in a session's record. */
-static int read_words(const struct cli *cli, struct criteria *c, struct err *e)
+static int read_words(const struct cli *cli, struct filter *words, struct err *e)
 {
 	struct buf all = BUF_INIT;
 	int r;
@@ -234,39 +105,29 @@ static int read_words(const struct cli *cli, struct criteria *c, struct err *e)
 			setlocale(LC_CTYPE, "C.UTF-8");
 			break;
 		}
-	filter_set(&c->words, buf_span(&all));
-	r = all.oom || c->words.text.oom ? err_oom(e) : 0;
+	filter_set(words, buf_span(&all));
+	r = all.oom || words->text.oom ? err_oom(e) : 0;
 	buf_release(&all);
 	return r;
 }
 
-static int read_options(const struct cli *cli, struct criteria *c, struct err *e)
+static int read_options(const struct cli *cli, struct listing *l, struct err *e)
 {
-	int64_t now = clock_now_ms();
 	int r = 0;
 
 	for (size_t i = 0; i < cli->nopts && r == 0; i++) {
 		const char *val = cli->opts[i].val;
 
 		switch (cli->opts[i].id) {
-		case 'n': r = cli_number(val, "--max", 1, LONG_MAX, &c->max, e); break;
-		case 'q': c->quiet = true; break;
-		case O_JSON: c->json = true; break;
-		case O_CWD: want_dir(&c->cwd, val); break;
-		case O_PROVIDER: want(&c->provider, val); break;
-		case O_MODEL: want(&c->model, val); break;
-		case O_SINCE: r = clock_parse(val, now, &c->since, e); break;
-		case O_BEFORE: r = clock_parse(val, now, &c->before, e); break;
+		case 'n': r = cli_number(val, "--max", 1, LONG_MAX, &l->max, e); break;
+		case 'q': l->quiet = true; break;
+		case O_JSON: l->json = true; break;
+		default: r = select_option(&l->want, cli->opts[i].id, val, e);
 		}
 	}
-	if (r == 0 && (c->cwd.oom || c->provider.oom || c->model.oom))
-		r = err_oom(e);
-	if (r == 0 && c->quiet && c->json)
+	if (r == 0 && l->quiet && l->json)
 		r = err_set(e, ERR_USAGE, "--quiet and --json exclude each other");
-	if (r == 0 && cli->noperands)
-		r = read_words(cli, c, e);
-	c->fields = needed(c);
-	return r;
+	return r == 0 ? read_words(cli, &l->words, e) : -1;
 }
 
 /* ---- the output ---- */
@@ -442,9 +303,9 @@ static int list_raw(struct listing *l)
 	struct span line;
 
 	while (next(l, &line, &r)) {
-		if (l->criteria->json && terminal)
+		if (l->json && terminal)
 			print_json(line);
-		else if (put_raw(&b, l->criteria->quiet, line) < 0)
+		else if (put_raw(&b, l->quiet, line) < 0)
 			return output_failed(errno);
 	}
 	return flush(&b) < 0 ? output_failed(errno) : EXIT_DONE;
@@ -499,41 +360,41 @@ static int list_table(struct listing *l)
 	return EXIT_DONE;
 }
 
-static int list(const struct criteria *c, struct err *e)
+static int list(struct listing *l, struct err *e)
 {
+	bool table = !l->json && !l->quiet;
 	struct tool t;
-	struct listing l = { .criteria = c, .store = &t.store, .text = BUF_INIT };
 	int status;
 
-	if (tool_open(&t, false, e) < 0 || index_open(&l.index, &t.store, !c->max, e) < 0) {
+	l->sessions = (struct select_walk){ .want = &l->want, .store = &t.store, .left_out = say_left_out,
+	                                    .fields = table ? INDEX_ALL : 0, .ctx = l };
+	if (l->words.n) {
+		l->sessions.also = has_words;
+		l->sessions.fields |= INDEX_TITLE | INDEX_FIRST_QUERY | INDEX_LAST_QUERY;
+	}
+	if (tool_open(&t, false, e) < 0 || select_open(&l->sessions, !l->max, e) < 0) {
 		status = fail(e);
 	} else {
-		status = c->json || c->quiet ? list_raw(&l) : at_terminal() ? list_table(&l) : list_tabs(&l);
-		if (l.index.oom)
-			err_oom(&l.e);
-		if (l.e.kind != ERR_NONE)
-			status = fail(&l.e);
-		index_close(&l.index);
+		status = !table ? list_raw(l) : at_terminal() ? list_table(l) : list_tabs(l);
+		if (l->oom)
+			err_oom(e);
+		if (select_close(&l->sessions, e) < 0 || l->oom)
+			status = fail(e);
 	}
-	for (size_t i = 0; i < l.nfresh; i++)
-		buf_release(&l.fresh[i]);
-	free(l.fresh);
-	buf_release(&l.text);
 	tool_close(&t);
-	return status == EXIT_DONE ? l.status : status;
+	return status == EXIT_DONE ? l->status : status;
 }
 
 static int run(const struct cli *cli)
 {
-	struct criteria c = CRITERIA_INIT;
+	struct listing l = { .want = SELECT_INIT, .words = FILTER_INIT, .text = BUF_INIT };
 	struct err e = ERR_INIT;
 	int status;
 
-	status = read_options(cli, &c, &e) < 0 ? fail(&e) : list(&c, &e);
-	buf_release(&c.cwd);
-	buf_release(&c.provider);
-	buf_release(&c.model);
-	filter_release(&c.words);
+	status = read_options(cli, &l, &e) < 0 ? fail(&e) : list(&l, &e);
+	select_release(&l.want);
+	filter_release(&l.words);
+	buf_release(&l.text);
 	return status;
 }
 

@@ -440,6 +440,9 @@ def scenarios():
     yield Scenario("ls at a terminal", "three", ("session-ls",), terminal=True)
     yield Scenario("ls --json", "three", ("session-ls", "--json"))
     yield Scenario("ls --json of many", "many", ("session-ls", "--json"))
+    yield Scenario("ls with filters", "three",
+                   ("session-ls", "--cwd", "/", "--provider", "echo", "--model", "echo",
+                    "--since", "2020-01-01", "--before", "2024-01-01", "THE"))
     yield Scenario("ls without an index", "unlisted", ("session-ls",))
     yield Scenario("cat", "three", ("session-cat", "a", "b"))
     yield Scenario("cat at a terminal", "three", ("session-cat", "a"), terminal=True)
