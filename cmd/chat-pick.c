@@ -26,12 +26,12 @@ struct sessions {
 	struct err e;       /* of memory: the list ends early */
 };
 
-static const struct picker_column columns[] = {
-	{ "ID", 20, 0 },
-	{ "ACTIVE", 10, 50 },
-	{ "EXCHANGES", 9, 90 },
-	{ "MODEL", 20, 64 },
-	{ "TITLE OR FIRST PROMPT", 0, 0 },
+static const struct column columns[] = {
+	{ .name = "ID", .most = 20, .least = 1 },
+	{ .name = "ACTIVE", .most = 10, .least = 1, .from = 48 },
+	{ .name = "EXCHANGES", .most = 9, .least = 1, .from = 88, .right = true },
+	{ .name = "MODEL", .most = 20, .least = 1, .from = 62 },
+	{ .name = "TITLE OR FIRST PROMPT" },
 };
 
 /* ---- the list ---- */

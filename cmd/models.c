@@ -11,6 +11,7 @@
 #include "base/url.h"
 #include "talk/models.h"
 #include "tool.h"
+#include "tty/columns.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
 
@@ -173,13 +174,6 @@ static void add_column(struct buf *b, const char *text)
 		neutral_add_column(b, span_str(text));
 }
 
-static void add_name(struct buf *b, const struct line *l)
-{
-	if (l->alias_of)
-		buf_adds(b, "alias of ");
-	add_column(b, l->alias_of ? l->alias_of : l->name ? l->name : "");
-}
-
 static void print_quiet(const struct line *l)
 {
 	struct buf b = BUF_INIT;
@@ -211,88 +205,57 @@ static void print_object(const struct line *l)
 	print_record(&b);
 }
 
-static void print_tabs(const struct line *l)
+/* A cell of a table, as columns_add_table() takes it. */
+static void add_cell(struct buf *cells, const char *text)
+{
+	buf_add(cells, text, strlen(text) + 1);
+}
+
+static void print_table(struct columns *t, struct buf *cells)
 {
 	struct buf b = BUF_INIT;
 
-	add_column(&b, l->id);
-	buf_addc(&b, '\t');
-	if (l->window)
-		buf_addf(&b, "%" PRId64, l->window);
-	buf_addc(&b, '\t');
-	add_name(&b, l);
-	buf_addc(&b, '\n');
-	print_buf(stdout, &b);
-}
-
-static void print_row(const char *id, const char *window, const char *name, size_t width)
-{
-	struct buf row = BUF_INIT, b = BUF_INIT;
-
-	term_add_fit(&row, span_str(id), width, true);
-	buf_addf(&row, "  %9s  %s", window, name);
-	buf_trim_end(&row, " ");
-	term_add_fit(&b, buf_span(&row), term_columns(STDOUT_FILENO), false);
-	buf_addc(&b, '\n');
-	b.oom |= row.oom;
-	buf_release(&row);
+	columns_add_table(t, &b, buf_span(cells), at_terminal() ? term_columns(STDOUT_FILENO) : 0);
+	b.oom |= cells->oom;
+	buf_release(cells);
 	print_buf(stdout, &b);
 }
 
 /* What -m takes is what a person came for: it has all the room that it needs, as long as the
- * header fits. */
-static size_t width_of_ids(const struct request *rq)
+ * headings fit. */
+static void print_models(const struct request *rq)
 {
-	size_t columns = term_columns(STDOUT_FILENO), width = strlen("MODEL");
-	size_t others = strlen("     WINDOW  NAME");
-	size_t most = columns > others + 20 ? columns - others : 20;
+	size_t window = term_columns(STDOUT_FILENO), others = strlen("     WINDOW  NAME");
+	struct column columns[] = {
+		{ .name = "MODEL", .most = window > others + 20 ? window - others : 20 },
+		{ .name = "WINDOW", .width = 9, .right = true },
+		{ .name = "NAME", .least = strlen("NAME") },
+	};
+	struct buf cells = BUF_INIT;
 
 	for (size_t i = 0; i < rq->n; i++) {
-		struct buf b = BUF_INIT;
-		size_t w;
+		const struct line *l = &rq->lines[i];
 
-		add_column(&b, rq->lines[i].id);
-		w = term_width(buf_span(&b));
-		width = w > width ? w : width;
-		buf_release(&b);
+		add_cell(&cells, l->id);
+		if (l->window)
+			buf_addf(&cells, "%" PRId64, l->window);
+		add_cell(&cells, "");
+		if (l->alias_of)
+			buf_adds(&cells, "alias of ");
+		add_cell(&cells, l->alias_of ? l->alias_of : l->name ? l->name : "");
 	}
-	return width < most ? width : most;
-}
-
-static void print_table(const struct request *rq)
-{
-	size_t width = width_of_ids(rq);
-
-	if (rq->n)
-		print_row("MODEL", "WINDOW", "NAME", width);
-	for (size_t i = 0; i < rq->n; i++) {
-		struct buf id = BUF_INIT, window = BUF_INIT, name = BUF_INIT;
-
-		add_column(&id, rq->lines[i].id);
-		add_name(&name, &rq->lines[i]);
-		if (rq->lines[i].window)
-			buf_addf(&window, "%" PRId64, rq->lines[i].window);
-		print_row(id.p, window.p, name.p, width);
-		buf_release(&id);
-		buf_release(&window);
-		buf_release(&name);
-	}
+	print_table(&(struct columns){ columns, 3 }, &cells);
 }
 
 static void print_lines(const struct request *rq)
 {
-	if (!rq->quiet && !rq->json && at_terminal()) {
-		print_table(rq);
-		return;
-	}
-	for (size_t i = 0; i < rq->n; i++) {
+	if (!rq->quiet && !rq->json)
+		print_models(rq);
+	for (size_t i = 0; i < rq->n && (rq->quiet || rq->json); i++)
 		if (rq->json)
 			print_object(&rq->lines[i]);
-		else if (rq->quiet)
-			print_quiet(&rq->lines[i]);
 		else
-			print_tabs(&rq->lines[i]);
-	}
+			print_quiet(&rq->lines[i]);
 }
 
 static int list(struct request *rq, struct err *e)
@@ -340,47 +303,40 @@ static void add_provider_object(struct buf *b, const struct request *rq, const s
 	buf_release(&url);
 }
 
+/* The cells of its row, or its line. */
 static void add_provider(struct buf *b, const struct request *rq, const struct endpoint *ep)
 {
 	const char *key = key_place(ep->provider, ep->section);
-	struct buf url = BUF_INIT;
 
 	if (rq->json) {
 		add_provider_object(b, rq, ep);
-		return;
+	} else if (rq->quiet) {
+		add_column(b, ep->name);
+		buf_addc(b, '\n');
+	} else {
+		add_cell(b, ep->name);
+		add_cell(b, ep->provider->name);
+		add_cell(b, key ? key : "-");
+		url_add_shown(b, ep->base_url ? ep->base_url : "-");
+		add_cell(b, "");
 	}
-	add_column(b, ep->name);
-	if (!rq->quiet) {
-		buf_addf(b, "\t%s\t", ep->provider->name);
-		add_column(b, key ? key : "-");
-		buf_addc(b, '\t');
-		url_add_shown(&url, ep->base_url ? ep->base_url : "-");
-		add_column(b, url.p);
-		b->oom |= url.oom;
-		buf_release(&url);
-	}
-	buf_addc(b, '\n');
 }
 
 static void print_providers(const struct request *rq, struct buf *b)
 {
-	struct buf table = BUF_INIT;
+	struct column columns[] = {
+		{ .name = "PROVIDER", .least = 1 },
+		{ .name = "PROTOCOL", .least = 1 },
+		{ .name = "KEY", .least = 1 },
+		{ .name = "BASE URL" },
+	};
 
-	if (rq->json) {
+	if (rq->json)
 		print_record(b);
-	} else if (rq->quiet || !at_terminal()) {
+	else if (rq->quiet)
 		print_buf(stdout, b);
-	} else {
-		if (b->n)
-			buf_adds(&table, "PROVIDER\tPROTOCOL\tKEY\tBASE URL\n");
-		buf_add(&table, b->p, b->n);
-		table.oom |= b->oom;
-		buf_clear(b);
-		term_add_table(b, buf_span(&table), term_columns(STDOUT_FILENO));
-		b->oom |= table.oom;
-		buf_release(&table);
-		print_buf(stdout, b);
-	}
+	else
+		print_table(&(struct columns){ columns, 4 }, b);
 }
 
 /* One that is faulty is no reason to keep silent about the others. */

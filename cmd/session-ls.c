@@ -13,6 +13,7 @@
 #include "base/json-scan.h"
 #include "store/select.h"
 #include "tool.h"
+#include "tty/columns.h"
 #include "tty/filter.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
@@ -164,26 +165,12 @@ static int put_raw(struct batch *b, bool quiet, struct span line)
 	return put(b, id) < 0 ? -1 : put(b, span_str("\n"));
 }
 
-#define DATE 10      /* 2026-11-21 */
-#define MOMENT 16    /* 2026-11-21 09:55 */
-#define COUNT 9
-#define MODEL_MIN 8  /* of less, nothing can be made out */
-#define MODEL_MAX 20
-
-/* Widths on a terminal; 0: the column is left out. */
-struct columns {
-	size_t window, id, created, active, count, model, preview;
-};
-
-static void decoded(struct buf *to, struct span json, bool harmless)
+static void decoded(struct buf *to, struct span json)
 {
 	struct buf raw = BUF_INIT;
 
 	json_scan_add_str(&raw, json);
-	if (harmless)
-		neutral_add_line(to, buf_span(&raw));
-	else
-		neutral_add_column(to, buf_span(&raw));
+	neutral_add_column(to, buf_span(&raw));
 	to->oom |= raw.oom;
 	buf_release(&raw);
 }
@@ -202,95 +189,81 @@ static void print_tabs(const struct index_record *r)
 	clock_utc(updated, r->updated_at);
 	buf_addf(&b, "%.*s\t%s\t%s\t%" PRId64 "\t", (int)r->id.n, r->id.p, created, updated,
 	         r->exchange_count);
-	decoded(&b, r->model, false);
+	decoded(&b, r->model);
 	buf_addc(&b, '\t');
-	decoded(&b, title_or_query(r), false);
+	decoded(&b, title_or_query(r));
 	buf_addc(&b, '\n');
 	print_buf(stdout, &b);
 }
 
-static void add_cell(struct buf *row, struct span text, size_t width)
-{
-	if (!width)
-		return;
-	term_add_fit(row, text, width, true);
-	buf_adds(row, "  ");
-}
+/* ---- the table ---- */
 
-/* In a narrow window a line loses its end. */
-static void print_cells(const struct columns *c, const struct span *cells, struct span preview,
-                        bool oom)
-{
-	const size_t widths[] = { c->id, c->created, c->active, c->count, c->model };
-	struct buf row = BUF_INIT, b = BUF_INIT;
+#define DATE 10      /* 2026-11-21 */
+#define MOMENT 16    /* 2026-11-21 09:55 */
+#define MODEL_MIN 8  /* of less, nothing can be made out */
+#define MODEL_MAX 20
 
-	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
-		add_cell(&row, cells[i], widths[i]);
-	term_add_fit(&row, preview, c->preview, false);
-	term_add_fit(&b, buf_span(&row), c->window, false);
-	buf_addc(&b, '\n');
-	b.oom |= row.oom | oom;
-	buf_release(&row);
-	print_buf(stdout, &b);
-}
-
-static void print_row(const struct columns *c, const struct index_record *r)
-{
-	char created[CLOCK_TEXT], updated[CLOCK_TEXT], count[24];
-	struct buf model = BUF_INIT, preview = BUF_INIT;
-
-	clock_local(created, r->created_at);
-	clock_local(updated, r->updated_at);
-	snprintf(count, sizeof(count), "%9" PRId64, r->exchange_count);
-	decoded(&model, r->model, true);
-	decoded(&preview, title_or_query(r), true);
-	print_cells(c, (struct span[]){ r->id, span_str(created), { updated, c->active },
-	                                span_str(count), buf_span(&model) },
-	            buf_span(&preview), model.oom | preview.oom);
-	buf_release(&model);
-	buf_release(&preview);
-}
-
-static void print_header(const struct columns *c)
-{
-	struct span active = span_str(c->active < MOMENT ? "ACTIVE" : "LAST ACTIVE");
-
-	print_cells(c, (struct span[]){ span_str("ID"), span_str("CREATED"), active,
-	                                span_str("EXCHANGES"), span_str("MODEL") },
-	            span_str("TITLE OR FIRST PROMPT"), false);
-}
-
-/* Takes `width` and two blanks from `rest` for a column, if that leaves at least `least`. */
-static size_t grant(size_t *rest, size_t width, size_t least)
-{
-	if (*rest < width + 2 + least)
-		return 0;
-	*rest -= width + 2;
-	return width;
-}
+enum { ID, CREATED, ACTIVE, COUNT, MODEL, TITLE, NCOLUMNS };
 
 /* People look for titles: these have two fifths of the window, and the other columns what is left,
  * the most useful ones first. */
-static struct columns lay_out(size_t id, size_t model)
-{
-	size_t window = term_columns(STDOUT_FILENO), least = window * 2 / 5, longest = window / 3;
-	struct columns c = { .window = window };
-	size_t rest;
+static const struct column columns[NCOLUMNS] = {
+	[ID] = { .name = "ID", .width = 8 },
+	[CREATED] = { .name = "CREATED", .width = MOMENT, .rank = 4 },
+	[ACTIVE] = { .name = "LAST ACTIVE", .brief = "ACTIVE", .width = MOMENT, .least = DATE, .rank = 1 },
+	[COUNT] = { .name = "EXCHANGES", .right = true, .rank = 3 },
+	[MODEL] = { .name = "MODEL", .most = MODEL_MAX, .least = MODEL_MIN, .rank = 2 },
+	[TITLE] = { .name = "TITLE OR FIRST PROMPT" },
+};
 
-	longest = longest < MODEL_MAX ? MODEL_MAX : longest;
-	c.id = id < longest ? id : longest;
-	rest = window > c.id + 2 ? window - c.id - 2 : 0;
-	c.active = grant(&rest, MOMENT, least);
-	if (!c.active)
-		c.active = grant(&rest, DATE, least);
-	model = model < MODEL_MAX ? model : MODEL_MAX;
-	if (rest > least + 2 && rest - least - 2 < model && rest - least - 2 >= MODEL_MIN)
-		model = rest - least - 2;
-	c.model = grant(&rest, model, least);
-	c.count = grant(&rest, COUNT, least);
-	c.created = grant(&rest, MOMENT, least);
-	c.preview = rest;
-	return c;
+static void fit_window(struct columns *t)
+{
+	size_t window = term_columns(STDOUT_FILENO);
+
+	t->v[ID].most = window / 3 < MODEL_MAX ? MODEL_MAX : window / 3;
+	t->v[TITLE].least = window * 2 / 5;
+	columns_lay_out(t, window);
+}
+
+static void measure(struct columns *t, const struct index_record *r)
+{
+	struct span cells[NCOLUMNS] = { [ID] = r->id };
+	struct buf model = BUF_INIT;
+
+	json_scan_add_str(&model, r->model);
+	cells[MODEL] = buf_span(&model);
+	columns_measure(t, cells);
+	buf_release(&model);
+}
+
+static void print_row(const struct columns *t, const struct index_record *r)
+{
+	char created[CLOCK_TEXT], updated[CLOCK_TEXT], count[24];
+	struct buf model = BUF_INIT, title = BUF_INIT, b = BUF_INIT;
+
+	clock_local(created, r->created_at);
+	clock_local(updated, r->updated_at);
+	snprintf(count, sizeof(count), "%" PRId64, r->exchange_count);
+	json_scan_add_str(&model, r->model);
+	json_scan_add_str(&title, title_or_query(r));
+	columns_add_row(t, &b, (struct span[NCOLUMNS]){
+		[ID] = r->id, [CREATED] = span_str(created), [ACTIVE] = span_str(updated),
+		[COUNT] = span_str(count), [MODEL] = buf_span(&model), [TITLE] = buf_span(&title),
+	});
+	buf_addc(&b, '\n');
+	b.oom |= model.oom | title.oom;
+	buf_release(&model);
+	buf_release(&title);
+	print_buf(stdout, &b);
+}
+
+static void print_heading(const struct columns *t)
+{
+	struct buf b = BUF_INIT;
+
+	columns_add_heading(t, &b);
+	buf_addc(&b, '\n');
+	print_buf(stdout, &b);
 }
 
 /* ---- the three forms ---- */
@@ -324,38 +297,27 @@ static int list_tabs(struct listing *l)
 /* A table is for reading: the columns are as wide as the first page needs them. */
 #define PAGE 512
 
-static size_t width_of_model(const struct index_record *r)
-{
-	struct buf b = BUF_INIT;
-	size_t width;
-
-	decoded(&b, r->model, true);
-	width = term_width(buf_span(&b));
-	buf_release(&b);
-	return width;
-}
-
 static int list_table(struct listing *l)
 {
 	struct index_record page[PAGE];
-	struct columns c = { 0 };
-	size_t n, id = 8, model = strlen("MODEL");
+	struct column v[NCOLUMNS];
+	struct columns t = { v, NCOLUMNS };
 	struct span line;
+	bool first = true;
+	size_t n;
 
+	memcpy(v, columns, sizeof(v));
 	do {
 		for (n = 0; n < PAGE && next(l, &line, &page[n]); n++)
-			if (!c.id) {
-				size_t width = width_of_model(&page[n]);
-
-				id = page[n].id.n > id ? page[n].id.n : id;
-				model = width > model ? width : model;
-			}
-		if (n && !c.id) {
-			c = lay_out(id, model);
-			print_header(&c);
+			if (first)
+				measure(&t, &page[n]);
+		if (n && first) {
+			fit_window(&t);
+			print_heading(&t);
 		}
+		first = false;
 		for (size_t i = 0; i < n; i++)
-			print_row(&c, &page[i]);
+			print_row(&t, &page[i]);
 	} while (n == PAGE);
 	return EXIT_DONE;
 }

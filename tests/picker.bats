@@ -424,7 +424,7 @@ filter_ends_at() { [[ $(term_screen | head -n 1) =~ ^Session:.*30/30$ && ${#BASH
 	picking -x 300 -y 30
 	selected three
 	term_wait '^  ID     ACTIVE  EXCHANGES  MODEL  TITLE OR FIRST PROMPT +\| Zum Öffnen$'
-	term_wait '^> three  now     1          echo   Zum Öffnen +\| echo, 1 exchange$'
+	term_wait '^> three  now             1  echo   Zum Öffnen +\| echo, 1 exchange$'
 	term_wait '\| > gamma prompt$'
 	term_keys Enter
 	term_wait '^Session: three '

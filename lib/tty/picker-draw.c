@@ -16,7 +16,6 @@
 #define WIDE 100       /* columns from which the preview is beside the list */
 #define HIGH 15        /* rows from which it is below */
 #define MARK 2         /* columns before each row */
-#define GAP 2          /* between columns */
 #define HELP "Enter picks, Esc leaves, Up and Down move, Ctrl-U clears the filter"
 
 struct layout {
@@ -128,87 +127,54 @@ static void draw_filter(struct picker *p, const struct layout *l, struct buf *ro
 
 /* ---- the list ---- */
 
-static bool is_shown(const struct picker *p, size_t column, const struct layout *l)
+static struct columns columns_of(struct picker *p)
 {
-	return l->list_columns >= p->source->columns[column].from;
+	return (struct columns){ p->columns, p->source->ncolumns };
 }
 
-/* The columns are as wide as what was in sight takes. */
-static void measure(struct picker *p, struct span cells)
+static void split(struct span cells, struct span *v, size_t n)
 {
-	for (size_t i = 0; i < p->source->ncolumns; i++) {
-		struct buf clean = BUF_INIT;
-		size_t width, most = p->source->columns[i].width;
-
-		neutral_add_line(&clean, take(&cells, '\t'));
-		width = term_width(buf_span(&clean));
-		width = width < most ? width : most;
-		p->widths[i] = width > p->widths[i] ? width : p->widths[i];
-		buf_release(&clean);
-	}
+	for (size_t i = 0; i < n; i++)
+		v[i] = take(&cells, '\t');
 }
 
-static size_t width_of(const struct picker *p, size_t column, size_t room)
-{
-	size_t width = p->source->columns[column].width ? p->widths[column] : room;
-
-	return width < room ? width : room;
-}
-
-/* One row of the list, without its mark, as wide as the list when `pad`. */
-static void add_cells(struct picker *p, const struct layout *l, struct buf *row, struct span cells,
-                      bool marked, bool pad)
+/* As wide as the list when `pad`. */
+static void pad_row(const struct layout *l, struct buf *row, size_t used, bool pad)
 {
 	size_t room = l->list_columns - MARK;
 
-	for (size_t i = 0; i < p->source->ncolumns; i++) {
-		struct span cell = take(&cells, '\t');
-		struct buf clean = BUF_INIT, fit = BUF_INIT;
-		size_t width = width_of(p, i, room);
-
-		if (!is_shown(p, i, l) || !width)
-			continue;
-		neutral_add_line(&clean, cell);
-		term_add_fit(&fit, buf_span(&clean), width, pad || i + 1 < p->source->ncolumns);
-		if (marked)
-			add_marked(p, row, buf_span(&fit));
-		else
-			buf_add(row, fit.p, fit.n);
-		row->oom |= clean.oom || fit.oom;
-		buf_release(&clean);
-		buf_release(&fit);
-		room -= width;
-		if (i + 1 < p->source->ncolumns)
-			add_blanks(row, room < GAP ? room : GAP);
-		room -= room < GAP ? room : GAP;
-	}
+	add_blanks(row, pad && used < room ? room - used : 0);
 }
 
 static void draw_headings(struct picker *p, const struct layout *l, struct buf *row)
 {
-	struct buf names = BUF_INIT;
+	struct columns t = columns_of(p);
 
 	if (l->list_columns <= MARK)
 		return;
-	for (size_t i = 0; i < p->source->ncolumns; i++)
-		buf_addf(&names, "%s%s", i ? "\t" : "", p->source->columns[i].name);
-	measure(p, buf_span(&names));
 	add_blanks(row, MARK);
-	add_cells(p, l, row, buf_span(&names), false, l->view_column > 0);
-	row->oom |= names.oom;
-	buf_release(&names);
+	columns_add_heading(&t, row);
+	pad_row(l, row, term_width(buf_span(row)) - MARK, l->view_column > 0);
 }
 
 static void draw_item(struct picker *p, const struct layout *l, struct buf *row, size_t at,
                       struct span cells)
 {
 	bool selected = at == p->selected;
+	struct columns t = columns_of(p);
+	struct span v[COLUMNS_MAX];
+	struct buf text = BUF_INIT;
 
 	if (l->list_columns <= MARK)
 		return;
+	split(cells, v, t.n);
+	columns_add_row(&t, &text, v);
 	buf_adds(row, selected ? "\033[7m> " : "  ");
-	add_cells(p, l, row, cells, true, selected || l->view_column);
+	add_marked(p, row, buf_span(&text));
+	pad_row(l, row, term_width(buf_span(&text)), selected || l->view_column);
 	buf_adds(row, selected ? "\033[m" : "");
+	row->oom |= text.oom;
+	buf_release(&text);
 }
 
 static void keep_in_sight(struct picker *p, size_t rows)
@@ -226,25 +192,31 @@ static void keep_in_sight(struct picker *p, size_t rows)
 /* The cells of the rows in sight, a line each. */
 static void ask_for_rows(struct picker *p, struct buf *cells, size_t rows)
 {
+	struct columns t = columns_of(p);
+
 	for (size_t i = 0; i < rows && p->top + i < p->kept; i++) {
+		struct span v[COLUMNS_MAX];
 		size_t start = cells->n;
 
 		p->source->row(p->source->ctx, p->fits[p->top + i], cells);
 		for (size_t at = start; at < cells->n; at++)
 			if (cells->p[at] == '\n')
 				cells->p[at] = ' ';
-		measure(p, (struct span){ cells->p + start, cells->n - start });
+		split((struct span){ cells->p + start, cells->n - start }, v, t.n);
+		columns_measure(&t, v);
 		buf_addc(cells, '\n');
 	}
 }
 
 static void draw_list(struct picker *p, const struct layout *l, struct buf *rows)
 {
+	struct columns t = columns_of(p);
 	struct buf cells = BUF_INIT;
 	struct span rest;
 
 	keep_in_sight(p, l->list_rows);
 	ask_for_rows(p, &cells, l->list_rows);
+	columns_lay_out(&t, l->list_columns > MARK ? l->list_columns - MARK : 0);
 	rest = buf_span(&cells);
 	if (l->headings)
 		draw_headings(p, l, &rows[1]);

@@ -34,7 +34,7 @@ struct picker {
 	struct buf message;
 	struct buf scratch;
 
-	size_t widths[PICKER_COLUMNS]; /* the widest that was in sight */
+	struct column columns[COLUMNS_MAX]; /* the source's, as wide as what was in sight */
 	struct picker_preview preview;
 	size_t preview_of; /* an item, or PICKER_NONE */
 };

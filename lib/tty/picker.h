@@ -13,6 +13,7 @@
 #define TTY_PICKER_H
 
 #include "base/buf.h"
+#include "tty/columns.h"
 
 /* What is beside or below the list: rows that fit. */
 struct picker_preview {
@@ -25,18 +26,13 @@ struct picker_preview {
  * is room for. Where that is not all, the last one ends with "…". */
 void picker_show(struct picker_preview *v, struct span text, size_t max);
 
-struct picker_column {
-	const char *name;
-	size_t width; /* columns at most; 0: what the others leave, and the last one */
-	size_t from;  /* shown when the list has so many columns */
-};
-#define PICKER_COLUMNS 8 /* at most */
-
 struct picker_source {
 	void *ctx;
 	const char *what;  /* is picked: stands before the filter, "Session" */
 	struct span typed; /* what the filter begins with */
-	const struct picker_column *columns;
+	/* At most COLUMNS_MAX, whose windows are the list without its mark. They grow with what was in
+	 * sight, so `from` decides which are shown: none comes or goes while the list scrolls. */
+	const struct column *columns;
 	size_t ncolumns;
 	/* Adds all text that the next item is found by; false when there is none. Items are
 	 * counted from 0 in this order. */

@@ -11,10 +11,6 @@ size_t term_columns(int fd);
  * filled up with spaces when `pad`. Wide characters count as two columns. */
 void term_add_fit(struct buf *b, struct span text, size_t columns, bool pad);
 
-/* Adds `lines`, whose columns are separated by tabs, with the columns aligned, two blanks between
- * them, and each line cut to `columns`. */
-void term_add_table(struct buf *b, struct span lines, size_t columns);
-
 /* How many columns `text` takes. */
 size_t term_width(struct span text);
 /* … and one character does: 0, 1 or 2. */

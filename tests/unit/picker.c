@@ -213,8 +213,10 @@ static int check(void *ctx, size_t item, struct err *e)
 	return item % NFRUIT == 1 ? err_set(e, ERR_NOT_FOUND, "it was \033eaten") : 0;
 }
 
-static const struct picker_column columns[] = {
-	{ "NAME", 10, 0 }, { "COLOUR", 8, 40 }, { "WHAT IT IS", 0, 20 },
+static const struct column columns[] = {
+	{ .name = "NAME", .most = 10, .least = 1 },
+	{ .name = "COLOUR", .most = 8, .least = 1, .from = 38 },
+	{ .name = "WHAT IT IS", .from = 18 },
 };
 
 /* A picker, a screen and a terminal. */

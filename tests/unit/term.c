@@ -101,34 +101,6 @@ static void test_random(void)
 	is_int(broken, 0, "no character is cut");
 }
 
-static void test_table(void)
-{
-	static const struct {
-		const char *lines;
-		size_t columns;
-		const char *want;
-	} cases[] = {
-		{ "", 80, "" },
-		{ "A\tB\n", 80, "A  B\n" },
-		{ "A\tB\tC\nlong\t漢字\tx\n", 80, "A     B     C\nlong  漢字  x\n" },
-		{ "A\tB\nlonger\tlast one\n", 10, "A       B\nlonger  l…\n" },
-		{ "\tB\nx\t\n\n", 80, "   B\nx\n\n" },
-		{ "a\nlonger\tb\nno end", 80, "a\nlonger  b\nno end\n" },
-		{ "1\t2\t3\t4\t5\t6\t7\t8\t9\t10\tx\n11\t2\t3\t4\t5\t6\t7\t8\tnine\t10\tx\n", 80,
-		  "1   2  3  4  5  6  7  8  9  10  x\n11  2  3  4  5  6  7  8  nine  10  x\n" },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct buf b = BUF_INIT;
-		struct span s = exact(span_str(cases[i].lines));
-
-		term_add_table(&b, s, cases[i].columns);
-		is_str(b.p, cases[i].want, "the table of case %zu", i);
-		drop(s);
-		buf_release(&b);
-	}
-}
-
 static void test_columns(void)
 {
 	static const struct {
@@ -179,7 +151,6 @@ int main(void)
 	test_width();
 	test_fit();
 	test_random();
-	test_table();
 	test_columns();
 	test_wrap();
 	return tap_end();
