@@ -11,33 +11,27 @@ static void place(struct lookup_slot *slots, size_t nslots, struct lookup_slot w
 	slots[i] = what;
 }
 
-static int by_index(const void *a, const void *b)
-{
-	const struct lookup_slot *x = a, *y = b;
-
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-/* At most half of the slots are in use. */
+/* At most half of the slots are in use. The old ones are taken from behind a free slot on: so those
+ * of one hash, which follow each other from its place on, keep their order. */
 static int grow(struct lookup *l, struct err *e)
 {
-	size_t n = l->nslots ? 2 * l->nslots : 64;
-	struct lookup_slot *slots, *old = l->slots;
-	size_t filled = 0;
+	size_t n = l->nslots ? 2 * l->nslots : 64, from = 0;
+	struct lookup_slot *slots;
 
 	if (2 * (l->used + 1) <= l->nslots)
 		return 0;
 	slots = calloc(n, sizeof(*slots));
 	if (!slots)
 		return err_oom(e);
-	for (size_t i = 0; i < l->nslots; i++)
-		if (old[i].index)
-			old[filled++] = old[i];
-	if (filled)
-		qsort(old, filled, sizeof(*old), by_index); /* the order of those of one hash */
-	for (size_t i = 0; i < filled; i++)
-		place(slots, n, old[i]);
-	free(old);
+	while (from < l->nslots && l->slots[from].index)
+		from++;
+	for (size_t i = 0; i < l->nslots; i++) {
+		const struct lookup_slot *old = &l->slots[(from + i) & (l->nslots - 1)];
+
+		if (old->index)
+			place(slots, n, *old);
+	}
+	free(l->slots);
 	l->slots = slots;
 	l->nslots = n;
 	return 0;

@@ -15,6 +15,25 @@ static size_t found(const struct lookup *l, uint64_t hash, size_t *first, size_t
 	return n;
 }
 
+/* Those of the last slot go on in the first ones. */
+static void test_wrapped(void)
+{
+	struct lookup l = LOOKUP_INIT;
+	struct err e = ERR_INIT;
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < 1000; i++) {
+		struct lookup_at at = lookup_begin(&l, UINT64_MAX);
+		size_t got;
+
+		for (size_t k = 0; k < i; k++)
+			wrong += !lookup_next(&l, &at, &got) || got != k;
+		wrong += lookup_next(&l, &at, &got) || lookup_add(&l, UINT64_MAX, i, &e) < 0;
+	}
+	ok(!wrong, "those of the last slot stay in their order while the table grows");
+	lookup_release(&l);
+}
+
 int main(void)
 {
 	struct lookup l = LOOKUP_INIT;
@@ -32,5 +51,6 @@ int main(void)
 	   "all of one hash are found, in their order");
 	ok(found(&l, 12345, &first, &last) == 0, "a hash that nothing has");
 	lookup_release(&l);
+	test_wrapped();
 	return tap_end();
 }
