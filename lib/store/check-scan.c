@@ -9,8 +9,9 @@
 
 /* A record that has an identity: an exchange, a step, a result, a change or a summary. */
 struct seen {
-	uint64_t hash;
+	uint64_t hash; /* of the identity */
 	size_t start, n, line;
+	bool twins; /* the first one of several of this hash */
 };
 
 static int add_bad(struct scan *s, const struct bad_line *bad, struct err *e)
@@ -68,18 +69,24 @@ static int add_seen(struct scan *s, const struct record *r, const struct bad_lin
                     struct err *e)
 {
 	struct buf identity = BUF_INIT;
-	struct seen *v;
+	struct seen x = { .start = at->start, .n = at->n, .line = at->line }, *v;
+	struct lookup_at same;
+	size_t first;
 
 	add_identity(&identity, r);
+	x.hash = span_hash(buf_span(&identity));
 	if (!identity.n || buf_check(&identity, e) < 0)
 		return identity.n ? -1 : 0;
-	v = array_room(s->seen, s->nseen, &s->seen_cap, sizeof(*v), e);
-	if (v) {
-		s->seen = v;
-		v[s->nseen++] = (struct seen){ span_hash(buf_span(&identity)), at->start, at->n, at->line };
-	}
 	buf_release(&identity);
-	return v ? 0 : -1;
+	v = array_room(s->seen, s->nseen, &s->seen_cap, sizeof(*v), e);
+	if (!v)
+		return -1;
+	s->seen = v;
+	same = lookup_begin(&s->by_identity, x.hash);
+	if (lookup_next(&s->by_identity, &same, &first))
+		v[first].twins = true;
+	v[s->nseen] = x;
+	return lookup_add(&s->by_identity, x.hash, s->nseen++, e);
 }
 
 static int add_ref(struct scan *s, struct span sha256, const struct bad_line *at, struct err *e)
@@ -187,15 +194,6 @@ static int scan_tail(struct scan *s, const struct jsonl *j, struct err *e)
 
 /* ---- duplicates ---- */
 
-static int by_hash(const void *a, const void *b)
-{
-	const struct seen *x = a, *y = b;
-
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static int by_start(const void *a, const void *b)
 {
 	const struct bad_line *x = a, *y = b;
@@ -258,17 +256,22 @@ static bool same_identity(const struct record *a, const struct record *b)
 	return same;
 }
 
-/* The version that counts of the record at `from`, among those of the same hash. */
-static int find_best(struct scan *s, const struct jsonl *j, size_t from, size_t to, size_t *best,
+/* The version that counts of the record seen[first], among those of the same hash. */
+static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t *best,
                      struct record *kept, struct err *e)
 {
-	*best = from;
-	if (record_parse(text_of(&s->seen[from], j), kept, e) < 0)
+	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
+	size_t i;
+
+	*best = first;
+	if (record_parse(text_of(&s->seen[first], j), kept, e) < 0)
 		return -1;
-	for (size_t i = from + 1; i < to; i++) {
+	while (lookup_next(&s->by_identity, &at, &i)) {
 		struct span text = text_of(&s->seen[i], j);
 		struct record r;
 
+		if (i == first)
+			continue;
 		if (record_parse(text, &r, e) < 0) {
 			record_release(kept);
 			return -1;
@@ -285,54 +288,50 @@ static int find_best(struct scan *s, const struct jsonl *j, size_t from, size_t 
 	return 0;
 }
 
-/* The records from `from` to before `to` have identities of one hash, nearly always one identity.
- * All but the version that counts are too many. */
-static int judge_twins(struct scan *s, const struct jsonl *j, size_t from, size_t to,
-                       struct err *e)
+/* A record that is `kept` in another place: too many. */
+static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x, const struct seen *best,
+                    const struct record *kept, struct err *e)
 {
-	struct record kept, r;
-	size_t best;
+	struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line, .kind = FINDING_DUPLICATE,
+	                        .differs = !span_same(text_of(x, j), text_of(best, j)) };
+	struct scan_piece *piece = find_piece(s, x);
+	struct record r;
 	int result = 0;
 
-	if (find_best(s, j, from, to, &best, &kept, e) < 0)
+	if (record_parse(text_of(x, j), &r, e) < 0)
 		return -1;
-	for (size_t i = from; result == 0 && i < to; i++) {
-		const struct seen *x = &s->seen[i];
-		struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line,
-		                        .kind = FINDING_DUPLICATE };
-		struct scan_piece *piece = find_piece(s, x);
-
-		if (i == best)
-			continue;
-		result = record_parse(text_of(x, j), &r, e);
-		if (result < 0)
-			break;
-		bad.differs = !span_same(text_of(x, j), text_of(&s->seen[best], j));
-		if (same_identity(&r, &kept)) { /* and not only its hash */
-			if (piece)
-				piece->n = 0;
-			else
-				result = add_bad(s, &bad, e);
-		}
-		record_release(&r);
-	}
-	record_release(&kept);
+	if (!same_identity(&r, kept))
+		; /* only its hash is the same */
+	else if (piece)
+		piece->n = 0;
+	else
+		result = add_bad(s, &bad, e);
+	record_release(&r);
 	return result;
+}
+
+/* All records of the identity of seen[first] but the version that counts are too many. */
+static int judge_twins(struct scan *s, const struct jsonl *j, size_t first, struct err *e)
+{
+	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
+	struct record kept;
+	size_t best, i;
+	int r = 0;
+
+	if (find_best(s, j, first, &best, &kept, e) < 0)
+		return -1;
+	while (r == 0 && lookup_next(&s->by_identity, &at, &i))
+		if (i != best)
+			r = add_twin(s, j, &s->seen[i], &s->seen[best], &kept, e);
+	record_release(&kept);
+	return r;
 }
 
 static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 {
-	size_t to;
-
-	if (s->nseen < 2)
-		return 0;
-	qsort(s->seen, s->nseen, sizeof(*s->seen), by_hash);
-	for (size_t from = 0; from < s->nseen; from = to) {
-		for (to = from + 1; to < s->nseen && s->seen[to].hash == s->seen[from].hash; to++)
-			;
-		if (to - from > 1 && judge_twins(s, j, from, to, e) < 0)
+	for (size_t i = 0; i < s->nseen; i++)
+		if (s->seen[i].twins && judge_twins(s, j, i, e) < 0)
 			return -1; /* not reached: judge_twins() does not fail */
-	}
 	if (s->nbad)
 		qsort(s->bad, s->nbad, sizeof(*s->bad), by_start);
 	return 0;
@@ -357,6 +356,7 @@ void scan_release(struct scan *s)
 	free(s->bad);
 	free(s->pieces);
 	free(s->seen);
+	lookup_release(&s->by_identity);
 	free(s->refs);
 	*s = (struct scan){ .bad = NULL };
 }

@@ -5,6 +5,7 @@
 #ifndef STORE_CHECK_SCAN_H
 #define STORE_CHECK_SCAN_H
 
+#include "base/lookup.h"
 #include "base/sha256.h"
 #include "store/check.h"
 #include "store/jsonl.h"
@@ -42,6 +43,7 @@ struct scan {
 	bool torn;     /* the last line has no newline, and would be a record with it */
 
 	struct seen *seen; /* the rest is private */
+	struct lookup by_identity; /* of these */
 	size_t bad_cap, pieces_cap, nseen, seen_cap, refs_cap;
 };
 
