@@ -12,6 +12,7 @@
 #define DIRTY_BRANCHES 2u /* an exchange was left or replaced */
 #define DIRTY_NOTES 4u    /* a change or a summary */
 #define DIRTY_USAGE 8u    /* a record that was counted was replaced */
+#define DIRTY_STEPS 16u   /* the steps of an exchange are not in the order of their numbers */
 
 /* A change or a summary. One without an id is known by its line. */
 struct note {
@@ -251,10 +252,28 @@ static int apply_rewind(struct conversation *c, const struct rewind *r, struct e
 	return name_head(c, to, e);
 }
 
+static uint64_t step_hash(int64_t n)
+{
+	return span_hash((struct span){ (const char *)&n, sizeof(n) });
+}
+
+static struct step_node *find_unordered(const struct exchange_node *x, int64_t n)
+{
+	struct lookup_at at = lookup_begin(&x->by_step, step_hash(n));
+	size_t i;
+
+	while (lookup_next(&x->by_step, &at, &i))
+		if (x->steps[i].n == n)
+			return &x->steps[i];
+	return NULL;
+}
+
 struct step_node *conversation_find_step(const struct exchange_node *x, int64_t n)
 {
 	size_t low = 0, high = x->nsteps;
 
+	if (x->by_step.used)
+		return find_unordered(x, n);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
@@ -266,10 +285,26 @@ struct step_node *conversation_find_step(const struct exchange_node *x, int64_t 
 	return low < x->nsteps && x->steps[low].n == n ? &x->steps[low] : NULL;
 }
 
-static struct step_node *get_step(struct exchange_node *x, int64_t n, struct err *e)
+/*
+ * Steps nearly always come in the order of their numbers, and are found by bisection. Once one does
+ * not, a table finds all steps of its exchange, until order_steps() sorts them: to keep them in order
+ * would take quadratic time.
+ */
+static int note_step(struct conversation *c, struct exchange_node *x, int64_t n, struct err *e)
+{
+	if (!x->by_step.used && (!x->nsteps || x->steps[x->nsteps - 1].n < n))
+		return 0;
+	c->dirty |= DIRTY_STEPS;
+	for (size_t i = x->by_step.used; i < x->nsteps; i++)
+		if (lookup_add(&x->by_step, step_hash(x->steps[i].n), i, e) < 0)
+			return -1;
+	return lookup_add(&x->by_step, step_hash(n), x->nsteps, e);
+}
+
+static struct step_node *get_step(struct conversation *c, struct exchange_node *x, int64_t n,
+                                  struct err *e)
 {
 	struct step_node *s = conversation_find_step(x, n);
-	size_t i = x->nsteps;
 
 	if (s)
 		return s;
@@ -277,17 +312,37 @@ static struct step_node *get_step(struct exchange_node *x, int64_t n, struct err
 	if (!s)
 		return NULL;
 	x->steps = s;
-	while (i && s[i - 1].n > n)
-		i--;
-	memmove(s + i + 1, s + i, (x->nsteps++ - i) * sizeof(*s));
-	s[i] = (struct step_node){ .n = n, .at = NOT_STORED };
-	return &s[i];
+	if (note_step(c, x, n, e) < 0)
+		return NULL;
+	s += x->nsteps++;
+	*s = (struct step_node){ .n = n, .at = NOT_STORED };
+	return s;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct step_node *x = a, *y = b;
+
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static void order_steps(struct conversation *c)
+{
+	for (size_t i = 0; i < c->nnodes; i++) {
+		struct exchange_node *x = c->nodes[i];
+
+		if (!x->by_step.used)
+			continue;
+		qsort(x->steps, x->nsteps, sizeof(*x->steps), by_number);
+		lookup_release(&x->by_step);
+	}
+	c->dirty &= ~DIRTY_STEPS;
 }
 
 static int apply_step(struct conversation *c, struct record *r, size_t at, struct err *e)
 {
 	struct exchange_node *x = get_node(c, r->step.exchange, e);
-	struct step_node *s = x ? get_step(x, r->step.n, e) : NULL;
+	struct step_node *s = x ? get_step(c, x, r->step.n, e) : NULL;
 
 	if (!s)
 		return -1;
@@ -334,7 +389,7 @@ static struct result_node *get_result(struct step_node *s, struct span call, str
 static int apply_result(struct conversation *c, struct record *r, size_t at, struct err *e)
 {
 	struct exchange_node *x = get_node(c, r->result.exchange, e);
-	struct step_node *s = x ? get_step(x, r->result.n, e) : NULL;
+	struct step_node *s = x ? get_step(c, x, r->result.n, e) : NULL;
 	struct result_node *result = s ? get_result(s, r->result.call, e) : NULL;
 
 	if (!result)
@@ -768,6 +823,8 @@ static int settle_partial(struct conversation *c, struct err *e)
 
 int conversation_settle(struct conversation *c, struct err *e)
 {
+	if (c->dirty & DIRTY_STEPS)
+		order_steps(c);
 	if (c->partial)
 		return settle_partial(c, e);
 	if (c->dirty & DIRTY_PATH && find_path(c, e) < 0)
@@ -903,6 +960,7 @@ static void release_node(struct exchange_node *x)
 		record_release(&x->steps[i].record);
 	}
 	free(x->steps);
+	lookup_release(&x->by_step);
 	free(x->named);
 	record_release(&x->record);
 	buf_release(&x->id);

@@ -68,6 +68,7 @@ struct exchange_node {
 	size_t nnamed;
 	struct step_node *steps;      /* in the order of their numbers */
 	size_t nsteps, steps_cap;
+	struct lookup by_step;        /* private: only until conversation_settle() sorts them */
 	struct exchange_node *replaces; /* of a retry; NULL: it is none */
 	bool referred; /* another record names it as its parent, or the head */
 	bool circular; /* see conversation_find_circles() */

@@ -243,7 +243,7 @@ static size_t find_exchange(const struct walk *w, struct span id)
 
 static uint64_t step_hash(struct span exchange, int64_t n)
 {
-	return span_hash(exchange) ^ ((uint64_t)n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	return span_hash(exchange) ^ span_hash((struct span){ (const char *)&n, sizeof(n) });
 }
 
 static size_t find_step(const struct walk *w, struct span exchange, int64_t n)

@@ -428,6 +428,87 @@ static void test_steps(void)
 	}
 }
 
+/* One exchange with `n` steps, the last one first; between their numbers are gaps of `gap`. */
+static struct jsonl descending_steps(struct buf *b, int64_t n, int64_t gap)
+{
+	buf_clear(b);
+	buf_adds(b, HEAD);
+	for (int64_t i = n; i--;)
+		buf_addf(b, "{\"type\":\"step\",\"exchange\":\"x\",\"n\":%lld,\"timestamp\":1,\"text\":\"t%lld\","
+		         "\"calls\":[],\"model\":\"m\"}\n", (long long)(i * gap), (long long)i);
+	buf_addf(b, "{\"type\":\"exchange\",\"id\":\"x\",\"steps\":%lld,\"timestamp\":1,\"query\":\"q\","
+	         "\"answer\":\"a\",\"model\":\"m\",\"status\":\"complete\"}\n", (long long)n);
+	return (struct jsonl){ b->p, b->n, b->n };
+}
+
+/* Ten times as many steps in descending order take about ten times as long, whatever their numbers. */
+static void test_descending_steps(void)
+{
+	const struct history_want newest = { .last = 1 };
+	const int64_t gaps[] = { 1, INT64_C(1) << 32 };
+
+	for (size_t k = 0; k < 4; k++) {
+		int64_t took[2] = { 0, 0 }, gap = gaps[k / 2];
+		struct buf b = BUF_INIT;
+
+		for (int big = 0; big < 2; big++) {
+			struct conversation c = CONVERSATION_INIT;
+			int64_t n = big ? 30000 : 3000, right = 0;
+			struct jsonl j = descending_steps(&b, n, gap);
+			struct err e = ERR_INIT;
+			bool whole;
+			int r;
+
+			took[big] = clock_steady_ms();
+			r = k % 2 ? history_load_newest(&c, &store, "s", &j, &newest, &whole, &e)
+			          : history_load(&c, &store, "s", &j, &e);
+			took[big] = clock_steady_ms() - took[big];
+			ok(r == 0 && c.n == 1 && (int64_t)c.path[0]->nsteps == n, "%lld steps", (long long)n);
+			for (int64_t i = 0; i < n; i++) {
+				const struct step_node *s = &c.path[0]->steps[i];
+
+				right += s->n == i * gap && conversation_find_step(c.path[0], s->n) == s &&
+				         strtoll(s->record.step.text.p + 1, NULL, 10) == i;
+			}
+			is_int(right, n, "in the order of their numbers");
+			conversation_release(&c);
+		}
+		ok(took[1] < 30 * (took[0] + 5), "%lld ms and then %lld", (long long)took[0], (long long)took[1]);
+		buf_release(&b);
+	}
+}
+
+/* What was sorted may come out of order again. */
+static void test_steps_again(void)
+{
+	struct conversation c;
+	struct buf line = BUF_INIT, got = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	load(&c, "Sa1Sa0 a@3");
+	add_records(&line, "Sa3Ra3c");
+	for (char *at = line.p, *end; *at; at = end) {
+		struct buf one = BUF_INIT;
+
+		end = strchr(at, '\n') + 1;
+		buf_add(&one, at, (size_t)(end - at));
+		is_int(conversation_apply_text(&c, &one, &e), 0, "applied");
+		buf_release(&one);
+	}
+	buf_clear(&line);
+	add_records(&line, "Sa2");
+	is_int(conversation_apply_text(&c, &line, &e), 0, "applied");
+	ok(conversation_find_step(c.path[0], 3) && conversation_find_step(c.path[0], 2) &&
+	   conversation_find_step(c.path[0], 0) && !conversation_find_step(c.path[0], 4),
+	   "each is found before they are sorted again");
+	is_int(conversation_settle(&c, &e), 0, "settled");
+	add_steps(&got, &c, 0);
+	is_buf(&got, "a[0:2 1:1 2:1 3:1(c2)]", "steps");
+	conversation_release(&c);
+	buf_release(&line);
+	buf_release(&got);
+}
+
 /* ---- what the records come to ---- */
 
 static void test_info(void)
@@ -1329,6 +1410,8 @@ int main(void)
 	test_branches();
 	test_circles();
 	test_steps();
+	test_descending_steps();
+	test_steps_again();
 	test_info();
 	test_time_and_model();
 	test_usage();
