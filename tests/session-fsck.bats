@@ -747,6 +747,29 @@ three_files() {
 	mends "artifact f f/history.jsonl 2 impossible" "artifact f f/history.jsonl 2 impossible"
 }
 
+@test "artifact: ten thousand missing ones of one record are told in one pass, in their order" {
+	jq -nc '{type: "exchange", id: "x", parent: null, timestamp: 5, query: "q", answer: "a", model: "m", status: "complete",
+		attachments: [range(10000) | {sha256: ("\(10000 - .)" | "0" * (64 - length) + .), name: "n\(.)", type: "t", size: 1}]}' >x
+	craft f "$(head_of f)" "$(<x)"
+	mc-session-ls >/dev/null
+	run_split timeout 20 mc-session-fsck
+	assert_status 1
+	cmp out <(jq -r '.attachments[] | "f/history.jsonl:2: the attachment \u0027\(.name)\u0027 is missing: artifacts/\(.sha256)"' x)
+}
+
+@test "artifact: missing ones of a tool's result" {
+	local digest
+	digest=$(printf '%064d' 7)
+	craft f "$(head_of f)" '{"type":"step","exchange":"x","n":0,"timestamp":5,"text":"","calls":[{"id":"c","name":"f","arguments":{}}],"model":"m"}' \
+		"{\"type\":\"result\",\"exchange\":\"x\",\"n\":0,\"call\":\"c\",\"timestamp\":5,\"status\":\"ok\",\"output\":\"\",\"attachments\":[{\"sha256\":\"${digest/7/8}\",\"name\":\"plot.png\",\"type\":\"t\",\"size\":1}],\"artifact\":\"$digest\"}" \
+		'{"type":"exchange","id":"x","parent":null,"steps":1,"timestamp":5,"query":"q","answer":"a","model":"m","status":"complete"}'
+	mc-session-ls >/dev/null
+	run_split mc-session-fsck
+	assert_status 1
+	assert_out "f/history.jsonl:3: the attachment 'plot.png' is missing: artifacts/${digest/7/8}
+f/history.jsonl:3: the output of a call is missing: artifacts/$digest"
+}
+
 @test "artifact: those of a turn that was cut short" {
 	three_files
 	printf '%s\nhalf' "$(exchange 9 complete "$(attached "$three")" | jq -c '{type, id, timestamp, query, model, attachments}')" >"$MC_SESSIONS_DIR/f/turn.partial"

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -68,44 +69,90 @@ static int check_files(struct shelf *a, bool locked, struct err *e)
 	return 0;
 }
 
-/* The name that the user gave it, for a message. */
-static void tell_missing(struct shelf *a, const struct jsonl *j, const struct scan_ref *ref)
+/* ---- what records refer to ---- */
+
+/* `r` has no JSON when there was no memory to read it: the name is left out then. */
+static void tell_missing(struct shelf *a, const struct record *r, const struct scan_ref *ref)
 {
 	struct outcome o = { .repair = a->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
 	struct spot at = { a->x->id, a->x->id, HISTORY_FILE, ref->line };
-	struct span line = { j->p + ref->start, ref->n }, name = { "", 0 };
-	struct err ignored = ERR_INIT;
-	struct record r;
-	bool good;
+	struct span name = { "", 0 }; /* that the user gave it */
 
-	line.n -= line.p[line.n - 1] == '\n';
-	good = record_parse(line, &r, &ignored) == 0;
-	for (size_t i = 0; good && i < r.exchange.nattachments; i++)
-		if (span_eq(r.exchange.attachments[i].sha256, ref->sha256))
-			name = r.exchange.attachments[i].name;
+	if (ref->attachment == REF_OUTPUT) {
+		check_tell(a->c, FINDING_ARTIFACT, &at, &o, "the output of a call is missing: " ARTIFACTS_DIR "/%s",
+		           ref->sha256);
+		return;
+	}
+	if (r->json)
+		name = r->type == RECORD_RESULT ? r->result.attachments[ref->attachment].name
+		                                : r->exchange.attachments[ref->attachment].name;
 	check_tell(a->c, FINDING_ARTIFACT, &at, &o, "the attachment '%.*s' is missing: " ARTIFACTS_DIR
 	           "/%s", (int)(name.n < 255 ? name.n : 255), name.p, ref->sha256);
-	if (good)
-		record_release(&r);
+}
+
+/* Whether what a record refers to is missing. */
+static bool is_missing(struct shelf *a, const struct scan_ref *ref)
+{
+	struct spot at = spot(a, ref->sha256);
+	struct stat st;
+
+	if (a->fd < 0)
+		return true;
+	if (fstatat(a->fd, ref->sha256, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return false;
+	if (errno == ENOENT)
+		return true;
+	check_unreadable(a->c, &at, strerror(errno));
+	return false;
+}
+
+static int in_file_order(const void *x, const void *y)
+{
+	const struct scan_ref *a = *(const struct scan_ref *const *)x, *b = *(const struct scan_ref *const *)y;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return a->attachment < b->attachment ? -1 : a->attachment > b->attachment;
+}
+
+/* In the order of the file, so that a record with many attachments is read once. */
+static void tell_all_missing(struct shelf *a, const struct jsonl *j, const struct scan_ref **v, size_t n)
+{
+	struct record r = { .json = NULL };
+
+	if (n)
+		qsort(v, n, sizeof(struct scan_ref *), in_file_order);
+	for (size_t i = 0; i < n; i++) {
+		struct span line = { j->p + v[i]->start, v[i]->n };
+		struct err ignored = ERR_INIT;
+
+		line.n -= line.p[line.n - 1] == '\n';
+		if (!i || v[i]->start != v[i - 1]->start) {
+			record_release(&r);
+			record_parse(line, &r, &ignored);
+		}
+		tell_missing(a, &r, v[i]);
+	}
+	record_release(&r);
 }
 
 /* Each once, where it is named first. */
-static void check_refs(struct shelf *a, const struct scan *scan, const struct jsonl *j)
+static int check_refs(struct shelf *a, const struct scan *scan, const struct jsonl *j, struct err *e)
 {
+	const struct scan_ref **missing = malloc((scan->nrefs + 1) * sizeof(struct scan_ref *));
+	size_t n = 0;
+
+	if (!missing)
+		return err_oom(e);
 	for (size_t i = 0; i < scan->nrefs; i++) {
 		const struct scan_ref *ref = &scan->refs[i];
-		struct spot at = spot(a, ref->sha256);
-		struct stat st;
 
-		if (i && strcmp(ref->sha256, ref[-1].sha256) == 0)
-			continue;
-		if (a->fd >= 0 && fstatat(a->fd, ref->sha256, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			continue;
-		if (a->fd < 0 || errno == ENOENT)
-			tell_missing(a, j, ref);
-		else
-			check_unreadable(a->c, &at, strerror(errno));
+		if (!(i && strcmp(ref->sha256, ref[-1].sha256) == 0) && is_missing(a, ref))
+			missing[n++] = ref;
 	}
+	tell_all_missing(a, j, missing, n);
+	free(missing);
+	return 0;
 }
 
 int check_artifacts(struct check *c, const struct session *x, const struct scan *scan,
@@ -128,7 +175,7 @@ int check_artifacts(struct check *c, const struct session *x, const struct scan 
 	if (a.fd >= 0)
 		r = check_files(&a, locked, e);
 	if (r == 0)
-		check_refs(&a, scan, j);
+		r = check_refs(&a, scan, j, e);
 	if (a.fd >= 0)
 		close(a.fd);
 	return r;

@@ -89,7 +89,8 @@ static int add_seen(struct scan *s, const struct record *r, const struct bad_lin
 	return lookup_add(&s->by_identity, x.hash, s->nseen++, e);
 }
 
-static int add_ref(struct scan *s, struct span sha256, const struct bad_line *at, struct err *e)
+static int add_ref(struct scan *s, struct span sha256, size_t attachment, const struct bad_line *at,
+                   struct err *e)
 {
 	struct scan_ref *v = array_room(s->refs, s->nrefs, &s->refs_cap, sizeof(*v), e);
 
@@ -97,7 +98,7 @@ static int add_ref(struct scan *s, struct span sha256, const struct bad_line *at
 		return -1;
 	s->refs = v;
 	v += s->nrefs++;
-	*v = (struct scan_ref){ .start = at->start, .n = at->n, .line = at->line };
+	*v = (struct scan_ref){ .start = at->start, .n = at->n, .line = at->line, .attachment = attachment };
 	memcpy(v->sha256, sha256.p, SHA256_HEX - 1);
 	return 0;
 }
@@ -111,11 +112,11 @@ static int add_refs(struct scan *s, const struct record *r, const struct bad_lin
 	if (r->type == RECORD_RESULT) {
 		a = r->result.attachments;
 		n = r->result.nattachments;
-		if (r->result.artifact.p && add_ref(s, r->result.artifact, at, e) < 0)
+		if (r->result.artifact.p && add_ref(s, r->result.artifact, REF_OUTPUT, at, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (add_ref(s, a[i].sha256, at, e) < 0)
+		if (add_ref(s, a[i].sha256, i, at, e) < 0)
 			return -1;
 	return 0;
 }
@@ -206,7 +207,9 @@ static int by_digest(const void *a, const void *b)
 	const struct scan_ref *x = a, *y = b;
 	int order = strcmp(x->sha256, y->sha256);
 
-	return order ? order : x->start < y->start ? -1 : x->start > y->start;
+	if (order || x->start != y->start)
+		return order ? order : x->start < y->start ? -1 : 1;
+	return x->attachment < y->attachment ? -1 : x->attachment > y->attachment;
 }
 
 static struct span text_of(const struct seen *x, const struct jsonl *j)

@@ -28,7 +28,9 @@ struct scan_piece {
 struct scan_ref {
 	char sha256[SHA256_HEX];
 	size_t start, n, line; /* the record */
+	size_t attachment;     /* which of its attachments; REF_OUTPUT: a result's whole output */
 };
+#define REF_OUTPUT SIZE_MAX
 
 struct scan {
 	struct bad_line *bad; /* owned; in the order of the file */
