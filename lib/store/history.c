@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/json-scan.h"
 #include "store/id.h"
 #include "store/place.h"
 
@@ -77,8 +78,10 @@ bool history_record(const struct store *s, const char *id, const struct jsonl *j
 static bool is_exchange(struct span line, struct span id, struct record *r)
 {
 	struct err ignored = ERR_INIT;
+	struct span own;
 
-	if (!memmem(line.p, line.n, id.p, id.n) || record_parse(line, r, &ignored) < 0)
+	/* The line's bytes need not have the id's: a program may write any character as an escape. */
+	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, id) || record_parse(line, r, &ignored) < 0)
 		return false;
 	if (r->type == RECORD_EXCHANGE && span_same(r->exchange.id, id))
 		return true;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "store/jsonl.h"
 #include "store/lock.h"
@@ -78,9 +79,12 @@ static int64_t created_at(struct span line, const char *id)
 {
 	struct err ignored = ERR_INIT;
 	struct json_object *o;
+	struct span own;
 	int64_t at = -1;
 
-	if (json_parse_object(line, &o, &ignored) < 0)
+	/* Cheaper than parsing a line of another session. */
+	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, span_str(id)) ||
+	    json_parse_object(line, &o, &ignored) < 0)
 		return -1;
 	if (span_eq(json_member_str(o, "id"), id))
 		json_get_int(o, "createdAt", &at, &ignored);
@@ -101,7 +105,7 @@ int64_t removed_latest(const struct store *s, const char *id)
 		return -1;
 	if (jsonl_map(&j, fd, &ignored) == 0) {
 		while (jsonl_next(&j, &at, &line)) {
-			int64_t this = memmem(line.p, line.n, id, strlen(id)) ? created_at(line, id) : -1;
+			int64_t this = created_at(line, id);
 
 			latest = this > latest ? this : latest;
 		}

@@ -913,6 +913,12 @@ static void test_find(void)
 	ok(!r.exchange.has_parent, "the first one");
 	record_release(&r);
 	ok(!history_find(&j, at, j.n, span_str("b"), &r), "and not before where it begins");
+	j = history_of(&b, "a", "{\"\\u0069d\":\"q\\u0061\\n\\/\",\"type\":\"\\u0065xchange\",\"timestamp\":1,\"query\":\"\","
+	               "\"answer\":\"\",\"model\":\"m\",\"status\":\"complete\"}\n");
+	ok(history_find(&j, 0, j.n, span_str("qa\n/"), &r), "one that is written with escapes");
+	is_span(r.exchange.id, "qa\n/", "by its id");
+	record_release(&r);
+	ok(!history_find(&j, 0, j.n, span_str("q"), &r), "no other one");
 	buf_release(&b);
 }
 

@@ -38,6 +38,19 @@ static void test_taken_back(void)
 	is_int(removed_latest(&store, "b"), 5, "what is kept is not taken back any more");
 }
 
+/* By a program that writes characters as escapes. */
+static void test_escaped(void)
+{
+	static const char line[] = "{\"\\u0069d\":\"\\u0065\",\"createdAt\":7,\"deletedAt\":8}\n";
+	int fd = open(REMOVED_FILE, O_WRONLY | O_APPEND);
+
+	if (fd < 0 || write(fd, line, strlen(line)) < 0)
+		tap_note("cannot write " REMOVED_FILE);
+	close(fd);
+	is_int(removed_latest(&store, "e"), 7, "an id that is written with escapes is found");
+	is_int(removed_latest(&store, "d"), -1, "and no other one");
+}
+
 /* The user stops waiting for the lock. */
 static void test_stopped(void)
 {
@@ -70,6 +83,7 @@ int main(void)
 	close(fd);
 	test_taken_back();
 	test_stopped();
+	test_escaped();
 	close(store.fd);
 	return tap_end();
 }
