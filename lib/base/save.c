@@ -2,86 +2,57 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/replace.h"
 
 #define NAMES 100 /* that are tried for the file beside it */
 
-/* Beside `path`, so that a rename can do. */
-static int open_new(const char *path, struct buf *name, mode_t mode)
+/* Under a name that nothing has. */
+static int begin(struct replace *r, struct buf *temp)
 {
-	const char *slash = strrchr(path, '/');
-	int fd = -1;
+	const char *slash = strrchr(r->name, '/');
 
-	for (int i = 0; i < NAMES && fd < 0; i++) {
-		buf_clear(name);
-		buf_addf(name, "%.*s.mcbox-%ld-%d", slash ? (int)(slash - path) + 1 : 0, path, (long)getpid(), i);
-		if (name->oom) {
+	for (int i = 0; i < NAMES; i++) {
+		buf_clear(temp);
+		buf_addf(temp, "%.*s.mcbox-%ld-%d", slash ? (int)(slash - r->name) + 1 : 0, r->name,
+		         (long)getpid(), i);
+		if (temp->oom) {
 			errno = ENOMEM;
 			return -1;
 		}
-		fd = open(name->p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-		if (fd < 0 && errno != EEXIST)
+		r->temp = temp->p;
+		if (replace_begin(r) == 0)
+			return 0;
+		if (errno != EEXIST)
 			return -1;
 	}
-	return fd;
-}
-
-static int write_all(int fd, struct span bytes)
-{
-	int r = io_write(fd, bytes.p, bytes.n), why;
-
-	if (r == 0)
-		r = io_sync(fd);
-	why = errno;
-	if (close(fd) < 0 && r == 0) {
-		why = errno;
-		r = -1;
-	}
-	errno = why;
-	return r;
-}
-
-/* Where there are no second names, as on FAT, there is a moment in which another could come. */
-static int give_name(const char *from, const char *to, bool replace)
-{
-	if (!replace && link(from, to) == 0)
-		return unlink(from);
-	if (!replace && errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
-		return -1;
-	if (!replace && access(to, F_OK) == 0) {
-		errno = EEXIST;
-		return -1;
-	}
-	return rename(from, to);
+	return -1;
 }
 
 static int save(const char *path, struct span bytes, bool replace, const mode_t *mode, struct err *e)
 {
-	struct buf name = BUF_INIT;
-	int fd = open_new(path, &name, mode ? 0600 : 0666), r = -1;
+	struct replace r = REPLACE_INIT(AT_FDCWD, path, NULL);
+	struct buf temp = BUF_INIT;
+	int done = -1;
 
-	if (fd >= 0 && (!mode || fchmod(fd, *mode & 0777) == 0))
-		r = write_all(fd, bytes);
-	else if (fd >= 0)
-		close(fd);
-	if (r == 0)
-		r = give_name(name.p, path, replace);
-	if (r < 0) {
+	r.mode = mode ? 0600 : 0666;
+	r.keep_leftover = true;
+	if (begin(&r, &temp) == 0 && (!mode || fchmod(r.fd, *mode & 0777) == 0) &&
+	    io_write(r.fd, bytes.p, bytes.n) == 0)
+		done = replace_commit(&r, REPLACE_SYNC | (replace ? 0 : REPLACE_NEW));
+	if (done < 0) {
 		int why = errno;
 
-		if (fd >= 0)
-			unlink(name.p);
+		replace_abandon(&r);
 		err_sys(e, why, "cannot save '%s'", path);
 		e->kind = why == EEXIST ? ERR_EXISTS : ERR_FAILED;
 	}
-	buf_release(&name);
-	return r;
+	buf_release(&temp);
+	return done;
 }
 
 /* A file that is there is replaced where it is, and not the link that leads to it. */

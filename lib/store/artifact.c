@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/replace.h"
 #include "store/place.h"
 
 /* ---- reading ---- */
@@ -82,30 +82,22 @@ static bool is_there(int folder, const char *name)
 	return artifact_check(folder, name, &ignored) == 0;
 }
 
-/* A temporary name, since a file of the right name is taken for a whole one. */
-static int write_temp(int folder, struct span bytes, struct err *e)
-{
-	int fd;
-
-	unlinkat(folder, ARTIFACT_TEMP, 0); /* what a crash left */
-	fd = openat(folder, ARTIFACT_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return err_sys(e, errno, "cannot create '" ARTIFACT_TEMP "' there");
-	place_give(fd, folder);
-	if (io_write(fd, bytes.p, bytes.n) < 0 || io_sync(fd) < 0)
-		err_sys(e, errno, "cannot write there");
-	close(fd);
-	return e->kind == ERR_NONE ? 0 : -1;
-}
-
-/* A link or a FIFO of that name is replaced, not followed. */
+/* Whole, since a file of the right name is taken for a whole one. A link or a FIFO of that name is
+ * replaced, not followed. */
 static int write_new(int folder, const char *name, struct span bytes, struct err *e)
 {
-	if (write_temp(folder, bytes, e) == 0 && renameat(folder, ARTIFACT_TEMP, folder, name) < 0)
+	struct replace r = REPLACE_INIT(folder, name, ARTIFACT_TEMP);
+
+	if (replace_begin(&r) < 0)
+		return err_sys(e, errno, "cannot create '" ARTIFACT_TEMP "' there");
+	place_give(r.fd, folder);
+	if (io_write(r.fd, bytes.p, bytes.n) < 0 || io_sync(r.fd) < 0)
+		err_sys(e, errno, "cannot write there");
+	else if (replace_commit(&r, 0) < 0)
 		err_sys(e, errno, "cannot rename '" ARTIFACT_TEMP "' to '%s' there", name);
-	if (e->kind == ERR_NONE)
+	else
 		return 0;
-	unlinkat(folder, ARTIFACT_TEMP, 0);
+	replace_abandon(&r);
 	return -1;
 }
 

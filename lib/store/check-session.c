@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/replace.h"
 #include "store/artifact.h"
 #include "store/check-parts.h"
 #include "store/check-scan.h"
@@ -216,24 +217,26 @@ static int copy_rest(const struct subject *s, int fd)
 
 /* Puts a new file in the history's place. It is locked before it has the name, so that
  * the session is in one hand throughout. */
-static int replace(struct subject *s, struct span head, struct err *e)
+static int write_history(struct subject *s, struct span head, struct err *e)
 {
 	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };
-	int fd = openat(s->x.dir, HISTORY_TEMP,
-	                O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct replace r = REPLACE_INIT(s->x.dir, HISTORY_FILE, HISTORY_TEMP);
 
-	if (fd < 0)
+	r.flags = O_RDWR | O_APPEND;
+	r.keep_leftover = true; /* check_temp() moves it to quarantine */
+	if (replace_begin(&r) < 0)
 		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
-	place_give(fd, s->x.fd);
-	if (lock_take(fd, &now, e) < 0 || io_write(fd, head.p, head.n) < 0 || copy_rest(s, fd) < 0 ||
-	    io_sync(fd) < 0 || renameat(s->x.dir, HISTORY_TEMP, s->x.dir, HISTORY_FILE) < 0) {
+	place_give(r.fd, s->x.fd);
+	if (lock_take(r.fd, &now, e) < 0 || io_write(r.fd, head.p, head.n) < 0 || copy_rest(s, r.fd) < 0 ||
+	    replace_commit(&r, REPLACE_SYNC | REPLACE_KEEP_FD) < 0) {
 		err_sys(e, errno, "cannot write a new history");
-		unlinkat(s->x.dir, HISTORY_TEMP, 0);
-		lock_end(fd);
+		lock_end(r.fd);
+		r.fd = -1;
+		replace_abandon(&r);
 		return -1;
 	}
 	lock_end(s->x.fd);
-	s->x.fd = fd;
+	s->x.fd = r.fd;
 	return io_sync_folder(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
 }
 
@@ -304,7 +307,7 @@ static int rewrite(struct subject *s, struct span head, struct outcome *o)
 		           ? err_sys(&o->why, errno, "cannot write it") : 0;
 	if (to_move(&s->scan) && copy_out(s, o) < 0)
 		return -1;
-	return replace(s, head, &o->why);
+	return write_history(s, head, &o->why);
 }
 
 /* -1 only when the check cannot go on. */

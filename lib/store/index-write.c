@@ -21,6 +21,7 @@
 #include "base/json-scan.h"
 #include "base/json.h"
 #include "base/names.h"
+#include "base/replace.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/lock.h"
@@ -122,14 +123,15 @@ static int write_lines(int fd, const struct span *lines, size_t n)
 }
 
 /* Puts a file with these lines, newest first, in the index's place. With `place` the old
- * one goes to quarantine, at the moment when it can be replaced. */
-static int replace(const struct store *s, const struct span *lines, size_t n, char *place,
+ * one goes to quarantine, at the moment when it can be replaced. The lock is held. */
+static int write_index(const struct store *s, const struct span *lines, size_t n, char *place,
                    struct err *e)
 {
+	struct replace r = REPLACE_INIT(s->fd, INDEX_FILE, INDEX_TEMP);
 	struct buf header = BUF_INIT;
 	size_t bytes = 0;
 	struct stat st;
-	int fd, bad;
+	bool bad;
 
 	for (size_t i = 0; i < n; i++)
 		bytes += lines[i].n;
@@ -138,21 +140,18 @@ static int replace(const struct store *s, const struct span *lines, size_t n, ch
 		buf_release(&header);
 		return -1;
 	}
-	unlinkat(s->fd, INDEX_TEMP, 0); /* what a crash left; the lock is ours */
-	fd = openat(s->fd, INDEX_TEMP, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0)
-		place_give(fd, s->fd);
-	bad = fd < 0 || io_write(fd, header.p, header.n) < 0 || write_lines(fd, lines, n) < 0 ||
-	      (n && io_sync(fd) < 0);
+	bad = replace_begin(&r) < 0;
+	if (!bad)
+		place_give(r.fd, s->fd);
+	bad = bad || io_write(r.fd, header.p, header.n) < 0 || write_lines(r.fd, lines, n) < 0 ||
+	      (n && io_sync(r.fd) < 0);
 	if (!bad && place && fstatat(s->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		bad = quarantine_move(s, s->fd, NULL, INDEX_FILE, place, e) < 0;
-	bad = bad || renameat(s->fd, INDEX_TEMP, s->fd, INDEX_FILE) < 0 || (n && io_sync_folder(s->fd) < 0);
+	bad = bad || replace_commit(&r, n ? REPLACE_SYNC_FOLDER : 0) < 0;
 	if (bad) {
 		err_sys(e, errno, "cannot write '%s/" INDEX_FILE "'", s->dir);
-		unlinkat(s->fd, INDEX_TEMP, 0);
+		replace_abandon(&r);
 	}
-	if (fd >= 0)
-		close(fd);
 	buf_release(&header);
 	return bad ? -1 : 0;
 }
@@ -257,7 +256,7 @@ static int replace_with(const struct store *s, struct rebuilt *all, char *place,
 		qsort(all->v, all->n, sizeof(*all->v), newest_first);
 	for (size_t i = 0; i < all->n; i++)
 		lines[i] = (struct span){ all->text.p + all->v[i].start, all->v[i].n };
-	r = replace(s, lines, all->n, place, e);
+	r = write_index(s, lines, all->n, place, e);
 	free(lines);
 	return r;
 }
@@ -344,7 +343,7 @@ static int compact(const struct store *s, int fd, struct err *e)
 		return -1;
 	result = collect(&r, &lines, &n, e);
 	if (result == 0)
-		result = r.unreadable ? rebuild(s, fd, NULL, e) : replace(s, lines, n, NULL, e);
+		result = r.unreadable ? rebuild(s, fd, NULL, e) : write_index(s, lines, n, NULL, e);
 	free(lines);
 	index_close(&r);
 	return result;
@@ -728,7 +727,7 @@ static int insert(const struct store *s, int fd, struct span record, int64_t upd
 			if (n > at)
 				memcpy(v + at + 1, lines + at, (n - at) * sizeof(*v));
 		}
-		r = !v ? err_oom(e) : at ? replace(s, v, n + 1, NULL, e) : jsonl_append(fd, record, false, e);
+		r = !v ? err_oom(e) : at ? write_index(s, v, n + 1, NULL, e) : jsonl_append(fd, record, false, e);
 		free(v);
 	}
 	free(lines);

@@ -175,6 +175,14 @@ int place_file(int dir, const char *name, int flags, struct err *e)
 	return judged(dir, name, fd, false, made, e);
 }
 
+int place_check_new(int dir, int fd, struct err *e)
+{
+	if (place_keeps_modes(fd, e) < 0)
+		return -1;
+	place_give(fd, dir);
+	return check(dir, fd, false, e);
+}
+
 int place_folder(int dir, const char *name, struct err *e)
 {
 	return judged(dir, name, open_here(dir, name, O_RDONLY | O_DIRECTORY), true, false, e);

@@ -21,6 +21,9 @@
  * mode 0600, unless the file system keeps no modes: then nothing is made.
  */
 int place_file(int dir, const char *name, int flags, struct err *e);
+/* What place_file() does with a file that it makes, for a file that the caller has just made in `dir` and
+ * has open as `fd`: gives it to the owner of `dir`, and fails if the file system keeps no modes. */
+int place_check_new(int dir, int fd, struct err *e);
 /* Opens folder `name` of folder `dir`. ERR_NOT_FOUND also when it is a plain file. */
 int place_folder(int dir, const char *name, struct err *e);
 

@@ -15,6 +15,7 @@
 #include "base/folders.h"
 #include "base/io.h"
 #include "base/json-scan.h"
+#include "base/replace.h"
 #include "base/utf8.h"
 #include "store/lock.h"
 #include "store/place.h"
@@ -315,23 +316,17 @@ static void add_foreign(struct buf *b, const struct jsonl *j, size_t max)
 			buf_add(b, line.p, line.n + 1);
 }
 
+/* The lock is held. */
 static int write_new(int dir, const struct buf *text, struct err *e)
 {
-	int fd, bad;
+	struct replace r = REPLACE_INIT(dir, TYPED_FILE, NEW_FILE);
 
-	unlinkat(dir, NEW_FILE, 0); /* what a crash left; the lock is ours */
-	fd = place_file(dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL, e);
-	if (fd < 0)
-		return -1;
-	/* Before it gets the name, which the power's end must not leave on nothing. */
-	bad = io_write(fd, text->p, text->n) < 0 || io_sync(fd) < 0;
-	bad |= close(fd) < 0;
-	if (bad || renameat(dir, NEW_FILE, dir, TYPED_FILE) < 0) {
-		err_sys(e, errno, "cannot write it");
-		unlinkat(dir, NEW_FILE, 0);
-		return -1;
-	}
-	return 0;
+	if (replace_begin(&r) == 0 && place_check_new(dir, r.fd, e) == 0 &&
+	    io_write(r.fd, text->p, text->n) == 0 && replace_commit(&r, REPLACE_SYNC) == 0)
+		return 0;
+	err_sys(e, errno, "cannot write it");
+	replace_abandon(&r);
+	return -1;
 }
 
 /* The newest of the texts, in the order in which they were typed. Those who wait for the

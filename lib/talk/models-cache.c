@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "base/replace.h"
 #include "base/url.h"
 #include "store/place.h"
 
@@ -207,29 +208,17 @@ bool models_load(struct model_list *l, const struct endpoint *ep)
 	return good;
 }
 
-/* A process of this number that was killed may have left its file. */
-static int open_new(int dir, const char *name)
-{
-	struct err ignored = ERR_INIT;
-
-	unlinkat(dir, name, 0);
-	return place_file(dir, name, O_WRONLY | O_CREAT | O_EXCL, &ignored);
-}
-
+/* There is no lock: each process has a temporary name of its own. */
 static void store(int dir, const char *name, const struct buf *text)
 {
-	char new[NAME_MAX_BYTES];
-	bool good;
-	int fd;
+	char temp[NAME_MAX_BYTES];
+	struct replace r = REPLACE_INIT(dir, name, temp);
+	struct err ignored = ERR_INIT;
 
-	snprintf(new, sizeof(new), "%.40s.%ld", name, (long)getpid());
-	fd = open_new(dir, new);
-	if (fd < 0)
-		return;
-	good = io_write(fd, text->p, text->n) == 0;
-	good = close(fd) == 0 && good;
-	if (!good || renameat(dir, new, dir, name) < 0)
-		unlinkat(dir, new, 0);
+	snprintf(temp, sizeof(temp), "%.40s.%ld", name, (long)getpid());
+	if (replace_begin(&r) < 0 || place_check_new(dir, r.fd, &ignored) < 0 ||
+	    io_write(r.fd, text->p, text->n) < 0 || replace_commit(&r, 0) < 0)
+		replace_abandon(&r);
 }
 
 /* An empty list is the state of an hour: a server whose first model is being fetched. */

@@ -170,6 +170,22 @@ static void test_leads(void)
 	close(fd);
 }
 
+/* A new file that others can write to: its file system keeps no modes. */
+static void test_new(void)
+{
+	struct err e = ERR_INIT;
+	int fd;
+
+	make("just made", "", 0600);
+	fd = open("just made", O_RDWR);
+	is_int(place_check_new(dir, fd, &e), 0, "a new file that is private: %s", e.msg);
+	is_int(owner_of("just made"), owner_of("."), "belongs to the folder's owner");
+	is_int(fchmod(fd, 0666), 0, "one that others can write to");
+	is_int(place_check_new(dir, fd, &e), -1, "is refused");
+	is_err(&e, ERR_FAILED, "the file system does not store permissions", "for that reason");
+	close(fd);
+}
+
 int main(void)
 {
 	temp_enter();
@@ -180,5 +196,6 @@ int main(void)
 	if (geteuid() == 0 && chown(".", THEIRS, THEIRS) == 0)
 		owners();
 	test_leads();
+	test_new();
 	return tap_end();
 }
