@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "store/check-parts.h"
 #include "store/index.h"
+#include "store/place.h"
 
 /* What will be told when it is clear what became of it: the index is repaired once. */
 struct pending {
@@ -27,7 +28,7 @@ struct check_index {
 	bool missing;
 	bool refused;  /* it is nothing to read; which was told */
 	bool sessions; /* there are some, so that it should not be missing */
-	struct stat st;
+	int fd;        /* of what the picture is of; -1: of nothing */
 	struct live {
 		struct span id, line;
 	} *live; /* owned; sorted by id */
@@ -124,7 +125,7 @@ static int collect_live(struct check_index *ix, struct err *e)
 static int open_picture(struct check *c, struct err *e)
 {
 	struct check_index *ix = c->index;
-	int fd = index_open_file(c->store, O_RDONLY, e), r;
+	int fd = index_open_file(c->store, O_RDONLY, e);
 
 	if (fd < 0) {
 		ix->missing = e->kind == ERR_NOT_FOUND;
@@ -134,10 +135,8 @@ static int open_picture(struct check *c, struct err *e)
 		err_clear(e);
 		return 0;
 	}
-	r = fstat(fd, &ix->st) < 0 ? err_sys(e, errno, "cannot examine the index")
-	                           : index_open_fd(&ix->picture, fd, true, e);
-	close(fd);
-	return r;
+	ix->fd = fd;
+	return index_open_fd(&ix->picture, fd, true, e);
 }
 
 /* Under the lock, if there is one already, so that no record is half written. Where it
@@ -163,6 +162,7 @@ int check_index_begin(struct check *c, struct err *e)
 	c->index = calloc(1, sizeof(*c->index));
 	if (!c->index)
 		return err_oom(e);
+	c->index->fd = -1;
 	if (take_picture(c, e) < 0)
 		return -1;
 	if (c->index->missing || c->index->refused)
@@ -178,6 +178,8 @@ void check_release(struct check *c)
 		return;
 	if (ix->picture.seen)
 		index_close(&ix->picture);
+	if (ix->fd >= 0)
+		close(ix->fd);
 	free(ix->live);
 	free(ix->pending);
 	free(ix);
@@ -221,12 +223,14 @@ int check_index_record(struct check *c, const char *id, struct buf *line, struct
 	return found ? (buf_check(line, e) < 0 ? -1 : 1) : 0;
 }
 
-static bool changed_since(const struct check *c)
+/* Since the picture was taken. */
+static bool has_changed(const struct check *c)
 {
+	const struct check_index *ix = c->index;
 	struct stat st;
 
-	return fstatat(c->store->fd, INDEX_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	       st.st_ino != c->index->st.st_ino || st.st_size != c->index->st.st_size;
+	return place_leads(c->store->fd, INDEX_FILE, ix->fd) <= 0 || fstat(ix->fd, &st) < 0 ||
+	       (size_t)st.st_size != ix->picture.file.mapped;
 }
 
 /* 1: the index has a record of the session; *equal tells whether it is this one. */
@@ -237,7 +241,7 @@ static int compare(struct check *c, const char *id, const struct buf *want, bool
 	int found = check_index_record(c, id, &line, e);
 
 	*equal = found > 0 && span_same(buf_span(&line), buf_span(want));
-	if (found >= 0 && !*equal && c->index && changed_since(c)) {
+	if (found >= 0 && !*equal && c->index && has_changed(c)) {
 		buf_clear(&line);
 		found = record_now(c, id, &line, e);
 		*equal = found > 0 && span_same(buf_span(&line), buf_span(want));
@@ -346,7 +350,7 @@ static int find_orphans(struct check *c, struct err *e)
 		id[ix->live[i].id.n] = '\0';
 		if (session_exists(c->store, id) || session_is_going(c->store, id))
 			continue;
-		if (changed_since(c))
+		if (has_changed(c))
 			found = record_now(c, id, &line, e);
 		buf_release(&line);
 		if (found < 0 || (found > 0 && add_pending(ix, FINDING_ORPHAN, id, 0, e) < 0))
