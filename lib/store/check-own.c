@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "base/json-scan.h"
-#include "store/removed.h"
 #include "store/artifact.h"
 #include "store/check-parts.h"
 #include "store/index.h"
+#include "store/leftover.h"
+#include "store/removed.h"
 #include "store/spool.h"
 
 #define LINES 16 /* of a file, that are looked at to see whose it is */
@@ -103,15 +104,10 @@ static int has_index(int dir, const char *path, struct err *e)
 
 /* ---- by name ---- */
 
-static bool begins(const char *name, const char *with)
-{
-	return strncmp(name, with, strlen(with)) == 0;
-}
-
 bool check_own_file(const char *name)
 {
 	return strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0 ||
-	       strcmp(name, HISTORY_TEMP) == 0 || begins(name, DAMAGED_SPOOL);
+	       strcmp(name, HISTORY_TEMP) == 0 || strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0;
 }
 
 /* What shows whose a folder is, beside a record in its history. */
@@ -169,25 +165,15 @@ static int content_of_folder(int dir, const char *name, struct err *e)
 	return content_of(dir, path, in_artifacts, e);
 }
 
-/* ".removed-ID-PID-TIME" */
-static bool is_removed(const char *name)
-{
-	const char *time = strrchr(name, '-'), *pid = time;
-
-	while (pid > name && pid[-1] != '-')
-		pid--;
-	return time[1] && strspn(time + 1, "0123456789") == strlen(time + 1) && pid < time &&
-	       strspn(pid, "0123456789") == (size_t)(time - pid);
-}
-
 int check_own_leftover(const struct check *c, const char *name, struct err *e)
 {
-	if (begins(name, ".new-")) {
-		int content = content_of_folder(c->store->fd, name, e);
+	enum leftover kind = leftover_kind(name);
+	int content;
 
-		return content < 0 ? -1 : content != CONTENT_OTHER;
-	}
-	return strcmp(name, INDEX_TEMP) == 0 || (begins(name, ".removed-") && is_removed(name));
+	if (kind != LEFTOVER_NEW)
+		return kind == LEFTOVER_REMOVED || strcmp(name, INDEX_TEMP) == 0;
+	content = content_of_folder(c->store->fd, name, e);
+	return content < 0 ? -1 : content != CONTENT_OTHER;
 }
 
 bool check_own_top_file(const char *name)

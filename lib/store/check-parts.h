@@ -44,7 +44,6 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 /* ---- what is the tools' own ---- */
 
 #define HISTORY_TEMP ".history.tmp" /* the new history, while a repair writes it */
-#define DAMAGED_SPOOL "turn.damaged-"
 
 /* By its name, a file of the sessions directory itself. */
 bool check_own_top_file(const char *name);

@@ -98,7 +98,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 		return 0;
 	if (is_folder && (!top || strcmp(name, ARTIFACTS_DIR) == 0))
 		return check_inner(s, dir, folder, name, e);
-	if (top && strncmp(name, DAMAGED_SPOOL, strlen(DAMAGED_SPOOL)) == 0)
+	if (top && strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0)
 		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
 	else if (!is_folder && st.st_nlink > 1 &&
 	         !(top && (strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0)))

@@ -10,6 +10,7 @@
 
 #include "store/check-parts.h"
 #include "store/index.h"
+#include "store/leftover.h"
 #include "store/place.h"
 
 const char *finding_name(enum finding_kind kind)
@@ -141,22 +142,18 @@ static void check_top_file(struct check *c, const char *name)
 		check_move(c, FINDING_LINK, c->store->fd, &at, "it has a second hard link");
 }
 
-static bool begins(const char *name, const char *with)
-{
-	return strncmp(name, with, strlen(with)) == 0;
-}
-
 static void check_leftover(struct check *c, const char *name)
 {
+	static const char *const messages[] = {
+		[LEFTOVER_NEW] = "a session whose creation was cut short",
+		[LEFTOVER_REMOVED] = "a session whose deletion was cut short",
+		[LEFTOVER_NONE] = "an index whose making was cut short",
+	};
 	struct spot at = { .name = name };
 	struct stat st;
 
-	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	check_move(c, FINDING_LEFTOVER, c->store->fd, &at,
-	           begins(name, ".new-")       ? "a session whose creation was cut short"
-	           : begins(name, ".removed-") ? "a session whose deletion was cut short"
-	                                       : "an index whose making was cut short");
+	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		check_move(c, FINDING_LEFTOVER, c->store->fd, &at, messages[leftover_kind(name)]);
 }
 
 /* Moves them, or only sees whether there are any: 1, 0 or -1. */

@@ -17,10 +17,6 @@
 #include "store/removed.h"
 #include "store/session.h"
 
-/* Folders of passing names: see store.h. */
-#define NEW_PREFIX ".new-"
-#define REMOVED_PREFIX ".removed-"
-
 /* ---- creating ---- */
 
 static int delete_folder(int above, const char *name, const char *shown, struct err *e);
@@ -46,7 +42,7 @@ int session_begin(struct new_session *n, const struct store *s, const char *id, 
 	snprintf(n->id, sizeof(n->id), "%s", id);
 	if (id_generate(unique, e) < 0)
 		return -1;
-	snprintf(n->temp, sizeof(n->temp), NEW_PREFIX "%s-%s", id, unique);
+	leftover_name_new(n->temp, id, unique);
 	store_share(s);
 	n->dir = place_make_folder(s->fd, n->temp, e);
 	if (n->dir >= 0 && open_history(n, e) == 0)
@@ -324,12 +320,11 @@ int session_remove(struct session *x, struct err *e)
 	const struct store *s = x->store;
 	struct removal noted = REMOVAL_NONE;
 	int64_t created = created_at(x);
-	char name[ID_SIZE + 64];
+	char name[LEFTOVER_SIZE];
 	bool moved = false;
 	int r = note_removal(x, &noted, created, e);
 
-	snprintf(name, sizeof(name), REMOVED_PREFIX "%s-%ld-%lld", x->id, (long)getpid(),
-	         (long long)clock_now_ms());
+	leftover_name_removed(name, x->id, getpid(), clock_now_ms());
 	store_share(s);
 	if (r == 0)
 		moved = renameat(s->fd, x->id, s->fd, name) == 0;
@@ -352,38 +347,6 @@ int session_remove(struct session *x, struct err *e)
 
 /* ---- what deleted sessions leave ---- */
 
-/* Whether it is ".removed-ID-PID-TIME". */
-static bool is_removed(const char *name, const char *id)
-{
-	static const char digits[] = "0123456789";
-	size_t n = strlen(id);
-
-	if (strncmp(name, REMOVED_PREFIX, strlen(REMOVED_PREFIX)) != 0)
-		return false;
-	name += strlen(REMOVED_PREFIX);
-	if (strncmp(name, id, n) != 0)
-		return false;
-	name += n;
-	for (int i = 0; i < 2; i++) {
-		if (*name != '-' || !strspn(name + 1, digits))
-			return false;
-		name += 1 + strspn(name + 1, digits);
-	}
-	return *name == '\0';
-}
-
-/* Whether it is ".new-ID-RANDOM". */
-static bool is_new(const char *name, const char *id)
-{
-	size_t n = strlen(NEW_PREFIX), random;
-
-	if (strncmp(name, NEW_PREFIX, n) != 0 || strncmp(name + n, id, strlen(id)) != 0)
-		return false;
-	name += n + strlen(id);
-	random = strspn(name + (*name == '-'), "abcdefghijklmnopqrstuvwxyz0123456789");
-	return *name == '-' && random == 8 && name[1 + random] == '\0';
-}
-
 bool session_is_going(const struct store *s, const char *id)
 {
 	struct err ignored = ERR_INIT;
@@ -393,7 +356,7 @@ bool session_is_going(const struct store *s, const char *id)
 	if (names_read(&names, s->fd, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < names.n; i++)
-		found |= is_removed(names.v[i], id);
+		found |= leftover_of(names.v[i], id) == LEFTOVER_REMOVED;
 	names_release(&names);
 	return found;
 }
@@ -402,11 +365,12 @@ bool session_is_going(const struct store *s, const char *id)
  * without a history is what a deletion in place left. */
 static bool was_left(const struct store *s, const char *name, const char *id)
 {
+	enum leftover kind = leftover_of(name, id);
 	bool alone;
 
-	if (is_removed(name, id) || (strcmp(name, id) == 0 && !session_exists(s, id)))
+	if (kind == LEFTOVER_REMOVED || (strcmp(name, id) == 0 && !session_exists(s, id)))
 		return true;
-	if (!is_new(name, id))
+	if (kind != LEFTOVER_NEW)
 		return false;
 	alone = store_alone(s);
 	if (alone)
@@ -444,7 +408,7 @@ static bool is_of_one(struct span note, char *const *ids, size_t n)
 	found = strcmp(from.p, INDEX_FILE) == 0 || strcmp(from.p, INDEX_TEMP) == 0;
 	for (size_t i = 0; i < n && !found; i++)
 		found = json_scan_is(session, span_str(ids[i])) || strcmp(from.p, ids[i]) == 0 ||
-		        is_removed(from.p, ids[i]) || is_new(from.p, ids[i]);
+		        leftover_of(from.p, ids[i]) != LEFTOVER_NONE;
 	buf_release(&from);
 	return found;
 }

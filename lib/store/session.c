@@ -309,7 +309,7 @@ static int set_aside(struct session *x, const char *why, struct err *e)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "turn.damaged-%lld", (long long)clock_now_ms());
+	snprintf(name, sizeof(name), SPOOL_DAMAGED "%lld", (long long)clock_now_ms());
 	if (renameat(x->dir, SPOOL_FILE, x->dir, name) < 0)
 		return err_sys(e, errno, /* not reached: a second fault after damage */
 		               "cannot move '%s/%s/" SPOOL_FILE "' aside", x->store->dir, x->id);

@@ -22,6 +22,7 @@
 
 #include "store/history.h"
 #include "store/id.h"
+#include "store/leftover.h"
 #include "store/lock.h"
 #include "store/store.h"
 
@@ -57,7 +58,7 @@ int session_create(const struct store *s, struct session_head *head, char id[ID_
 struct new_session {
 	const struct store *store;
 	char id[ID_SIZE];
-	char temp[2 * ID_SIZE + 16]; /* the folder's name until it is published */
+	char temp[LEFTOVER_SIZE]; /* the folder's name until it is published */
 	int dir, fd;                 /* the folder, and its history.jsonl, locked */
 };
 int session_begin(struct new_session *n, const struct store *s, const char *id, struct err *e);

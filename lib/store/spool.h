@@ -11,6 +11,7 @@
 #include "store/record.h"
 
 #define SPOOL_FILE "turn.partial"
+#define SPOOL_DAMAGED "turn.damaged-" /* and the time in ms: one that cannot be read, set aside */
 
 /* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it. `step` is the
  * number of the request in the turn. Returns a descriptor, or -1. */
