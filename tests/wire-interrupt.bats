@@ -136,18 +136,31 @@ cut() {
 	same 'number of exchanges' 1 "$(count s)"
 }
 
-@test "the prompt is on the disk before the request leaves" {
-	answers "$(says hello)"
-	trace calls sendto,sendmsg,fdatasync,openat,write,writev mc-chat -n -s s 'the prompt' >out
-	same 'order' 'spool sync request' "$(sed -nE '
+# until_sent: how the prompt is stored, from the creation of its file to the request.
+until_sent() {
+	sed -nE '
 		s/.*turn\.partial.*O_CREAT.*/spool/p
 		t seen
 		b
 		:seen
 		n
 		s/.*fdatasync.*/sync/p
+		s/.*fsync.*/name/p
 		s/.*(sendto|sendmsg).*POST .*/request/p
-		b seen' calls | uniq | head -n 3 | xargs)"
+		t sent
+		b seen
+		:sent
+		/request/q
+		b seen' calls | xargs
+}
+
+@test "the prompt is on the disk before the request leaves" {
+	answers "$(says hello)" "$(says hello)"
+	# Of a new session also the names of its folder, and of the files in it.
+	trace calls sendto,sendmsg,fdatasync,fsync,openat,write,writev mc-chat -n -s s 'the prompt' >out
+	same 'order' 'spool sync name name request' "$(until_sent)"
+	trace calls sendto,sendmsg,fdatasync,fsync,openat,write,writev mc-chat -s s 'the prompt' >out
+	same 'order' 'spool sync name request' "$(until_sent)"
 }
 
 @test "a reader that leaves in the middle of a reply does not end the turn" {

@@ -18,6 +18,7 @@
 
 static int open_session(struct session *x, struct err *e)
 {
+	x->named = false;
 	x->fd = history_open(x->store, x->id, O_RDWR | O_APPEND, &x->dir, e);
 	return x->fd < 0 ? -1 : 0;
 }
@@ -451,14 +452,36 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 
 /* ---- appending ---- */
 
-/* The first exchange makes the session worth keeping: its folder's name and the
- * folder's own must survive a power cut too. They are synced before it is stored, since
- * nobody would make up for it afterwards. */
-static int sync_names(const struct session *x, struct err *e)
+/* The first prompt makes the session worth keeping: its folder's name and those in it must survive a
+ * power cut too. They are synced before anything is stored, since nobody would make up for it
+ * afterwards. */
+static bool needs_names(const struct session *x)
+{
+	return !x->conversation.nstored && !x->named;
+}
+
+static int sync_names(struct session *x, struct err *e)
 {
 	if (io_sync_folder(x->dir) < 0 || io_sync_folder(x->store->fd) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
+	x->named = true;
 	return 0;
+}
+
+int session_spool(struct session *x, const struct exchange *exchange, int64_t step, struct err *e)
+{
+	int fd = spool_begin(x->dir, exchange, step, e);
+
+	if (fd < 0 || !needs_names(x))
+		return fd;
+	if (io_sync_folder(x->store->fd) == 0) { /* spool_begin() has synced the folder itself */
+		x->named = true;
+		return fd;
+	}
+	err_sys(e, errno, "cannot store the prompt");
+	close(fd);
+	spool_remove(x->dir);
+	return -1;
 }
 
 /* What our own reader would refuse must not be acknowledged. */
@@ -507,7 +530,7 @@ static int append(struct session *x, const struct buf *b, const struct record_ga
 	if (there <= 0)
 		return -1;
 	r = check_record(b, gaps, e);
-	if (r == 0 && !x->conversation.nstored)
+	if (r == 0 && needs_names(x))
 		r = sync_names(x, e);
 	if (r == 0)
 		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);

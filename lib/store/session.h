@@ -7,7 +7,7 @@
  *	struct session x = SESSION_INIT;
  *	session_lock(&x, &store, id, &wait, NULL, &e)   stores a turn that a crash cut short
  *	x.conversation …
- *	spool_begin(…), spool_add(…)                    the prompt and the reply are on the disk
+ *	session_spool(…), spool_add(…)                  the prompt and the reply are on the disk
  *	session_append_exchange(&x, &exchange, NULL, NULL, &e)   and then the exchange
  *	session_unlock(&x)
  *	session_release(&x)
@@ -32,8 +32,9 @@ struct session {
 	int dir; /* the session's folder; -1: not locked */
 	int fd;  /* history.jsonl, locked, O_RDWR|O_APPEND */
 	struct conversation conversation;
-	/* private: the history that it was read from */
-	bool read;
+	/* private */
+	bool named; /* the folder's name, and those in it, are on the disk */
+	bool read;  /* the conversation is that of this history: */
 	dev_t dev;
 	ino_t ino;
 };
@@ -104,6 +105,10 @@ int session_check_last(const struct session *x, struct span last, struct err *e)
 int session_is_there(const struct session *x, struct err *e);
 /* Stores a turn that a crash cut short, as session_lock() does. The session is held. */
 int session_seal(struct session *x, struct err *e);
+
+/* As spool_begin(), in a locked session. Before the first exchange the names above the file are synced,
+ * too: the prompt is found again after a loss of power. */
+int session_spool(struct session *x, const struct exchange *exchange, int64_t step, struct err *e);
 
 /*
  * Appending to a locked session: the record is on the disk when this returns 0, and is in the

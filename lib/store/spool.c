@@ -44,7 +44,7 @@ int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e)
 		place_give(fd, dir);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot create '" SPOOL_FILE "'");
-	} else if (io_write(fd, head.p, head.n) < 0 || io_datasync(fd) < 0) {
+	} else if (io_write(fd, head.p, head.n) < 0 || io_datasync(fd) < 0 || io_sync_folder(dir) < 0) {
 		err_sys(e, errno, "cannot store the prompt");
 		close(fd);
 		spool_remove(dir); /* nothing was sent or shown */

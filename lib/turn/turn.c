@@ -482,7 +482,7 @@ static int send_spooled(struct turn *t, struct err *e)
 
 	if (files_store(t->files, t->session->dir, &t->out->exchange, e) < 0)
 		return -1;
-	t->spool = spool_begin(t->session->dir, &t->out->exchange, 0, e);
+	t->spool = session_spool(t->session, &t->out->exchange, 0, e);
 	if (t->spool < 0)
 		return -1;
 	if (t->context.left_out && t->how->endpoint.config->auto_compact)

@@ -44,7 +44,7 @@ static int turn(struct session *x, const struct store *s, const char *id, const 
 	exchange.timestamp = conversation_now(&x->conversation);
 	r = uuid7_generate(uuid, exchange.timestamp, e);
 	exchange.id = span_str(uuid);
-	spool = r < 0 ? -1 : spool_begin(x->dir, &exchange, 0, e);
+	spool = r < 0 ? -1 : session_spool(x, &exchange, 0, e);
 	if (spool < 0 || spool_add(spool, exchange.answer, e) < 0)
 		r = -1;
 	if (spool >= 0)

@@ -10,8 +10,8 @@ A tree passes when
   * every acknowledged exchange is there, byte for byte, and none is there twice.
     Acknowledged is what mc-chat or mc-session-cat stored before it exited with 0;
   * a session is whole, or it is not there;
-  * a prompt whose reply had begun to arrive, and a new index, are whole if their
-    files' names are there;
+  * a prompt whose reply had begun to arrive is there and whole, or its exchange is;
+    and a new index is whole if its name is there;
   * no tool crashes or refuses to work, with a repair before and without;
   * mc-session-fsck finds nothing after a repair, and all sessions are listed then;
     without --repair it changes nothing;
@@ -229,6 +229,19 @@ class Recording:
             raise Problem(f"'{words}' was to be recorded, and never happened")
 
 
+def prompts(log):
+    """{(session, id): inode} of the prompts whose replies had begun to arrive."""
+    spools, content, found = {}, collections.defaultdict(bytes), {}
+    for op in log:
+        if isinstance(op, Names) and (m := re.search(r"([^/ ]+)/turn\.partial", op.words)):
+            spools |= {inode: m[1] for (_, name), inode in op.changes if name == "turn.partial"}
+        elif isinstance(op, Write):
+            if op.inode in spools and op.inode in content:
+                found[spools[op.inode], json.loads(content[op.inode].split(b"\n")[0])["id"]] = op.inode
+            content[op.inode] += op.data
+    return found
+
+
 def promised(log):
     """{inode: what it has to begin with, wherever its name is}"""
     content, prompts, indexes = collections.defaultdict(bytes), {}, {}
@@ -440,8 +453,13 @@ def digest(needed, state):
     return h.digest()
 
 
-def keep_promises(log, state):
+def keep_promises(log, asked, state):
     begin = promised(log)
+    for (session, name), inode in prompts(log).items():
+        history = state.tree.get(f"{STORE}/{session}/history.jsonl") or b""
+        if session not in asked.removed and inode not in state.inodes.values() and \
+                not any(o.get("id") == name for o in valid(history)):
+            raise Problem("a prompt whose reply had begun to arrive is gone", f"{session}: {name}")
     for path, inode in state.inodes.items():
         if inode in begin and not state.tree[path].startswith(begin[inode]):
             raise Problem("a prompt was not on the disk when its reply began to arrive"
@@ -460,7 +478,7 @@ def try_all(recording, points, most, place):
     for n, (asked, point, state) in enumerate(trees):
         for repair_first in (False, True) if FULL else (n % 2 == 0,):
             try:
-                keep_promises(recording.disk.log[:point], state)
+                keep_promises(recording.disk.log[:point], asked, state)
                 Trial(recording, asked, state, place / "tree").judge(repair_first)
             except Problem as problem:
                 old = failures.get(str(problem))
