@@ -323,17 +323,15 @@ static int look_at_turns(struct follow *f, struct err *e)
 	return doubt_turn(f, e);
 }
 
-/* The name was looked at before the rest, so that nothing of the old file is missed. */
-static int judge_name(const struct follow *f, const struct stat *named, int errnum, struct err *e)
+/* `leads` and `why` are what place_leads() said of the history's name. */
+static int judge_name(const struct follow *f, int leads, int why, struct err *e)
 {
-	struct stat st;
-
-	if (errnum == ENOENT || errnum == ENOTDIR)
-		return err_set(e, ERR_GONE, "session '%s' was removed", f->id);
-	if (errnum)
-		return err_sys(e, errnum, "cannot examine session '%s'", f->id);
-	if (fstat(f->fd, &st) == 0 && st.st_dev == named->st_dev && st.st_ino == named->st_ino)
+	if (leads > 0)
 		return 0;
+	if (leads < 0)
+		return err_sys(e, why, "cannot examine session '%s'", f->id);
+	if (why)
+		return err_set(e, ERR_GONE, "session '%s' was removed", f->id);
 	return err_set(e, ERR_GONE, "the history of session '%s' was replaced, by a repair or by "
 	               "another session of its name", f->id);
 }
@@ -341,16 +339,17 @@ static int judge_name(const struct follow *f, const struct stat *named, int errn
 int follow_look(struct follow *f, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
-	struct stat named;
-	int errnum;
+	int leads, why;
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, f->id);
-	errnum = fstatat(f->store->fd, path, &named, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
+	/* Before the rest is read, so that nothing of the old file is missed. */
+	leads = place_leads(f->store->fd, path, f->fd);
+	why = errno;
 	f->found = false;
 	if ((f->turns ? look_at_turns(f, e) : read_history(f, e)) < 0)
 		return -1;
 	f->looked = true;
-	return judge_name(f, &named, errnum, e);
+	return judge_name(f, leads, why, e);
 }
 
 enum watch_result follow_wait(struct follow *f, int stop_fd, int out_fd)

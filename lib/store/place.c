@@ -258,7 +258,9 @@ int place_leads(int dir, const char *name, int fd)
 
 	if (fstat(fd, &mine) < 0)
 		return -1;
-	if (fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = 0;
 		return named.st_dev == mine.st_dev && named.st_ino == mine.st_ino;
+	}
 	return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 }

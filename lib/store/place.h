@@ -31,8 +31,8 @@ int place_folder(int dir, const char *name, struct err *e);
  * makes a file. */
 int place_make_folder(int dir, const char *name, struct err *e);
 
-/* Whether `name` in `dir` still leads to what is open as `fd`, and not to another file of that name or
- * to nothing: 1 or 0. -1: that cannot be seen; errno tells why. */
+/* Whether `name` in `dir` still leads to what is open as `fd`: 1 or 0. errno is then 0 if another file
+ * has the name, and not 0 if nothing has. -1: that cannot be seen; errno tells why. */
 int place_leads(int dir, const char *name, int fd);
 
 /*

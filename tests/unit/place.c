@@ -160,11 +160,13 @@ static void test_leads(void)
 	fd = open("named", O_RDONLY);
 	is_int(place_leads(dir, "named", fd), 1, "a name leads to the file that is open");
 	is_int(place_leads(dir, "nothing", fd), 0, "a name of nothing does not");
+	ok(errno == ENOENT, "which errno tells");
 	is_int(place_leads(dir, "named/more", fd), 0, "nor one below a file");
 	temp_write("other", span_str("x"));
 	if (rename("other", "named") < 0)
 		tap_note("cannot rename");
 	is_int(place_leads(dir, "named", fd), 0, "nor a name that another file has now");
+	is_int(errno, 0, "and errno that one has");
 	is_int(place_leads(-1, "named", fd), -1, "a folder that is not open cannot be looked into");
 	is_int(place_leads(dir, "named", -1), -1, "nor can a file that is not");
 	close(fd);
