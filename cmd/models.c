@@ -185,23 +185,23 @@ static void print_quiet(const struct line *l)
 
 static void add_member(struct buf *b, const char *key, const char *value)
 {
-	if (!value)
-		return;
-	buf_addf(b, "%s\"%s\":", b->n ? "," : "{", key);
-	json_add_str(b, span_str(value));
+	if (value)
+		json_put_word(b, key, value);
 }
 
 static void print_object(const struct line *l)
 {
 	struct buf b = BUF_INIT;
 
+	json_open(&b, '{');
 	add_member(&b, "id", l->id);
 	add_member(&b, "name", l->name);
 	add_member(&b, "aliasOf", l->alias_of);
 	if (l->window)
-		buf_addf(&b, ",\"contextWindow\":%" PRId64, l->window);
+		json_put_int(&b, "contextWindow", l->window);
 	add_member(&b, "provider", l->provider);
-	buf_adds(&b, "}\n");
+	json_close(&b, '}');
+	buf_addc(&b, '\n');
 	print_record(&b);
 }
 
@@ -275,31 +275,31 @@ static int list(struct request *rq, struct err *e)
 /* Not their values, which may be secrets. */
 static void add_header_names(struct buf *b, const struct config_provider *section)
 {
-	for (size_t i = 0; section && i < section->nheaders; i++) {
-		buf_adds(b, i ? "," : ",\"headers\":[");
-		json_add_str(b, span_str(section->headers[i].name));
-	}
-	if (section && section->nheaders)
-		buf_addc(b, ']');
+	if (!section || !section->nheaders)
+		return;
+	json_put_open(b, "headers", '[');
+	for (size_t i = 0; i < section->nheaders; i++)
+		json_item_str(b, span_str(section->headers[i].name));
+	json_close(b, ']');
 }
 
 static void add_provider_object(struct buf *b, const struct request *rq, const struct endpoint *ep)
 {
-	struct buf o = BUF_INIT, url = BUF_INIT;
+	struct buf url = BUF_INIT;
 
-	add_member(&o, "provider", ep->name);
-	add_member(&o, "protocol", ep->provider->name);
-	add_member(&o, "keySource", key_place(ep->provider, ep->section));
+	json_open(b, '{');
+	add_member(b, "provider", ep->name);
+	add_member(b, "protocol", ep->provider->name);
+	add_member(b, "keySource", key_place(ep->provider, ep->section));
 	url_add_shown(&url, ep->base_url ? ep->base_url : "");
-	add_member(&o, "baseUrl", url.n ? url.p : NULL);
-	add_header_names(&o, ep->section);
-	add_member(&o, "model", endpoint_model(ep));
+	add_member(b, "baseUrl", url.n ? url.p : NULL);
+	add_header_names(b, ep->section);
+	add_member(b, "model", endpoint_model(ep));
 	if (strcmp(ep->name, endpoint_choose(&rq->config, NULL)) == 0)
-		buf_adds(&o, ",\"default\":true");
-	buf_add(b, o.p, o.n);
-	buf_adds(b, "}\n");
-	b->oom |= o.oom | url.oom;
-	buf_release(&o);
+		json_put_bool(b, "default", true);
+	json_close(b, '}');
+	buf_addc(b, '\n');
+	b->oom |= url.oom;
 	buf_release(&url);
 }
 

@@ -239,13 +239,15 @@ static void print_status_json(const char *id, const struct conversation *c, bool
 {
 	struct buf b = BUF_INIT;
 
-	buf_addf(&b, "{\"state\":\"%s\",\"pid\":", busy ? "running" : "idle");
+	json_open(&b, '{');
+	json_put_word(&b, "state", busy ? "running" : "idle");
 	if (holder > 0)
-		buf_addf(&b, "%ld,", (long)holder);
+		json_put_int(&b, "pid", holder);
 	else
-		buf_adds(&b, "null,");
+		json_put_null(&b, "pid");
 	index_add_record_members(&b, id, &c->info);
-	buf_adds(&b, "}\n");
+	json_close(&b, '}');
+	buf_addc(&b, '\n');
 	print_record(&b);
 }
 

@@ -76,41 +76,35 @@ static const char *repair_name(enum repair r)
 	return names[r];
 }
 
-/* What strangers called a file may be no UTF-8. */
-static void add_clean(struct buf *b, const char *text)
+/* The name that a stranger gave a file may not be UTF-8. */
+static void add_text(struct buf *b, const char *key, const char *text)
 {
 	struct buf clean = BUF_INIT;
 
-	utf8_add_clean(&clean, span_str(text));
-	json_add_str(b, buf_span(&clean));
+	if (text)
+		utf8_add_clean(&clean, span_str(text));
+	json_put_word(b, key, text ? clean.p : NULL);
 	b->oom |= clean.oom;
 	buf_release(&clean);
-}
-
-static void add_text(struct buf *b, const char *key, const char *text)
-{
-	buf_addf(b, ",\"%s\":", key);
-	if (text)
-		add_clean(b, text);
-	else
-		buf_adds(b, "null");
 }
 
 static void print_object(const struct finding *f)
 {
 	struct buf b = BUF_INIT;
 
-	buf_addf(&b, "{\"kind\":\"%s\"", finding_name(f->kind));
+	json_open(&b, '{');
+	json_put_word(&b, "kind", finding_name(f->kind));
 	add_text(&b, "session", f->session);
 	add_text(&b, "file", f->file);
 	if (f->line)
-		buf_addf(&b, ",\"line\":%zu", f->line);
+		json_put_int(&b, "line", (int64_t)f->line);
 	else
-		buf_adds(&b, ",\"line\":null");
+		json_put_null(&b, "line");
 	add_text(&b, "message", f->message);
 	add_text(&b, "repair", repair_name(f->repair));
 	add_text(&b, "quarantine", f->quarantine);
-	buf_adds(&b, "}\n");
+	json_close(&b, '}');
+	buf_addc(&b, '\n');
 	print_record(&b);
 }
 

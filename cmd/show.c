@@ -42,7 +42,8 @@ static void put_json(struct show *s, struct buf *line)
 {
 	struct buf harmless = BUF_INIT;
 
-	buf_adds(line, "}\n");
+	json_close(line, '}');
+	buf_addc(line, '\n');
 	if (s->terminal)
 		neutral_add_json(&harmless, buf_span(line));
 	note_oom(s, line);
@@ -56,7 +57,9 @@ static void put_json(struct show *s, struct buf *line)
 
 static void begin_event(struct buf *line, const char *type)
 {
-	buf_addf(line, "{\"type\":\"%s\",\"timestamp\":%" PRId64, type, clock_now_ms());
+	json_open(line, '{');
+	json_put_word(line, "type", type);
+	json_put_int(line, "timestamp", clock_now_ms());
 }
 
 static void put_text_event(struct show *s, enum turn_event_kind part, struct span text)
@@ -67,8 +70,7 @@ static void put_text_event(struct show *s, enum turn_event_kind part, struct spa
 		return;
 	utf8_add_clean(&clean, text);
 	begin_event(&line, part == TURN_TEXT ? "text" : "reasoning");
-	buf_adds(&line, ",\"text\":");
-	json_add_str(&line, buf_span(&clean));
+	json_put_text(&line, "text", buf_span(&clean));
 	note_oom(s, &clean);
 	buf_release(&clean);
 	put_json(s, &line);
@@ -97,7 +99,7 @@ static void put_piece_event(struct show *s, enum turn_event_kind part, struct sp
 static void add_session(struct buf *line, const char *id)
 {
 	if (id)
-		buf_addf(line, ",\"session\":\"%s\"", id);
+		json_put_word(line, "session", id);
 }
 
 /* ---- what of the conversation goes along ---- */
@@ -160,7 +162,7 @@ static void put_started(struct show *s, const struct turn_event *ev)
 	begin_event(&line, "started");
 	add_session(&line, ev->session);
 	json_put_str(&line, "exchange", ev->exchange->id);
-	json_put_str(&line, "provider", span_str(ev->started.provider));
+	json_put_word(&line, "provider", ev->started.provider);
 	json_put_str(&line, "model", ev->exchange->model);
 	put_json(s, &line);
 }
@@ -190,7 +192,7 @@ static void put_usage(struct show *s, const struct exchange *x)
 	if (!usage_known(&x->usage))
 		return;
 	begin_event(&line, "usage");
-	buf_adds(&line, ",\"tokenUsage\":");
+	json_key(&line, "tokenUsage");
 	record_add_usage(&line, &x->usage);
 	put_json(s, &line);
 }
@@ -201,9 +203,9 @@ static void put_stored(struct show *s, const struct turn_event *ev)
 
 	begin_event(&line, ev->session ? "stored" : "unsaved");
 	add_session(&line, ev->session);
-	buf_adds(&line, ",\"exchange\":{");
+	json_put_open(&line, "exchange", '{');
 	record_add_exchange_members(&line, ev->exchange);
-	buf_addc(&line, '}');
+	json_close(&line, '}');
 	put_json(s, &line);
 }
 
@@ -212,8 +214,7 @@ static void add_error(struct buf *line, const char *message)
 	struct buf clean = BUF_INIT;
 
 	utf8_add_clean(&clean, span_str(message));
-	buf_adds(line, ",\"error\":");
-	json_add_str(line, buf_span(&clean));
+	json_put_text(line, "error", buf_span(&clean));
 	line->oom |= clean.oom;
 	buf_release(&clean);
 }
@@ -226,7 +227,7 @@ void show_error(struct show *s, const struct err *e, int status)
 		return;
 	begin_event(&line, "error");
 	add_error(&line, e->msg);
-	buf_addf(&line, ",\"exitStatus\":%d", status);
+	json_put_int(&line, "exitStatus", status);
 	put_json(s, &line);
 }
 
@@ -524,9 +525,8 @@ static void put_record(struct show *s, const struct turn_event *ev)
 {
 	struct buf line = BUF_INIT;
 
-	buf_addc(&line, '{');
-	if (ev->session)
-		buf_addf(&line, "\"session\":\"%s\",", ev->session);
+	json_open(&line, '{');
+	add_session(&line, ev->session);
 	record_add_exchange_members(&line, ev->exchange);
 	put_json(s, &line);
 }
@@ -539,7 +539,7 @@ static void put_retry(struct show *s, const char *why, int64_t wait)
 
 	begin_event(&line, "retry");
 	add_error(&line, why);
-	buf_addf(&line, ",\"wait\":%" PRId64, wait);
+	json_put_int(&line, "wait", wait);
 	put_json(s, &line);
 }
 

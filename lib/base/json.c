@@ -217,6 +217,12 @@ void json_key(struct buf *b, const char *key)
 	buf_addc(b, ':');
 }
 
+void json_put_open(struct buf *b, const char *key, char bracket)
+{
+	json_key(b, key);
+	json_open(b, bracket);
+}
+
 void json_put_str(struct buf *b, const char *key, struct span s)
 {
 	json_key(b, key);
@@ -236,6 +242,16 @@ void json_put_optional(struct buf *b, const char *key, struct span s)
 {
 	if (s.p)
 		json_put_str(b, key, s);
+}
+
+void json_put_word(struct buf *b, const char *key, const char *s)
+{
+	json_put_str(b, key, (struct span){ s, s ? strlen(s) : 0 });
+}
+
+void json_put_null(struct buf *b, const char *key)
+{
+	json_put_word(b, key, NULL);
 }
 
 void json_put_int(struct buf *b, const char *key, int64_t n)
@@ -258,8 +274,23 @@ void json_put_value(struct buf *b, const char *key, struct json_object *v)
 	json_add_value(b, v);
 }
 
+void json_put_raw(struct buf *b, const char *key, struct span json)
+{
+	if (!json.p)
+		return;
+	json = span_trim(json, SPAN_WHITE); /* add_comma() looks at the last byte */
+	json_key(b, key);
+	buf_add(b, json.p, json.n);
+}
+
 void json_item_str(struct buf *b, struct span s)
 {
 	add_comma(b);
 	json_add_str(b, s);
+}
+
+void json_item_value(struct buf *b, struct json_object *v)
+{
+	add_comma(b);
+	json_add_value(b, v);
 }

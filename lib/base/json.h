@@ -63,27 +63,36 @@ size_t json_escaped_length(struct span s);
  *
  *	json_open(&b, '{');
  *	json_put_str(&b, "id", id);
- *	json_key(&b, "list");
- *	json_open(&b, '[');
+ *	json_put_open(&b, "list", '[');
  *	…
  *	json_close(&b, ']');
  *	json_close(&b, '}');
+ *
+ * A '"' opens and closes a string that is written in pieces, by json_add_escaped() or as base64.
  */
 void json_open(struct buf *b, char bracket);
 void json_close(struct buf *b, char bracket);
 void json_key(struct buf *b, const char *key);
+/* Opens a member's value. */
+void json_put_open(struct buf *b, const char *key, char bracket);
 /* A string; null when its p is NULL. */
 void json_put_str(struct buf *b, const char *key, struct span s);
 /* A string that must be there: an empty one when its p is NULL. */
 void json_put_text(struct buf *b, const char *key, struct span s);
 /* A string, or nothing when its p is NULL. */
 void json_put_optional(struct buf *b, const char *key, struct span s);
+/* A C string, as a word of a protocol; null when it is NULL. */
+void json_put_word(struct buf *b, const char *key, const char *s);
+void json_put_null(struct buf *b, const char *key);
 void json_put_int(struct buf *b, const char *key, int64_t n);
 void json_put_bool(struct buf *b, const char *key, bool value);
 /* Any value; nothing when it is NULL. */
 void json_put_value(struct buf *b, const char *key, struct json_object *v);
+/* A value that is JSON already, without the white space around it; nothing when its p is NULL. */
+void json_put_raw(struct buf *b, const char *key, struct span json);
 /* An element of an array. */
 void json_item_str(struct buf *b, struct span s);
+void json_item_value(struct buf *b, struct json_object *v);
 
 /* A large string that a text does without in memory: it belongs, escaped, at byte `at`,
  * between the quotes that are there. */

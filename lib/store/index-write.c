@@ -57,7 +57,7 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 	totals.input = totals.input < 0 ? 0 : totals.input;
 	totals.output = totals.output < 0 ? 0 : totals.output;
 	totals.total = totals.total < 0 ? 0 : totals.total;
-	json_put_str(b, "id", span_str(id));
+	json_put_word(b, "id", id);
 	json_put_int(b, "createdAt", s->created_at);
 	json_put_int(b, "updatedAt", s->updated_at);
 	json_put_int(b, "exchangeCount", s->exchange_count);
@@ -67,8 +67,7 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 	json_put_text(b, "model", s->model);
 	json_put_text(b, "cwd", s->cwd);
 	put_query(b, "title", s->title);
-	json_key(b, "tags");
-	json_open(b, '[');
+	json_put_open(b, "tags", '[');
 	for (size_t i = 0; i < s->ntags; i++)
 		json_item_str(b, s->tags[i]);
 	json_close(b, ']');
@@ -87,14 +86,20 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 
 void index_add_record(struct buf *b, const char *id, const struct session_info *s)
 {
-	buf_addc(b, '{');
+	json_open(b, '{');
 	index_add_record_members(b, id, s);
-	buf_adds(b, "}\n");
+	json_close(b, '}');
+	buf_addc(b, '\n');
 }
 
 static void add_tombstone(struct buf *b, const char *id, int64_t now)
 {
-	buf_addf(b, "{\"id\":\"%s\",\"deletedAt\":%" PRId64 ",\"version\":1}\n", id, now);
+	json_open(b, '{');
+	json_put_word(b, "id", id);
+	json_put_int(b, "deletedAt", now);
+	json_put_int(b, "version", 1);
+	json_close(b, '}');
+	buf_addc(b, '\n');
 }
 
 /* ---- a new file ---- */
@@ -103,7 +108,12 @@ static void add_tombstone(struct buf *b, const char *id, int64_t now)
  * the next compaction is worth it. */
 static void add_header(struct buf *b, size_t live, size_t bytes)
 {
-	buf_addf(b, "{\"live\":%zu,\"bytes\":%zu,\"version\":1}\n", live, bytes);
+	json_open(b, '{');
+	json_put_int(b, "live", (int64_t)live);
+	json_put_int(b, "bytes", (int64_t)bytes);
+	json_put_int(b, "version", 1);
+	json_close(b, '}');
+	buf_addc(b, '\n');
 }
 
 static int write_lines(int fd, const struct span *lines, size_t n)

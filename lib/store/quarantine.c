@@ -64,16 +64,22 @@ static void note_name(const char *place, char name[QUARANTINE_PATH])
 static void add_note(struct buf *b, const char *folder, const char *name, const struct stat *st)
 {
 	struct buf from = BUF_INIT, clean = BUF_INIT;
+	char mode[8];
 
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)(st->st_mode & 07777));
 	buf_addf(&from, "%s%s%s", folder ? folder : "", folder ? "/" : "", name);
 	utf8_add_clean(&clean, buf_span(&from));
-	buf_adds(b, "{\"from\":");
-	json_add_str(b, buf_span(&clean));
+	json_open(b, '{');
+	json_put_text(b, "from", buf_span(&clean));
 	if (folder)
-		buf_addf(b, ",\"session\":\"%.*s\"", (int)strcspn(folder, "/"), folder);
-	buf_addf(b, ",\"mode\":\"%04o\",\"uid\":%ld,\"gid\":%ld,\"timestamp\":%lld,\"version\":1}\n",
-	         (unsigned)(st->st_mode & 07777), (long)st->st_uid, (long)st->st_gid,
-	         (long long)clock_now_ms());
+		json_put_text(b, "session", (struct span){ folder, strcspn(folder, "/") });
+	json_put_word(b, "mode", mode);
+	json_put_int(b, "uid", (int64_t)st->st_uid);
+	json_put_int(b, "gid", (int64_t)st->st_gid);
+	json_put_int(b, "timestamp", clock_now_ms());
+	json_put_int(b, "version", 1);
+	json_close(b, '}');
+	buf_addc(b, '\n');
 	b->oom |= from.oom || clean.oom;
 	buf_release(&from);
 	buf_release(&clean);

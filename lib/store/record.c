@@ -469,7 +469,7 @@ void record_release(struct record *r)
 static void begin(struct buf *b, const char *type)
 {
 	json_open(b, '{');
-	json_put_str(b, "type", span_str(type));
+	json_put_word(b, "type", type);
 }
 
 static void end(struct buf *b)
@@ -525,8 +525,7 @@ void record_add_attachments(struct buf *b, const struct attachment_ref *a, size_
 {
 	if (!n)
 		return;
-	json_key(b, "attachments");
-	json_open(b, '[');
+	json_put_open(b, "attachments", '[');
 	for (size_t i = 0; i < n; i++) {
 		json_open(b, '{');
 		json_put_text(b, "sha256", a[i].sha256);
@@ -556,7 +555,7 @@ static void add_duration(struct buf *b, int64_t ms)
 	if (ms >= 0)
 		json_put_int(b, "duration", ms);
 	else
-		json_put_str(b, "duration", (struct span){ NULL, 0 });
+		json_put_null(b, "duration");
 }
 
 static void add_usage(struct buf *b, const struct usage *u)
@@ -567,7 +566,7 @@ static void add_usage(struct buf *b, const struct usage *u)
 
 static void add_exchange(struct buf *b, const struct exchange *x, struct record_gaps *gaps)
 {
-	json_put_str(b, "type", span_str("exchange"));
+	json_put_word(b, "type", "exchange");
 	json_put_text(b, "id", x->id);
 	if (x->has_parent)
 		json_put_str(b, "parent", x->parent);
@@ -575,9 +574,9 @@ static void add_exchange(struct buf *b, const struct exchange *x, struct record_
 	json_put_int(b, "timestamp", x->timestamp);
 	add_large(b, "query", x->query, gaps);
 	add_large(b, "answer", x->answer, gaps);
-	json_put_str(b, "summary", (struct span){ NULL, 0 });
+	json_put_null(b, "summary");
 	json_put_text(b, "model", x->model);
-	json_put_str(b, "status", span_str(status_name(x->status)));
+	json_put_word(b, "status", status_name(x->status));
 	if (x->steps)
 		json_put_int(b, "steps", x->steps);
 	add_duration(b, x->duration);
@@ -621,8 +620,7 @@ void record_add_step(struct buf *b, const struct step *s)
 	json_put_int(b, "timestamp", s->timestamp);
 	json_put_text(b, "text", s->text);
 	json_put_optional(b, "reasoning", s->reasoning);
-	json_key(b, "calls");
-	json_open(b, '[');
+	json_put_open(b, "calls", '[');
 	for (size_t i = 0; i < s->ncalls; i++) {
 		json_open(b, '{');
 		json_put_text(b, "id", s->calls[i].id);
@@ -645,7 +643,7 @@ void record_add_result(struct buf *b, const struct result *r)
 	json_put_int(b, "n", r->n);
 	json_put_text(b, "call", r->call);
 	json_put_int(b, "timestamp", r->timestamp);
-	json_put_str(b, "status", span_str(result_status_name(r->status)));
+	json_put_word(b, "status", result_status_name(r->status));
 	if (r->exit_status >= 0)
 		json_put_int(b, "exitStatus", r->exit_status);
 	add_duration(b, r->duration);

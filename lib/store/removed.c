@@ -16,7 +16,7 @@
 static void add_record(struct buf *b, const char *id, int64_t created_at)
 {
 	json_open(b, '{');
-	json_put_str(b, "id", span_str(id));
+	json_put_word(b, "id", id);
 	if (created_at >= 0)
 		json_put_int(b, "createdAt", created_at);
 	json_put_int(b, "deletedAt", clock_now_ms());

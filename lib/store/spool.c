@@ -14,7 +14,7 @@
 static void add_head(struct buf *b, const struct exchange *x, int64_t step)
 {
 	json_open(b, '{');
-	json_put_str(b, "type", span_str("exchange"));
+	json_put_word(b, "type", "exchange");
 	json_put_str(b, "id", x->id);
 	if (x->has_parent)
 		json_put_str(b, "parent", x->parent);

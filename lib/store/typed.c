@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +26,13 @@
 
 static void add_line(struct buf *b, struct span text)
 {
-	buf_addf(b, "{\"type\":\"typed\",\"version\":1,\"timestamp\":%" PRId64 ",\"text\":",
-	         clock_now_ms());
-	json_add_str(b, text);
-	buf_adds(b, "}\n");
+	json_open(b, '{');
+	json_put_word(b, "type", "typed");
+	json_put_int(b, "version", 1);
+	json_put_int(b, "timestamp", clock_now_ms());
+	json_put_text(b, "text", text);
+	json_close(b, '}');
+	buf_addc(b, '\n');
 }
 
 /* Adds the line's text; false when it is no record, or none that we know of. */

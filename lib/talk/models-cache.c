@@ -39,34 +39,33 @@ static void add_named_url(struct buf *b, const struct endpoint *ep)
 		url_add_shown(b, ep->base_url);
 }
 
-static void add_member(struct buf *b, const char *key, const char *value)
-{
-	buf_addf(b, ",\"%s\":", key);
-	json_add_str(b, span_str(value));
-}
-
 void models_write(const struct model_list *l, const struct endpoint *ep, struct buf *b)
 {
 	struct buf url = BUF_INIT;
 
-	buf_adds(b, "{\"type\":\"models\"");
-	add_member(b, "endpoint", ep->name);
-	add_member(b, "provider", ep->provider->name);
-	buf_adds(b, ",\"baseUrl\":");
 	add_named_url(&url, ep);
-	json_add_str(b, buf_span(&url));
+	json_open(b, '{');
+	json_put_word(b, "type", "models");
+	json_put_word(b, "endpoint", ep->name);
+	json_put_word(b, "provider", ep->provider->name);
+	json_put_text(b, "baseUrl", buf_span(&url));
+	json_put_int(b, "askedAt", l->asked_at);
+	json_put_int(b, "count", (int64_t)l->n);
+	json_put_int(b, "version", VERSION);
+	json_close(b, '}');
+	buf_addc(b, '\n');
+	for (size_t i = 0; i < l->n; i++) {
+		json_open(b, '{');
+		json_put_word(b, "id", l->v[i].id);
+		if (l->v[i].name)
+			json_put_word(b, "name", l->v[i].name);
+		if (l->v[i].window)
+			json_put_int(b, "contextWindow", l->v[i].window);
+		json_close(b, '}');
+		buf_addc(b, '\n');
+	}
 	b->oom |= url.oom;
 	buf_release(&url);
-	buf_addf(b, ",\"askedAt\":%" PRId64 ",\"count\":%zu,\"version\":%d}\n", l->asked_at, l->n, VERSION);
-	for (size_t i = 0; i < l->n; i++) {
-		buf_adds(b, "{\"id\":");
-		json_add_str(b, span_str(l->v[i].id));
-		if (l->v[i].name)
-			add_member(b, "name", l->v[i].name);
-		if (l->v[i].window)
-			buf_addf(b, ",\"contextWindow\":%" PRId64, l->v[i].window);
-		buf_adds(b, "}\n");
-	}
 }
 
 static bool next_line(struct span *rest, struct span *line)

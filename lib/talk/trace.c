@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,29 +38,31 @@ int trace_close(struct trace *t)
 	return t->failed;
 }
 
-/* `,"name":"text"`, as it is or cleaned, without the key. */
+/* Text of any kind: cleaned, and without the key. */
 static void add_text(const struct trace *t, struct buf *line, const char *name, struct span text)
 {
 	struct buf clean = BUF_INIT;
 
 	utf8_add_clean(&clean, text);
 	key_redact(t->key, clean.p, clean.n);
-	buf_addf(line, ",\"%s\":", name);
-	json_add_str(line, buf_span(&clean));
+	json_put_text(line, name, buf_span(&clean));
 	line->oom |= clean.oom;
 	buf_release(&clean);
 }
 
 static void begin(const struct trace *t, struct buf *line, const char *type)
 {
-	buf_addf(line, "{\"type\":\"%s\",\"timestamp\":%" PRId64 ",\"elapsed\":%" PRId64, type,
-	         clock_now_ms(), clock_steady_ms() - t->started);
+	json_open(line, '{');
+	json_put_word(line, "type", type);
+	json_put_int(line, "timestamp", clock_now_ms());
+	json_put_int(line, "elapsed", clock_steady_ms() - t->started);
 }
 
 /* One write a line: several processes may trace to one file. */
 static void end(struct trace *t, struct buf *line)
 {
-	buf_adds(line, "}\n");
+	json_close(line, '}');
+	buf_addc(line, '\n');
 	if (line->oom)
 		t->failed = t->failed ? t->failed : ENOMEM;
 	else if (io_write(t->fd, line->p, line->n) < 0)
@@ -74,16 +75,14 @@ static void add_header(struct buf *line, const char *name, const char *between, 
 	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "%s%s%s", name, between, value);
-	if (line->p[line->n - 1] != '[')
-		buf_addc(line, ',');
-	json_add_str(line, buf_span(&b));
+	json_item_str(line, buf_span(&b));
 	line->oom |= b.oom;
 	buf_release(&b);
 }
 
 static void add_headers(const struct http_request *rq, struct buf *line)
 {
-	buf_adds(line, ",\"headers\":[");
+	json_put_open(line, "headers", '[');
 	for (const char *const *h = rq->headers; h && *h; h++)
 		if (!http_is_replaced(rq, *h))
 			add_header(line, *h, "", "");
@@ -93,7 +92,7 @@ static void add_headers(const struct http_request *rq, struct buf *line)
 		if (*rq->more[i].value)
 			add_header(line, rq->more[i].name, ": ",
 			           config_header_is_secret(rq->more[i].name) ? "***" : rq->more[i].value);
-	buf_addc(line, ']');
+	json_close(line, ']');
 }
 
 void trace_request(struct trace *t, const struct http_request *rq, const struct key *key,
@@ -106,12 +105,12 @@ void trace_request(struct trace *t, const struct http_request *rq, const struct 
 	t->started = clock_steady_ms();
 	t->key = key;
 	begin(t, &line, "request");
-	buf_addf(&line, ",\"attempt\":%d,\"method\":\"%s\"", attempt + 1, rq->body.p ? "POST" : "GET");
+	json_put_int(&line, "attempt", attempt + 1);
+	json_put_word(&line, "method", rq->body.p ? "POST" : "GET");
 	add_text(t, &line, "url", span_str(rq->shown_url));
 	add_headers(rq, &line);
 	if (rq->body.p) {
-		buf_adds(&line, ",\"body\":"); /* an adapter's JSON: as it is */
-		buf_add(&line, rq->body.p, rq->body.n);
+		json_put_raw(&line, "body", rq->body); /* as the adapter made it */
 		key_redact(key, line.p, line.n); /* where a user wrote it into the prompt */
 	}
 	end(t, &line);
@@ -120,17 +119,19 @@ void trace_request(struct trace *t, const struct http_request *rq, const struct 
 void trace_data(struct trace *t, struct span data)
 {
 	struct buf line = BUF_INIT;
-	size_t head, had;
+	size_t had;
 
 	if (!t || t->fd < 0)
 		return;
-	begin(t, &line, "data");
-	head = line.n;
 	had = t->held.n;
+	begin(t, &line, "data");
+	buf_add(&t->bare, line.p, line.n);
+	json_put_word(&t->bare, "data", "***");
+	json_close(&t->bare, '}');
+	buf_addc(&t->bare, '\n');
 	add_text(t, &line, "data", data);
-	buf_adds(&line, "}\n");
-	buf_add(&t->bare, line.p, head);
-	buf_adds(&t->bare, ",\"data\":\"***\"}\n");
+	json_close(&line, '}');
+	buf_addc(&line, '\n');
 	buf_add(&t->held, line.p, line.n);
 	t->held.oom |= line.oom;
 	buf_release(&line);
@@ -162,10 +163,15 @@ void trace_withhold(struct trace *t)
 
 static void add_times(const struct http_times *times, struct buf *line)
 {
-	buf_addf(line, ",\"connections\":%ld,\"times\":{\"resolved\":%" PRId64 ",\"connected\":%" PRId64
-	         ",\"secured\":%" PRId64 ",\"sent\":%" PRId64 ",\"firstByte\":%" PRId64 ",\"end\":%" PRId64 "}",
-	         times->connections, times->resolved, times->connected, times->secured, times->sent,
-	         times->first_byte, times->end);
+	json_put_int(line, "connections", times->connections);
+	json_put_open(line, "times", '{');
+	json_put_int(line, "resolved", times->resolved);
+	json_put_int(line, "connected", times->connected);
+	json_put_int(line, "secured", times->secured);
+	json_put_int(line, "sent", times->sent);
+	json_put_int(line, "firstByte", times->first_byte);
+	json_put_int(line, "end", times->end);
+	json_close(line, '}');
 }
 
 void trace_response(struct trace *t, const struct http_response *rs, const char *why)
@@ -176,7 +182,7 @@ void trace_response(struct trace *t, const struct http_response *rs, const char 
 		return;
 	trace_release(t);
 	begin(t, &line, "response");
-	buf_addf(&line, ",\"status\":%ld", rs->status);
+	json_put_int(&line, "status", rs->status);
 	add_text(t, &line, "head", buf_span(&rs->headers));
 	if (rs->body.n)
 		add_text(t, &line, "body", buf_span(&rs->body));

@@ -686,6 +686,36 @@ static void writer(void)
 	buf_release(&b);
 }
 
+static void writer_of_values(void)
+{
+	struct json_object *v = json_object_new_int(3);
+	struct buf b = BUF_INIT;
+
+	json_open(&b, '{');
+	json_put_open(&b, "list", '[');
+	json_item_value(&b, NULL);
+	json_item_value(&b, v);
+	json_open(&b, '"');
+	json_add_escaped(&b, span_str("in pieces: {[,"));
+	json_add_escaped(&b, span_str("\"\n"));
+	json_close(&b, '"');
+	json_close(&b, ']');
+	json_put_open(&b, "data", '"');
+	json_close(&b, '"');
+	json_put_raw(&b, "left out", (struct span){ NULL, 0 });
+	json_put_raw(&b, "raw", span_str(" {\"a\": [1, 2]}\n"));
+	json_put_raw(&b, "number", span_str("1e3\t"));
+	json_put_word(&b, "none", NULL);
+	json_put_null(&b, "nor");
+	json_put_word(&b, "type", "text");
+	json_close(&b, '}');
+	is_buf(&b, "{\"list\":[null,3,\"in pieces: {[,\\\"\\n\"],\"data\":\"\",\"raw\":{\"a\": [1, 2]},"
+	       "\"number\":1e3,\"none\":null,\"nor\":null,\"type\":\"text\"}", "values in an array, and as JSON");
+	ok(json_is_whole(buf_span(&b)), "which is JSON");
+	json_object_put(v);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	test_accept();
@@ -708,5 +738,6 @@ int main(void)
 	test_random_objects();
 	test_damaged_objects();
 	writer();
+	writer_of_values();
 	return tap_end();
 }
