@@ -278,9 +278,8 @@ void json_put_raw(struct buf *b, const char *key, struct span json)
 {
 	if (!json.p)
 		return;
-	json = span_trim(json, SPAN_WHITE); /* add_comma() looks at the last byte */
 	json_key(b, key);
-	buf_add(b, json.p, json.n);
+	json_item_raw(b, json);
 }
 
 void json_item_str(struct buf *b, struct span s)
@@ -293,4 +292,11 @@ void json_item_value(struct buf *b, struct json_object *v)
 {
 	add_comma(b);
 	json_add_value(b, v);
+}
+
+void json_item_raw(struct buf *b, struct span json)
+{
+	json = span_trim(json, SPAN_WHITE); /* add_comma() looks at the last byte */
+	add_comma(b);
+	buf_add(b, json.p, json.n);
 }

@@ -93,6 +93,7 @@ void json_put_raw(struct buf *b, const char *key, struct span json);
 /* An element of an array. */
 void json_item_str(struct buf *b, struct span s);
 void json_item_value(struct buf *b, struct json_object *v);
+void json_item_raw(struct buf *b, struct span json);
 
 /* A large string that a text does without in memory: it belongs, escaped, at byte `at`,
  * between the quotes that are there. */

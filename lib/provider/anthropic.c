@@ -8,7 +8,6 @@
  * github.com/anthropics/anthropic-sdk-typescript, src/resources/messages/messages.ts, and
  * those of the list of models in src/resources/models.ts.
  */
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -105,14 +104,23 @@ struct draft {
 	const char *role; /* of the message that is open; NULL: none is */
 };
 
+static void end_message(struct draft *d)
+{
+	if (!d->role)
+		return;
+	json_close(d->b, ']');
+	json_close(d->b, '}');
+}
+
 static void begin_block(struct draft *d, const char *role)
 {
 	if (!d->role || strcmp(d->role, role) != 0) {
-		buf_adds(d->b, d->role ? "]}," : "");
-		buf_addf(d->b, "{\"role\":\"%s\",\"content\":[", role);
+		end_message(d);
+		json_open(d->b, '{');
+		json_put_word(d->b, "role", role);
+		json_put_open(d->b, "content", '[');
 		d->role = role;
 	}
-	wire_comma(d->b);
 }
 
 /* Marks the block that was added last: it ends a prefix that the server is to keep for the next
@@ -120,30 +128,43 @@ static void begin_block(struct draft *d, const char *role)
 static void mark_block(struct buf *b)
 {
 	b->n -= !b->oom;
-	buf_adds(b, ",\"cache_control\":{\"type\":\"ephemeral\"}}");
+	json_put_open(b, "cache_control", '{');
+	json_put_word(b, "type", "ephemeral");
+	json_close(b, '}');
+	json_close(b, '}');
+}
+
+static void add_text_block(struct buf *b, struct span text)
+{
+	json_open(b, '{');
+	json_put_word(b, "type", "text");
+	json_put_text(b, "text", text);
+	json_close(b, '}');
 }
 
 static void add_text(struct draft *d, const char *role, struct span text)
 {
 	begin_block(d, role);
-	buf_adds(d->b, "{\"type\":\"text\",\"text\":");
-	json_add_str(d->b, text);
-	buf_addc(d->b, '}');
+	add_text_block(d->b, text);
 }
 
 static void add_text_file(struct buf *b, const struct attachment *a)
 {
+	json_open(b, '{');
 	if (utf8_is_blank(a->bytes)) { /* no document without text either */
-		buf_adds(b, "{\"type\":\"text\",\"text\":");
+		json_put_word(b, "type", "text");
+		json_key(b, "text");
 		wire_text_file(b, a);
 	} else {
-		buf_adds(b, "{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":"
-		         "\"text/plain\",\"data\":");
-		json_add_str(b, a->bytes);
-		buf_adds(b, "},\"title\":");
-		json_add_str(b, a->name);
+		json_put_word(b, "type", "document");
+		json_put_open(b, "source", '{');
+		json_put_word(b, "type", "text");
+		json_put_word(b, "media_type", "text/plain");
+		json_put_text(b, "data", a->bytes);
+		json_close(b, '}');
+		json_put_text(b, "title", a->name);
 	}
-	buf_addc(b, '}');
+	json_close(b, '}');
 }
 
 /* A block of a user's message, or of the content of a result. */
@@ -157,28 +178,31 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	}
 	if (!image && !wire_is_pdf(a))
 		return wire_refuse_file(a, "anthropic", e);
-	buf_addf(b, "{\"type\":\"%s\",\"source\":{\"type\":\"base64\",\"media_type\":",
-	         image ? "image" : "document");
-	json_add_str(b, a->type);
-	buf_adds(b, ",\"data\":\"");
+	json_open(b, '{');
+	json_put_word(b, "type", image ? "image" : "document");
+	json_put_open(b, "source", '{');
+	json_put_word(b, "type", "base64");
+	json_put_text(b, "media_type", a->type);
+	json_put_open(b, "data", '"');
 	base64_add(b, a->bytes);
-	buf_adds(b, image ? "\"}" : "\"},\"title\":");
+	json_close(b, '"');
+	json_close(b, '}');
 	if (!image)
-		json_add_str(b, a->name);
-	buf_addc(b, '}');
+		json_put_text(b, "title", a->name);
+	json_close(b, '}');
 	return 0;
 }
 
 static void add_call(struct draft *d, const struct tool_call *c)
 {
 	begin_block(d, "assistant");
-	buf_adds(d->b, "{\"type\":\"tool_use\",\"id\":");
-	json_add_str(d->b, c->id);
-	buf_adds(d->b, ",\"name\":");
-	json_add_str(d->b, c->name);
-	buf_adds(d->b, ",\"input\":");
+	json_open(d->b, '{');
+	json_put_word(d->b, "type", "tool_use");
+	json_put_text(d->b, "id", c->id);
+	json_put_text(d->b, "name", c->name);
+	json_key(d->b, "input");
 	json_add_value(d->b, c->arguments);
-	buf_addc(d->b, '}');
+	json_close(d->b, '}');
 }
 
 /* A result needs no content, but no block of it may be empty. */
@@ -187,22 +211,21 @@ static int add_result(struct draft *d, const struct tool_result *t, struct err *
 	bool text = !utf8_is_blank(t->output);
 
 	begin_block(d, "user");
-	buf_adds(d->b, "{\"type\":\"tool_result\",\"tool_use_id\":");
-	json_add_str(d->b, t->call);
-	buf_adds(d->b, t->failed ? ",\"is_error\":true" : "");
-	if (text || t->nfiles)
-		buf_adds(d->b, ",\"content\":[");
-	if (text) {
-		buf_adds(d->b, "{\"type\":\"text\",\"text\":");
-		json_add_str(d->b, t->output);
-		buf_addc(d->b, '}');
+	json_open(d->b, '{');
+	json_put_word(d->b, "type", "tool_result");
+	json_put_text(d->b, "tool_use_id", t->call);
+	if (t->failed)
+		json_put_bool(d->b, "is_error", true);
+	if (text || t->nfiles) {
+		json_put_open(d->b, "content", '[');
+		if (text)
+			add_text_block(d->b, t->output);
+		for (size_t i = 0; i < t->nfiles; i++)
+			if (add_file(d->b, &t->files[i], e) < 0)
+				return -1;
+		json_close(d->b, ']');
 	}
-	for (size_t i = 0; i < t->nfiles; i++) {
-		wire_comma(d->b);
-		if (add_file(d->b, &t->files[i], e) < 0)
-			return -1;
-	}
-	buf_adds(d->b, text || t->nfiles ? "]}" : "}");
+	json_close(d->b, '}');
 	return 0;
 }
 
@@ -260,7 +283,7 @@ static void add_answer(struct draft *d, const struct message *m, struct json_obj
 			if (span_eq(json_member_str(block, "type"), "text") && utf8_is_blank(json_member_str(block, "text")))
 				continue;
 			begin_block(d, "assistant");
-			json_add_value(d->b, block);
+			json_item_value(d->b, block);
 		}
 	} else {
 		blocks = NULL;
@@ -318,13 +341,12 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 	if (rq->messages[rq->nmessages - 1].role == ROLE_USER && is_blank(&rq->messages[rq->nmessages - 1]))
 		return err_set(e, ERR_USAGE, "anthropic takes no empty prompt");
 	if (rq->system.p && !utf8_is_blank(rq->system)) {
-		buf_adds(b, ",\"system\":[{\"type\":\"text\",\"text\":");
-		json_add_str(b, rq->system);
-		buf_addc(b, '}');
+		json_put_open(b, "system", '[');
+		add_text_block(b, rq->system);
 		mark_block(b);
-		buf_addc(b, ']');
+		json_close(b, ']');
 	}
-	buf_adds(b, ",\"messages\":[");
+	json_put_open(b, "messages", '[');
 	for (size_t i = 0; i < rq->nmessages; i++)
 		left += rq->messages[i].role != ROLE_ASSISTANT;
 	for (size_t i = 0; i < rq->nmessages; i++) {
@@ -339,7 +361,8 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 		if (left-- <= 2)
 			mark_block(b);
 	}
-	buf_adds(b, "]}]");
+	end_message(&d);
+	json_close(b, ']');
 	return 0;
 }
 
@@ -376,7 +399,10 @@ static int add_budget(struct buf *b, const struct chat_request *rq, struct span 
 		               rq->model);
 	if (tokens > limit / 2)
 		tokens = limit / 2 < 1024 ? 1024 : limit / 2;
-	buf_addf(b, ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":%" PRId64 "}", tokens);
+	json_put_open(b, "thinking", '{');
+	json_put_word(b, "type", "enabled");
+	json_put_int(b, "budget_tokens", tokens);
+	json_close(b, '}');
 	return 0;
 }
 
@@ -386,8 +412,11 @@ static void add_no_thinking(struct buf *b, struct span model)
 	char room[FIT_NAME];
 	struct span name = fit_claude_name(model, room);
 
-	if (!wire_begins(name, "claude-opus-4-7") && !wire_begins(name, "claude-opus-4-8"))
-		buf_adds(b, ",\"thinking\":{\"type\":\"disabled\"}");
+	if (wire_begins(name, "claude-opus-4-7") || wire_begins(name, "claude-opus-4-8"))
+		return;
+	json_put_open(b, "thinking", '{');
+	json_put_word(b, "type", "disabled");
+	json_close(b, '}');
 }
 
 /* Newer models send no text of their thinking unless told to; for some of them it is off
@@ -399,13 +428,17 @@ static int add_thinking(struct buf *b, const struct chat_request *rq, struct spa
 
 	if (params_get(rq->params, "thinking").p || (!rq->reasoning && !effort.p) || thinking == NO_THINKING)
 		return 0;
-	if (span_eq(effort, "\"none\""))
+	if (span_eq(effort, "\"none\"")) {
 		add_no_thinking(b, span_str(rq->model));
-	else if (thinking == BUDGET)
+		return 0;
+	}
+	if (thinking == BUDGET)
 		return add_budget(b, rq, effort, e);
-	else
-		buf_addf(b, ",\"thinking\":{\"type\":\"adaptive\"%s}",
-		         rq->reasoning ? ",\"display\":\"summarized\"" : "");
+	json_put_open(b, "thinking", '{');
+	json_put_word(b, "type", "adaptive");
+	if (rq->reasoning)
+		json_put_word(b, "display", "summarized");
+	json_close(b, '}');
 	return 0;
 }
 
@@ -416,18 +449,15 @@ static bool add_output_config(struct buf *b, const struct chat_request *rq, stru
 		effort.p = NULL;
 	if (!effort.p && !rq->schema.p)
 		return false;
-	buf_adds(b, ",\"output_config\":{");
-	if (effort.p) {
-		buf_adds(b, "\"effort\":");
-		buf_add(b, effort.p, effort.n);
-	}
+	json_put_open(b, "output_config", '{');
+	json_put_raw(b, "effort", effort);
 	if (rq->schema.p) {
-		wire_comma(b);
-		buf_adds(b, "\"format\":{\"type\":\"json_schema\",\"schema\":");
-		buf_add(b, rq->schema.p, rq->schema.n);
-		buf_addc(b, '}');
+		json_put_open(b, "format", '{');
+		json_put_word(b, "type", "json_schema");
+		json_put_raw(b, "schema", rq->schema);
+		json_close(b, '}');
 	}
-	buf_addc(b, '}');
+	json_close(b, '}');
 	return true;
 }
 
@@ -435,20 +465,21 @@ static void add_max_tokens(struct buf *b, const struct chat_request *rq)
 {
 	struct span set = params_get(rq->params, "max_tokens");
 
-	buf_adds(b, ",\"max_tokens\":");
 	if (set.p)
-		buf_add(b, set.p, set.n);
+		json_put_raw(b, "max_tokens", set);
 	else
-		buf_addf(b, "%" PRId64, default_max_tokens(rq));
+		json_put_int(b, "max_tokens", default_max_tokens(rq));
 }
 
 static void add_stop(struct buf *b, struct span stop)
 {
-	if (!stop.p)
-		return;
-	buf_adds(b, *stop.p == '[' ? ",\"stop_sequences\":" : ",\"stop_sequences\":[");
-	buf_add(b, stop.p, stop.n);
-	buf_adds(b, *stop.p == '[' ? "" : "]");
+	if (!stop.p || *stop.p == '[') {
+		json_put_raw(b, "stop_sequences", stop);
+	} else {
+		json_put_open(b, "stop_sequences", '[');
+		json_item_raw(b, stop);
+		json_close(b, ']');
+	}
 }
 
 /* "thinking" and "output_config" have more to them than our words for them: who sets them
@@ -465,8 +496,8 @@ static int add_params(struct buf *b, const struct chat_request *rq, struct err *
 		return -1;
 	if (add_output_config(b, rq, effort))
 		own[5] = "output_config";
-	wire_add_param(b, rq->params, "temperature", "temperature");
-	wire_add_param(b, rq->params, "top_p", "top_p");
+	json_put_raw(b, "temperature", params_get(rq->params, "temperature"));
+	json_put_raw(b, "top_p", params_get(rq->params, "top_p"));
 	add_stop(b, params_get(rq->params, "stop"));
 	return params_add_others(rq->params, own, b, e);
 }
@@ -485,14 +516,14 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 {
 	add_url(url, rq->base_url, "/messages");
 	wire_url_end(url, rq->base_url, "");
-	buf_adds(body, "{\"model\":");
-	json_add_str(body, span_str(rq->model));
+	json_open(body, '{');
+	json_put_word(body, "model", rq->model);
 	if (add_messages(body, rq, e) < 0)
 		return -1;
-	buf_adds(body, rq->stream ? ",\"stream\":true" : ",\"stream\":false");
+	json_put_bool(body, "stream", rq->stream);
 	if (add_params(body, rq, e) < 0)
 		return -1;
-	buf_addc(body, '}');
+	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
@@ -539,11 +570,13 @@ static void add_plain_calls(struct reply *r)
 		const struct reply_call *c = &r->calls[r->plain_calls];
 		struct buf b = BUF_INIT;
 
-		buf_adds(&b, "{\"type\":\"tool_use\",\"id\":");
-		json_add_str(&b, buf_span(&c->id));
-		buf_adds(&b, ",\"name\":");
-		json_add_str(&b, buf_span(&c->name));
-		buf_addf(&b, ",\"input\":%s}", json_is_whole(buf_span(&c->arguments)) ? c->arguments.p : "{}");
+		json_open(&b, '{');
+		json_put_word(&b, "type", "tool_use");
+		json_put_text(&b, "id", buf_span(&c->id));
+		json_put_text(&b, "name", buf_span(&c->name));
+		json_put_raw(&b, "input", json_is_whole(buf_span(&c->arguments)) ? buf_span(&c->arguments)
+		                                                                 : span_str("{}"));
+		json_close(&b, '}');
 		wire_plain_begin(r, b.p);
 		r->oom |= b.oom;
 		buf_release(&b);

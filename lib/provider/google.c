@@ -79,31 +79,41 @@ static void add_model(struct buf *url, const char *base_url, const char *name)
 
 static const char role_user[] = "user", role_model[] = "model";
 
+static void end_turn(struct buf *b, const char *role)
+{
+	if (!role)
+		return;
+	json_close(b, ']');
+	json_close(b, '}');
+}
+
 /* Opens a part of what `whose` said. Roles must alternate: a prompt that was left unanswered
  * is one turn with the next. */
 static void open_part(struct buf *b, const char **role, const char *whose)
 {
-	if (*role != whose) {
-		buf_adds(b, *role ? "]}," : "");
-		buf_addf(b, "{\"role\":\"%s\",\"parts\":[", whose);
-	}
+	if (*role == whose)
+		return;
+	end_turn(b, *role);
+	json_open(b, '{');
+	json_put_word(b, "role", whose);
+	json_put_open(b, "parts", '[');
 	*role = whose;
-	wire_comma(b);
 }
 
 static void add_text(struct buf *b, struct span text)
 {
-	buf_adds(b, "{\"text\":");
-	json_add_str(b, text);
-	buf_addc(b, '}');
+	json_open(b, '{');
+	json_put_text(b, "text", text);
+	json_close(b, '}');
 }
 
 static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	if (wire_is_text(a)) {
-		buf_adds(b, "{\"text\":");
+		json_open(b, '{');
+		json_key(b, "text");
 		wire_text_file(b, a);
-		buf_addc(b, '}');
+		json_close(b, '}');
 		return 0;
 	}
 	if (span_eq(a->type, "image/gif"))
@@ -111,25 +121,25 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 		               (int)a->name.n, a->name.p);
 	if (!wire_is_image(a) && !wire_is_pdf(a))
 		return wire_refuse_file(a, "google", e);
-	buf_adds(b, "{\"inlineData\":{\"mimeType\":");
-	json_add_str(b, a->type);
-	buf_adds(b, ",\"data\":\"");
+	json_open(b, '{');
+	json_put_open(b, "inlineData", '{');
+	json_put_text(b, "mimeType", a->type);
+	json_put_open(b, "data", '"');
 	base64_add(b, a->bytes);
-	buf_adds(b, "\"}}");
+	json_close(b, '"');
+	json_close(b, '}');
+	json_close(b, '}');
 	return 0;
 }
 
 /* `part` is opened: a call or a result, which begin alike. */
 static void add_function(struct buf *b, const char *part, struct span id, struct span name)
 {
-	buf_addf(b, "{\"%s\":{", part);
-	if (id.n) {
-		buf_adds(b, "\"id\":");
-		json_add_str(b, id);
-		buf_addc(b, ',');
-	}
-	buf_adds(b, "\"name\":");
-	json_add_str(b, name);
+	json_open(b, '{');
+	json_put_open(b, part, '{');
+	if (id.n)
+		json_put_text(b, "id", id);
+	json_put_text(b, "name", name);
 }
 
 /* The native part of the call in this place, among the calls; NULL when it has none. */
@@ -162,9 +172,11 @@ static struct span id_of(struct span call, const struct message *asked, struct j
 static void add_result(struct buf *b, const struct tool_result *t, struct span id)
 {
 	add_function(b, "functionResponse", id, t->name);
-	buf_addf(b, ",\"response\":{\"%s\":", t->failed ? "error" : "output");
-	json_add_str(b, t->output);
-	buf_adds(b, "}}}");
+	json_put_open(b, "response", '{');
+	json_put_text(b, t->failed ? "error" : "output", t->output);
+	json_close(b, '}');
+	json_close(b, '}');
+	json_close(b, '}');
 }
 
 static int add_query(struct buf *b, const char **role, const struct message *m, struct err *e)
@@ -218,7 +230,7 @@ static void add_native(struct buf *b, const char **role, struct json_object *nat
 		if (is_thought(part) != thoughts || (!texts && json_member(part, "text")))
 			continue;
 		open_part(b, role, role_model);
-		json_add_value(b, part);
+		json_item_value(b, part);
 	}
 }
 
@@ -247,9 +259,10 @@ static void add_answer(struct buf *b, const char **role, const struct message *m
 			continue;
 		open_part(b, role, role_model);
 		add_function(b, "functionCall", c->id, c->name);
-		buf_adds(b, ",\"args\":");
+		json_key(b, "args");
 		json_add_value(b, c->arguments);
-		buf_adds(b, "}}");
+		json_close(b, '}');
+		json_close(b, '}');
 	}
 }
 
@@ -276,7 +289,7 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 {
 	const char *role = NULL;
 
-	buf_adds(b, "{\"contents\":[");
+	json_put_open(b, "contents", '[');
 	for (size_t i = 0; i < rq->nmessages; i++) {
 		const struct message *m = &rq->messages[i];
 		int r = 0;
@@ -290,11 +303,14 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 		if (r < 0)
 			return -1;
 	}
-	buf_adds(b, "]}]");
+	end_turn(b, role);
+	json_close(b, ']');
 	if (rq->system.n) {
-		buf_adds(b, ",\"systemInstruction\":{\"parts\":[");
+		json_put_open(b, "systemInstruction", '{');
+		json_put_open(b, "parts", '[');
 		add_text(b, rq->system);
-		buf_adds(b, "]}");
+		json_close(b, ']');
+		json_close(b, '}');
 	}
 	return 0;
 }
@@ -359,10 +375,7 @@ static int add_others(const struct chat_request *rq, struct buf *body, struct bu
 			continue;
 		if (check_free(rq, key, e) < 0)
 			return -1;
-		wire_comma(b);
-		json_add_str(b, key);
-		buf_addc(b, ':');
-		buf_add(b, p->value.p, p->value.n);
+		json_put_raw(b, key.p, buf_span(&p->value));
 	}
 	return 0;
 }
@@ -381,7 +394,7 @@ static int add_budget(struct buf *b, const struct chat_request *rq, struct span 
 
 	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
 		if (span_eq(effort, budgets[i].effort)) {
-			buf_addf(b, "\"thinkingBudget\":%d", budgets[i].tokens);
+			json_put_int(b, "thinkingBudget", budgets[i].tokens);
 			return 0;
 		}
 	return err_set(e, ERR_USAGE, "'reasoning_effort' must be none, minimal, low, medium or high for "
@@ -398,8 +411,7 @@ static void add_level(struct buf *b, struct span effort)
 
 		buf_addc(&upper, lower ? (char)(effort.p[i] - 'a' + 'A') : effort.p[i]);
 	}
-	buf_adds(b, "\"thinkingLevel\":");
-	json_add_str(b, buf_span(&upper));
+	json_put_text(b, "thinkingLevel", buf_span(&upper));
 	b->oom |= upper.oom;
 	buf_release(&upper);
 }
@@ -430,15 +442,12 @@ static int add_thinking(struct buf *b, const struct chat_request *rq, struct err
 
 	if (params_get(rq->params, "thinkingConfig").p || (!effort.p && !thoughts))
 		return 0;
-	wire_comma(b);
-	buf_adds(b, "\"thinkingConfig\":{");
+	json_put_open(b, "thinkingConfig", '{');
 	if (effort.p && add_effort(b, rq, effort, e) < 0)
 		return -1;
-	if (thoughts) {
-		wire_comma(b);
-		buf_adds(b, "\"includeThoughts\":true");
-	}
-	buf_addc(b, '}');
+	if (thoughts)
+		json_put_bool(b, "includeThoughts", true);
+	json_close(b, '}');
 	return 0;
 }
 
@@ -446,37 +455,35 @@ static void add_common(struct buf *b, const struct params *params)
 {
 	for (size_t i = 0; i < NAMES; i++) {
 		struct span value = params_get(params, names[i].key);
-		bool listed = strcmp(names[i].key, "stop") == 0 && value.n && value.p[0] == '"';
 
-		if (!value.p || strcmp(names[i].member, "thinkingConfig") == 0)
+		if (strcmp(names[i].member, "thinkingConfig") == 0)
 			continue;
-		wire_comma(b);
-		buf_addf(b, "\"%s\":%s", names[i].member, listed ? "[" : "");
-		buf_add(b, value.p, value.n);
-		buf_adds(b, listed ? "]" : "");
+		if (strcmp(names[i].key, "stop") == 0 && value.n && value.p[0] == '"') {
+			json_put_open(b, names[i].member, '[');
+			json_item_raw(b, value);
+			json_close(b, ']');
+		} else {
+			json_put_raw(b, names[i].member, value);
+		}
 	}
 }
 
 static int add_config(struct buf *body, struct buf *config, const struct chat_request *rq,
                       struct err *e)
 {
-	buf_addc(config, '{');
+	json_open(config, '{');
 	add_common(config, rq->params);
 	if (add_thinking(config, rq, e) < 0)
 		return -1;
 	if (rq->schema.p) {
-		wire_comma(config);
-		buf_adds(config, "\"responseMimeType\":\"application/json\",");
-		buf_adds(config, "\"responseJsonSchema\":");
-		buf_add(config, rq->schema.p, rq->schema.n);
+		json_put_word(config, "responseMimeType", "application/json");
+		json_put_raw(config, "responseJsonSchema", rq->schema);
 	}
 	if (add_others(rq, body, config, e) < 0 || buf_check(config, e) < 0)
 		return -1;
-	if (config->n > 1) {
-		buf_adds(body, ",\"generationConfig\":");
-		buf_add(body, config->p, config->n);
-		buf_addc(body, '}');
-	}
+	json_close(config, '}');
+	if (!span_eq(buf_span(config), "{}"))
+		json_put_raw(body, "generationConfig", buf_span(config));
 	return 0;
 }
 
@@ -489,11 +496,12 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	add_model(url, rq->base_url, rq->model);
 	buf_adds(url, rq->stream ? ":streamGenerateContent" : ":generateContent");
 	wire_url_end(url, rq->base_url, rq->stream ? "alt=sse" : "");
+	json_open(body, '{');
 	r = add_contents(body, rq, e);
 	if (r == 0)
 		r = add_config(body, &config, rq, e);
 	buf_release(&config);
-	buf_addc(body, '}');
+	json_close(body, '}');
 	return r < 0 || buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 

@@ -11,7 +11,6 @@
 #include <json-c/linkhash.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/utf8.h"
 #include "provider/wire.h"
 
@@ -22,36 +21,35 @@
 /* One part of a message's content. Images and PDF files go as data URLs. */
 static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
-	wire_comma(b);
+	json_open(b, '{');
 	if (wire_is_text(a)) {
-		buf_adds(b, "{\"type\":\"text\",\"text\":");
+		json_put_word(b, "type", "text");
+		json_key(b, "text");
 		wire_text_file(b, a);
-		buf_addc(b, '}');
-		return 0;
-	}
-	if (wire_is_image(a))
-		buf_adds(b, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:");
-	else if (wire_is_pdf(a))
-		buf_adds(b, "{\"type\":\"file\",\"file\":{\"filename\":");
-	else
+	} else if (wire_is_image(a)) {
+		json_put_word(b, "type", "image_url");
+		json_put_open(b, "image_url", '{');
+		wire_data_url(b, "url", a);
+		json_close(b, '}');
+	} else if (wire_is_pdf(a)) {
+		json_put_word(b, "type", "file");
+		json_put_open(b, "file", '{');
+		json_put_text(b, "filename", a->name);
+		wire_data_url(b, "file_data", a);
+		json_close(b, '}');
+	} else {
 		return wire_refuse_file(a, "openai-compatible", e);
-	if (wire_is_pdf(a)) {
-		json_add_str(b, a->name);
-		buf_adds(b, ",\"file_data\":\"data:");
 	}
-	buf_add(b, a->type.p, a->type.n);
-	buf_adds(b, ";base64,");
-	base64_add(b, a->bytes);
-	buf_adds(b, "\"}}");
+	json_close(b, '}');
 	return 0;
 }
 
 static void add_text_part(struct buf *b, struct span text)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"type\":\"text\",\"text\":");
-	json_add_str(b, text);
-	buf_addc(b, '}');
+	json_open(b, '{');
+	json_put_word(b, "type", "text");
+	json_put_text(b, "text", text);
+	json_close(b, '}');
 }
 
 static bool has_files(const struct message *m)
@@ -79,7 +77,7 @@ static void add_texts(struct buf *b, const struct message *m, size_t n)
 {
 	size_t had;
 
-	buf_addc(b, '"');
+	json_open(b, '"');
 	had = b->n;
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; m[i].role == ROLE_USER && k < m[i].n; k++) {
@@ -89,7 +87,7 @@ static void add_texts(struct buf *b, const struct message *m, size_t n)
 				buf_adds(b, "\\n\\n");
 			json_add_escaped(b, text);
 		}
-	buf_addc(b, '"');
+	json_close(b, '"');
 }
 
 static int add_parts(struct buf *b, const struct message *m, struct err *e)
@@ -109,27 +107,28 @@ static int add_prompts(struct buf *b, const struct message *m, size_t n, struct 
 
 	for (size_t i = 0; i < n; i++)
 		files |= has_files(&m[i]);
-	wire_comma(b);
-	buf_adds(b, "{\"role\":\"user\",\"content\":");
+	json_open(b, '{');
+	json_put_word(b, "role", "user");
+	json_key(b, "content");
 	if (!files) {
 		add_texts(b, m, n);
-		buf_addc(b, '}');
-		return 0;
+	} else {
+		json_open(b, '[');
+		for (size_t i = 0; i < n; i++)
+			if (m[i].role == ROLE_USER && add_parts(b, &m[i], e) < 0)
+				return -1;
+		json_close(b, ']');
 	}
-	buf_addc(b, '[');
-	for (size_t i = 0; i < n; i++)
-		if (m[i].role == ROLE_USER && add_parts(b, &m[i], e) < 0)
-			return -1;
-	buf_adds(b, "]}");
+	json_close(b, '}');
 	return 0;
 }
 
 static void add_message(struct buf *b, const char *role, struct span content)
 {
-	wire_comma(b);
-	buf_addf(b, "{\"role\":\"%s\",\"content\":", role);
-	json_add_str(b, content);
-	buf_addc(b, '}');
+	json_open(b, '{');
+	json_put_word(b, "role", role);
+	json_put_text(b, "content", content);
+	json_close(b, '}');
 }
 
 /* What stood beside the function of the call in this place, as Google's endpoint has it, which demands it
@@ -144,19 +143,16 @@ static struct json_object *extra_of(struct json_object *items, size_t place)
 
 static void add_call(struct buf *b, const struct tool_call *c, struct json_object *extra)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"id\":");
-	json_add_str(b, c->id);
-	buf_adds(b, ",\"type\":\"function\",\"function\":{\"name\":");
-	json_add_str(b, c->name);
-	buf_adds(b, ",\"arguments\":");
+	json_open(b, '{');
+	json_put_text(b, "id", c->id);
+	json_put_word(b, "type", "function");
+	json_put_open(b, "function", '{');
+	json_put_text(b, "name", c->name);
+	json_key(b, "arguments");
 	wire_arguments(b, c);
-	buf_addc(b, '}');
-	if (extra) {
-		buf_adds(b, ",\"extra_content\":");
-		json_add_value(b, extra);
-	}
-	buf_addc(b, '}');
+	json_close(b, '}');
+	json_put_value(b, "extra_content", extra);
+	json_close(b, '}');
 }
 
 /* Native items are members of the message: OpenRouter's reasoning_details, which may always go back
@@ -168,13 +164,10 @@ static void add_native(struct buf *b, struct json_object *items, bool calls)
 		struct json_object *details = json_member(wire_element(items, i), "reasoning_details");
 		struct json_object *content = json_member(wire_element(items, i), "reasoning_content");
 
-		if (details) {
-			buf_adds(b, ",\"reasoning_details\":");
-			json_add_value(b, details);
-		} else if (content && calls) {
-			buf_adds(b, ",\"reasoning_content\":");
-			json_add_value(b, content);
-		}
+		if (details)
+			json_put_value(b, "reasoning_details", details);
+		else if (calls)
+			json_put_value(b, "reasoning_content", content);
 	}
 }
 
@@ -187,20 +180,20 @@ static void add_answer(struct buf *b, const struct message *m, struct json_objec
 	for (size_t i = 0; i < m->n; i++)
 		if (m->parts[i].kind == MESSAGE_TEXT && !utf8_is_blank(m->parts[i].text))
 			text = m->parts[i].text;
-	wire_comma(b);
-	buf_adds(b, "{\"role\":\"assistant\",\"content\":");
-	if (text.p)
-		json_add_str(b, text);
-	else
-		buf_adds(b, "null");
+	json_open(b, '{');
+	json_put_word(b, "role", "assistant");
+	json_put_str(b, "content", text);
 	add_native(b, native, in_calls);
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->parts[i].kind != MESSAGE_CALL)
 			continue;
-		buf_adds(b, calls ? "" : ",\"tool_calls\":[");
+		if (!calls)
+			json_put_open(b, "tool_calls", '[');
 		add_call(b, &m->parts[i].call, extra_of(native, calls++));
 	}
-	buf_adds(b, calls ? "]}" : "}");
+	if (calls)
+		json_close(b, ']');
+	json_close(b, '}');
 }
 
 /* A result is a text: images and PDF files follow as the user's, after all of the results. */
@@ -211,22 +204,25 @@ static int add_results(struct buf *b, const struct message *m, struct err *e)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct tool_result *t = &m->parts[i].result;
 
-		wire_comma(b);
-		buf_adds(b, "{\"role\":\"tool\",\"tool_call_id\":");
-		json_add_str(b, t->call);
-		buf_adds(b, ",\"content\":");
+		json_open(b, '{');
+		json_put_word(b, "role", "tool");
+		json_put_text(b, "tool_call_id", t->call);
+		json_key(b, "content");
 		wire_result_text(b, t);
-		buf_addc(b, '}');
+		json_close(b, '}');
 		files += t->nfiles;
 	}
 	if (!files)
 		return 0;
-	buf_adds(b, ",{\"role\":\"user\",\"content\":[");
+	json_open(b, '{');
+	json_put_word(b, "role", "user");
+	json_put_open(b, "content", '[');
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < m->parts[i].result.nfiles; k++)
 			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
 				return -1;
-	buf_adds(b, "]}");
+	json_close(b, ']');
+	json_close(b, '}');
 	return 0;
 }
 
@@ -271,7 +267,7 @@ static int add_params(struct buf *b, const struct params *params, bool schema, s
 		                            "reasoning_effort", NULL };
 
 	for (const char *const *key = same; *key; key++)
-		wire_add_param(b, params, *key, *key);
+		json_put_raw(b, *key, params_get(params, *key));
 	return params_add_others(params, own, b, e);
 }
 
@@ -280,24 +276,30 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 {
 	wire_url(url, rq->base_url, "/chat/completions");
 	wire_url_end(url, rq->base_url, "");
-	buf_adds(body, "{\"model\":");
-	json_add_str(body, span_str(rq->model));
-	buf_adds(body, ",\"messages\":[");
+	json_open(body, '{');
+	json_put_word(body, "model", rq->model);
+	json_put_open(body, "messages", '[');
 	if (rq->system.p)
 		add_message(body, "system", rq->system);
 	if (add_messages(body, rq, e) < 0)
 		return -1;
-	buf_adds(body, rq->stream ? "],\"stream\":true,\"stream_options\":{\"include_usage\":true}"
-	                          : "],\"stream\":false");
+	json_close(body, ']');
+	json_put_bool(body, "stream", rq->stream);
+	if (rq->stream)
+		json_put_raw(body, "stream_options", span_str("{\"include_usage\":true}"));
 	if (rq->schema.p) {
-		buf_adds(body, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":"
-		         "\"reply\",\"strict\":true,\"schema\":");
-		buf_add(body, rq->schema.p, rq->schema.n);
-		buf_adds(body, "}}");
+		json_put_open(body, "response_format", '{');
+		json_put_word(body, "type", "json_schema");
+		json_put_open(body, "json_schema", '{');
+		json_put_word(body, "name", "reply");
+		json_put_bool(body, "strict", true);
+		json_put_raw(body, "schema", rq->schema);
+		json_close(body, '}');
+		json_close(body, '}');
 	}
 	if (add_params(body, rq->params, rq->schema.p, e) < 0)
 		return -1;
-	buf_addc(body, '}');
+	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
@@ -393,20 +395,12 @@ static void take_content(struct reply *r, struct span piece)
 /* `key` is the member with the text, which stands last. */
 static void add_detail(struct buf *b, struct json_object *detail, const char *key)
 {
-	buf_addc(b, '{');
+	json_open(b, '{');
 	json_object_object_foreach(detail, name, value)
-	{
-		if (!value || strcmp(name, key) == 0)
-			continue;
-		wire_comma(b);
-		json_add_str(b, span_str(name));
-		buf_addc(b, ':');
-		json_add_value(b, value);
-	}
-	wire_comma(b);
-	buf_addf(b, "\"%s\":", key);
-	json_add_str(b, json_member_str(detail, key));
-	buf_addc(b, '}');
+		if (strcmp(name, key) != 0)
+			json_put_value(b, name, value);
+	json_put_text(b, key, json_member_str(detail, key));
+	json_close(b, '}');
 }
 
 static void begin_detail(struct reply *r, struct json_object *detail, const char *key)
@@ -418,7 +412,6 @@ static void begin_detail(struct reply *r, struct json_object *detail, const char
 	if (list->oom)
 		return;
 	list->n -= strlen(DETAILS_TAIL);
-	wire_comma(list);
 	add_detail(list, detail, key);
 	buf_adds(list, DETAILS_TAIL);
 }
@@ -482,9 +475,11 @@ static void take_extra(struct reply *r, size_t place, struct json_object *extra)
 {
 	struct buf b = BUF_INIT;
 
-	buf_addf(&b, "{\"index\":%zu,\"extra_content\":", place);
+	json_open(&b, '{');
+	json_put_int(&b, "index", (int64_t)place);
+	json_key(&b, "extra_content");
 	json_add_value(&b, extra);
-	buf_addc(&b, '}');
+	json_close(&b, '}');
 	r->oom |= b.oom;
 	r->native_for_calls |= !r->native.n;
 	wire_native_begin(r, b.p);

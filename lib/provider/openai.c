@@ -13,7 +13,6 @@
  */
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/utf8.h"
 #include "provider/fit.h"
 #include "provider/wire.h"
@@ -99,48 +98,42 @@ static int64_t window(struct span model)
 
 /* ---- our records to a request ---- */
 
-static void add_data(struct buf *b, const struct attachment *a)
-{
-	buf_adds(b, "\"data:");
-	buf_add(b, a->type.p, a->type.n);
-	buf_adds(b, ";base64,");
-	base64_add(b, a->bytes);
-	buf_addc(b, '"');
-}
-
 static void add_text_part(struct buf *b, const char *type, struct span text)
 {
-	wire_comma(b);
-	buf_addf(b, "{\"type\":\"%s\",\"text\":", type);
-	json_add_str(b, text);
-	buf_addc(b, '}');
+	json_open(b, '{');
+	json_put_word(b, "type", type);
+	json_put_text(b, "text", text);
+	json_close(b, '}');
 }
 
 static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
-	wire_comma(b);
+	json_open(b, '{');
 	if (wire_is_text(a)) {
-		buf_adds(b, "{\"type\":\"input_text\",\"text\":");
+		json_put_word(b, "type", "input_text");
+		json_key(b, "text");
 		wire_text_file(b, a);
 	} else if (wire_is_image(a)) {
-		buf_adds(b, "{\"type\":\"input_image\",\"detail\":\"auto\",\"image_url\":");
-		add_data(b, a);
+		json_put_word(b, "type", "input_image");
+		json_put_word(b, "detail", "auto");
+		wire_data_url(b, "image_url", a);
 	} else if (wire_is_pdf(a)) {
-		buf_adds(b, "{\"type\":\"input_file\",\"filename\":");
-		json_add_str(b, a->name);
-		buf_adds(b, ",\"file_data\":");
-		add_data(b, a);
+		json_put_word(b, "type", "input_file");
+		json_put_text(b, "filename", a->name);
+		wire_data_url(b, "file_data", a);
 	} else {
 		return wire_refuse_file(a, "openai", e);
 	}
-	buf_addc(b, '}');
+	json_close(b, '}');
 	return 0;
 }
 
 static int add_prompt(struct buf *b, const struct message *m, struct err *e)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"type\":\"message\",\"role\":\"user\",\"content\":[");
+	json_open(b, '{');
+	json_put_word(b, "type", "message");
+	json_put_word(b, "role", "user");
+	json_put_open(b, "content", '[');
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message_part *p = &m->parts[i];
 
@@ -149,7 +142,8 @@ static int add_prompt(struct buf *b, const struct message *m, struct err *e)
 		if (p->kind == MESSAGE_TEXT && (p->text.n || m->n == 1))
 			add_text_part(b, "input_text", p->text);
 	}
-	buf_adds(b, "]}");
+	json_close(b, ']');
+	json_close(b, '}');
 	return 0;
 }
 
@@ -167,48 +161,62 @@ static const char *phase_of(const struct message *m)
  * blank answer is left out: strict servers refuse one, and two prompts in a row are allowed. */
 static void add_answer(struct buf *b, struct span answer, size_t n, const char *phase)
 {
+	char id[32];
+
 	if (utf8_is_blank(answer))
 		return;
-	wire_comma(b);
-	buf_addf(b, "{\"type\":\"message\",\"id\":\"msg_%zu\",\"role\":\"assistant\",\"status\":\"completed\",", n);
+	snprintf(id, sizeof(id), "msg_%zu", n);
+	json_open(b, '{');
+	json_put_word(b, "type", "message");
+	json_put_word(b, "id", id);
+	json_put_word(b, "role", "assistant");
+	json_put_word(b, "status", "completed");
 	if (phase)
-		buf_addf(b, "\"phase\":\"%s\",", phase);
-	buf_adds(b, "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
-	json_add_str(b, answer);
-	buf_adds(b, "}]}");
+		json_put_word(b, "phase", phase);
+	json_put_open(b, "content", '[');
+	json_open(b, '{');
+	json_put_word(b, "type", "output_text");
+	json_put_raw(b, "annotations", span_str("[]"));
+	json_put_raw(b, "logprobs", span_str("[]"));
+	json_put_text(b, "text", answer);
+	json_close(b, '}');
+	json_close(b, ']');
+	json_close(b, '}');
 }
 
 static void add_call(struct buf *b, const struct tool_call *c)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"type\":\"function_call\",\"call_id\":");
-	json_add_str(b, c->id);
-	buf_adds(b, ",\"name\":");
-	json_add_str(b, c->name);
-	buf_adds(b, ",\"arguments\":");
+	json_open(b, '{');
+	json_put_word(b, "type", "function_call");
+	json_put_text(b, "call_id", c->id);
+	json_put_text(b, "name", c->name);
+	json_key(b, "arguments");
 	wire_arguments(b, c);
-	buf_addc(b, '}');
+	json_close(b, '}');
 }
 
 /* The output is a text, or a list of parts. */
 static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
 {
-	wire_comma(b);
-	buf_adds(b, "{\"type\":\"function_call_output\",\"call_id\":");
-	json_add_str(b, t->call);
-	buf_adds(b, ",\"output\":");
+	json_open(b, '{');
+	json_put_word(b, "type", "function_call_output");
+	json_put_text(b, "call_id", t->call);
+	json_key(b, "output");
 	if (!t->nfiles) {
 		wire_result_text(b, t);
-		buf_addc(b, '}');
-		return 0;
+	} else {
+		json_open(b, '[');
+		json_open(b, '{');
+		json_put_word(b, "type", "input_text");
+		json_key(b, "text");
+		wire_result_text(b, t);
+		json_close(b, '}');
+		for (size_t i = 0; i < t->nfiles; i++)
+			if (add_file(b, &t->files[i], e) < 0)
+				return -1;
+		json_close(b, ']');
 	}
-	buf_adds(b, "[{\"type\":\"input_text\",\"text\":");
-	wire_result_text(b, t);
-	buf_addc(b, '}');
-	for (size_t i = 0; i < t->nfiles; i++)
-		if (add_file(b, &t->files[i], e) < 0)
-			return -1;
-	buf_adds(b, "]}");
+	json_close(b, '}');
 	return 0;
 }
 
@@ -246,10 +254,8 @@ static int add_items(struct buf *b, const struct message *m, struct json_object 
 		native = NULL;
 		rest = text;
 	}
-	for (size_t i = 0; i < wire_length(native); i++) {
-		wire_comma(b);
-		json_add_value(b, wire_element(native, i));
-	}
+	for (size_t i = 0; i < wire_length(native); i++)
+		json_item_value(b, wire_element(native, i));
 	if (m->role == ROLE_ASSISTANT)
 		add_answer(b, rest, n, phases ? phase_of(m) : NULL);
 	for (size_t i = 0; i < m->n; i++) {
@@ -268,7 +274,7 @@ static int add_input(struct buf *b, const struct chat_request *rq, struct err *e
 	bool phases = has_phases(fit_plain_name(span_str(rq->model)));
 	size_t answers = 0;
 
-	buf_adds(b, ",\"input\":[");
+	json_put_open(b, "input", '[');
 	for (size_t i = 0; i < rq->nmessages; i++) {
 		const struct message *m = &rq->messages[i];
 
@@ -277,7 +283,7 @@ static int add_input(struct buf *b, const struct chat_request *rq, struct err *e
 			return -1;
 		answers += m->role == ROLE_ASSISTANT;
 	}
-	buf_addc(b, ']');
+	json_close(b, ']');
 	return 0;
 }
 
@@ -299,19 +305,12 @@ static int own_object(const struct params *params, const char *key, struct json_
 /* Begins an object that has the user's own members, so that ours can be added. */
 static void open_object(struct buf *b, const struct params *params, const char *key)
 {
-	struct span own = wire_trim(params_get(params, key));
+	struct span own = span_trim(params_get(params, key), SPAN_WHITE);
 
-	buf_addf(b, ",\"%s\":{", key);
+	json_put_open(b, key, '{');
 	if (own.p)
-		own = wire_trim((struct span){ own.p + 1, own.n - 2 });
+		own = span_trim((struct span){ own.p + 1, own.n - 2 }, SPAN_WHITE);
 	buf_add(b, own.p, own.n);
-}
-
-static void add_member(struct buf *b, const char *key, struct span json)
-{
-	wire_comma(b);
-	buf_addf(b, "\"%s\":", key);
-	buf_add(b, json.p, json.n);
 }
 
 /* The effort, and a summary where the user wants to see it: OpenAI shows no more of its
@@ -333,11 +332,10 @@ static int add_reasoning(struct buf *b, const struct chat_request *rq, struct er
 		return err_set(e, ERR_USAGE, "'reasoning' has an effort already; give it without "
 		                             "'reasoning_effort'");
 	open_object(b, rq->params, "reasoning");
-	if (effort.p)
-		add_member(b, "effort", effort);
+	json_put_raw(b, "effort", effort);
 	if (summary)
-		add_member(b, "summary", span_str("\"auto\""));
-	buf_addc(b, '}');
+		json_put_word(b, "summary", "auto");
+	json_close(b, '}');
 	return 0;
 }
 
@@ -356,12 +354,14 @@ static int add_text(struct buf *b, const struct chat_request *rq, struct err *e)
 		return err_set(e, ERR_USAGE, "'text' has a format already; give it without a schema");
 	open_object(b, rq->params, "text");
 	if (rq->schema.p) {
-		add_member(b, "format", span_str("{\"type\":\"json_schema\",\"name\":\"reply\","
-		                                 "\"strict\":true,\"schema\":"));
-		buf_add(b, rq->schema.p, rq->schema.n);
-		buf_addc(b, '}');
+		json_put_open(b, "format", '{');
+		json_put_word(b, "type", "json_schema");
+		json_put_word(b, "name", "reply");
+		json_put_bool(b, "strict", true);
+		json_put_raw(b, "schema", rq->schema);
+		json_close(b, '}');
 	}
-	buf_addc(b, '}');
+	json_close(b, '}');
 	return 0;
 }
 
@@ -390,9 +390,9 @@ static int add_params(struct buf *b, const struct params *params, struct err *e)
 		return -1;
 	if (params_get(params, "max_tokens").p && params_get(params, "max_output_tokens").p)
 		return err_set(e, ERR_USAGE, "'max_tokens' and 'max_output_tokens' are the same; give one");
-	wire_add_param(b, params, "temperature", "temperature");
-	wire_add_param(b, params, "top_p", "top_p");
-	wire_add_param(b, params, "max_tokens", "max_output_tokens");
+	json_put_raw(b, "temperature", params_get(params, "temperature"));
+	json_put_raw(b, "top_p", params_get(params, "top_p"));
+	json_put_raw(b, "max_output_tokens", params_get(params, "max_tokens"));
 	return add_others(b, params, e);
 }
 
@@ -403,21 +403,19 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 {
 	wire_url(url, rq->base_url, "/responses");
 	wire_url_end(url, rq->base_url, "");
-	buf_adds(body, "{\"model\":");
-	json_add_str(body, span_str(rq->model));
-	if (rq->system.p) {
-		buf_adds(body, ",\"instructions\":");
-		json_add_str(body, rq->system);
-	}
+	json_open(body, '{');
+	json_put_word(body, "model", rq->model);
+	json_put_optional(body, "instructions", rq->system);
 	if (add_input(body, rq, e) < 0)
 		return -1;
-	buf_addf(body, ",\"store\":false,\"stream\":%s", rq->stream ? "true" : "false");
+	json_put_bool(body, "store", false);
+	json_put_bool(body, "stream", rq->stream);
 	if (!rq->no_native && encrypts(fit_plain_name(span_str(rq->model))) && !params_get(rq->params, "include").p)
-		buf_adds(body, ",\"include\":[\"reasoning.encrypted_content\"]");
+		json_put_raw(body, "include", span_str("[\"reasoning.encrypted_content\"]"));
 	if (add_reasoning(body, rq, e) < 0 || add_text(body, rq, e) < 0 ||
 	    add_params(body, rq->params, e) < 0)
 		return -1;
-	buf_addc(body, '}');
+	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 

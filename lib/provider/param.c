@@ -41,10 +41,8 @@ int params_object(const struct params *p, struct json_object **out, struct err *
 	if (!p || !p->n)
 		return 0;
 	json_open(&text, '{');
-	for (size_t i = 0; i < p->n; i++) {
-		json_key(&text, p->list[i].key.p);
-		buf_add(&text, p->list[i].value.p, p->list[i].value.n);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		json_put_raw(&text, p->list[i].key.p, buf_span(&p->list[i].value));
 	json_close(&text, '}');
 	r = buf_check(&text, e) < 0 ? -1 : json_parse_object(buf_span(&text), out, e);
 	buf_release(&text);
@@ -245,10 +243,7 @@ int params_add_others(const struct params *p, const char *const *own, struct buf
 		for (const char *const *o = own; *o; o++)
 			if (span_eq(key, *o))
 				return err_set(e, ERR_USAGE, "'%s' cannot be set with -o", *o);
-		buf_addc(body, ',');
-		json_add_str(body, key);
-		buf_addc(body, ':');
-		buf_add(body, p->list[i].value.p, p->list[i].value.n);
+		json_put_raw(body, key.p, buf_span(&p->list[i].value));
 	}
 	return buf_check(body, e);
 }

@@ -48,7 +48,7 @@ int params_object(const struct params *p, struct json_object **out, struct err *
 bool param_is_common(struct span key);
 
 /*
- * Adds `,"key":value` for each that is not common. ERR_USAGE for one that is in `own`, the
+ * Adds a member for each that is not common. ERR_USAGE for one that is in `own`, the
  * members that the adapter writes itself (ends with NULL). `p` may be NULL.
  */
 int params_add_others(const struct params *p, const char *const *own, struct buf *body,

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/array.h"
+#include "base/base64.h"
 
 bool wire_begins(struct span s, const char *with)
 {
@@ -43,12 +44,6 @@ void wire_add_encoded(struct buf *url, struct span s)
 			buf_addf(url, "%%%02X", (unsigned)(unsigned char)s.p[i]);
 }
 
-void wire_comma(struct buf *b)
-{
-	if (b->n && b->p[b->n - 1] != '[' && b->p[b->n - 1] != '{')
-		buf_addc(b, ',');
-}
-
 /* A name must not end the tag that it is in. */
 static void add_name(struct buf *b, struct span name)
 {
@@ -70,6 +65,16 @@ void wire_text_file(struct buf *b, const struct attachment *a)
 	buf_release(&text);
 }
 
+void wire_data_url(struct buf *b, const char *key, const struct attachment *a)
+{
+	json_put_open(b, key, '"');
+	buf_adds(b, "data:");
+	buf_add(b, a->type.p, a->type.n);
+	buf_adds(b, ";base64,");
+	base64_add(b, a->bytes);
+	json_close(b, '"');
+}
+
 void wire_arguments(struct buf *b, const struct tool_call *c)
 {
 	struct buf json = BUF_INIT;
@@ -82,9 +87,10 @@ void wire_arguments(struct buf *b, const struct tool_call *c)
 
 void wire_result_text(struct buf *b, const struct tool_result *t)
 {
-	buf_adds(b, t->failed ? "\"Error: " : "\"");
+	json_open(b, '"');
+	buf_adds(b, t->failed ? "Error: " : "");
 	json_add_escaped(b, t->output);
-	buf_addc(b, '"');
+	json_close(b, '"');
 }
 
 bool wire_is_image(const struct attachment *a)
@@ -105,16 +111,6 @@ bool wire_is_text(const struct attachment *a)
 int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e)
 {
 	return err_set(e, ERR_USAGE, "%s takes no files of type %.*s", provider, (int)a->type.n, a->type.p);
-}
-
-void wire_add_param(struct buf *b, const struct params *params, const char *key, const char *theirs)
-{
-	struct span value = params_get(params, key);
-
-	if (!value.p)
-		return;
-	buf_addf(b, ",\"%s\":", theirs);
-	buf_add(b, value.p, value.n);
 }
 
 /* ---- from the server ---- */
@@ -138,15 +134,6 @@ int wire_parse(struct span json, struct json_object **o, struct err *e)
 	return no_object(*o, e);
 }
 
-struct span wire_trim(struct span s)
-{
-	while (s.n && memchr(" \t\r\n", s.p[0], 4))
-		s = (struct span){ s.p + 1, s.n - 1 };
-	while (s.n && memchr(" \t\r\n", s.p[s.n - 1], 4))
-		s.n--;
-	return s;
-}
-
 /* Not the beginning of a JSON text, nor a sentence that tells of an error. */
 static bool is_word(struct span s)
 {
@@ -159,10 +146,10 @@ static bool is_word(struct span s)
 /* [DONE], in small letters and with blanks too. */
 static bool is_end_mark(struct span s)
 {
-	s = wire_trim(s);
+	s = span_trim(s, SPAN_WHITE);
 	if (s.n < 2 || s.p[0] != '[' || s.p[s.n - 1] != ']')
 		return false;
-	s = wire_trim((struct span){ s.p + 1, s.n - 2 });
+	s = span_trim((struct span){ s.p + 1, s.n - 2 }, SPAN_WHITE);
 	return s.n == 4 && strncasecmp(s.p, "done", 4) == 0;
 }
 
@@ -171,7 +158,7 @@ static int one_event(struct span data, struct json_object **o, struct err *e)
 	enum wire_event what = WIRE_VALUE;
 
 	*o = NULL;
-	data = wire_trim(data);
+	data = span_trim(data, SPAN_WHITE);
 	if (is_end_mark(data))
 		return WIRE_DONE;
 	if (is_word(data))
@@ -200,7 +187,7 @@ int wire_event(struct span data, struct json_object **o, struct err *e)
 	const char *end;
 	int what = WIRE_NOTHING;
 
-	data = wire_trim(data);
+	data = span_trim(data, SPAN_WHITE);
 	while (what == WIRE_NOTHING && data.n && !memchr("{[", data.p[0], 2) &&
 	       (end = memchr(data.p, '\n', data.n))) {
 		what = one_event((struct span){ data.p, (size_t)(end - data.p) }, o, e);
@@ -432,10 +419,12 @@ static void list_add(struct buf *list, struct span json)
 {
 	if (list->oom)
 		return;
-	list->n -= list->n > 0; /* its bracket */
-	buf_addc(list, list->n ? ',' : '[');
-	buf_add(list, json.p, json.n);
-	buf_addc(list, ']');
+	if (list->n)
+		list->n--; /* its bracket */
+	else
+		json_open(list, '[');
+	json_item_raw(list, json);
+	json_close(list, ']');
 }
 
 static void add_plain(struct reply *r)
@@ -486,8 +475,10 @@ void wire_native_piece(struct buf *list, const char *tail, const char *member, s
 	if (list->oom || list->n < strlen(tail))
 		return;
 	list->n -= strlen(tail);
-	if (member)
-		buf_addf(list, "\",\"%s\":\"", member);
+	if (member) {
+		json_close(list, '"');
+		json_put_open(list, member, '"');
+	}
 	json_add_escaped(list, piece);
 	buf_adds(list, tail);
 }

@@ -6,8 +6,6 @@
 #include "provider/provider.h"
 
 bool wire_begins(struct span s, const char *with);
-/* Without the white space of JSON at both ends. */
-struct span wire_trim(struct span s);
 
 /* ---- to the server ---- */
 
@@ -17,11 +15,12 @@ void wire_url(struct buf *url, const char *base_url, const char *path);
 void wire_url_end(struct buf *url, const char *base_url, const char *more);
 /* A part of a path or query, percent-encoded: all but the unreserved of RFC 3986. */
 void wire_add_encoded(struct buf *url, struct span s);
-/* A comma, unless a list or object has just begun. */
-void wire_comma(struct buf *b);
 /* An attachment of text as the model is to read it: between lines that give its name. A JSON
  * string with its quotes. */
 void wire_text_file(struct buf *b, const struct attachment *a);
+
+/* A member with the attachment as a data URL (RFC 2397). */
+void wire_data_url(struct buf *b, const char *key, const struct attachment *a);
 
 /* The arguments of a call as a JSON string that holds JSON. */
 void wire_arguments(struct buf *b, const struct tool_call *c);
@@ -33,9 +32,6 @@ bool wire_is_pdf(const struct attachment *a);
 bool wire_is_text(const struct attachment *a);
 /* ERR_USAGE: "PROVIDER takes no files of type …". */
 int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e);
-
-/* Adds `,"theirs":value` where that parameter is set. */
-void wire_add_param(struct buf *b, const struct params *params, const char *key, const char *theirs);
 
 /* ---- from the server ---- */
 

@@ -695,6 +695,8 @@ static void writer_of_values(void)
 	json_put_open(&b, "list", '[');
 	json_item_value(&b, NULL);
 	json_item_value(&b, v);
+	json_item_raw(&b, span_str("\t[]\n"));
+	json_item_raw(&b, span_str("0"));
 	json_open(&b, '"');
 	json_add_escaped(&b, span_str("in pieces: {[,"));
 	json_add_escaped(&b, span_str("\"\n"));
@@ -709,7 +711,7 @@ static void writer_of_values(void)
 	json_put_null(&b, "nor");
 	json_put_word(&b, "type", "text");
 	json_close(&b, '}');
-	is_buf(&b, "{\"list\":[null,3,\"in pieces: {[,\\\"\\n\"],\"data\":\"\",\"raw\":{\"a\": [1, 2]},"
+	is_buf(&b, "{\"list\":[null,3,[],0,\"in pieces: {[,\\\"\\n\"],\"data\":\"\",\"raw\":{\"a\": [1, 2]},"
 	       "\"number\":1e3,\"none\":null,\"nor\":null,\"type\":\"text\"}", "values in an array, and as JSON");
 	ok(json_is_whole(buf_span(&b)), "which is JSON");
 	json_object_put(v);
