@@ -122,14 +122,26 @@ static void tell_error(struct view *v, enum err_kind kind, const char *what)
 	flush_notes(v);
 }
 
-static void tell_stored(struct view *v, const struct follow_event *ev)
+static void tell_rest(struct view *v, const struct follow_event *ev)
 {
-	const struct exchange *x = &ev->record->exchange;
-
 	if (ev->differs)
 		tell(v, (struct turn_event){ .kind = TURN_NOTICE, .notice = "stored as" });
 	if (ev->rest.n)
 		tell(v, (struct turn_event){ .kind = TURN_TEXT, .text = ev->rest });
+}
+
+/* The text of the next reply begins a line. */
+static void tell_step(struct view *v, const struct follow_event *ev)
+{
+	tell_rest(v, ev);
+	show_break(&v->show);
+}
+
+static void tell_stored(struct view *v, const struct follow_event *ev)
+{
+	const struct exchange *x = &ev->record->exchange;
+
+	tell_rest(v, ev);
 	tell(v, (struct turn_event){ .kind = TURN_USAGE, .exchange = x });
 	tell(v, (struct turn_event){ .kind = TURN_STORED, .exchange = x });
 	v->in_reply = false;
@@ -169,8 +181,11 @@ static void add_record(struct view *v, const struct follow_event *ev)
 	case RECORD_SUMMARY:
 		note_place(v, "summed up to", r->summary.up_to);
 		break;
-	case RECORD_SESSION:
 	case RECORD_STEP:
+		if (ev->begun)
+			tell_step(v, ev);
+		break;
+	case RECORD_SESSION:
 	case RECORD_RESULT:
 	case RECORD_OTHER:
 		break;

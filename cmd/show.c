@@ -513,6 +513,7 @@ static void put_transcript(struct show *s, const struct turn_event *ev)
 	case TURN_WAITING: /* not in the files of a turn */
 	case TURN_REASONING:
 	case TURN_CALL:
+	case TURN_RESULT:
 	case TURN_COMPACTING:
 	case TURN_USAGE:
 		break;
@@ -639,6 +640,7 @@ static void say_event(struct show *s, const struct turn_event *ev)
 		break;
 	case TURN_WAITING: show_wait(s, ev->wait); break;
 	case TURN_CALL: note_call(s, ev->call); break;
+	case TURN_RESULT: s->calls--; break; /* it was run */
 	case TURN_NOTICE: say(ev->notice); break;
 	case TURN_COMPACTING: say_compacting(ev); break;
 	case TURN_STORED:
@@ -664,6 +666,7 @@ static void put_event(struct show *s, const struct turn_event *ev)
 	case TURN_STORED: put_stored(s, ev); break;
 	case TURN_ERROR: show_error(s, ev->error, exit_status(ev->error)); break;
 	case TURN_WAITING: /* see show_wait() */
+	case TURN_RESULT: /* mc-chat offers no tools, and runs none */
 	case TURN_NOTICE:
 	case TURN_COMPACTING:
 		break;

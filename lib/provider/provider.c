@@ -75,5 +75,5 @@ void reply_release(struct reply *r)
 
 bool exchange_counts(const struct exchange *x)
 {
-	return x->status == STATUS_COMPLETE || (x->status == STATUS_INTERRUPTED && x->answer.n);
+	return x->status == STATUS_COMPLETE || x->steps || (x->status == STATUS_INTERRUPTED && x->answer.n);
 }

@@ -211,8 +211,8 @@ extern const struct provider *const providers[];
 const struct provider *provider_find(const char *name);
 
 /*
- * Exchanges that a model should see again: complete ones, and interrupted ones
- * with the part of their answer that came.
+ * Exchanges that a model should see again: complete ones, those in which tools ran,
+ * and interrupted ones with the part of their answer that came.
  */
 bool exchange_counts(const struct exchange *x);
 

@@ -107,7 +107,8 @@ static int has_index(int dir, const char *path, struct err *e)
 bool check_own_file(const char *name)
 {
 	return strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0 ||
-	       strcmp(name, HISTORY_TEMP) == 0 || strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0;
+	       strcmp(name, HISTORY_TEMP) == 0 || strcmp(name, SPOOL_TEMP) == 0 ||
+	       strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0;
 }
 
 /* What shows whose a folder is, beside a record in its history. */

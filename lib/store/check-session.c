@@ -506,14 +506,20 @@ static void check_spool(struct subject *s)
 	           damage.kind == ERR_DAMAGED ? ", and cannot be read" : "");
 }
 
-/* A repair that was itself cut short. */
-static void check_temp(struct subject *s)
+static void check_temp(struct subject *s, const char *name, const char *what)
 {
-	struct spot at = spot(s, HISTORY_TEMP, 0);
+	struct spot at = spot(s, name, 0);
 	struct stat st;
 
 	if (s->locked && look_at(s, s->x.dir, &at, &st) > 0)
-		check_move(s->c, FINDING_LEFTOVER, s->x.dir, &at, "a repair that was cut short");
+		check_move(s->c, FINDING_LEFTOVER, s->x.dir, &at, what);
+}
+
+/* What was to replace another file, when a process was killed. */
+static void check_temps(struct subject *s)
+{
+	check_temp(s, HISTORY_TEMP, "a repair that was cut short");
+	check_temp(s, SPOOL_TEMP, "the beginning of a step that was cut short");
 }
 
 /* ---- one after the other ---- */
@@ -532,7 +538,7 @@ static int check_references(struct subject *s, struct err *e)
 
 static int check_content(struct subject *s, struct err *e)
 {
-	check_temp(s);
+	check_temps(s);
 	if (check_lines(s, e) < 0)
 		return -1;
 	if (s->scan.version)

@@ -367,6 +367,18 @@ struct result_node *conversation_find_result(const struct step_node *s, struct s
 	return NULL;
 }
 
+size_t conversation_calls(const struct step_node *s)
+{
+	return s->record.json ? s->record.step.ncalls : 0;
+}
+
+const struct result *conversation_result(const struct step_node *s, size_t call)
+{
+	const struct result_node *r = conversation_find_result(s, s->record.step.calls[call].id);
+
+	return r && r->record.json ? &r->record.result : NULL;
+}
+
 static struct result_node *get_result(struct step_node *s, struct span call, struct err *e)
 {
 	struct result_node *v = conversation_find_result(s, call);
@@ -934,6 +946,22 @@ int conversation_add(struct conversation *c, const struct exchange *x, struct er
 	struct buf line = BUF_INIT;
 
 	record_add_exchange(&line, x);
+	return apply_and_settle(c, &line, e);
+}
+
+int conversation_add_step(struct conversation *c, const struct step *s, struct err *e)
+{
+	struct buf line = BUF_INIT;
+
+	record_add_step(&line, s);
+	return apply_and_settle(c, &line, e);
+}
+
+int conversation_add_result(struct conversation *c, const struct result *r, struct err *e)
+{
+	struct buf line = BUF_INIT;
+
+	record_add_result(&line, r);
 	return apply_and_settle(c, &line, e);
 }
 

@@ -149,6 +149,9 @@ void conversation_find_circles(struct conversation *c);
 struct step_node *conversation_find_step(const struct exchange_node *x, int64_t n);
 /* The result of this call; NULL when it is not stored. */
 struct result_node *conversation_find_result(const struct step_node *s, struct span call);
+/* How many calls a step has; 0 where only its results are there. And the result of one of them. */
+size_t conversation_calls(const struct step_node *s);
+const struct result *conversation_result(const struct step_node *s, size_t call);
 
 /*
  * The offsets of the records that belong to the conversation, in the order of the file: the exchanges
@@ -165,8 +168,10 @@ int64_t conversation_now(const struct conversation *c);
  * NULL: there is none. */
 const struct summary *conversation_summary(const struct conversation *c, size_t n, size_t *covered);
 
-/* In memory only: adds a copy of the exchange, and makes another exchange the head. */
+/* In memory only: these add a copy of the record, and conversation_rewind() makes another exchange the head. */
 int conversation_add(struct conversation *c, const struct exchange *x, struct err *e);
+int conversation_add_step(struct conversation *c, const struct step *s, struct err *e);
+int conversation_add_result(struct conversation *c, const struct result *r, struct err *e);
 int conversation_rewind(struct conversation *c, struct span to, struct err *e);
 
 #endif

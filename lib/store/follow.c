@@ -27,6 +27,13 @@ static void tell(struct follow *f, const struct follow_event *ev)
 
 /* ---- the running turn ---- */
 
+static void begin_text(struct follow_turn *t)
+{
+	t->told = 0;
+	t->hash = HASH_BEGIN;
+	buf_clear(&t->held);
+}
+
 static void note_told(struct follow_turn *t, struct span text)
 {
 	for (size_t i = 0; i < text.n; i++)
@@ -59,7 +66,7 @@ static int read_reply(struct follow *f, struct err *e)
 	struct follow_turn *t = &f->turn;
 	ssize_t n = 1;
 
-	while (t->running && n > 0) {
+	while (t->running && !t->past && n > 0) {
 		char *to = buf_room(&t->held, PART);
 
 		if (!to)
@@ -88,6 +95,12 @@ static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 	return 0;
 }
 
+/* Its file has lost its name, and not to the turn's next step. */
+static int lose_turn(struct follow *f, struct err *e)
+{
+	return f->turn.running ? end_turn(f, FOLLOW_LOST, e) : 0;
+}
+
 /* 1 if its file still has its name, else 0; another file of that name is another turn's. */
 static int has_name(const struct follow *f, struct err *e)
 {
@@ -100,19 +113,41 @@ static int has_name(const struct follow *f, struct err *e)
 
 /* ---- the history ---- */
 
-static void describe_turn(const struct follow_turn *t, const struct exchange *x,
-                          struct follow_event *ev)
+/* What was not told yet of a text that is now stored. */
+static void describe_text(const struct follow_turn *t, struct span stored, struct follow_event *ev)
 {
-	struct span told = { x->answer.p, t->told };
+	struct span told = { stored.p, t->told };
+
+	ev->rest = stored;
+	if (!ev->begun)
+		return;
+	ev->differs = t->told > stored.n || (t->told && span_hash(told) != t->hash);
+	if (!ev->differs && t->told)
+		ev->rest = (struct span){ stored.p + t->told, stored.n - t->told };
+}
+
+static void describe_exchange(struct follow *f, const struct exchange *x, struct follow_event *ev)
+{
+	struct follow_turn *t = &f->turn;
 
 	ev->begun = t->id.n && span_same(x->id, buf_span(&t->id));
 	ev->cut = ev->begun && t->cut;
-	ev->rest = x->answer;
+	describe_text(t, x->answer, ev);
+	t->running = t->running && !ev->begun;
+	buf_clear(&f->last);
+	buf_add(&f->last, x->id.p, x->id.n);
+}
+
+/* What of its text is not told yet is told now: the file may be gone before it is read again. */
+static void describe_step(struct follow_turn *t, const struct step *s, struct follow_event *ev)
+{
+	ev->begun = t->running && span_same(s->exchange, buf_span(&t->id)) && s->n == t->step;
+	describe_text(t, s->text, ev);
 	if (!ev->begun)
 		return;
-	ev->differs = t->told > x->answer.n || (t->told && span_hash(told) != t->hash);
-	if (!ev->differs && t->told)
-		ev->rest = (struct span){ x->answer.p + t->told, x->answer.n - t->told };
+	t->past = true;
+	t->step++;
+	begin_text(t);
 }
 
 static int tell_record(struct follow *f, size_t at, struct span line, const struct record *r,
@@ -120,12 +155,10 @@ static int tell_record(struct follow *f, size_t at, struct span line, const stru
 {
 	struct follow_event ev = { .kind = FOLLOW_RECORD, .record = r, .line = line, .at = at };
 
-	if (r->type == RECORD_EXCHANGE) {
-		describe_turn(&f->turn, &r->exchange, &ev);
-		f->turn.running = f->turn.running && !ev.begun;
-		buf_clear(&f->last);
-		buf_add(&f->last, r->exchange.id.p, r->exchange.id.n);
-	}
+	if (r->type == RECORD_EXCHANGE)
+		describe_exchange(f, &r->exchange, &ev);
+	else if (r->type == RECORD_STEP)
+		describe_step(&f->turn, &r->step, &ev);
 	tell(f, &ev);
 	return buf_check(&f->last, e);
 }
@@ -191,7 +224,7 @@ static int read_head(int fd, struct buf *b, struct err *e)
 }
 
 /* `fd` becomes the turn's. */
-static void take_turn(struct follow *f, int fd, size_t head, const struct exchange *x, bool running)
+static void take_turn(struct follow *f, int fd, size_t head, const struct exchange *x, int64_t step, bool running)
 {
 	struct follow_turn *t = &f->turn;
 
@@ -200,11 +233,11 @@ static void take_turn(struct follow *f, int fd, size_t head, const struct exchan
 	t->fd = fd;
 	t->running = running;
 	t->cut = false;
+	t->step = step;
+	t->past = false;
 	t->read = head;
-	t->told = 0;
-	t->hash = HASH_BEGIN;
 	t->moved = clock_steady_ms();
-	buf_clear(&t->held);
+	begin_text(t);
 	buf_clear(&t->id);
 	if (x)
 		buf_add(&t->id, x->id.p, x->id.n);
@@ -225,20 +258,25 @@ static bool is_between(const struct jsonl *j, size_t from, size_t end, struct sp
  * become, the last one when its file was opened, and others may have followed since. Only a file
  * that was there before the first look can be older: another writer's crash left it.
  */
-static int begin_turn(struct follow *f, int fd, size_t head, const struct exchange *x, struct err *e)
+static int begin_turn(struct follow *f, int fd, size_t head, const struct exchange *x, int64_t step, struct err *e)
 {
 	bool stored = span_same(buf_span(&f->last), x->id);
+	bool next = f->turn.running && span_same(buf_span(&f->turn.id), x->id); /* step of this turn */
 	size_t from = f->looked ? f->at : 0;
+	int64_t wanted;
 
-	if (read_history(f, e) < 0) {
+	if ((!next && lose_turn(f, e) < 0) || read_history(f, e) < 0) {
 		close(fd);
 		return -1;
 	}
 	stored = stored || is_between(&f->history, from, f->at, x->id);
-	take_turn(f, fd, head, x, !stored);
+	wanted = next ? f->turn.step : step;
+	take_turn(f, fd, head, x, wanted, !stored);
+	f->turn.past = step < wanted;
 	if (stored)
 		return 0;
-	tell(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
+	if (!next)
+		tell(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
 	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0)
 		return -1;
 	if (!f->looked)
@@ -247,10 +285,14 @@ static int begin_turn(struct follow *f, int fd, size_t head, const struct exchan
 }
 
 /* What cannot be read as a turn is told once; the next writer puts it aside. */
-static int refuse_turn(struct follow *f, int fd, const struct err *why)
+static int refuse_turn(struct follow *f, int fd, const struct err *why, struct err *e)
 {
+	if (lose_turn(f, e) < 0) {
+		close(fd); /* not reached: no memory while following */
+		return -1; /* not reached: no memory while following */
+	}
 	store_notice(f->store, "%s/%s/" SPOOL_FILE " is damaged (%s)", f->store->dir, f->id, why->msg);
-	take_turn(f, fd, 0, NULL, false);
+	take_turn(f, fd, 0, NULL, 0, false);
 	return 0;
 }
 
@@ -263,15 +305,17 @@ static int look_for_turn(struct follow *f, struct err *e)
 	int fd = place_file(f->dir, SPOOL_FILE, O_RDONLY, &why), r;
 
 	if (fd < 0)
-		return 0; /* most often there is none; and a link is refused by the next writer */
+		return lose_turn(f, e); /* most often there is none; and a link is refused by the next writer */
 	r = read_head(fd, &head, e);
 	if (r > 0 && buf_check(&head, e) < 0)
 		r = -1; /* not reached: no memory while following */
 	if (r <= 0) {
 		close(fd);
+		if (r == 0) /* a next step would be all there */
+			r = lose_turn(f, e);
 	} else {
 		r = spool_head(&sp, buf_span(&head), &x, &why);
-		r = r < 0 ? refuse_turn(f, fd, &why) : begin_turn(f, fd, head.n + 1, &x, e);
+		r = r < 0 ? refuse_turn(f, fd, &why, e) : begin_turn(f, fd, head.n + 1, &x, sp.step, e);
 		spool_release(&sp);
 	}
 	buf_release(&head);
@@ -315,8 +359,6 @@ static int look_at_turns(struct follow *f, struct err *e)
 	int named = has_name(f, e);
 
 	if (named < 0 || read_reply(f, e) < 0 || read_history(f, e) < 0)
-		return -1;
-	if (f->turn.running && !named && end_turn(f, FOLLOW_LOST, e) < 0)
 		return -1;
 	if (!named && look_for_turn(f, e) < 0)
 		return -1;

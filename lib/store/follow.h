@@ -14,7 +14,8 @@
  *
  * Why nothing is told twice, and nothing is missed: a turn's file is there from before its
  * reply until after its record is. So who sees that file, and then the history up to its end,
- * has seen all that was before this turn; and who misses it finds the record.
+ * has seen all that was before this turn; and who misses it finds the record. The steps of a turn
+ * are told like that, too: each has a file of its own, which the next one replaces.
  */
 #ifndef STORE_FOLLOW_H
 #define STORE_FOLLOW_H
@@ -39,8 +40,9 @@ struct follow_event {
 	const struct record *record;     /* RECORD */
 	struct span line;                /* its bytes, with the newline */
 	size_t at;                       /* where it is in the history */
-	bool begun, cut;                 /* the exchange that was told by BEGUN, and CUT or LOST */
-	struct span rest;                /* what TEXT did not tell of its answer; */
+	bool begun, cut;                 /* the exchange that was told by BEGUN, and CUT or LOST; or a step
+	                                  * of it, which CUT or LOST may still follow */
+	struct span rest;                /* what TEXT did not tell of its answer, or of the step; */
 	bool differs;                    /* or all of it, since what was told is no part of it */
 };
 
@@ -49,6 +51,8 @@ struct follow_turn {
 	int fd;         /* turn.partial; -1: there was none. Kept open while it has its name, so
 	                 * that no other file gets its number */
 	bool running, cut;
+	int64_t step;   /* that the file is of */
+	bool past;      /* and whose record was told: of the file there is nothing more to tell */
 	struct buf id;
 	size_t read;    /* bytes of the file */
 	struct buf held; /* of these, the beginning of a character that is not all there */

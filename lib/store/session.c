@@ -301,6 +301,8 @@ static int store_interrupted(struct session *x, const struct spool *sp, struct e
 		return 0;
 	}
 	add_steps(&x->conversation, sp, cut);
+	if (sp->step || cut->steps)
+		unlinkat(x->dir, SPOOL_TEMP, 0); /* killed when the next step began */
 	return session_append_exchange(x, cut, NULL, NULL, e);
 }
 
@@ -500,20 +502,26 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
 	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
 }
 
-/* What was appended is read as any reader does it, and so counts as it does there. That this fails
- * does not undo it: the index is made up for by the next tool. */
-static void catch_up(struct session *x)
+/* What was appended is read as any reader does it, and so counts as it does there. */
+static int read_back(struct session *x, struct err *why)
 {
 	const struct store *own = x->store;
 	struct store quiet = *own; /* what else is there is told when it is read to be used */
-	struct err why = ERR_INIT;
 	int r;
 
 	quiet.notice = NULL;
 	x->store = &quiet;
-	r = refresh(x, x->fd, NULL, true, &why);
+	r = refresh(x, x->fd, NULL, true, why);
 	x->store = own;
-	if (r < 0)
+	return r;
+}
+
+/* That this fails does not undo it: the index is made up for by the next tool. */
+static void catch_up(struct session *x)
+{
+	struct err why = ERR_INIT;
+
+	if (read_back(x, &why) < 0)
 		index_not_updated(x->store, x->id, why.msg);
 	else
 		index_update(x->store, x->id, &x->conversation.info);
@@ -629,6 +637,35 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 	else
 		catch_up(x);
 	return 0;
+}
+
+/* Nothing of it is in the index, which is written for each exchange. */
+static int append_part(struct session *x, struct buf *b, const char *what, struct err *e)
+{
+	const struct record_gaps none = { .n = 0 };
+	struct err ignored = ERR_INIT;
+	int r = append(x, b, &none, what, e);
+
+	buf_release(b);
+	if (r == 0)
+		read_back(x, &ignored);
+	return r;
+}
+
+int session_append_step(struct session *x, const struct step *s, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	record_add_step(&b, s);
+	return append_part(x, &b, "step", e);
+}
+
+int session_append_result(struct session *x, const struct result *r, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	record_add_result(&b, r);
+	return append_part(x, &b, "result", e);
 }
 
 int session_append_change(struct session *x, struct change change, struct err *e)

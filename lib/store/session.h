@@ -118,6 +118,11 @@ int session_spool(struct session *x, const struct exchange *exchange, int64_t st
  */
 int session_append_exchange(struct session *x, const struct exchange *exchange,
                             const struct change *change, const struct rewind *after, struct err *e);
+/* A step, and the result of one of its calls: before the exchange that they belong to, with which the
+ * index learns of them. A record that was stored but could not be read back is not in the
+ * conversation; so whoever builds on it looks. */
+int session_append_step(struct session *x, const struct step *s, struct err *e);
+int session_append_result(struct session *x, const struct result *r, struct err *e);
 /* The change gets an id and a time here. */
 int session_append_change(struct session *x, struct change change, struct err *e);
 int session_append_summary(struct session *x, const struct summary *summary, struct err *e);

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/replace.h"
 #include "base/utf8.h"
 #include "store/place.h"
 
@@ -28,28 +29,47 @@ static void add_head(struct buf *b, const struct exchange *x, int64_t step)
 	buf_addc(b, '\n');
 }
 
+static int create(int dir, struct span head, struct err *e)
+{
+	int fd = openat(dir, SPOOL_FILE, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot create '" SPOOL_FILE "'");
+	place_give(fd, dir);
+	if (io_write(fd, head.p, head.n) == 0 && io_datasync(fd) == 0 && io_sync_folder(dir) == 0)
+		return fd;
+	err_sys(e, errno, "cannot store the prompt");
+	close(fd);
+	spool_remove(dir); /* nothing was sent or shown */
+	return -1;
+}
+
+/* At no moment is there none: the steps that are stored would be of no exchange. That a loss of power
+ * may bring the old one back does no harm, since its step is stored. */
+static int next(int dir, struct span head, struct err *e)
+{
+	struct replace r = REPLACE_INIT(dir, SPOOL_FILE, SPOOL_TEMP);
+
+	r.flags = O_WRONLY | O_APPEND;
+	if (replace_begin(&r) == 0) {
+		place_give(r.fd, dir);
+		if (io_write(r.fd, head.p, head.n) == 0 && io_datasync(r.fd) == 0 &&
+		    replace_commit(&r, REPLACE_KEEP_FD) == 0)
+			return r.fd;
+	}
+	err_sys(e, errno, "cannot replace '" SPOOL_FILE "'");
+	replace_abandon(&r);
+	return -1;
+}
+
 int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e)
 {
 	struct buf head = BUF_INIT;
-	int fd;
+	int fd = -1;
 
 	add_head(&head, x, step);
-	if (buf_check(&head, e) < 0) {
-		buf_release(&head);
-		return -1;
-	}
-	fd = openat(dir, SPOOL_FILE, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	            0600);
-	if (fd >= 0)
-		place_give(fd, dir);
-	if (fd < 0) {
-		err_sys(e, errno, "cannot create '" SPOOL_FILE "'");
-	} else if (io_write(fd, head.p, head.n) < 0 || io_datasync(fd) < 0 || io_sync_folder(dir) < 0) {
-		err_sys(e, errno, "cannot store the prompt");
-		close(fd);
-		spool_remove(dir); /* nothing was sent or shown */
-		fd = -1;
-	}
+	if (buf_check(&head, e) == 0)
+		fd = step ? next(dir, buf_span(&head), e) : create(dir, buf_span(&head), e);
 	buf_release(&head);
 	return fd;
 }

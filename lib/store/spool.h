@@ -12,11 +12,12 @@
 
 #define SPOOL_FILE "turn.partial"
 #define SPOOL_DAMAGED "turn.damaged-" /* and the time in ms: one that cannot be read, set aside */
+#define SPOOL_TEMP ".turn.tmp" /* the one that replaces it, until it does */
 
 /* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it and then its name: so
- * the prompt outlives a loss of power. `step` is the number of the request in the turn. Returns a
- * descriptor, or -1. Of a session without exchanges the folder's own name need not be on the disk: see
- * session_spool(). */
+ * the prompt outlives a loss of power. `step` is the number of the request in the turn: the file of
+ * the request before it, whose step is stored, is replaced at once. Returns a descriptor, or -1. Of a
+ * session without exchanges the folder's own name need not be on the disk: see session_spool(). */
 int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e);
 int spool_add(int fd, struct span piece, struct err *e);
 /* The exchange is in the history: the spool is no longer needed. */

@@ -379,6 +379,7 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 		cx->turns[cx->n++].answer = x->answer;
 	}
 	cx->prompt.query = put_query(cx, &missing, ch->ask->prompt->query);
+	cx->running = ch->ask->running;
 	if (buf_check(&cx->text, e) < 0)
 		return -1;
 	for (size_t i = 0; i < cx->n; i++)

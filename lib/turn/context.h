@@ -31,7 +31,8 @@ struct context_ask {
 	const struct conversation *conversation;
 	size_t n;       /* exchanges of its path that the prompt follows */
 	struct span model, system;
-	const struct exchange *prompt; /* the new one: its query and attachments */
+	const struct exchange *prompt; /* the new one: its query and attachments, */
+	const struct exchange_node *running; /* and its steps so far; NULL: none */
 	int64_t window; /* tokens; 0: not known */
 	int64_t reply;  /* tokens that the reply may have; 0: a quarter of the window, up to CONTEXT_REPLY */
 };
@@ -41,8 +42,8 @@ struct context_ask {
 /* An exchange as the request has it. */
 struct context_turn {
 	struct span query, answer; /* the answer of the new prompt is empty */
-	const struct attachment *files; /* of the query */
-	size_t nfiles;
+	const struct attachment *files; /* of the query, and then of its steps' results, one after the other */
+	size_t nfiles;                  /* of the query */
 };
 
 /* A struct context owns its arrays until context_release(). Its spans point to the
@@ -53,6 +54,7 @@ struct context {
 	const struct exchange_node **nodes; /* the same with its steps; NULL: they were not read */
 	size_t n;
 	struct context_turn prompt;
+	const struct exchange_node *running; /* the steps that follow it; NULL: none */
 	size_t counting; /* exchanges that could go along */
 	size_t left_out; /* of these, those that do not */
 	size_t summed;   /* and those that the summary stands for */

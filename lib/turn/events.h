@@ -6,6 +6,7 @@
  *	waiting                       the request failed, and is sent again
  *	text, reasoning               pieces of a reply
  *	call                          the model called a tool
+ *	result                        it ran, or could not; text may follow, and more calls
  *	usage, stored                 the turn is over, and so is its record
  *	error                         it failed, or could not begin
  *
@@ -24,6 +25,7 @@ enum turn_event_kind {
 	TURN_TEXT,
 	TURN_REASONING,
 	TURN_CALL,
+	TURN_RESULT,
 	TURN_NOTICE,
 	TURN_COMPACTING, /* the conversation has outgrown the window, and is summed up first */
 	TURN_USAGE,
@@ -46,6 +48,7 @@ struct turn_event {
 		const struct talk_wait *wait;
 		struct span text; /* TEXT, REASONING: any bytes; may end within a character */
 		const struct reply_call *call; /* its strings are UTF-8 */
+		const struct result *result;   /* of the last call that was told; it is stored */
 		const char *notice; /* a sentence */
 		struct {
 			size_t n, incomplete; /* exchanges: the first ones, and how many of these are incomplete */

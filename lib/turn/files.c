@@ -364,51 +364,100 @@ static int fill_one(struct filling *g, const struct attachment_ref *ref, struct 
 	return 0;
 }
 
-/* All of an exchange's files go along, or none. */
-static int fill(struct filling *g, const struct exchange *x, struct context_turn *s, struct err *e)
+/* The files of a query, or of a result. */
+struct refs {
+	const struct attachment_ref *v;
+	size_t n;
+};
+
+/* Calls visit() for those of an exchange and then of its steps' results, in the order of the calls. */
+static int visit_refs(const struct exchange *x, const struct exchange_node *steps,
+                      int (*visit)(void *ctx, struct refs refs, struct err *e), void *ctx, struct err *e)
 {
-	struct attachment *list = g->parcel->v + g->parcel->n;
+	int r = visit(ctx, (struct refs){ x->attachments, x->nattachments }, e);
+
+	for (size_t k = 0; r == 0 && steps && k < steps->nsteps; k++)
+		for (size_t i = 0; r == 0 && i < conversation_calls(&steps->steps[k]); i++) {
+			const struct result *result = conversation_result(&steps->steps[k], i);
+
+			if (result)
+				r = visit(ctx, (struct refs){ result->attachments, result->nattachments }, e);
+		}
+	return r;
+}
+
+static int count_refs(void *ctx, struct refs refs, struct err *e)
+{
+	(void)e;
+	*(size_t *)ctx += refs.n;
+	return 0;
+}
+
+static int add_size(void *ctx, struct refs refs, struct err *e)
+{
+	int64_t *size = ctx;
+
+	(void)e;
+	for (size_t i = 0; i < refs.n; i++)
+		*size += refs.v[i].size < FILES_MAX ? refs.v[i].size : FILES_MAX;
+	return 0;
+}
+
+static int fill_refs(void *ctx, struct refs refs, struct err *e)
+{
+	struct filling *g = ctx;
+
+	for (size_t i = 0; i < refs.n; i++) {
+		struct attachment *a = &g->parcel->v[g->parcel->n++];
+
+		a->name = refs.v[i].name;
+		if (g->full)
+			replace(a, left_out);
+		else if (fill_one(g, &refs.v[i], a, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All of an exchange's files are sent, or none. */
+static int fill(struct filling *g, const struct exchange *x, const struct exchange_node *steps,
+                struct context_turn *t, struct err *e)
+{
 	int64_t size = 0;
 
-	for (size_t i = 0; i < x->nattachments; i++)
-		size += x->attachments[i].size < FILES_MAX ? x->attachments[i].size : FILES_MAX;
-	if (x->nattachments && !g->full && size > g->left) {
+	visit_refs(x, steps, add_size, &size, e);
+	if (size > g->left && !g->full) {
 		g->full = true;
 		store_notice(g->store, "earlier attachments than these are not sent again: a request holds "
 		             "at most %u MiB of them", FILES_MAX >> 20);
 	}
-	for (size_t i = 0; i < x->nattachments; i++) {
-		list[i].name = x->attachments[i].name;
-		if (g->full)
-			replace(&list[i], left_out);
-		else if (fill_one(g, &x->attachments[i], &list[i], e) < 0)
-			return -1;
-	}
+	t->files = g->parcel->v + g->parcel->n;
+	t->nfiles = x->nattachments;
+	if (visit_refs(x, steps, fill_refs, g, e) < 0)
+		return -1;
 	g->left -= g->full ? 0 : size;
-	g->parcel->n += x->nattachments;
-	s->files = list;
-	s->nfiles = x->nattachments;
 	return 0;
 }
 
-int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
-                struct context_turn *turns, const struct exchange *const *of, size_t n,
-                struct context_turn *prompt, const struct exchange *asked, struct err *e)
+int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir, struct context *cx,
+                const struct exchange *asked, struct err *e)
 {
 	struct filling g = { .parcel = p, .files = f, .store = s, .dir = dir, .left = FILES_MAX };
-	size_t all = asked->nattachments;
+	size_t all = 0;
 
-	for (size_t i = 0; i < n; i++)
-		all += of[i] ? of[i]->nattachments : 0;
+	visit_refs(asked, cx->running, count_refs, &all, e);
+	for (size_t i = 0; i < cx->n; i++)
+		if (cx->of[i])
+			visit_refs(cx->of[i], cx->nodes ? cx->nodes[i] : NULL, count_refs, &all, e);
 	p->v = all ? calloc(all, sizeof(*p->v)) : NULL;
 	if (!all)
 		return 0;
 	if (!p->v)
 		return err_oom(e);
-	if (fill(&g, asked, prompt, e) < 0)
+	if (fill(&g, asked, cx->running, &cx->prompt, e) < 0)
 		return -1;
-	for (size_t i = n; i-- > 0;)
-		if (of[i] && fill(&g, of[i], &turns[i], e) < 0)
+	for (size_t i = cx->n; i-- > 0;)
+		if (cx->of[i] && fill(&g, cx->of[i], cx->nodes ? cx->nodes[i] : NULL, &cx->turns[i], e) < 0)
 			return -1;
 	return 0;
 }

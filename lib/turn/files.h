@@ -57,14 +57,13 @@ struct parcel {
 #define PARCEL_INIT { NULL, 0 }
 
 /*
- * Adds to each of `turns`, and to the prompt, the files of the exchange that it comes from;
- * of[i] may be NULL. Those that are not known are read from folder `dir` of the session, or
- * are missing where `dir` is -1. One that is missing or damaged, or for which there is no
- * room behind those of later turns, is replaced by a line of text, and told.
+ * Adds to each turn of the context, and to its prompt, the files of the exchange that it comes from,
+ * and those of its steps' results; `asked` is the prompt's. Those that are not known are read from folder
+ * `dir` of the session, or are missing where `dir` is -1. One that is missing or damaged, or for which
+ * there is no room behind those of later turns, is replaced by a line of text, and told.
  */
-int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir,
-                struct context_turn *turns, const struct exchange *const *of, size_t n,
-                struct context_turn *prompt, const struct exchange *asked, struct err *e);
+int parcel_fill(struct parcel *p, struct files *f, const struct store *s, int dir, struct context *cx,
+                const struct exchange *asked, struct err *e);
 void parcel_release(struct parcel *p);
 
 #endif

@@ -27,15 +27,15 @@ static void add_query(struct messages *m, const struct context_turn *t)
 struct asked {
 	const char *provider;
 	struct span model;
-	bool whole; /* nothing of the conversation is left out or summed up */
+	bool same; /* the request has all that the items followed when they were made */
 };
 
 /* NULL: none, or not for this request. */
-static struct json_object *native_of(const struct asked *a, const struct exchange *x, struct json_object *native)
+static struct json_object *native_of(const struct asked *a, struct json_object *native)
 {
 	struct json_object *items = json_member(native, "items");
 
-	if (!a->whole || x->left_out || !json_object_is_type(items, json_type_array) ||
+	if (!a->same || !json_object_is_type(items, json_type_array) ||
 	    !span_eq(json_member_str(native, "provider"), a->provider) ||
 	    !span_same(json_member_str(native, "model"), a->model))
 		return NULL;
@@ -51,47 +51,79 @@ static void begin_answer(struct messages *m, struct json_object *native, struct 
 }
 
 /* A call may have no result, as after a crash. Every provider demands one. */
-static struct tool_result result_of(const struct step_node *s, const struct tool_call *c)
+static struct tool_result result_of(const struct step_node *s, size_t call, const struct attachment **files)
 {
+	const struct result *stored = conversation_result(s, call);
+	const struct tool_call *c = &s->record.step.calls[call];
 	struct tool_result t = { .call = c->id, .name = c->name, .failed = true,
 		                 .output = span_str("It is not known whether this ran, and with what result.") };
 
-	const struct result_node *stored = conversation_find_result(s, c->id);
-
-	if (stored && stored->record.json) {
-		t.failed = stored->record.result.status != RESULT_OK;
-		t.output = stored->record.result.output;
-	}
+	if (!stored)
+		return t;
+	t.failed = stored->status != RESULT_OK;
+	t.output = stored->output;
+	t.files = *files;
+	t.nfiles = stored->nattachments;
+	*files += stored->nattachments;
 	return t;
 }
 
-static void add_step(struct messages *m, const struct step_node *s, struct json_object *native)
+static void add_step(struct messages *m, const struct asked *a, const struct step_node *s,
+                     const struct attachment **files)
 {
 	const struct step *step = &s->record.step;
 
-	begin_answer(m, native, step->text);
+	if (!s->record.json) /* only results of it are there */
+		return;
+	begin_answer(m, native_of(a, step->native), step->text);
 	for (size_t i = 0; i < step->ncalls; i++)
 		add_part(m, (struct message_part){ MESSAGE_CALL, .call = step->calls[i] });
 	if (!step->ncalls)
 		return;
 	begin_message(m, ROLE_TOOL);
 	for (size_t i = 0; i < step->ncalls; i++)
-		add_part(m, (struct message_part){ MESSAGE_RESULT, .result = result_of(s, &step->calls[i]) });
+		add_part(m, (struct message_part){ MESSAGE_RESULT, .result = result_of(s, i, files) });
 }
 
-static void add_exchange(struct messages *m, const struct asked *a, const struct context *cx, size_t i)
+static void add_steps(struct messages *m, const struct asked *a, const struct exchange_node *x,
+                      const struct context_turn *t)
+{
+	const struct attachment *files = t->files ? t->files + t->nfiles : NULL;
+
+	for (size_t k = 0; x && k < x->nsteps; k++)
+		add_step(m, a, &x->steps[k], &files);
+}
+
+static void add_exchange(struct messages *m, struct asked a, const struct context *cx, size_t i)
 {
 	const struct exchange *x = cx->of ? cx->of[i] : NULL;
-	const struct exchange_node *node = x && cx->nodes ? cx->nodes[i] : NULL;
 	struct json_object *native = NULL;
 
 	add_query(m, &cx->turns[i]);
-	for (size_t k = 0; node && k < node->nsteps; k++)
-		if (node->steps[k].record.json) /* not only its results are there */
-			add_step(m, &node->steps[k], native_of(a, x, node->steps[k].record.step.native));
+	a.same = a.same && x && !x->left_out;
+	if (x && cx->nodes)
+		add_steps(m, &a, cx->nodes[i], &cx->turns[i]);
+	if (x && x->steps && utf8_is_blank(x->answer)) /* it ended before it had one */
+		return;
 	if (x && !utf8_is_blank(x->answer)) /* without the answer they are refused */
-		native = native_of(a, x, x->native);
+		native = native_of(&a, x->native);
 	begin_answer(m, native, cx->turns[i].answer);
+}
+
+/* Its items follow what this request has, too. */
+static void add_prompt(struct messages *m, struct asked a, const struct context *cx)
+{
+	add_query(m, &cx->prompt);
+	a.same = true;
+	add_steps(m, &a, cx->running, &cx->prompt);
+}
+
+static void count_steps(const struct exchange_node *x, size_t *n, size_t *nparts)
+{
+	for (size_t k = 0; x && k < x->nsteps; k++) {
+		*n += 2;
+		*nparts += 2 + 2 * conversation_calls(&x->steps[k]);
+	}
 }
 
 static int make_room(struct messages *m, const struct context *cx, struct err *e)
@@ -99,15 +131,11 @@ static int make_room(struct messages *m, const struct context *cx, struct err *e
 	size_t n = 1, nparts = 1 + cx->prompt.nfiles;
 
 	for (size_t i = 0; i < cx->n; i++) {
-		const struct exchange_node *node = cx->nodes ? cx->nodes[i] : NULL;
-
 		n += 2;
 		nparts += 3 + cx->turns[i].nfiles;
-		for (size_t k = 0; node && k < node->nsteps; k++) {
-			n += 2;
-			nparts += 2 + (node->steps[k].record.json ? 2 * node->steps[k].record.step.ncalls : 0);
-		}
+		count_steps(cx->nodes ? cx->nodes[i] : NULL, &n, &nparts);
 	}
+	count_steps(cx->running, &n, &nparts);
 	*m = (struct messages)MESSAGES_INIT;
 	m->list = calloc(n, sizeof(*m->list));
 	m->parts = calloc(nparts, sizeof(*m->parts));
@@ -125,8 +153,8 @@ int messages_make(struct messages *m, const struct context *cx, const char *prov
 	if (make_room(m, cx, e) < 0)
 		return -1;
 	for (size_t i = 0; i < cx->n; i++)
-		add_exchange(m, &a, cx, i);
-	add_query(m, &cx->prompt);
+		add_exchange(m, a, cx, i);
+	add_prompt(m, a, cx);
 	return 0;
 }
 

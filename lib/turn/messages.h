@@ -25,8 +25,7 @@ struct messages {
 
 /*
  * Each exchange is a message of the user and one of the assistant; between these each step is one of the
- * assistant with its calls, and one with their results. The last message is the prompt. The files of
- * results are not sent.
+ * assistant with its calls, and one with their results. The last messages are the prompt and its steps so far.
  *
  * The native items of an answer are among its parts if this provider and model made them, and the
  * conversation before them is sent as it was then, which Anthropic checks for some models

@@ -1,5 +1,6 @@
 #include "turn/turn.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,6 +32,8 @@ struct turn {
 	bool homeless;           /* the session was removed before the exchange could be stored */
 	struct change change;    /* of the title, that is stored with the exchange */
 	char change_id[UUID_SIZE];
+	struct usage usage;      /* of the steps so far; */
+	struct buf trail;        /* and their records, in case that the session is removed */
 
 	/* the request */
 	struct context context;
@@ -166,7 +169,8 @@ static void conclude(struct turn *t, int64_t started, int failed, const struct e
 
 	x->answer = buf_span(&out->reply.text);
 	x->duration = clock_steady_ms() - started;
-	x->usage = out->reply.usage;
+	x->usage = t->usage;
+	usage_add(&x->usage, &out->reply.usage);
 	if (out->reply.finish_reason.n)
 		x->finish_reason = buf_span(&out->reply.finish_reason);
 	if (out->reply.reasoning.n)
@@ -223,33 +227,13 @@ static int request(struct turn *t, struct err *e)
 	return r;
 }
 
-/* No request offers a tool, so that nothing answers a call: the reply is the answer, with whatever
- * text it has. */
+/* Nothing answers these calls: the reply is the answer, with whatever text it has. */
 static void tell_calls(struct turn *t)
 {
 	const struct reply *reply = &t->out->reply;
 
 	for (size_t i = 0; i < reply->ncalls; i++)
 		tell(t, &(struct turn_event){ .kind = TURN_CALL, .call = &reply->calls[i] });
-}
-
-static int ask(struct turn *t, struct err *e)
-{
-	struct turn_result *out = t->out;
-	int64_t started = clock_steady_ms();
-	int r;
-
-	out->begun = true;
-	tell(t, &(struct turn_event){
-		.kind = TURN_STARTED, .session = t->id, .exchange = &out->exchange,
-		.started = { t->how->endpoint.name, &t->context, t->window.limit },
-	});
-	r = request(t, e);
-	if (r == 0)
-		tell_calls(t);
-	out->native = native_of(&out->reply, t->how->endpoint.name, buf_span(&out->model), out->exchange.steps > 0);
-	conclude(t, started, r < 0, e);
-	return r;
 }
 
 /* ---- the request ---- */
@@ -276,6 +260,7 @@ static struct context_ask ask_of(const struct turn *t)
 		.model = buf_span(&t->out->model),
 		.system = t->system,
 		.prompt = &t->out->exchange,
+		.running = conversation_find_any(c, t->out->exchange.id),
 		.window = t->window.limit,
 		.reply = context_reply_of(&t->how->params),
 	};
@@ -298,8 +283,12 @@ static int draft(struct turn *t, struct err *e)
 	const struct talk *how = t->how;
 	struct context_ask asked = ask_of(t);
 	struct context *cx = &t->context;
+	struct store store = *t->session->store;
+	int64_t steps = t->out->exchange.steps;
 
 	draft_release(t);
+	if (steps && (!asked.running || (int64_t)asked.running->nsteps != steps))
+		return err_set(e, ERR_FAILED, "a step of the turn was stored, but could not be read back");
 	if (context_make(cx, &asked, e) < 0)
 		return -1;
 	t->out->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
@@ -312,15 +301,17 @@ static int draft(struct turn *t, struct err *e)
 		.reasoning = how->reasoning,
 		.room = context_room(&t->window, cx->tokens),
 	};
-	if (parcel_fill(&t->parcel, t->files, t->session->store, t->session->dir, cx->turns, cx->of, cx->n,
-	                &cx->prompt, &t->out->exchange, e) < 0 ||
+	if (steps)
+		store.notice = NULL; /* what it says was said with the first request */
+	if (parcel_fill(&t->parcel, t->files, &store, t->session->dir, cx, &t->out->exchange, e) < 0 ||
 	    messages_make(&t->messages, cx, how->endpoint.name, span_str(t->out->model.p), e) < 0)
 		return -1;
 	t->request.messages = t->messages.list;
 	t->request.nmessages = t->messages.n;
 	if (talk_prepare(how, &t->request, &t->letter, e) < 0)
 		return -1;
-	tell_notices(t);
+	if (!t->out->exchange.steps) /* they were told */
+		tell_notices(t);
 	t->drafted = true;
 	return 0;
 }
@@ -348,6 +339,246 @@ static int prepare(struct turn *t, struct span model, struct err *e)
 	    find_window(t, buf_span(&t->out->model), e) < 0)
 		return -1;
 	return draft(t, e);
+}
+
+/* ---- steps ---- */
+
+/* A reply that called tools. */
+struct asked {
+	struct reply reply;
+	struct tool_call *calls; /* one for each of the reply's; their arguments are owned */
+	size_t n;
+	struct json_object *native;
+	struct step step;
+};
+
+static void asked_release(struct asked *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		json_object_put(a->calls[i].arguments);
+	free(a->calls);
+	json_object_put(a->native);
+	reply_release(&a->reply);
+}
+
+/* A call without arguments may come without any text. */
+static int parse_arguments(const struct reply_call *c, struct json_object **out, struct err *why)
+{
+	struct span text = utf8_is_blank(buf_span(&c->arguments)) ? span_str("{}") : buf_span(&c->arguments);
+
+	return json_parse_object(text, out, why);
+}
+
+static bool is_taken(const struct reply *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (span_same(buf_span(&r->calls[k].id), buf_span(&r->calls[i].id)))
+			return true;
+	return false;
+}
+
+/* Within a step each call has an id of its own. */
+static int name_call(struct reply *r, size_t i, int64_t now, struct err *e)
+{
+	struct buf *id = &r->calls[i].id;
+	char own[UUID_SIZE];
+
+	if (id->n && !is_taken(r, i))
+		return 0;
+	if (uuid7_generate(own, now, e) < 0)
+		return -1;
+	buf_clear(id);
+	buf_adds(id, own);
+	return buf_check(id, e);
+}
+
+/* Arguments that are not a JSON object are stored as an empty one; the result quotes what came. */
+static int take_call(struct asked *a, size_t i, struct err *e)
+{
+	const struct reply_call *c = &a->reply.calls[i];
+	struct err why = ERR_INIT;
+
+	a->calls[i].id = buf_span(&c->id);
+	a->calls[i].name = buf_span(&c->name);
+	if (parse_arguments(c, &a->calls[i].arguments, &why) < 0)
+		a->calls[i].arguments = json_object_new_object();
+	return a->calls[i].arguments ? 0 : err_oom(e);
+}
+
+/* The reply becomes a step. */
+static int make_step(struct turn *t, struct asked *a, int64_t duration, struct err *e)
+{
+	const struct turn_result *out = t->out;
+	struct reply *r = &a->reply;
+	int64_t now = conversation_now(t->conversation);
+
+	a->calls = calloc(r->ncalls, sizeof(*a->calls));
+	if (!a->calls)
+		return err_oom(e);
+	for (a->n = 0; a->n < r->ncalls; a->n++)
+		if (name_call(r, a->n, now, e) < 0 || take_call(a, a->n, e) < 0)
+			return -1;
+	a->native = native_of(r, t->how->endpoint.name, buf_span(&out->model), true);
+	a->step = (struct step){
+		.exchange = out->exchange.id, .n = out->exchange.steps, .timestamp = now,
+		.text = buf_span(&r->text), .reasoning = r->reasoning.n ? buf_span(&r->reasoning) : (struct span){ NULL, 0 },
+		.model = buf_span(&out->model), .calls = a->calls, .ncalls = a->n, .duration = duration,
+		.usage = r->usage, .native = a->native,
+	};
+	return 0;
+}
+
+/* Reading back what was stored may have read all of it anew. */
+static void look_again(struct turn *t)
+{
+	t->system = t->conversation->head.head.system;
+	t->old = t->old ? conversation_last(t->conversation) : NULL;
+}
+
+static int keep_step(struct turn *t, const struct step *s, struct err *e)
+{
+	if (!t->id)
+		return conversation_add_step(t->conversation, s, e);
+	if (session_append_step(t->session, s, e) < 0)
+		return -1;
+	record_add_step(&t->trail, s);
+	look_again(t);
+	return buf_check(&t->trail, e);
+}
+
+/* It is of the turn even where the session is gone. */
+static int keep_result(struct turn *t, const struct result *r, struct err *e)
+{
+	if (!t->id)
+		return conversation_add_result(t->conversation, r, e);
+	record_add_result(&t->trail, r);
+	if (session_append_result(t->session, r, e) < 0)
+		return -1;
+	look_again(t);
+	return buf_check(&t->trail, e);
+}
+
+static int run_tool(const struct turn *t, const struct asked *a, size_t i, struct turn_outcome *o, struct err *e)
+{
+	const struct buf *came = &a->reply.calls[i].arguments;
+	struct json_object *arguments = NULL;
+	struct err why = ERR_INIT;
+
+	if (parse_arguments(&a->reply.calls[i], &arguments, &why) == 0) {
+		json_object_put(arguments);
+		return t->in->tools->run(t->in->tools->ctx, &a->calls[i], o, e);
+	}
+	o->status = RESULT_ERROR;
+	buf_addf(&o->output, "The arguments are not a JSON object (%s): ", why.msg);
+	buf_add(&o->output, came->p, came->n);
+	return 0;
+}
+
+static int run_call(struct turn *t, const struct asked *a, size_t i, struct err *e)
+{
+	struct turn_outcome o = { .status = RESULT_ERROR, .exit_status = -1, .output = BUF_INIT };
+	struct result result = { .exchange = a->step.exchange, .n = a->step.n, .call = a->calls[i].id };
+	int64_t started = clock_steady_ms();
+	struct err why = ERR_INIT;
+	int r;
+
+	tell(t, &(struct turn_event){ .kind = TURN_CALL, .call = &a->reply.calls[i] });
+	r = run_tool(t, a, i, &o, e);
+	utf8_clean(&o.output);
+	result.timestamp = conversation_now(t->conversation);
+	result.status = o.status;
+	result.exit_status = o.exit_status;
+	result.duration = clock_steady_ms() - started;
+	result.output = buf_span(&o.output);
+	if (buf_check(&o.output, &why) == 0 && keep_result(t, &result, &why) == 0)
+		tell(t, &(struct turn_event){ .kind = TURN_RESULT, .result = &result });
+	else if (r == 0) {
+		*e = why;
+		r = -1;
+	}
+	buf_release(&o.output);
+	return r;
+}
+
+/* The next request has the steps so far. */
+static int go_on(struct turn *t, struct err *e)
+{
+	if (t->spool >= 0)
+		close(t->spool);
+	t->spool = -1;
+	if (t->id) {
+		t->spool = spool_begin(t->session->dir, &t->out->exchange, t->out->exchange.steps, e);
+		if (t->spool < 0)
+			return -1;
+	}
+	return draft(t, e);
+}
+
+/* Before it is stored as a step, the reply is the turn's answer, whatever fails. */
+static int take_step(struct turn *t, int64_t duration, struct err *e)
+{
+	struct reply *reply = &t->out->reply;
+	struct asked a = { .reply = *reply };
+	int r = make_step(t, &a, duration, e);
+
+	if (r == 0)
+		r = keep_step(t, &a.step, e);
+	*reply = r < 0 ? a.reply : (struct reply)REPLY_INIT;
+	if (r < 0) {
+		a.reply = (struct reply)REPLY_INIT;
+	} else {
+		t->out->exchange.steps++;
+		usage_add(&t->usage, &a.step.usage);
+	}
+	for (size_t i = 0; r == 0 && i < a.n; i++)
+		r = run_call(t, &a, i, e);
+	if (r == 0)
+		r = go_on(t, e);
+	asked_release(&a);
+	return r;
+}
+
+/* ---- the loop ---- */
+
+static bool is_step(const struct turn *t)
+{
+	const struct turn_tools *tools = t->in->tools;
+
+	return t->out->reply.ncalls && tools && t->out->exchange.steps < tools->steps_max;
+}
+
+/* One request after another, until the model has answered. */
+static int converse(struct turn *t, struct err *e)
+{
+	for (;;) {
+		int64_t started = clock_steady_ms();
+
+		if (request(t, e) < 0)
+			return -1;
+		if (!is_step(t))
+			return 0;
+		if (take_step(t, clock_steady_ms() - started, e) < 0)
+			return -1;
+	}
+}
+
+static int ask(struct turn *t, struct err *e)
+{
+	struct turn_result *out = t->out;
+	int64_t started = clock_steady_ms();
+	int r;
+
+	out->begun = true;
+	tell(t, &(struct turn_event){
+		.kind = TURN_STARTED, .session = t->id, .exchange = &out->exchange,
+		.started = { t->how->endpoint.name, &t->context, t->window.limit },
+	});
+	r = converse(t, e);
+	if (r == 0)
+		tell_calls(t);
+	out->native = native_of(&out->reply, t->how->endpoint.name, buf_span(&out->model), out->exchange.steps > 0);
+	conclude(t, started, r < 0, e);
+	return r;
 }
 
 /* ---- a conversation that outgrew the window ---- */
@@ -630,6 +861,26 @@ static int run_locked(struct turn *t, const struct store *s, struct err *e)
 	return r;
 }
 
+/* The steps and their results, in another session. */
+static int store_trail(struct turn *t, struct err *e)
+{
+	struct span rest = buf_span(&t->trail);
+	int r = 0;
+
+	while (r == 0 && rest.n) {
+		size_t n = (size_t)((const char *)memchr(rest.p, '\n', rest.n) - rest.p);
+		struct record record;
+
+		if (record_parse((struct span){ rest.p, n }, &record, e) < 0)
+			return -1;
+		r = record.type == RECORD_STEP ? session_append_step(t->session, &record.step, e)
+		                               : session_append_result(t->session, &record.result, e);
+		record_release(&record);
+		rest = (struct span){ rest.p + n + 1, rest.n - n - 1 };
+	}
+	return r;
+}
+
 /* The session was removed under the turn: the exchange begins another one. */
 static int store_elsewhere(struct turn *t, const struct store *s, struct err *e)
 {
@@ -642,6 +893,8 @@ static int store_elsewhere(struct turn *t, const struct store *s, struct err *e)
 	t->out->exchange.parent = (struct span){ NULL, 0 };
 	t->out->exchange.replaces = (struct span){ NULL, 0 };
 	r = files_store(t->files, t->session->dir, &t->out->exchange, e);
+	if (r == 0)
+		r = store_trail(t, e);
 	if (r == 0)
 		r = append(t, e);
 	session_unlock(t->session);
@@ -675,7 +928,8 @@ static void turn_begin(struct turn *t)
 {
 	*t = (struct turn){ .in = t->in, .out = t->out, .how = t->how, .session = t->session,
 		            .conversation = t->conversation, .id = t->id, .files = t->in->files,
-		            .none = FILES_INIT, .spool = -1, .window_model = BUF_INIT, .context = { .text = BUF_INIT },
+		            .none = FILES_INIT, .spool = -1, .window_model = BUF_INIT, .usage = USAGE_NONE,
+		            .trail = BUF_INIT, .context = { .text = BUF_INIT },
 		            .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, .letter = LETTER_INIT };
 	if (!t->files)
 		t->files = &t->none;
@@ -689,6 +943,7 @@ static int turn_end(struct turn *t, const struct talk_listener *before, int resu
 	draft_release(t);
 	buf_release(&t->window_model);
 	files_release(&t->none);
+	buf_release(&t->trail);
 	return result;
 }
 

@@ -15,6 +15,10 @@
  * of the reply is spooled and then shown; then the exchange is stored, the spool
  * dropped, the lock released. An interrupted or failed turn is stored too, with its status.
  *
+ * A reply that calls tools is a step of the exchange: it is stored before any of them runs, the result of
+ * each is stored when that has run, and then the next request is sent with all of that. The text of
+ * the last reply is the exchange's answer. So whatever kills the process, no call runs twice.
+ *
  * A turn in the place of the last exchange takes that out of the conversation in the moment
  * in which it is stored itself, and only if its answer is no worse: a complete one gives way to a
  * complete one, and one that was broken off to any but nothing.
@@ -27,6 +31,22 @@
 #include "turn/events.h"
 #include "turn/files.h"
 
+/* The outcome of a call. */
+struct turn_outcome {
+	enum result_status status;
+	int64_t exit_status; /* -1: none */
+	struct buf output;   /* for the model; UTF-8 */
+};
+
+/* What runs the calls of the model. */
+struct turn_tools {
+	/* Runs a call to its end. -1: the turn is to end (ERR_INTERRUPTED, most likely); what there is of an
+	 * outcome is stored all the same. Whatever else goes wrong is an outcome, which the model reads. */
+	int (*run)(void *ctx, const struct tool_call *call, struct turn_outcome *o, struct err *e);
+	void *ctx;
+	int64_t steps_max; /* calls of the reply after so many steps do not run: it is the answer */
+};
+
 /* What a turn is to do. All of it is the caller's, and must stay until the result is released. */
 struct turn_input {
 	const char *model;   /* NULL: the session's */
@@ -37,6 +57,7 @@ struct turn_input {
 	struct span instead_of;
 	struct files *files; /* sent with the prompt; learns those of earlier turns. NULL: none */
 	struct lock_wait wait;
+	const struct turn_tools *tools; /* NULL: nothing runs; a call is only told */
 	int64_t context;     /* tokens that the request may have; 0: what is known of the model */
 	/* A session that does not exist yet. It is created when the request is ready, so that none is
 	 * created for a prompt that cannot be sent. NULL: it exists. */

@@ -79,7 +79,8 @@ static void test_room(void)
 	struct files all = FILES_INIT;
 	struct exchange xs[4];
 	const struct exchange *of[3];
-	struct context_turn turns[3] = { { .nfiles = 9 } }, prompt = { .nfiles = 9 };
+	struct context_turn turns[3] = { { .nfiles = 9 } };
+	struct context cx = { .turns = turns, .of = of, .n = 3, .prompt = { .nfiles = 9 } };
 	struct parcel p = PARCEL_INIT;
 	struct err e = ERR_INIT;
 
@@ -95,9 +96,9 @@ static void test_room(void)
 			of[i] = &xs[i];
 	}
 	told[0] = '\0';
-	is_int(parcel_fill(&p, &all, &store, -1, turns, of, 3, &prompt, &xs[3], &e), 0, "filled");
-	is_int((int64_t)prompt.nfiles, 1, "the prompt's file");
-	is_int((int64_t)prompt.files[0].bytes.n, 50 * MIB, "is there");
+	is_int(parcel_fill(&p, &all, &store, -1, &cx, &xs[3], &e), 0, "filled");
+	is_int((int64_t)cx.prompt.nfiles, 1, "the prompt's file");
+	is_int((int64_t)cx.prompt.files[0].bytes.n, 50 * MIB, "is there");
 	is_int((int64_t)turns[2].nfiles, 1, "the last turn's file");
 	is_int((int64_t)turns[2].files[0].bytes.n, 50 * MIB, "is there");
 	is_span(turns[2].files[0].type, "image/png", "as an image");
@@ -127,12 +128,13 @@ static void test_of_earlier_turns(void)
 	struct attachment_ref many[3] = { huge, huge, huge };
 	struct exchange x = { .attachments = many, .nattachments = 3 }, none = { .nattachments = 0 };
 	const struct exchange *of[2] = { NULL, &x };
-	struct context_turn turns[2] = { { .query = span_str("a summary") } }, prompt = { .nfiles = 0 };
+	struct context_turn turns[2] = { { .query = span_str("a summary") } };
+	struct context cx = { .turns = turns, .of = of, .n = 2 };
 	struct files f = FILES_INIT;
 	struct parcel p = PARCEL_INIT;
 	struct err e = ERR_INIT;
 
-	is_int(parcel_fill(&p, &f, &store, dir, turns, of, 2, &prompt, &none, &e), 0,
+	is_int(parcel_fill(&p, &f, &store, dir, &cx, &none, &e), 0,
 	       "sizes beyond all measure");
 	ok(turns[1].nfiles == 3 && turns[1].files[2].bytes.p[0] == '[', "are too many");
 	is_int((int64_t)turns[0].nfiles, 0, "what is no exchange has none");
@@ -140,17 +142,17 @@ static void test_of_earlier_turns(void)
 	many[0].size = 5;
 	x.nattachments = 1;
 	told[0] = '\0';
-	is_int(parcel_fill(&p, &f, &store, dir, turns, of, 2, &prompt, &none, &e), 0,
+	is_int(parcel_fill(&p, &f, &store, dir, &cx, &none, &e), 0,
 	       "one that is missing");
 	is_str(told, "the attachment 'n' of an earlier turn is not sent again: it is missing", "is told");
 	is_span(turns[1].files[0].bytes, "[this file is not there any more]", "and replaced");
 	parcel_release(&p);
 	is_int(artifact_put(dir, many[0].sha256.p, span_str("hello"), &e), 0, "it is there again");
-	is_int(parcel_fill(&p, &f, &store, dir, turns, of, 2, &prompt, &none, &e), 0, "now");
+	is_int(parcel_fill(&p, &f, &store, dir, &cx, &none, &e), 0, "now");
 	is_span(turns[1].files[0].bytes, "hello", "it is read");
 	is_span(turns[1].files[0].type, "text/plain", "and told by its content");
 	parcel_release(&p);
-	is_int(parcel_fill(&p, &f, &store, -1, turns, of, 2, &prompt, &none, &e), 0, "without the folder");
+	is_int(parcel_fill(&p, &f, &store, -1, &cx, &none, &e), 0, "without the folder");
 	is_span(turns[1].files[0].bytes, "hello", "it is known");
 	parcel_release(&p);
 	files_release(&f);

@@ -13,10 +13,10 @@
  * A writer does one step after the other, and the follower looks after some of them: after
  * which, and when it began, must make no difference to what is told in the end.
  */
-enum file { HISTORY, SPOOL, GONE };
+enum file { HISTORY, SPOOL, NEXT, GONE };
 struct scene {
 	enum file file;
-	const char *text; /* is appended to it */
+	const char *text; /* is appended to it; NEXT: another file takes the place of the spool */
 };
 
 #define HEAD(id) "{\"type\":\"exchange\",\"id\":\"" id "\",\"timestamp\":1,\"query\":\"q\",\"model\":\"m\"}\n"
@@ -40,6 +40,29 @@ static const struct scene steps[] = {
 #define NSTEPS (sizeof(steps) / sizeof(steps[0]))
 static const char all[] = "<a>first.<b>one\n\303\251 two \357\277\275 three.<c>half.<d>at once.";
 
+/* A turn with two steps. */
+#define STEP(n, text) "{\"type\":\"step\",\"exchange\":\"x\",\"n\":" n ",\"timestamp\":2,\"text\":\"" text "\"," \
+	"\"calls\":[{\"id\":\"c\",\"name\":\"t\",\"arguments\":{}}],\"model\":\"m\"}\n"
+#define RESULT(n) "{\"type\":\"result\",\"exchange\":\"x\",\"n\":" n ",\"call\":\"c\",\"timestamp\":3,\"status\":\"ok\"," \
+	"\"output\":\"o\"}\n"
+#define HEAD_OF(n) "{\"type\":\"exchange\",\"id\":\"x\",\"n\":" n ",\"timestamp\":1,\"query\":\"q\",\"model\":\"m\"}\n"
+
+static const struct scene turn[] = {
+	{ SPOOL, HEAD_OF("0") "I lo" }, /* the first look is after this */
+	{ SPOOL, "ok \xc3" },
+	{ SPOOL, "\xa9" },
+	{ HISTORY, STEP("0", "I look \303\251") },
+	{ HISTORY, RESULT("0") },
+	{ NEXT, HEAD_OF("1") },
+	{ SPOOL, "again" },
+	{ HISTORY, STEP("1", "again") RESULT("1") },
+	{ NEXT, HEAD_OF("2") "the " },
+	{ SPOOL, "answer" },
+	{ HISTORY, RECORD("x", "the answer") },
+	{ GONE, NULL },
+};
+#define NTURN (sizeof(turn) / sizeof(turn[0]))
+
 static struct store here = { .dir = ".", .fd = -1, .stop_fd = -1 };
 
 static void add_to(const char *path, const char *text)
@@ -53,9 +76,12 @@ static void add_to(const char *path, const char *text)
 
 static void do_step(const struct scene *s)
 {
-	if (s->file == GONE)
+	if (s->file == GONE) {
 		unlink("s/" SPOOL_FILE);
-	else
+	} else if (s->file == NEXT) {
+		add_to("s/" SPOOL_TEMP, s->text);
+		rename("s/" SPOOL_TEMP, "s/" SPOOL_FILE);
+	} else
 		add_to(s->file == HISTORY ? "s/" HISTORY_FILE : "s/" SPOOL_FILE, s->text);
 }
 
@@ -91,6 +117,8 @@ static void note(void *ctx, const struct follow_event *ev)
 	case FOLLOW_CUT: buf_adds(b, "[cut]"); break;
 	case FOLLOW_LOST: buf_adds(b, "[lost]"); break;
 	case FOLLOW_RECORD:
+		if (ev->record->type == RECORD_STEP && ev->begun)
+			buf_addf(b, "%s%.*s|", ev->differs ? "[differs]" : "", (int)ev->rest.n, ev->rest.p);
 		if (ev->record->type != RECORD_EXCHANGE)
 			break;
 		if (ev->begun)
@@ -167,6 +195,73 @@ static void test_looks(void)
 	buf_release(&told);
 }
 
+static void follow_turn(unsigned looks, struct buf *told)
+{
+	int lock = make_session();
+	struct err e = ERR_INIT;
+	struct follow f;
+
+	buf_clear(told);
+	follow_open(&f, &here, "s", &e);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = told;
+	for (size_t i = 0; i < NTURN; i++) {
+		do_step(&turn[i]);
+		if ((i == 0 || i == NTURN - 1 || (looks >> i & 1)) && follow_look(&f, &e) < 0)
+			buf_adds(told, e.msg);
+	}
+	follow_close(&f);
+	close(lock);
+}
+
+static void test_turn_with_steps(void)
+{
+	static const char wanted[] = "<x>I look \303\251|again|the answer.";
+	struct buf told = BUF_INIT;
+	int failed = 0;
+
+	for (unsigned looks = 0; looks < 1u << (NTURN - 1); looks += 14) { /* a sample, as above */
+		follow_turn(looks, &told);
+		if (!span_eq(buf_span(&told), wanted) && !failed++)
+			is_buf(&told, wanted, "with looks %x", looks);
+	}
+	is_int(failed, 0, "the text of each step is told once, whatever was looked at");
+	buf_release(&told);
+}
+
+/* It dies in a step, or when the next one begins. */
+static void test_crash_in_steps(void)
+{
+	struct buf told = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct follow f;
+	int lock = make_session();
+
+	follow_open(&f, &here, "s", &e);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = &told;
+	do_step(&turn[0]);
+	follow_look(&f, &e);
+	for (size_t i = 1; i < 5; i++)
+		do_step(&turn[i]);
+	is_int(follow_look(&f, &e), 0, "a turn in a step");
+	unlink("s/" SPOOL_FILE);
+	is_int(follow_look(&f, &e), 0, "which is gone");
+	is_buf(&told, "<x>I look \303\251|[lost]", "is lost");
+	add_to("s/" SPOOL_FILE, HEAD("y"));
+	is_int(follow_look(&f, &e), 0, "another turn");
+	is_buf(&told, "<x>I look \303\251|[lost]<y>", "begins");
+	unlink("s/" SPOOL_FILE);
+	add_to("s/" SPOOL_FILE, HEAD("z"));
+	is_int(follow_look(&f, &e), 0, "and another");
+	is_buf(&told, "<x>I look \303\251|[lost]<y>[lost]<z>", "in the place of that");
+	follow_close(&f);
+	close(lock);
+	buf_release(&told);
+}
+
 /* The writer is dead from the beginning, or dies between two looks. */
 static void test_crash(void)
 {
@@ -230,6 +325,8 @@ int main(void)
 	if (store_open(&here, ".", false, &e) < 0)
 		printf("# %s\n", e.msg);
 	test_looks();
+	test_turn_with_steps();
+	test_crash_in_steps();
 	test_crash();
 	test_ends();
 	store_close(&here);
