@@ -405,12 +405,20 @@ static int take_call(struct asked *a, size_t i, struct err *e)
 	return a->calls[i].arguments ? 0 : err_oom(e);
 }
 
+/* A time for a record of the turn, later than its prompt. */
+static int64_t time_of_record(const struct turn *t)
+{
+	int64_t now = conversation_now(t->conversation), prompt = t->out->exchange.timestamp;
+
+	return now > prompt ? now : prompt + 1;
+}
+
 /* The reply becomes a step. */
 static int make_step(struct turn *t, struct asked *a, int64_t duration, struct err *e)
 {
 	const struct turn_result *out = t->out;
 	struct reply *r = &a->reply;
-	int64_t now = conversation_now(t->conversation);
+	int64_t now = time_of_record(t);
 
 	a->calls = calloc(r->ncalls, sizeof(*a->calls));
 	if (!a->calls)
@@ -485,7 +493,7 @@ static int run_call(struct turn *t, const struct asked *a, size_t i, struct err 
 	tell(t, &(struct turn_event){ .kind = TURN_CALL, .call = &a->reply.calls[i] });
 	r = run_tool(t, a, i, &o, e);
 	utf8_clean(&o.output);
-	result.timestamp = conversation_now(t->conversation);
+	result.timestamp = time_of_record(t);
 	result.status = o.status;
 	result.exit_status = o.exit_status;
 	result.duration = clock_steady_ms() - started;

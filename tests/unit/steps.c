@@ -1,0 +1,480 @@
+#include "turn/turn.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "provider/wire.h"
+#include "store/artifact.h"
+#include "store/session.h"
+#include "store/spool.h"
+#include "tap.h"
+#include "temp.h"
+
+/* Turns in which the model calls tools: a provider of our own plays the model. */
+
+static struct store store = { .dir = "store", .stop_fd = -1, .fd = -1 };
+
+/* What happens when, and what was seen. */
+static struct scene {
+	int kill_in_tool, kill_in_request; /* the process, in the n-th of these; 0: never */
+	int interrupt_in, remove_in, fill_in; /* the n-th tool */
+	int runs, requests;
+	size_t behind;      /* how often the disk had less than it should */
+	struct buf asked;   /* the messages of the last request */
+	struct buf kinds;   /* a letter for each event */
+	struct buf failure; /* what was told of it */
+} scene;
+
+static const char letters[] = { [TURN_STARTED] = 's', [TURN_WAITING] = 'w', [TURN_TEXT] = 't', [TURN_REASONING] = 'r',
+	[TURN_CALL] = 'c', [TURN_RESULT] = 'R', [TURN_NOTICE] = 'n', [TURN_COMPACTING] = 'k', [TURN_USAGE] = 'u',
+	[TURN_STORED] = 'S', [TURN_ERROR] = 'e' };
+
+static void begin_scene(void)
+{
+	buf_release(&scene.asked);
+	buf_release(&scene.kinds);
+	buf_release(&scene.failure);
+	scene = (struct scene){ .asked = BUF_INIT, .kinds = BUF_INIT, .failure = BUF_INIT };
+}
+
+/* ---- the model ---- */
+
+static void add_part(struct buf *b, const struct message_part *p)
+{
+	const struct tool_result *t = &p->result;
+
+	switch (p->kind) {
+	case MESSAGE_TEXT: buf_addf(b, "'%.*s'", (int)p->text.n, p->text.p); break;
+	case MESSAGE_FILE: buf_adds(b, "file"); break;
+	case MESSAGE_CALL:
+		buf_addf(b, "%.*s(%s)", (int)p->call.name.n, p->call.name.p,
+		         json_object_to_json_string_ext(p->call.arguments, JSON_C_TO_STRING_PLAIN));
+		break;
+	case MESSAGE_RESULT:
+		buf_addf(b, "%.*s%s'%.*s'", (int)t->name.n, t->name.p, t->failed ? "!" : "=", (int)t->output.n, t->output.p);
+		for (size_t i = 0; i < t->nfiles; i++)
+			buf_addf(b, "+%.*s", (int)t->files[i].bytes.n, t->files[i].bytes.p);
+		break;
+	case MESSAGE_NATIVE: buf_adds(b, json_object_to_json_string_ext(p->native, JSON_C_TO_STRING_PLAIN)); break;
+	}
+}
+
+/* Since the last prompt: the steps so far. */
+static size_t note_request(const struct chat_request *rq)
+{
+	size_t steps = 0;
+
+	buf_clear(&scene.asked);
+	for (size_t i = 0; i < rq->nmessages; i++) {
+		const struct message *m = &rq->messages[i];
+
+		steps = m->role == ROLE_USER ? 0 : steps + (m->role == ROLE_TOOL);
+		buf_addc(&scene.asked, "uat"[m->role]);
+		for (size_t k = 0; k < m->n; k++) {
+			buf_addc(&scene.asked, ' ');
+			add_part(&scene.asked, &m->parts[k]);
+		}
+		buf_addc(&scene.asked, '\n');
+	}
+	return steps;
+}
+
+static void call(struct reply *r, const char *id, int64_t index, const char *name, const char *arguments)
+{
+	struct reply_call *c = wire_call(r, span_str(id), index);
+	struct json_object *piece = json_object_new_string(arguments);
+
+	buf_clear(&c->id);
+	buf_adds(&c->id, id);
+	wire_call_name(r, c, span_str(name));
+	wire_call_piece(r, c, piece);
+	json_object_put(piece);
+}
+
+/* Two calls of one id, the second of which is broken; then one without an id and without arguments; then the
+ * answer. */
+static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
+{
+	static const char *const texts[] = { "I look.", "", "the answer" };
+	size_t steps = note_request(rq);
+
+	(void)e;
+	if (!r->done && !r->text.n && texts[steps][0]) {
+		buf_adds(&r->text, texts[steps]);
+		return 1;
+	}
+	if (scene.kill_in_request == ++scene.requests)
+		raise(SIGKILL);
+	r->done = true;
+	r->usage = (struct usage){ 10, 1, 11, -1, -1, -1, -1 };
+	buf_adds(&r->finish_reason, steps < 2 ? FINISH_CALLS : FINISH_STOP);
+	if (steps == 0) {
+		buf_adds(&r->native, "[\"kept\"]");
+		call(r, "c", 0, "ls", "{\"dir\":\".\"}");
+		call(r, "d", 1, "bad", "{nope");
+		buf_clear(&r->calls[1].id);
+		buf_adds(&r->calls[1].id, "c");
+	} else if (steps == 1) {
+		call(r, "", 0, "ls", "");
+	}
+	return 0;
+}
+
+static const struct provider model = { .name = "echo", .local = speak };
+
+/* ---- the tools ---- */
+
+static size_t count_lines(const char *session, const char *with)
+{
+	char path[ID_SIZE + 64], line[8192];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "store/%s/" HISTORY_FILE, session);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, with) != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void remove_history(const char *session)
+{
+	char path[ID_SIZE + 64];
+
+	snprintf(path, sizeof(path), "store/%s/" HISTORY_FILE, session);
+	unlink(path);
+}
+
+/* No file gets longer from now on. */
+static void fill_disk(bool full)
+{
+	const struct rlimit limit = { full ? 1 : RLIM_INFINITY, RLIM_INFINITY };
+
+	signal(SIGXFSZ, full ? SIG_IGN : SIG_DFL);
+	setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static int run(void *ctx, const struct tool_call *c, struct turn_outcome *o, struct err *e)
+{
+	const char *session = ctx;
+
+	scene.runs++;
+	if (session && count_lines(session, "\"type\":\"step\"") == 0)
+		scene.behind++;
+	buf_addf(&o->output, "%.*s of %s", (int)c->name.n, c->name.p,
+	         json_object_to_json_string_ext(c->arguments, JSON_C_TO_STRING_PLAIN));
+	o->status = RESULT_OK;
+	o->exit_status = 0;
+	if (scene.kill_in_tool == scene.runs)
+		raise(SIGKILL);
+	if (scene.remove_in == scene.runs)
+		remove_history(session);
+	if (scene.fill_in == scene.runs)
+		fill_disk(true);
+	if (scene.interrupt_in != scene.runs)
+		return 0;
+	buf_clear(&o->output);
+	buf_adds(&o->output, "half");
+	o->status = RESULT_INTERRUPTED;
+	o->exit_status = -1;
+	return err_set(e, ERR_INTERRUPTED, "interrupted");
+}
+
+/* ---- a turn ---- */
+
+static char made[ID_SIZE];
+
+static void take(void *ctx, const struct turn_event *ev)
+{
+	const char *session = ctx;
+
+	if (!scene.kinds.n || scene.kinds.p[scene.kinds.n - 1] != letters[ev->kind] || ev->kind == TURN_CALL)
+		buf_addc(&scene.kinds, letters[ev->kind]);
+	if (ev->kind == TURN_RESULT && session && count_lines(session, "\"type\":\"result\"") == 0)
+		scene.behind++;
+	if (ev->kind == TURN_ERROR)
+		buf_adds(&scene.failure, ev->error->msg);
+}
+
+static int create(const char *id, char made_id[ID_SIZE])
+{
+	struct session_head head = { .created_at = 5, .id = span_str(id), .cwd = span_str("/"),
+		                     .provider = span_str("echo"), .model = span_str("m") };
+	struct err e = ERR_INIT;
+
+	return session_create(&store, &head, made_id, &e);
+}
+
+static int create_again(void *ctx, bool again, struct err *e)
+{
+	(void)ctx;
+	(void)again;
+	(void)e;
+	return create("", made) == 0 ? 1 : -1;
+}
+
+static int ask(const char *session, struct conversation *unsaved, int64_t steps_max, struct turn_result *out,
+               struct err *e)
+{
+	const struct config config = CONFIG_INIT;
+	struct turn_tools tools = { run, (void *)(uintptr_t)session, steps_max };
+	struct turn_input in = { .prompt = span_str("q"), .wait = { .stop_fd = -1 }, .create = create_again,
+		                 .tools = &tools, .model = "m", .events = { take, (void *)(uintptr_t)session } };
+	struct session x = SESSION_INIT;
+	struct talk how = TALK_INIT;
+	int r;
+
+	how.endpoint.config = &config;
+	how.endpoint.provider = &model;
+	snprintf(how.endpoint.name, sizeof(how.endpoint.name), "echo");
+	if (unsaved)
+		r = turn_run_unsaved(&in, out, &how, &store, NULL, (struct span){ NULL, 0 }, unsaved, e);
+	else
+		r = turn_run(&in, out, &how, &x, &store, session, e);
+	session_release(&x);
+	talk_close(&how);
+	return r;
+}
+
+static const char all_asked[] =
+	"u 'q'\n"
+	"a [\"kept\"] 'I look.' ls({\"dir\":\".\"}) bad({})\n"
+	"t ls='ls of {\"dir\":\".\"}' bad!'The arguments are not a JSON object (";
+
+static void check_asked(const char *what)
+{
+	ok(strncmp(scene.asked.p, all_asked, sizeof(all_asked) - 1) == 0 &&
+	   strstr(scene.asked.p, "): {nope'\na '' ls({})\nt ls='ls of {}'\n"), "%s", what);
+}
+
+static void test_order(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct session x = SESSION_INIT;
+	struct err e = ERR_INIT;
+	const struct exchange_node *node;
+
+	begin_scene();
+	create("order", made);
+	is_int(ask("order", NULL, 20, &out, &e), 0, "a turn with two steps");
+	is_buf(&scene.kinds, "stcRcRcRtuS", "its events");
+	is_int(scene.runs, 2, "the call with broken arguments is not run");
+	is_int((int64_t)scene.behind, 0, "a step is on the disk before its tools run, a result before it is told");
+	check_asked("the last request has both steps");
+	is_span(out.exchange.answer, "the answer", "the answer is the text after the last call");
+	is_int(out.exchange.steps, 2, "the steps");
+	is_int(out.exchange.usage.total, 33, "the usage of all requests");
+	turn_result_release(&out);
+
+	is_int(session_read(&x, &store, "order", NULL, &e), 0, "it is stored");
+	node = x.conversation.path[0];
+	ok(x.conversation.n == 1 && node->nsteps == 2 && node->steps[0].nresults == 2, "with its steps");
+	is_int(x.conversation.info.tool_calls, 3, "and calls");
+	ok(!span_same(node->steps[0].record.step.calls[0].id, node->steps[0].record.step.calls[1].id) &&
+	   node->steps[1].record.step.calls[0].id.n, "each call has an id of its own");
+	ok(node->steps[0].record.step.timestamp > node->record.exchange.timestamp, "later than its prompt");
+	session_release(&x);
+	is_int((int64_t)count_lines("order", ""), 7, "nothing else is in the history");
+
+	begin_scene();
+	is_int(ask("order", NULL, 20, &out, &e), 0, "the next turn");
+	ok(strstr(scene.asked.p, "a 'the answer'\nu 'q'\na [\"kept\"] 'I look.'"), "follows all of that");
+	turn_result_release(&out);
+}
+
+static void test_unsaved(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct conversation c = CONVERSATION_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	is_int(ask(NULL, &c, 20, &out, &e), 0, "without storing anything");
+	is_buf(&scene.kinds, "stcRcRcRtuS", "the events are the same");
+	check_asked("and so is the last request");
+	ok(c.n == 1 && c.path[0]->nsteps == 2, "the conversation has it");
+	turn_result_release(&out);
+	conversation_release(&c);
+}
+
+static void test_limit(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	create("limit", made);
+	is_int(ask("limit", NULL, 1, &out, &e), 0, "one step is allowed");
+	is_buf(&scene.kinds, "stcRcRcuS", "the second one is only told");
+	is_int(scene.runs, 1, "and not run");
+	is_int(out.exchange.steps, 1, "it is no step");
+	is_span(out.exchange.answer, "", "but the answer");
+	turn_result_release(&out);
+}
+
+static void test_interrupted(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	scene.interrupt_in = 1;
+	create("stop", made);
+	is_int(ask("stop", NULL, 20, &out, &e), -1, "Ctrl-C while a tool runs");
+	is_err(&e, ERR_INTERRUPTED, "interrupted", "ends the turn");
+	is_buf(&scene.kinds, "stcRuSe", "what the tool had said is a result");
+	is_int((int64_t)count_lines("stop", "\"status\":\"interrupted\",\"duration\":"), 1, "which is stored");
+	ok(out.exchange.status == STATUS_INTERRUPTED && out.exchange.steps == 1 && !out.exchange.answer.n,
+	   "the exchange has its step, and no answer");
+	turn_result_release(&out);
+	err_clear(&e);
+	begin_scene();
+	is_int(ask("stop", NULL, 20, &out, &e), 0, "the next turn");
+	ok(strstr(scene.asked.p, "ls!'half' bad!'It is not known whether this ran"), "tells the model so");
+	turn_result_release(&out);
+}
+
+/* In a process of its own. */
+static void ask_and_die(const char *session)
+{
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		struct turn_result out = TURN_RESULT_INIT;
+		struct err e = ERR_INIT;
+
+		ask(session, NULL, 20, &out, &e);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "killed");
+}
+
+static void check_sealed(const char *session, int64_t steps, const char *answer)
+{
+	const struct lock_wait wait = { .stop_fd = -1 };
+	struct session x = SESSION_INIT;
+	struct err e = ERR_INIT;
+	const struct exchange *last = NULL;
+
+	if (session_lock(&x, &store, session, &wait, NULL, &e) == 0)
+		last = conversation_last(&x.conversation);
+	ok(last && last->status == STATUS_INTERRUPTED && last->steps == steps, "its exchange has %d steps", (int)steps);
+	is_span(last ? last->answer : span_str("none"), answer, "and the text that came after them");
+	session_release(&x);
+}
+
+static void test_killed(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	scene.kill_in_tool = 1;
+	create("killed", made);
+	ask_and_die("killed");
+	check_sealed("killed", 1, "");
+	begin_scene();
+	is_int(ask("killed", NULL, 20, &out, &e), 0, "the next turn");
+	is_int(scene.runs, 2, "runs its own calls, and none of those that were killed");
+	ok(strstr(scene.asked.p, "ls!'It is not known whether this ran"), "the model is told that it is unknown");
+	turn_result_release(&out);
+
+	begin_scene();
+	scene.kill_in_request = 3;
+	create("later", made);
+	ask_and_die("later");
+	check_sealed("later", 2, "the answer");
+}
+
+static void test_removed(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	scene.remove_in = 1;
+	create("gone", made);
+	is_int(ask(made, NULL, 20, &out, &e), -1, "the session is removed while a tool runs");
+	ok(out.elsewhere && strcmp(made, "gone") != 0, "the turn is in another one");
+	is_int((int64_t)count_lines(made, "\"type\":\"step\""), 1, "with its step");
+	is_int((int64_t)count_lines(made, "\"type\":\"result\""), 1, "and what the tool had said");
+	is_int((int64_t)count_lines(made, "\"steps\":1"), 1, "which its exchange counts");
+	turn_result_release(&out);
+}
+
+static void test_full(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+	int result;
+
+	begin_scene();
+	scene.fill_in = 1;
+	create("full", made);
+	result = ask("full", NULL, 20, &out, &e);
+	fill_disk(false);
+	is_int(result, -1, "no result can be stored");
+	is_int(scene.runs, 1, "no other tool runs");
+	is_int(scene.requests, 1, "and nothing is sent");
+	ok(strstr(e.msg, "cannot store the result in session 'full'"), "the error says so");
+	turn_result_release(&out);
+}
+
+/* What a tool gave as a file is sent with its result. */
+static void test_files(void)
+{
+	static const char sha256[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+	static const struct attachment_ref ref = { { sha256, 64 }, { "n", 1 }, { "text/plain", 10 }, 5 };
+	const struct lock_wait wait = { .stop_fd = -1 };
+	struct tool_call calls[] = { { span_str("a"), span_str("see"), json_object_new_object() } };
+	struct step step = { .exchange = span_str("x"), .timestamp = 10, .text = span_str(""), .model = span_str("m"),
+		             .calls = calls, .ncalls = 1, .duration = -1, .usage = USAGE_NONE };
+	struct result result = { .exchange = step.exchange, .call = calls[0].id, .timestamp = 11, .exit_status = -1,
+		                 .duration = -1, .output = span_str("seen"), .attachments = &ref, .nattachments = 1 };
+	struct exchange x = { .id = step.exchange, .has_parent = true, .timestamp = 9, .query = span_str("p"),
+		              .answer = span_str("done"), .model = span_str("m"), .steps = 1, .duration = -1,
+		              .usage = USAGE_NONE };
+	struct turn_result out = TURN_RESULT_INIT;
+	struct session s = SESSION_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	create("files", made);
+	is_int(session_lock(&s, &store, "files", &wait, NULL, &e), 0, "a session");
+	ok(artifact_put(s.dir, sha256, span_str("hello"), &e) == 0 && session_append_step(&s, &step, &e) == 0 &&
+	   session_append_result(&s, &result, &e) == 0 && session_append_exchange(&s, &x, NULL, NULL, &e) == 0,
+	   "with a result that has a file");
+	session_release(&s);
+	is_int(ask("files", NULL, 20, &out, &e), 0, "a turn");
+	ok(strncmp(scene.asked.p, "u 'p'\na '' see({})\nt see='seen'+hello\na 'done'\n", 47) == 0, "sends it");
+	turn_result_release(&out);
+	json_object_put(calls[0].arguments);
+}
+
+int main(void)
+{
+	struct err e = ERR_INIT;
+
+	temp_enter();
+	if (store_open(&store, "store", true, &e) < 0)
+		tap_note("%s", e.msg);
+	test_order();
+	test_unsaved();
+	test_limit();
+	test_interrupted();
+	test_killed();
+	test_removed();
+	test_full();
+	test_files();
+	begin_scene();
+	store_close(&store);
+	return tap_end();
+}
