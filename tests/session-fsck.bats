@@ -815,9 +815,10 @@ f/history.jsonl:3: the output of a call is missing: artifacts/$digest"
 	echo '{"live' >"$MC_SESSIONS_DIR/.index.tmp"
 	echo words >"$MC_SESSIONS_DIR/a/turn.damaged-1700000000000"
 	head_of b >"$MC_SESSIONS_DIR/b/.history.tmp"
+	echo '{"type":"exch' >"$MC_SESSIONS_DIR/b/.turn.tmp"
 	mends 'leftover - .new-x-abc - moved' 'leftover - .new-y- - moved' 'leftover - .removed-y-1-2 - moved' \
 		'leftover - .index.tmp - moved' 'leftover a a/turn.damaged-1700000000000 - moved' \
-		'leftover b b/.history.tmp - moved'
+		'leftover b b/.history.tmp - moved' 'leftover b b/.turn.tmp - moved'
 	same 'the list' $'a\nb\nc' "$(mc-session-ls -q | sort)"
 }
 

@@ -515,7 +515,7 @@ static int go_on(struct turn *t, struct err *e)
 		close(t->spool);
 	t->spool = -1;
 	if (t->id) {
-		t->spool = spool_begin(t->session->dir, &t->out->exchange, t->out->exchange.steps, e);
+		t->spool = session_spool(t->session, &t->out->exchange, t->out->exchange.steps, e);
 		if (t->spool < 0)
 			return -1;
 	}
