@@ -166,11 +166,12 @@ static void set_signals(posix_spawnattr_t *attr, const struct child *c)
 	                               (c->apart ? POSIX_SPAWN_SETPGROUP : 0));
 }
 
-static int spawn(struct child *c, const char *program, char **envp)
+/* `in` and `out` are its ends. */
+static int spawn(struct child *c, const char *program, char **envp, int in, int out)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
-	const int given[] = { c->in, c->out, c->quiet ? -1 : STDERR_FILENO };
+	const int given[] = { in, out, c->quiet ? -1 : STDERR_FILENO };
 	int fds[3], r;
 	mode_t own = 0;
 
@@ -197,6 +198,54 @@ static int spawn(struct child *c, const char *program, char **envp)
 	return r;
 }
 
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void child_close(struct child *c)
+{
+	close_end(&c->to);
+	close_end(&c->from);
+}
+
+/* 0, or an errno. `fd`: what the caller wants for this end of the program; *theirs: what it gets. */
+static int open_pipe(int fd, bool input, int *theirs, int *ours)
+{
+	int ends[2];
+
+	*theirs = fd;
+	*ours = -1;
+	if (fd != CHILD_PIPE)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return errno;
+	*theirs = ends[!input];
+	*ours = ends[input];
+	if (input)
+		fcntl(*ours, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int start_with_pipes(struct child *c, const char *program, char **envp)
+{
+	int in, out = -1, r = open_pipe(c->in, true, &in, &c->to);
+
+	if (r == 0)
+		r = open_pipe(c->out, false, &out, &c->from);
+	if (r == 0)
+		r = spawn(c, program, envp, in, out);
+	if (c->in == CHILD_PIPE)
+		close_end(&in);
+	if (c->out == CHILD_PIPE)
+		close_end(&out);
+	if (r)
+		child_close(c);
+	return r;
+}
+
 int child_start(struct child *c)
 {
 	struct buf program = BUF_INIT, path = BUF_INIT;
@@ -204,7 +253,9 @@ int child_start(struct child *c)
 	int r = envp ? child_find(&program, c->argv[0]) : ENOMEM;
 
 	if (r == 0)
-		r = spawn(c, program.p, envp);
+		r = start_with_pipes(c, program.p, envp);
+	if (r)
+		c->pid = -1;
 	free(envp);
 	buf_release(&path);
 	buf_release(&program);
@@ -249,6 +300,7 @@ int child_end(struct child *c, const struct child_wait *w, struct err *e)
 	int status;
 	pid_t gone;
 
+	child_close(c);
 	while ((gone = waitpid(c->pid, &status, WNOHANG)) <= 0) {
 		if (gone < 0 && errno != EINTR)
 			return err_sys(e, errno, "cannot wait for it");
@@ -264,62 +316,81 @@ int child_end(struct child *c, const struct child_wait *w, struct err *e)
 	return told_at ? -1 : judge(status, w, e);
 }
 
-/* ---- its input ---- */
+/* ---- its input and output ---- */
 
-/* 1: all of it is written, or nobody wants more. 0: not yet. */
-static int write_some(int fd, struct span *input, struct err *e)
+#define PIECE 16384 /* bytes that are read at once */
+
+static int write_some(struct child *c, struct span *input, struct err *e)
 {
-	ssize_t n = input->n ? write(fd, input->p, input->n) : 0;
+	ssize_t n = write(c->to, input->p, input->n);
 
-	if (n < 0 && errno == EPIPE)
-		return 1;
-	if (n < 0 && errno != EINTR && errno != EAGAIN)
+	if (n < 0 && errno != EPIPE && errno != EINTR && errno != EAGAIN)
 		return err_sys(e, errno, "cannot write to it");
 	if (n > 0)
 		*input = (struct span){ input->p + n, input->n - (size_t)n };
-	return !input->n;
+	if (!input->n || (n < 0 && errno == EPIPE)) /* nobody wants more */
+		close_end(&c->to);
+	return 0;
 }
 
-static int feed(int fd, struct span input, const struct child_wait *w, struct err *e)
+/* At most one byte more than `left`. */
+static int read_some(struct child *c, struct buf *output, size_t left, struct err *e)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = POLLOUT }, { .fd = w->stop_fd, .events = POLLIN } };
-	int64_t until = clock_steady_ms() + w->limit;
-	int r = 0;
+	size_t want = left < PIECE ? left + 1 : PIECE;
+	char *to = buf_room(output, want);
+	ssize_t n = to ? read(c->from, to, want) : 0;
 
-	while (r == 0) {
+	if (!to)
+		return err_oom(e);
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return err_sys(e, errno, "cannot read its output");
+	if (n == 0)
+		child_close(c);
+	if (n > 0) {
+		output->n += (size_t)n;
+		output->p[output->n] = '\0';
+	}
+	return 0;
+}
+
+int child_communicate(struct child *c, struct span input, struct buf *output, size_t max,
+                      const struct child_wait *w, struct err *e)
+{
+	int64_t until = clock_steady_ms() + w->limit;
+	size_t had = output ? output->n : 0;
+
+	while (c->to >= 0 || c->from >= 0) {
+		struct pollfd p[] = { { .fd = c->to, .events = POLLOUT }, { .fd = c->from, .events = POLLIN },
+		                      { .fd = w->stop_fd, .events = POLLIN } };
 		int64_t left = until - clock_steady_ms();
 
 		if (w->limit && left <= 0)
 			return err_set(e, ERR_FAILED, "it took too long");
-		if (poll(p, w->stop_fd >= 0 ? 2 : 1, w->limit ? (int)left : -1) < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot write to it");
-		if (w->stop_fd >= 0 && p[1].revents)
+		if (poll(p, 3, w->limit ? (int)left : -1) < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot wait for it");
+		if (p[2].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (p[0].revents)
-			r = write_some(fd, &input, e);
+		if (p[0].revents && write_some(c, &input, e) < 0)
+			return -1;
+		if (p[1].revents && read_some(c, output, max - (output->n - had), e) < 0)
+			return -1;
+		if (output && output->n - had > max)
+			return 1;
 	}
-	return r;
+	return 0;
 }
 
 int child_feed(struct child *c, struct span input, const struct child_wait *w, struct err *e)
 {
 	int64_t started = clock_steady_ms();
 	struct child_wait rest = *w;
-	int ends[2], r;
+	int r;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "cannot run it");
-	c->in = ends[0];
+	c->in = CHILD_PIPE;
 	r = child_start(c);
-	c->in = -1;
-	close(ends[0]);
-	if (r) {
-		close(ends[1]);
+	if (r)
 		return err_sys(e, r, "cannot run it");
-	}
-	fcntl(ends[1], F_SETFL, O_NONBLOCK);
-	rest.stop = feed(ends[1], input, w, e) < 0;
-	close(ends[1]);
+	rest.stop = child_communicate(c, input, NULL, 0, w, e) < 0;
 	if (w->limit) {
 		rest.limit = started + w->limit - clock_steady_ms();
 		rest.limit = rest.limit > 0 ? rest.limit : 1;

@@ -3,9 +3,9 @@
  * arguments, and its environment is what the caller says.
  *
  *	struct child c = CHILD_INIT;
- *	c.argv = …; c.envp = …;
+ *	c.argv = …; c.envp = …; c.in = c.out = CHILD_PIPE;
  *	child_start(&c)
- *	…                           with what is at the other end of c.in and c.out
+ *	child_communicate(&c, input, &output, max, &how, &e)   not if it has other files
  *	child_end(&c, &how, &e)
  *
  * Whatever mcbox itself was started with or has changed for itself, the program starts with the
@@ -27,15 +27,17 @@
 
 struct child {
 	char *const *argv, *const *envp;
-	int in, out;  /* its standard input and output; -1: nothing, and nowhere */
+	int in, out;  /* its standard input and output; -1: nothing, and nowhere; CHILD_PIPE: a pipe */
 	bool quiet;   /* its standard error goes nowhere, too */
 	bool apart;   /* a group of its own: Ctrl-C does not reach it, nor what it leaves running;
 	               * it must not want anything of the terminal */
 	bool terminal; /* it has the terminal for itself: an editor, a pager */
-	pid_t pid;
+	pid_t pid;     /* -1: it does not run */
+	int to, from;  /* our ends of the pipes, owned; -1: none */
 };
 
-#define CHILD_INIT { NULL, NULL, -1, -1, false, false, false, -1 }
+#define CHILD_INIT { .in = -1, .out = -1, .pid = -1, .to = -1, .from = -1 }
+#define CHILD_PIPE (-2)
 
 /* 0, or an errno. */
 int child_start(struct child *c);
@@ -58,14 +60,29 @@ struct child_wait {
 };
 
 /*
- * Waits for its end. One that is to end, or that takes longer than the limit, is told so, and
+ * Writes `input` to its standard input and adds its standard output to `output` (NULL if `out` is no
+ * pipe), until the output ends, or without one until all of the input is written. A program need not
+ * read all that it is given. The caller ignores SIGPIPE if there is input.
+ *
+ * 0: that was all. 1: there are more than `max` bytes of output; one of these was read, and the rest
+ * is not read. -1 with *e: ERR_INTERRUPTED if the user stopped it, otherwise ERR_FAILED. The
+ * program still runs afterwards, whatever this returns. A buffer that has room for `max` + 1 bytes
+ * is not moved, so that a secret has one copy.
+ */
+int child_communicate(struct child *c, struct span input, struct buf *output, size_t max,
+                      const struct child_wait *w, struct err *e);
+
+/* Closes our ends of the pipes. */
+void child_close(struct child *c);
+
+/*
+ * Closes the pipes and waits for its end. One that is to end, or that takes longer than the limit, is told so, and
  * killed when it does not heed that. 0: it succeeded. -1: the error says how it failed; it is
  * ERR_INTERRUPTED when the user stopped it. Errors name no program.
  */
 int child_end(struct child *c, const struct child_wait *w, struct err *e);
 
-/* Runs one that takes `input`, all of that in `limit` ms at most. The caller ignores SIGPIPE.
- * A program need not read all that it is given. */
+/* Runs one that takes `input`, all of that in `limit` ms at most. The caller ignores SIGPIPE. */
 int child_feed(struct child *c, struct span input, const struct child_wait *w, struct err *e);
 
 #endif

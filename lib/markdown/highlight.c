@@ -1,14 +1,12 @@
 #include "markdown/highlight.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/child.h"
 #include "base/clock.h"
 
 #define PATIENCE_MS 250
@@ -86,38 +84,19 @@ static bool make_words(char *argv[WORDS + 1], struct buf *text, const char *cons
 	return n && !command[n] && !text->oom;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static bool start(struct highlight *h, char **argv)
 {
-	struct child c = CHILD_INIT;
-	int in[2], out[2];
+	struct child *c = &h->child;
+	int r;
 
-	c.argv = argv;
-	c.envp = h->environment ? h->environment : environ;
-	c.quiet = c.apart = true;
-	if (pipe2(in, O_CLOEXEC) < 0)
-		return false;
-	if (pipe2(out, O_CLOEXEC) < 0) {
-		close(in[0]);
-		close(in[1]);
-		return false;
-	}
-	c.in = in[0];
-	c.out = out[1];
-	h->pid = child_start(&c) == 0 ? c.pid : 0;
-	close(in[0]);
-	close(out[1]);
-	h->to = in[1];
-	h->from = out[0];
-	fcntl(h->to, F_SETFL, O_NONBLOCK);
-	fcntl(h->from, F_SETFL, O_NONBLOCK);
-	return h->pid > 0;
+	*c = (struct child)CHILD_INIT;
+	c->argv = argv;
+	c->envp = h->environment ? h->environment : environ;
+	c->quiet = c->apart = true;
+	c->in = c->out = CHILD_PIPE;
+	r = child_start(c);
+	c->argv = NULL; /* the caller's */
+	return r == 0;
 }
 
 bool highlight_begin(struct highlight *h, struct span language)
@@ -145,30 +124,17 @@ bool highlight_begin(struct highlight *h, struct span language)
 	return started;
 }
 
-/* It has a moment to end by itself, for its status. */
-static bool ended_well(struct highlight *h, int64_t deadline)
-{
-	int status = -1;
-	pid_t gone;
-
-	while ((gone = waitpid(h->pid, &status, WNOHANG)) == 0 && clock_steady_ms() < deadline)
-		poll(NULL, 0, 1);
-	if (gone == 0)
-		return false;
-	h->pid = 0;
-	return gone > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 void highlight_cancel(struct highlight *h)
 {
-	close_fd(&h->to);
-	close_fd(&h->from);
-	if (h->pid > 0) {
-		kill(-h->pid, SIGKILL);
-		while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+	pid_t pid = h->child.pid;
+
+	child_close(&h->child);
+	if (pid > 0) {
+		kill(-pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	h->pid = 0;
+	h->child.pid = -1;
 }
 
 void highlight_release(struct highlight *h)
@@ -178,52 +144,31 @@ void highlight_release(struct highlight *h)
 
 /* ---- to it and from it ---- */
 
-static void send(struct highlight *h, struct span *code)
+/* It has a moment to end by itself, for its status. */
+static bool ended_well(struct highlight *h, int64_t deadline)
 {
-	ssize_t n = code->n ? write(h->to, code->p, code->n) : 0;
+	int status = -1;
+	pid_t gone;
 
-	if (n > 0) {
-		code->p += n;
-		code->n -= (size_t)n;
-	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		code->n = 0; /* it does not want it; what it says will tell */
-	}
-	if (!code->n)
-		close_fd(&h->to);
-}
-
-/* 1: more may come; 0: that was all; -1. */
-static int receive(struct highlight *h, struct buf *b)
-{
-	char *room = buf_room(b, 16384);
-	ssize_t n = room ? read(h->from, room, 16384) : 0;
-
-	if (!room || (n < 0 && errno != EAGAIN && errno != EINTR))
-		return -1;
-	b->n += n > 0 ? (size_t)n : 0;
-	return n != 0;
+	while ((gone = waitpid(h->child.pid, &status, WNOHANG)) == 0 && clock_steady_ms() < deadline)
+		poll(NULL, 0, 1);
+	if (gone == 0)
+		return false;
+	h->child.pid = -1;
+	return gone > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* SIGPIPE is not to end us when it leaves early. */
 static bool converse(struct highlight *h, struct span code, size_t limit, struct buf *answer)
 {
+	const struct child_wait wait = { .stop_fd = -1, .limit = h->patience ? h->patience : PATIENCE_MS };
+	int64_t deadline = clock_steady_ms() + wait.limit;
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
-	int64_t deadline = clock_steady_ms() + (h->patience ? h->patience : PATIENCE_MS), left;
-	int more = 1;
+	struct err ignored = ERR_INIT;
+	int r = child_communicate(&h->child, code, answer, limit, &wait, &ignored);
 
-	while (more > 0 && answer->n <= limit && (left = deadline - clock_steady_ms()) > 0) {
-		struct pollfd p[2] = { { .fd = h->from, .events = POLLIN },
-			               { .fd = h->to, .events = POLLOUT } };
-
-		if (poll(p, 2, (int)left) < 0 && errno != EINTR)
-			break;
-		if (p[1].revents)
-			send(h, &code);
-		if (p[0].revents)
-			more = receive(h, answer);
-	}
 	signal(SIGPIPE, old);
-	return more == 0 && !answer->oom && ended_well(h, deadline);
+	return r == 0 && ended_well(h, deadline);
 }
 
 /* ---- what it says ---- */
@@ -332,7 +277,7 @@ bool highlight_end(struct highlight *h, struct span code, struct buf *out)
 	size_t had = out->n;
 	bool ok;
 
-	if (h->pid <= 0)
+	if (h->child.pid <= 0)
 		return false;
 	ok = converse(h, code, code.n * 20 + 4096, &answer) && take(buf_span(&answer), code, out);
 	highlight_cancel(h);

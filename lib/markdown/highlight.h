@@ -17,9 +17,7 @@
 #ifndef MARKDOWN_HIGHLIGHT_H
 #define MARKDOWN_HIGHLIGHT_H
 
-#include <sys/types.h>
-
-#include "base/buf.h"
+#include "base/child.h"
 
 struct highlight {
 	const char *const *command; /* ends with NULL; "{}" is the language. NULL: look for one */
@@ -29,11 +27,10 @@ struct highlight {
 	const char *const *found;
 	bool looked;
 	int failures;         /* one after the other */
-	pid_t pid;            /* 0: none runs */
-	int to, from;
+	struct child child;
 };
 
-#define HIGHLIGHT_INIT { .to = -1, .from = -1 }
+#define HIGHLIGHT_INIT { .child = CHILD_INIT }
 
 /* Starts it for code in `language`, if there is a program, and that is a name that it may be
  * given. Whether it was. */

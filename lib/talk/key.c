@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/child.h"
 #include "base/env.h"
+#include "base/io.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
@@ -95,34 +95,14 @@ static int check(struct key *k, struct err *e)
 	return 0;
 }
 
-/* Room for all of it at once: what a growing buffer leaves behind would not be wiped. */
-static int read_all(int fd, struct key *k, int stop_fd, struct err *e)
+/* Room for all of it at once: what a buffer leaves behind when it grows would not be wiped. */
+static int make_room(struct key *k, struct err *e)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = stop_fd, .events = POLLIN } };
-	char *to = buf_room(&k->value, KEY_MAX + 1);
+	return buf_room(&k->value, KEY_MAX + 1) ? 0 : err_oom(e);
+}
 
-	if (!to)
-		return err_oom(e);
-	while (k->value.n <= KEY_MAX) {
-		ssize_t n;
-
-		if (poll(p, stop_fd >= 0 ? 2 : 1, -1) < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot read %s", k->source);
-		if (stop_fd >= 0 && p[1].revents)
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (!p[0].revents)
-			continue;
-		n = read(fd, k->value.p + k->value.n, KEY_MAX + 1 - k->value.n);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "cannot read %s", k->source);
-		if (n == 0) {
-			k->value.p[k->value.n] = '\0';
-			return 0;
-		}
-		k->value.n += (size_t)n;
-	}
+static int too_large(const struct key *k, struct err *e)
+{
 	return err_set(e, ERR_USAGE, "%s is larger than a key", k->source);
 }
 
@@ -161,6 +141,22 @@ static int judge(int fd, const struct key *k, const char *path, struct err *e)
 	return 0;
 }
 
+static int read_file(int fd, struct key *k, struct err *e)
+{
+	ssize_t n = 1;
+
+	if (make_room(k, e) < 0)
+		return -1;
+	while (n > 0 && k->value.n <= KEY_MAX) {
+		n = io_read(fd, k->value.p + k->value.n, KEY_MAX + 1 - k->value.n);
+		k->value.n += n > 0 ? (size_t)n : 0;
+	}
+	k->value.p[k->value.n] = '\0';
+	if (n < 0)
+		return err_sys(e, errno, "cannot read %s", k->source);
+	return k->value.n > KEY_MAX ? too_large(k, e) : 0;
+}
+
 static int load_file(struct key *k, const char *given, struct err *e)
 {
 	struct buf path = BUF_INIT;
@@ -174,7 +170,7 @@ static int load_file(struct key *k, const char *given, struct err *e)
 	if (fd < 0)
 		r = err_sys(e, errno, "cannot open %s", k->source);
 	else if ((r = judge(fd, k, path.p, e)) == 0)
-		r = read_all(fd, k, -1, e);
+		r = read_file(fd, k, e);
 	if (fd >= 0)
 		close(fd);
 	buf_release(&path);
@@ -222,26 +218,16 @@ char **key_environment(const struct config *c)
 }
 
 static int start(struct child *c, struct json_object *words, const struct config *cfg,
-                 const struct key *k, int *from, struct err *e)
+                 const struct key *k, struct err *e)
 {
 	char **argv = config_command(words), **envp = key_environment(cfg);
-	int ends[2], r;
+	int r = argv && envp ? 0 : err_oom(e);
 
 	c->argv = argv;
 	c->envp = envp;
-	if (!argv || !envp)
-		r = err_oom(e);
-	else if (pipe2(ends, O_CLOEXEC) < 0)
-		r = err_sys(e, errno, "cannot run %s", command_of(k));
-	else {
-		c->out = ends[1];
-		r = child_start(c);
-		close(ends[1]);
-		if (r)
-			close(ends[0]);
-		*from = ends[0];
-		r = r ? err_sys(e, r, "cannot run %s", command_of(k)) : 0;
-	}
+	c->out = CHILD_PIPE;
+	if (r == 0 && (r = child_start(c)) != 0)
+		r = err_sys(e, r, "cannot run %s", command_of(k));
 	free(argv);
 	free(envp);
 	return r;
@@ -252,17 +238,19 @@ static int load_command(struct key *k, struct json_object *words, const struct c
 {
 	struct child child = CHILD_INIT;
 	struct child_wait wait = { .stop_fd = stop_fd };
-	int fd = -1;
+	int r;
 
 	snprintf(k->source, sizeof(k->source), OUTPUT_OF "apiKeyCommand '%s'",
 	         json_object_get_string(json_object_array_get_idx(words, 0)));
-	if (start(&child, words, c, k, &fd, e) < 0)
+	if (make_room(k, e) < 0 || start(&child, words, c, k, e) < 0)
 		return -1;
-	wait.stop = read_all(fd, k, stop_fd, e) < 0;
-	close(fd);
-	if (child_end(&child, &wait, e) == 0)
-		return wait.stop ? -1 : 0; /* the reading's error stays */
-	return wait.stop || e->kind == ERR_INTERRUPTED ? -1 : err_prefix(e, "%s", command_of(k));
+	r = child_communicate(&child, span_str(""), &k->value, KEY_MAX, &wait, e);
+	if (r > 0)
+		r = too_large(k, e);
+	wait.stop = r < 0;
+	if (child_end(&child, &wait, e) < 0) /* an error of the reading stays */
+		r = -1;
+	return r < 0 && e->kind == ERR_FAILED ? err_prefix(e, "%s", command_of(k)) : r;
 }
 
 /* ---- all of them ---- */

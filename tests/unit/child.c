@@ -113,6 +113,116 @@ static void test_limit(void)
 	buf_release(&in);
 }
 
+/* Gives `input` to a script and adds what it prints to `out`. */
+static int talk(const char *script, struct span input, struct buf *out, size_t max,
+                const struct child_wait *w, struct err *e)
+{
+	struct child c = CHILD_INIT;
+	struct child_wait end = *w;
+	char *argv[4];
+	int r;
+
+	shell(script, argv);
+	c.argv = argv;
+	c.envp = environ;
+	c.in = c.out = CHILD_PIPE;
+	c.quiet = true;
+	err_clear(e);
+	is_int(child_start(&c), 0, "'%s' runs", script);
+	ok(c.to >= 0 && c.from >= 0, "with two pipes");
+	r = child_communicate(&c, input, out, max, w, e);
+	end.stop = r != 0;
+	if (child_end(&c, &end, e) < 0 && r == 0)
+		r = -1;
+	ok(c.to < 0 && c.from < 0, "and they are closed at its end");
+	return r;
+}
+
+static void test_output(void)
+{
+	const struct child_wait w = { .stop_fd = -1, .limit = 30000 };
+	struct buf in = BUF_INIT, out = BUF_INIT, secret = BUF_INIT;
+	struct err e = ERR_INIT;
+	const char *at;
+	size_t cap;
+
+	for (int i = 0; i < 100000; i++)
+		buf_addf(&in, "%d ", i);
+	is_int(talk("cat", buf_span(&in), &out, SIZE_MAX, &w, &e), 0, "more than pipes hold: %s", e.msg);
+	is_same(buf_span(&out), buf_span(&in), "goes there and back");
+	buf_clear(&out);
+	buf_adds(&out, "x=");
+	is_int(talk("cat", span_str("12345"), &out, 5, &w, &e), 0, "as much as it may say: %s", e.msg);
+	is_buf(&out, "x=12345", "is added");
+	is_int(talk("cat", span_str("123456"), &out, 5, &w, &e), 1, "one byte more is too much");
+	is_int((int64_t)out.n, 7 + 6, "and that one is read");
+	is_int(talk("yes", span_str(""), &out, 100000, &w, &e), 1, "so is an output without an end");
+	buf_clear(&out);
+	is_int(talk("echo no; exec >&-; exit 0", buf_span(&in), &out, 9, &w, &e), 0,
+	       "one that has said all: %s", e.msg);
+	is_buf(&out, "no\n", "need not read all");
+	is_int(talk("exec <&-; echo yes", buf_span(&in), &out, 9, &w, &e), 0, "nor one that goes on: %s", e.msg);
+	is_buf(&out, "no\nyes\n", "to speak");
+	is_int(talk("echo; exit 3", span_str(""), &out, 9, &w, &e), -1, "a failure");
+	is_err(&e, ERR_FAILED, "it failed with status 3", "is one");
+	at = buf_room(&secret, 65535); /* and no byte more, with the NUL */
+	cap = secret.cap;
+	is_int(talk("yes 123456789 | head -n 6553", span_str(""), &secret, 65534, &w, &e), 0, "a secret: %s",
+	       e.msg);
+	is_int((int64_t)secret.n, 65530, "all of it");
+	ok(secret.p == at && secret.cap == cap, "in the room that was made for it");
+	buf_release(&in);
+	buf_release(&out);
+	buf_release(&secret);
+}
+
+static void test_output_limit(void)
+{
+	struct child_wait w = { .stop_fd = -1, .limit = 100 };
+	struct buf out = BUF_INIT;
+	struct err e = ERR_INIT;
+	int64_t started = clock_steady_ms();
+	int stop[2];
+
+	is_int(talk("echo some; exec sleep 60", span_str(""), &out, 99, &w, &e), -1, "one that does not end");
+	is_err(&e, ERR_FAILED, "it took too long", "is ended");
+	is_buf(&out, "some\n", "what it said is there");
+	w.limit = 0;
+	if (pipe(stop) < 0)
+		return;
+	io_write(stop[1], "", 1);
+	w.stop_fd = stop[0];
+	is_int(talk("exec sleep 60", span_str(""), &out, 99, &w, &e), -1, "the user stops it");
+	is_err(&e, ERR_INTERRUPTED, "interrupted", "that is no failure of its own");
+	ok(clock_steady_ms() - started < 30000, "and none was waited for");
+	close(stop[0]);
+	close(stop[1]);
+	buf_release(&out);
+}
+
+static int next_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+static void test_not_started(void)
+{
+	char *argv[] = { (char *)(uintptr_t)"/nowhere/none", NULL };
+	struct child c = CHILD_INIT;
+	int before = next_fd();
+
+	c.argv = argv;
+	c.envp = environ;
+	c.in = c.out = CHILD_PIPE;
+	is_int(child_start(&c), ENOENT, "no such program");
+	is_int(c.pid, -1, "does not run");
+	ok(c.to < 0 && c.from < 0, "and has no pipes");
+	is_int(next_fd(), before, "which are closed");
+}
+
 /* Ctrl-C goes to the group of the terminal. */
 static void test_apart(void)
 {
@@ -247,6 +357,9 @@ int main(void)
 	test_ends();
 	test_input();
 	test_limit();
+	test_output();
+	test_output_limit();
+	test_not_started();
 	test_apart();
 	test_find();
 	test_inherited();
