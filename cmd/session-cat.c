@@ -167,8 +167,10 @@ static int print_conversation(const struct request *rq, const struct store *s, c
 		printed = rq->json ? print_lines(rq, j, &c, from, e)
 		                   : print_text(rq, s, id, j, &c, from, any);
 		status = status == EXIT_DONE ? printed : status;
-		if (!rq->last)
+		if (!rq->last || whole)
 			say_tree(id, &c);
+		else if (c.info.branches) /* it seems so; only then is the index opened, which knows all of them */
+			say_branches(id, session_branches(s, id, j));
 	}
 	if (c.damaged && status == EXIT_DONE)
 		status = EXIT_FAILED;

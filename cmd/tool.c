@@ -377,9 +377,20 @@ void add_some_exchanges(struct buf *b, size_t n, size_t incomplete, size_t all, 
 		buf_addf(b, " and %zu incomplete", incomplete);
 }
 
+void say_branches(const char *id, int64_t n)
+{
+	struct buf b = BUF_INIT;
+
+	if (n <= 0)
+		return;
+	buf_addf(&b, "session '%s' has %" PRId64 " more branch%s; mc-session-cat --json --branches %s prints "
+	         "every record", id, n, n == 1 ? "" : "es", id);
+	say(b.p);
+	buf_release(&b);
+}
+
 void say_tree(const char *id, const struct conversation *c)
 {
-	int64_t n = c->info.branches;
 	const struct exchange_node *root = c->partial || !c->n ? NULL : c->path[0];
 	struct buf b = BUF_INIT;
 
@@ -387,13 +398,8 @@ void say_tree(const char *id, const struct conversation *c)
 		buf_addf(&b, "session '%s': the exchange before the first one is missing; mc-session-cat --json "
 		         "--branches %s prints every record", id, id);
 		say(b.p);
-		buf_clear(&b);
 	}
-	if (n) {
-		buf_addf(&b, "session '%s' has %" PRId64 " more branch%s; mc-session-cat --json --branches %s prints "
-		         "every record", id, n, n == 1 ? "" : "es", id);
-		say(b.p);
-	}
+	say_branches(id, c->info.branches);
 	buf_release(&b);
 }
 

@@ -89,6 +89,8 @@ size_t count_incomplete(const struct conversation *c);
 /* Says on stderr that there are branches that the conversation does not show, or that its beginning is
  * missing; and how to see them. Nothing where all is there. */
 void say_tree(const char *id, const struct conversation *c);
+/* Only the former, of `n` branches. */
+void say_branches(const char *id, int64_t n);
 
 /* Whether stdout is a terminal, or a pager on one; both stdout and stderr are a terminal. */
 bool at_terminal(void);

@@ -518,13 +518,27 @@ class Store:
     def check_cat(self):
         others = self.cat("mc-session-cat --json", lambda h: (h.printed(), 0), True)
         for name, h in self.histories.items():
-            told = [line for line in others if f"session '{name}'" in line]
-            n = [int(m[1]) for line in told if (m := re.search(r" has (\d+) more branch", line))]
+            n, early = self.told_of_tree(name, others)
             expect(name, "mc-session-cat: branches in its notice", [len(h.branches())] if h.branches() else [], n)
-            expect(name, "mc-session-cat: notices of a missing beginning", h.begins_early(), len(told) - len(n))
+            expect(name, "mc-session-cat: notices of a missing beginning", h.begins_early(), early)
         self.cat("mc-session-cat --json --branches", lambda h: (h.printed(branches=True), 0), True, "--branches")
-        for n in LAST:
-            self.cat(f"mc-session-cat --json -n {n}", lambda h: (h.printed(last=n), h.unsure(n)), False, "-n", str(n))
+        self.check_last()
+
+    def told_of_tree(self, name, errors):
+        """Numbers of branches, and how many notices of a missing beginning."""
+        told = [line for line in errors if f"session '{name}'" in line]
+        n = [int(m[1]) for line in told if (m := re.search(r" has (\d+) more branch", line))]
+        return n, len(told) - len(n)
+
+    def check_last(self):
+        """What is told of the tree is right, though it need not be told."""
+        for last in LAST:
+            what = f"mc-session-cat --json -n {last}"
+            others = self.cat(what, lambda h: (h.printed(last=last), h.unsure(last)), False, "-n", str(last))
+            for name, h in self.histories.items():
+                n, early = self.told_of_tree(name, others)
+                expect(name, what + ": branches in its notice", [len(h.branches())] if n else [], n)
+                expect(name, what + ": notices of a missing beginning", h.begins_early() if early else 0, early)
 
     def check_index(self):
         def same(what, record, name):
@@ -610,6 +624,7 @@ class Store:
     def check(self):
         self.check_cat()
         self.check_index()
+        self.check_last()
         self.check_fsck()
 
 

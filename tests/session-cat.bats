@@ -256,6 +256,39 @@ attached() {
 	assert_err_empty
 }
 
+@test "cat -n: a branch among the last exchanges is said in a line, and costs no look into the index otherwise" {
+	local x='{"type":"exchange","timestamp":1700000001000,"query":"q","answer":"a","model":"m","status":"complete",'
+	local told="mc-session-cat: session 'a' has 2 more branches; mc-session-cat --json --branches a prints every record"
+	local before=("$x\"id\":\"1\",\"parent\":null}" "$x\"id\":\"old\",\"parent\":\"1\"}" "$x\"id\":\"2\",\"parent\":\"1\"}"
+		"$x\"id\":\"3\",\"parent\":\"2\"}")
+	craft a "$(head_of a)" "${before[@]}" "$x\"id\":\"new\",\"parent\":\"2\"}" "$x\"id\":\"4\",\"parent\":\"3\"}" "$x\"id\":\"5\",\"parent\":\"4\"}"
+	run_split mc-session-cat -n 2 a
+	assert_status 0
+	assert_err_empty # the index, which would know, is not there
+	mc-session-ls >/dev/null
+	run_split mc-session-cat -n 2 a
+	assert_status 0
+	assert_err_empty # it is before these
+	for n in 3 4 5 6; do # 5 and 6: all of the file is read
+		run_split mc-session-cat -n "$n" a
+		assert_status 0
+		same 'standard error' "$told" "$err"
+		run_split mc-session-cat --json -n "$n" a
+		same 'standard error' "$told" "$err"
+	done
+	printf '%s\n' "$x\"id\":\"6\",\"parent\":\"5\"}" >>"$(history a)"
+	run_split mc-session-cat -n 4 a
+	assert_err_empty # what the index knows is not of this file any more
+	run_split mc-session-cat -n 6 a
+	same 'standard error' "$told" "$err"
+	craft b "$(head_of b)" "${before[@]:2}"
+	run_split mc-session-cat -n 9 b
+	assert_err_has "session 'b': the exchange before the first one is missing"
+	command -v strace >/dev/null || skip 'strace is not installed'
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o calls mc-session-cat -n 2 a
+	same 'looks into the index' 0 "$(grep -c 'index\.jsonl' calls || true)"
+}
+
 @test "cat: a rewind to null starts over" {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)" "$(rewind)"
 	same queries '' "$(queries a)"

@@ -396,8 +396,10 @@ static int walk_back(struct walk *w, struct conversation *c, const struct store 
 	return 0;
 }
 
+/* The session record, and nothing else of what is before offset `end`; *whole tells whether nothing else
+ * is there. */
 static int read_head(struct conversation *c, const struct store *s, const char *id,
-                     const struct jsonl *j, struct err *e)
+                     const struct jsonl *j, size_t end, bool *whole, struct err *e)
 {
 	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct err ignored = ERR_INIT;
@@ -411,8 +413,10 @@ static int read_head(struct conversation *c, const struct store *s, const char *
 	if (record_parse(line, &r, &ignored) < 0)
 		return apply_line(c, s, id, j, &lines, 0, line, e); /* which says what is wrong with it */
 	/* An exchange there would seem to be what the ones that were read follow. */
-	if (r.type == RECORD_SESSION)
+	if (r.type == RECORD_SESSION) {
 		applied = conversation_apply(c, &r, line, 0, e);
+		*whole = at == end;
+	}
 	record_release(&r);
 	return applied;
 }
@@ -427,7 +431,7 @@ int history_load_newest(struct conversation *c, const struct store *s, const cha
 
 	*whole = at == 0;
 	if (r == 0 && !*whole)
-		r = read_head(c, s, id, j, e);
+		r = read_head(c, s, id, j, at, whole, e);
 	for (size_t i = w.n; i--;) {
 		if (r == 0)
 			r = conversation_apply(c, &w.v[i].record, w.v[i].line, w.v[i].at, e);

@@ -54,7 +54,8 @@ struct history_want {
 /*
  * Reads the newest exchanges of the conversation with their steps and results, and the session
  * record. *whole tells whether that was all of the file; otherwise c->info has only the session
- * record's values, and c->path may hold more exchanges than are wanted.
+ * record's values and the branches among the exchanges that were read, and c->path may hold more
+ * exchanges than are wanted.
  */
 int history_load_newest(struct conversation *c, const struct store *s, const char *id,
                         const struct jsonl *j, const struct history_want *want, bool *whole,

@@ -42,13 +42,13 @@ int session_is_there(const struct session *x, struct err *e)
 
 /* What the index says of the session, when that is of this history as it is now. It is looked for
  * only in so much of the index as the history has bytes: reading that would cost as much. */
-static bool find_row(struct session *x, const struct jsonl *j, struct session_info *info,
-                     struct json_object **row)
+static bool find_row(const struct store *s, const char *id, const struct jsonl *j,
+                     struct session_info *info, struct json_object **row)
 {
 	struct err ignored = ERR_INIT;
 	struct buf line = BUF_INIT;
-	int fd = index_open_file(x->store, O_RDONLY, &ignored);
-	bool found = fd >= 0 && index_find(fd, x->id, j->n, &line, &ignored) > 0 &&
+	int fd = index_open_file(s, O_RDONLY, &ignored);
+	bool found = fd >= 0 && index_find(fd, id, j->n, &line, &ignored) > 0 &&
 	             buf_check(&line, &ignored) == 0 &&
 	             index_info(buf_span(&line), info, row, &ignored) == 0;
 
@@ -60,6 +60,17 @@ static bool find_row(struct session *x, const struct jsonl *j, struct session_in
 	if (found)
 		json_object_put(*row);
 	return false;
+}
+
+int64_t session_branches(const struct store *s, const char *id, const struct jsonl *j)
+{
+	struct session_info info;
+	struct json_object *row;
+
+	if (!find_row(s, id, j, &info, &row))
+		return -1;
+	json_object_put(row);
+	return info.branches;
 }
 
 /* Where the exchange of this id stands near the beginning of the history. */
@@ -162,7 +173,7 @@ static int load_newest(struct session *x, const struct jsonl *j, const struct hi
 	bool whole;
 	int r;
 
-	if (!want || j->n < WHOLE_MAX || !find_row(x, j, &info, &row))
+	if (!want || j->n < WHOLE_MAX || !find_row(x->store, x->id, j, &info, &row))
 		return 0;
 	c->row = row;
 	r = history_load_newest(c, x->store, x->id, j, want, &whole, e);

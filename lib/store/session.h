@@ -87,6 +87,9 @@ int session_lock(struct session *x, const struct store *s, const char *id,
 /* Reads the same without a lock. Nothing is written. */
 int session_read(struct session *x, const struct store *s, const char *id,
                  const struct history_want *want, struct err *e);
+/* How many branches session `id` has, as the index knows it; -1 when that does not know this history as it
+ * is now, or would cost more to read. */
+int64_t session_branches(const struct store *s, const char *id, const struct jsonl *j);
 /* Opens and locks only: to remove the session, say. */
 int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
