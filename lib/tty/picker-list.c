@@ -16,7 +16,8 @@ void picker_init(struct picker *p, const struct picker_source *source)
 		.message = BUF_INIT, .scratch = BUF_INIT, .preview = { .text = BUF_INIT },
 		.preview_of = PICKER_NONE, .page = 1,
 	};
-	memcpy(p->columns, source->columns, source->ncolumns * sizeof(*source->columns));
+	for (size_t i = 0; i < source->ncolumns; i++)
+		p->columns[i] = source->columns[i];
 	term_width(span_str("")); /* which sees to a locale that knows more letters than ASCII's */
 }
 
