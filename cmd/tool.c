@@ -16,11 +16,13 @@
 #include "store/index.h"
 #include "store/session.h"
 #include "talk/endpoint.h"
+#include "tty/columns.h"
 #include "tty/neutral.h"
 #include "tty/pager.h"
 #include "tty/term.h"
 
-#define FOR_NOW_MAX 80 /* columns */
+#define FOR_NOW_MAX 80   /* columns */
+#define RECENT_WIDTH 200 /* columns that hold any id, a time and a title */
 
 const char *tool_name = "mcbox";
 
@@ -193,49 +195,60 @@ bool with_person(void)
 	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 }
 
-/* Returns how many were printed: not one that somebody deleted by hand. */
-static int print_recent(const struct store *s, struct index_reader *index, struct span line,
-                        bool first)
+/* How many there are of at most `max`, without those that somebody deleted by hand. */
+static size_t read_recent(const struct store *s, struct index_reader *index, struct index_record *v, size_t max)
 {
-	struct index_record r;
-	struct buf raw = BUF_INIT, preview = BUF_INIT, row = BUF_INIT, fitted = BUF_INIT;
-	char when[CLOCK_TEXT], id[ID_SIZE];
-	size_t columns = term_columns(STDERR_FILENO);
+	char id[ID_SIZE];
+	struct span line;
+	size_t n = 0;
 
-	if (!index_record(line, INDEX_ALL, &r)) {
-		index_reject(index, line);
-		return 0;
+	while (n < max && index_next(index, &line)) {
+		if (!index_record(line, INDEX_ALL, &v[n])) {
+			index_reject(index, line);
+			continue;
+		}
+		snprintf(id, sizeof(id), "%.*s", (int)v[n].id.n, v[n].id.p);
+		n += session_exists(s, id);
 	}
-	snprintf(id, sizeof(id), "%.*s", (int)r.id.n, r.id.p);
-	if (!session_exists(s, id))
-		return 0;
-	if (first)
-		fprintf(stderr, "Recent sessions:\n");
-	json_scan_add_str(&raw, span_eq(r.title, "null") ? r.last_query : r.title);
-	neutral_add_line(&preview, buf_span(&raw));
-	clock_local(when, r.updated_at);
-	buf_addf(&row, "  %s  %s  ", id, when);
-	term_add_fit(&row, buf_span(&preview), 50, false);
-	term_add_fit(&fitted, buf_span(&row), isatty(STDERR_FILENO) ? columns : row.n, false);
-	fprintf(stderr, "%s\n", fitted.p);
-	buf_release(&raw);
-	buf_release(&preview);
+	return n;
+}
+
+static void print_recent(const struct columns *t, const struct index_record *r)
+{
+	struct buf text = BUF_INIT, row = BUF_INIT;
+	char when[CLOCK_TEXT];
+
+	clock_local(when, r->updated_at);
+	json_scan_add_str(&text, span_eq(r->title, "null") ? r->last_query : r->title);
+	columns_add_row(t, &row, (struct span[]){ r->id, span_str(when), buf_span(&text) });
+	fprintf(stderr, "  %s\n", row.p);
+	buf_release(&text);
 	buf_release(&row);
-	buf_release(&fitted);
-	return 1;
 }
 
 void print_recent_sessions(const struct store *s)
 {
+	struct column columns[] = {
+		{ .name = "" }, /* the id */
+		{ .name = "", .brief = "", .width = 16, .least = 10 }, /* 2026-11-21 09:55 */
+		{ .name = "", .most = 50 },
+	};
+	struct columns t = { columns, 3 };
+	size_t window = term_columns(STDERR_FILENO), n;
 	struct err ignored = ERR_INIT;
+	struct index_record v[5];
 	struct index_reader r;
-	struct span line;
-	int shown = 0;
 
 	if (index_open(&r, s, false, &ignored) < 0)
 		return;
-	while (shown < 5 && index_next(&r, &line))
-		shown += print_recent(s, &r, line, shown == 0);
+	n = read_recent(s, &r, v, sizeof(v) / sizeof(v[0]));
+	for (size_t i = 0; i < n; i++)
+		columns_measure(&t, (struct span[]){ v[i].id, { "", 0 }, { "", 0 } });
+	columns_lay_out(&t, !isatty(STDERR_FILENO) ? RECENT_WIDTH : window > 2 ? window - 2 : 1);
+	if (n)
+		fprintf(stderr, "Recent sessions:\n");
+	for (size_t i = 0; i < n; i++)
+		print_recent(&t, &v[i]);
 	index_close(&r);
 }
 

@@ -497,6 +497,12 @@ edited_by() {
 	mc-chat -n -s a-session-with-a-long-name 'a prompt that is long enough to be cut' >/dev/null
 	term_start -x 50 -y 20 mc-session-cat nosuch
 	term_wait '^  a-session-with-a-long-name  20..-..-.. ..:..  .*…$'
+	mc-chat -n -s short 'another prompt' >/dev/null
+	run_split mc-session-cat nosuch
+	assert_status 1
+	same 'lines of the sessions' "  short                       DATE  another prompt
+  a-session-with-a-long-name  DATE  a prompt that is long enough to be cut" \
+		"$(sed -n 's/20..-..-.. ..:../DATE/p' <<<"$err")"
 }
 
 @test "/use of what is not there, or ambiguous, stays in the session" {

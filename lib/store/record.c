@@ -545,9 +545,9 @@ static void add_large(struct buf *b, const char *key, struct span s, struct reco
 		json_put_text(b, key, s);
 		return;
 	}
-	json_key(b, key);
-	buf_adds(b, "\"\"");
-	gaps->list[gaps->n++] = (struct json_gap){ b->n - 1, s };
+	json_put_open(b, key, '"');
+	gaps->list[gaps->n++] = (struct json_gap){ b->n, s };
+	json_close(b, '"');
 }
 
 static void add_duration(struct buf *b, int64_t ms)

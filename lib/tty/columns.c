@@ -75,9 +75,11 @@ void columns_lay_out(struct columns *t, size_t window)
 				used += c->shown + (used ? GAP : 0);
 		}
 	if (window >= last->from) {
+		size_t most = last->right ? wanted(last) : last->most;
+
 		last->shown = room_after(used, window);
-		if (last->right && wanted(last) < last->shown)
-			last->shown = wanted(last);
+		if (most && most < last->shown)
+			last->shown = most;
 	}
 }
 
@@ -88,7 +90,7 @@ static bool is_brief(const struct column *c)
 	return c->brief && c->shown == c->least && c->shown < wanted(c);
 }
 
-static void add_cell(struct buf *b, const struct column *c, struct span cell)
+static void add_cell(struct buf *b, const struct column *c, struct span cell, bool pad)
 {
 	struct buf clean = BUF_INIT;
 	struct span text;
@@ -101,7 +103,7 @@ static void add_cell(struct buf *b, const struct column *c, struct span cell)
 	width = term_width(text);
 	if (c->right && width < c->shown)
 		add_blanks(b, c->shown - width);
-	term_add_fit(b, text, c->shown, !c->right);
+	term_add_fit(b, text, c->shown, pad && !c->right);
 	b->oom |= clean.oom;
 	buf_release(&clean);
 }
@@ -115,7 +117,7 @@ void columns_add_row(const struct columns *t, struct buf *b, const struct span *
 			continue;
 		if (b->n > start)
 			add_blanks(b, GAP);
-		add_cell(b, &t->v[i], cells[i]);
+		add_cell(b, &t->v[i], cells[i], i + 1 < t->n);
 	}
 	while (b->n > start && b->p[b->n - 1] == ' ')
 		b->p[--b->n] = '\0';

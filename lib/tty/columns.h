@@ -22,7 +22,7 @@
 #include "base/buf.h"
 
 struct column {
-	const char *name;  /* the heading */
+	const char *name;  /* the heading; "" in a table without headings */
 	const char *brief; /* the heading when only the first `least` columns of each cell are shown, as
 	                    * of a date with a time; NULL: a cell that is cut ends with "…" */
 	size_t width;      /* at least; columns_measure() raises it to that of the widest cell */
