@@ -230,6 +230,30 @@ static void test_turn_with_steps(void)
 	buf_release(&told);
 }
 
+/* What is read of a file after the record of its step is what the record had. */
+static void test_late_text(void)
+{
+	struct buf told = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct follow f;
+	int lock = make_session();
+
+	follow_open(&f, &here, "s", &e);
+	f.turns = true;
+	f.tell = note;
+	f.ctx = &told;
+	do_step(&turn[0]);
+	follow_look(&f, &e);
+	do_step(&turn[3]);
+	follow_look(&f, &e);
+	do_step(&turn[1]);
+	is_int(follow_look(&f, &e), 0, "text of a step that is stored");
+	is_buf(&told, "<x>I look \303\251|", "is told once");
+	follow_close(&f);
+	close(lock);
+	buf_release(&told);
+}
+
 /* It dies in a step, or when the next one begins. */
 static void test_crash_in_steps(void)
 {
@@ -326,6 +350,7 @@ int main(void)
 		printf("# %s\n", e.msg);
 	test_looks();
 	test_turn_with_steps();
+	test_late_text();
 	test_crash_in_steps();
 	test_crash();
 	test_ends();

@@ -127,6 +127,17 @@ int main(void)
 	cx.left_out = 0;
 	cx.summed = 1;
 	is_told(&cx, "p", "m", TOLD("", ""), "nor with a summary");
+	cx.n = 0;
+	cx.running = c.path[0];
+	is_told(&cx, "p", "m", "user: file f.png 'now'\n"
+	        "assistant: native [1,2] 'I look.' call c1 ls {\"dir\":\".\"} call c2 cat {}\n"
+	        "tool: result c1 ls 'a b' result c2 cat failed 'It is not known whether this ran, and with what result.'\n"
+	        "assistant: '' call c1 rm {}\ntool: result c1 rm failed 'no'\n",
+	        "but those of the running turn follow the same");
+	is_told(&cx, "o", "m", "user: file f.png 'now'\n"
+	        "assistant: 'I look.' call c1 ls {\"dir\":\".\"} call c2 cat {}\n"
+	        "tool: result c1 ls 'a b' result c2 cat failed 'It is not known whether this ran, and with what result.'\n"
+	        "assistant: '' call c1 rm {}\ntool: result c1 rm failed 'no'\n", "unless it is another provider");
 	context_release(&cx);
 	conversation_release(&c);
 	return tap_end();

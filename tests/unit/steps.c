@@ -431,14 +431,18 @@ static void test_full(void)
 /* What a tool gave as a file is sent with its result. */
 static void test_files(void)
 {
-	static const char sha256[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-	static const struct attachment_ref ref = { { sha256, 64 }, { "n", 1 }, { "text/plain", 10 }, 5 };
+	static const char hello[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+	static const char world[] = "486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7";
+	static const struct attachment_ref refs[] = { { { hello, 64 }, { "n", 1 }, { "text/plain", 10 }, 5 },
+		                                      { { world, 64 }, { "m", 1 }, { "text/plain", 10 }, 5 } };
 	const struct lock_wait wait = { .stop_fd = -1 };
-	struct tool_call calls[] = { { span_str("a"), span_str("see"), json_object_new_object() } };
+	struct json_object *arguments = json_object_new_object();
+	struct tool_call calls[] = { { span_str("a"), span_str("see"), arguments },
+		                     { span_str("b"), span_str("see"), arguments } };
 	struct step step = { .exchange = span_str("x"), .timestamp = 10, .text = span_str(""), .model = span_str("m"),
-		             .calls = calls, .ncalls = 1, .duration = -1, .usage = USAGE_NONE };
+		             .calls = calls, .ncalls = 2, .duration = -1, .usage = USAGE_NONE };
 	struct result result = { .exchange = step.exchange, .call = calls[0].id, .timestamp = 11, .exit_status = -1,
-		                 .duration = -1, .output = span_str("seen"), .attachments = &ref, .nattachments = 1 };
+		                 .duration = -1, .output = span_str("seen"), .attachments = &refs[1], .nattachments = 1 };
 	struct exchange x = { .id = step.exchange, .has_parent = true, .timestamp = 9, .query = span_str("p"),
 		              .answer = span_str("done"), .model = span_str("m"), .steps = 1, .duration = -1,
 		              .usage = USAGE_NONE };
@@ -449,14 +453,20 @@ static void test_files(void)
 	begin_scene();
 	create("files", made);
 	is_int(session_lock(&s, &store, "files", &wait, NULL, &e), 0, "a session");
-	ok(artifact_put(s.dir, sha256, span_str("hello"), &e) == 0 && session_append_step(&s, &step, &e) == 0 &&
-	   session_append_result(&s, &result, &e) == 0 && session_append_exchange(&s, &x, NULL, NULL, &e) == 0,
-	   "with a result that has a file");
+	ok(artifact_put(s.dir, hello, span_str("hello"), &e) == 0 && artifact_put(s.dir, world, span_str("world"), &e) == 0 &&
+	   session_append_step(&s, &step, &e) == 0, "with a step");
+	result.call = calls[1].id; /* the second one is stored first */
+	ok(session_append_result(&s, &result, &e) == 0, "whose results");
+	result.call = calls[0].id;
+	result.attachments = &refs[0];
+	ok(session_append_result(&s, &result, &e) == 0 && session_append_exchange(&s, &x, NULL, NULL, &e) == 0,
+	   "have a file each");
 	session_release(&s);
 	is_int(ask("files", NULL, 20, &out, &e), 0, "a turn");
-	ok(strncmp(scene.asked.p, "u 'p'\na '' see({})\nt see='seen'+hello\na 'done'\n", 47) == 0, "sends it");
+	ok(strstr(scene.asked.p, "u 'p'\na '' see({}) see({})\nt see='seen'+hello see='seen'+world\na 'done'\n") == scene.asked.p,
+	   "sends each with its result");
 	turn_result_release(&out);
-	json_object_put(calls[0].arguments);
+	json_object_put(arguments);
 }
 
 int main(void)
