@@ -15,12 +15,6 @@
 #define RECENT 3       /* exchanges shown on resume */
 #define RECENT_LINES 6 /* lines of each of their texts */
 
-/* Without the blanks at its end: those at its beginning say that it is a prompt as it stands. */
-static bool is_blank(struct span text)
-{
-	return span_trim_end(text, SPAN_WHITE).n == 0;
-}
-
 static void print_recent(const struct chat *chat)
 {
 	const struct conversation *c = &chat->at.session.conversation;
@@ -72,7 +66,7 @@ static enum intent ask_intent(struct chat *chat, struct span word)
 	o->typed = typed;
 	if (got <= 0)
 		fputc('\n', stderr);
-	if (got == 0 || (got > 0 && (is_blank(buf_span(&answer)) || is_answer(&answer, "yes"))))
+	if (got == 0 || (got > 0 && (span_is_blank(buf_span(&answer)) || is_answer(&answer, "yes"))))
 		intent = INTENT_LEAVE;
 	else if (got > 0 && is_answer(&answer, "no"))
 		intent = INTENT_SEND;
@@ -92,7 +86,7 @@ static bool answer(struct chat *chat, struct span prompt)
 {
 	enum intent intent = INTENT_SEND;
 
-	if (is_blank(prompt))
+	if (span_is_blank(prompt))
 		return true;
 	if (!chat->editor->quoted && chat_is_command(prompt))
 		return chat_command(chat, prompt);

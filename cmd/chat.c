@@ -165,15 +165,11 @@ static int check_utf8(struct span s, const char *what, struct err *e)
 
 int check_prompt(struct span p, struct err *e)
 {
-	size_t i = 0;
-
 	if (check_utf8(p, "the prompt", e) < 0)
 		return -1;
 	if (memchr(p.p, '\0', p.n))
 		return err_set(e, ERR_USAGE, "the prompt holds a NUL character; is it a binary file?");
-	while (i < p.n && strchr(" \t\r\n", p.p[i]))
-		i++;
-	return i < p.n ? 0 : err_set(e, ERR_USAGE, "the prompt is empty");
+	return span_is_blank(p) ? err_set(e, ERR_USAGE, "the prompt is empty") : 0;
 }
 
 static void tell_waiting_for_stdin(void *ctx)

@@ -122,6 +122,8 @@ refused_with() {
 	refused_with "$HOME/key" 'no API key'
 	printf 'two words' >"$HOME/key"
 	refused_with "$HOME/key" 'a character that no key has (number 4)'
+	printf 'key\n\0' >"$HOME/key" # a NUL is not white space
+	refused_with "$HOME/key" 'a character that no key has (number 4)'
 	head -c 20000 /dev/zero | tr '\0' k >"$HOME/key"
 	refused_with "$HOME/key" 'larger than a key'
 }
@@ -164,6 +166,16 @@ refused_with() {
 	refused_with "no API key in the output of apiKeyCommand 'true'"
 	section '"apiKeyCommand":["sh","-c","kill -9 $$"]'
 	refused_with "mc-chat: apiKeyCommand 'sh': signal 9 ended it"
+}
+
+@test "apiKeyCommand: an output that does not end is larger than a key" {
+	section '"apiKeyCommand":["yes"]'
+	refused_with "mc-chat: the output of apiKeyCommand 'yes' is larger than a key"
+	section '"apiKeyCommand":["sh","-c","head -c 16385 /dev/zero | tr '"'\\\\0'"' k"]'
+	refused_with 'larger than a key'
+	section '"apiKeyCommand":["sh","-c","head -c 16384 /dev/zero | tr '"'\\\\0'"' k"]'
+	mc-chat -p mine --no-save hi
+	same "the header's length" $((7 + 16384)) "$(sent | tr -d '\n' | wc -c)" # with "Bearer "
 }
 
 @test "apiKeyCommand: Ctrl-C ends the wait for it" {

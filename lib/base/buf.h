@@ -88,4 +88,10 @@ struct span span_trim(struct span s, const char *set);
 /* The same for the end of a buffer, which stays terminated. */
 void buf_trim_end(struct buf *b, const char *set);
 
+/* Whether there is nothing but SPAN_WHITE; utf8_is_blank() also knows the white space of Unicode. */
+static inline bool span_is_blank(struct span s)
+{
+	return span_trim_start(s, SPAN_WHITE).n == 0;
+}
+
 #endif

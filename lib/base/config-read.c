@@ -366,12 +366,9 @@ static int take_aliases(struct config *c, struct json_object *o, struct err *e)
 int config_read(struct config *c, struct span text, struct err *e)
 {
 	struct json_object *o;
-	size_t i = 0;
 
 	text = utf8_unmarked(text);
-	while (i < text.n && strchr(" \t\r\n", text.p[i]) && text.p[i])
-		i++;
-	if (i == text.n) /* /dev/null, or a file that was only touched */
+	if (span_is_blank(text)) /* /dev/null, or a file that was only touched */
 		return 0;
 	if (json_parse_object(text, &c->json, e) < 0 || take_fields(of_file, c->json, c, e) < 0)
 		return -1;

@@ -3,15 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 const char *env_or_empty(const char *name)
 {
 	const char *v = getenv(name);
-	size_t n = v ? strlen(v) : 0, kept = n;
+	struct span all = span_str(v ? v : "");
+	size_t kept = span_trim_end(all, "\r").n;
 	char *copy;
 
-	while (kept && v[kept - 1] == '\r')
-		kept--;
-	if (kept == n)
+	if (kept == all.n)
 		return v;
 	copy = strndup(v, kept);
 	if (!copy)

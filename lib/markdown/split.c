@@ -17,13 +17,12 @@ static bool closes_fence(const struct split *s, struct span line)
 
 struct span split_language(struct span fence)
 {
-	size_t i = 0, n;
+	size_t n = 0;
 
-	while (i < fence.n && strchr(" `~\t", fence.p[i]))
-		i++;
-	for (n = i; n < fence.n && !strchr(" \t,{:", fence.p[n]);)
+	fence = span_trim_start(fence, " `~\t");
+	while (n < fence.n && !strchr(" \t,{:", fence.p[n]))
 		n++;
-	return (struct span){ fence.p + i, n - i };
+	return (struct span){ fence.p, n };
 }
 
 /* ---- adding ---- */

@@ -136,10 +136,7 @@ static struct span bare(struct span word)
 {
 	static const char *const before[] = { "finish_reason", "reason", NULL };
 
-	while (word.n && memchr(" \t\r\n", word.p[0], 4))
-		word = (struct span){ word.p + 1, word.n - 1 };
-	while (word.n && memchr(" \t\r\n", word.p[word.n - 1], 4))
-		word.n--;
+	word = span_trim(word, SPAN_WHITE);
 	for (const char *const *b = before; *b; b++) {
 		size_t n = begins(word, *b);
 

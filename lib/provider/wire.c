@@ -16,11 +16,10 @@ bool wire_begins(struct span s, const char *with)
 
 void wire_url(struct buf *url, const char *base_url, const char *path)
 {
-	size_t n = strcspn(base_url, "?");
+	struct span base = { base_url, strcspn(base_url, "?") };
 
-	while (n && base_url[n - 1] == '/')
-		n--;
-	buf_add(url, base_url, n);
+	base = span_trim_end(base, "/");
+	buf_add(url, base.p, base.n);
 	buf_adds(url, path);
 }
 

@@ -449,8 +449,7 @@ static int apply_note(struct conversation *c, struct record *r, struct span line
 	uint64_t hash;
 	size_t i;
 
-	while (line.n && strchr(" \t\r", line.p[line.n - 1]))
-		line.n--;
+	line = span_trim_end(line, SPAN_WHITE);
 	hash = span_hash(id.p ? id : line);
 	note_time(c, note_timestamp(r), 0);
 	c->dirty |= DIRTY_NOTES;

@@ -60,11 +60,10 @@ int64_t usage_cost(double dollars)
 void usage_add_cost(struct buf *b, int64_t cost)
 {
 	char part[16];
-	size_t n = 9;
+	size_t n;
 
 	snprintf(part, sizeof(part), "%09d", (int)(cost % PER_DOLLAR));
-	while (n && part[n - 1] == '0')
-		n--;
+	n = span_trim_end(span_str(part), "0").n;
 	buf_addf(b, "%" PRId64 "%s%.*s", cost / PER_DOLLAR, n ? "." : "", (int)n, part);
 }
 

@@ -367,11 +367,7 @@ static int compact_when_due(struct typed *t, int dir, int fd, struct err *e)
 
 static bool is_kept(struct span text)
 {
-	bool blank = true;
-
-	for (size_t i = 0; blank && i < text.n; i++)
-		blank = strchr(" \t\r\n", text.p[i]) && text.p[i];
-	return !blank && text.p[0] != ' ' && text.n <= TYPED_TEXT_MAX &&
+	return !span_is_blank(text) && text.p[0] != ' ' && text.n <= TYPED_TEXT_MAX &&
 	       utf8_valid(text.p, text.n) == text.n;
 }
 

@@ -73,19 +73,14 @@ void key_origin(struct buf *b, const struct provider *p, const struct config_pro
  * editor or a copy left at its ends is not meant. */
 static int check(struct key *k, struct err *e)
 {
-	size_t lead = 0;
-
 	if (buf_check(&k->value, e) < 0)
 		return -1;
 	if (utf8_other_encoding(buf_span(&k->value)))
 		return err_set(e, ERR_USAGE, "%s is %s; write the key in plain ASCII", k->source,
 		               utf8_other_encoding(buf_span(&k->value)));
 	utf8_drop_mark(&k->value);
-	while (k->value.n && strchr(" \t\r\n", k->value.p[k->value.n - 1]))
-		k->value.p[--k->value.n] = '\0';
-	while (lead < k->value.n && strchr(" \t\r\n", k->value.p[lead]))
-		lead++;
-	buf_drop(&k->value, lead);
+	buf_trim_end(&k->value, SPAN_WHITE);
+	buf_drop(&k->value, k->value.n - span_trim_start(buf_span(&k->value), SPAN_WHITE).n);
 	if (!k->value.n)
 		return err_set(e, ERR_USAGE, "there is no API key in %s", k->source);
 	for (size_t i = 0; i < k->value.n; i++)

@@ -63,10 +63,8 @@ static struct span page_title(struct span page)
 /* What a body says that is not JSON: a proxy's page its title, plain text itself. */
 static void add_plain(struct buf *message, struct span body)
 {
-	struct span text = body;
+	struct span text = span_trim_start(body, SPAN_WHITE);
 
-	while (text.n && memchr(" \t\r\n", text.p[0], 4))
-		text = (struct span){ text.p + 1, text.n - 1 };
 	if (text.n && text.p[0] == '<')
 		text = page_title(text);
 	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))

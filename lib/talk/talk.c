@@ -208,15 +208,13 @@ static int on_event(void *ctx, struct span data, struct err *e)
  * space and a byte order mark before the text, which may arrive in pieces, are not kept. */
 static void tell_form(struct flow *f, struct span *piece)
 {
-	size_t i = 0;
+	struct span text = span_trim_start(*piece, SPAN_WHITE "\xef\xbb\xbf");
 
-	while (i < piece->n && memchr(" \t\r\n\xef\xbb\xbf", piece->p[i], 7))
-		i++;
-	if (i == piece->n)
+	if (!text.n)
 		return;
-	f->form = memchr("{[", piece->p[i], 2) ? FORM_WHOLE : FORM_EVENTS;
+	f->form = memchr("{[", text.p[0], 2) ? FORM_WHOLE : FORM_EVENTS;
 	if (f->form == FORM_WHOLE)
-		*piece = (struct span){ piece->p + i, piece->n - i };
+		*piece = text;
 }
 
 static int take_whole(struct flow *f, struct span piece, struct err *e)

@@ -106,10 +106,8 @@ static bool is_there(const char *program)
 /* Blank lines at the end, too. */
 static size_t without_last_line_end(struct span s)
 {
-	size_t n = s.n;
+	size_t n = span_trim_end(s, " \t\n").n;
 
-	while (n && strchr(" \t\n", s.p[n - 1]))
-		n--;
 	while (n < s.n && s.p[n] != '\n')
 		n++;
 	return n;

@@ -119,8 +119,8 @@ void columns_add_row(const struct columns *t, struct buf *b, const struct span *
 			add_blanks(b, GAP);
 		add_cell(b, &t->v[i], cells[i], i + 1 < t->n);
 	}
-	while (b->n > start && b->p[b->n - 1] == ' ')
-		b->p[--b->n] = '\0';
+	b->n = start + span_trim_end((struct span){ b->p + start, b->n - start }, " ").n;
+	b->p[b->n] = '\0';
 }
 
 void columns_add_heading(const struct columns *t, struct buf *b)

@@ -234,7 +234,7 @@ static void put_away(struct edit *ed)
 {
 	struct span text = buf_span(&ed->text);
 
-	if (ed->o.typed && !edit_text_blank(text))
+	if (ed->o.typed && !span_is_blank(text))
 		ed->o.typed(ed->o.ctx, text);
 	edit_line_recall(ed, text);
 	buf_clear(&ed->text);
@@ -288,7 +288,7 @@ void edit_line_recall(struct edit *ed, struct span text)
 	struct buf copy = BUF_INIT;
 
 	buf_add(&copy, text.p, text.n);
-	if (!copy.oom && !edit_text_blank(text)) {
+	if (!copy.oom && !span_is_blank(text)) {
 		/* The oldest first: a file that is read once more has them in this order. */
 		for (int i = 0; !ed->bulk && i < *edit_rl.history_length; i++) {
 			const HIST_ENTRY *h = edit_rl.history_get(*edit_rl.history_base + i);

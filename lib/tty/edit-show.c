@@ -152,8 +152,8 @@ static void show_part(struct span text, struct rows r, size_t height)
 	if (top)
 		buf_addf(&part, "… %zu line%s above\n", top, top == 1 ? "" : "s");
 	lead = part.n;
-	while (below && r.to > r.from && text.p[r.to - 1] == '\n')
-		r.to--;
+	if (below)
+		r.to = r.from + span_trim_end((struct span){ text.p + r.from, r.to - r.from }, "\n").n;
 	buf_add(&part, text.p + r.from, r.to - r.from);
 	if (below)
 		buf_addf(&part, "\n… %zu line%s below", below, below == 1 ? "" : "s");

@@ -31,11 +31,6 @@ enum edit_enter edit_text_enter(struct span text)
 	return slashes % 2 ? EDIT_BACKSLASH : EDIT_ENDS;
 }
 
-bool edit_text_blank(struct span text)
-{
-	return span_trim_end(text, SPAN_WHITE).n == 0;
-}
-
 /* The lines that the delimiters stand on alone are theirs. */
 static struct span between_quotes(struct span text)
 {

@@ -22,7 +22,4 @@ enum edit_enter edit_text_enter(struct span text);
  * *quoted says whether it was between these. */
 struct span edit_text_prompt(struct span text, bool *quoted);
 
-/* Whether it is white space only. */
-bool edit_text_blank(struct span text);
-
 #endif

@@ -199,7 +199,7 @@ int edit_read(struct edit *ed, const char *prompt, const char *draft, struct buf
 	buf_clear(&ed->text);
 	buf_clear(out);
 	r = ed->plain ? read_plain(ed, prompt, draft, e) : edit_line_read(ed, prompt, draft, e);
-	if (ed->o.typed && !edit_text_blank(buf_span(&ed->text)))
+	if (ed->o.typed && !span_is_blank(buf_span(&ed->text)))
 		ed->o.typed(ed->o.ctx, buf_span(&ed->text));
 	if (r <= 0)
 		return r;

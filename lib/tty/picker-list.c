@@ -144,8 +144,7 @@ static void erase(struct picker *p, bool word)
 
 	buf_add(&typed, p->typed.p, n);
 	if (word) {
-		while (n && typed.p[n - 1] == ' ')
-			n--;
+		n = span_trim_end(buf_span(&typed), " ").n;
 		while (n && typed.p[n - 1] != ' ')
 			n--;
 	} else {

@@ -50,8 +50,7 @@ static struct span first_line(struct span s)
 {
 	const char *end;
 
-	while (s.n && strchr(" \t\r\n", *s.p))
-		s = (struct span){ s.p + 1, s.n - 1 };
+	s = span_trim_start(s, SPAN_WHITE);
 	end = memchr(s.p, '\n', s.n);
 	return (struct span){ s.p, end ? (size_t)(end - s.p) : s.n };
 }

@@ -127,6 +127,10 @@ static void test_trimming(void)
 	is_span(span_trim(span_str(" \n "), SPAN_WHITE), "", "nothing else is left empty");
 	is_same(span_trim(nul, SPAN_WHITE), nul, "a NUL byte stays");
 	ok(span_trim(none, SPAN_WHITE).n == 0, "an empty span without memory");
+	ok(span_is_blank(none), "is blank");
+	ok(span_is_blank(span_str(" \t\r\n ")), "so is white space");
+	ok(!span_is_blank(span_str(" \n.")), "a dot is not");
+	ok(!span_is_blank(nul), "nor is a NUL byte");
 	buf_trim_end(&b, "\n");
 	ok(b.n == 0, "an empty buffer");
 	buf_adds(&b, "a\n\n");

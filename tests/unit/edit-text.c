@@ -84,17 +84,9 @@ static void test_prompt(void)
 	}
 }
 
-static void test_blank(void)
-{
-	ok(edit_text_blank(span_str("")), "nothing is blank");
-	ok(edit_text_blank(span_str(" \t\r\n ")), "white space is blank");
-	ok(!edit_text_blank(span_str(" \n.")), "a dot is not");
-}
-
 int main(void)
 {
 	test_enter();
 	test_prompt();
-	test_blank();
 	return tap_end();
 }
