@@ -5,12 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/json.h"
-#include "base/replace.h"
 #include "store/artifact.h"
-#include "store/check-parts.h"
-#include "store/check-scan.h"
+#include "store/check-lines.h"
 #include "store/index.h"
 #include "store/place.h"
 #include "store/spool.h"
@@ -164,80 +161,12 @@ static int open_history(struct subject *s, struct err *e)
 
 /* ---- the history ---- */
 
-static int copy_out(struct subject *s, struct outcome *o)
+static struct check_lines lines_of(struct subject *s)
 {
-	int fd = quarantine_create(s->x.store, s->x.id, HISTORY_FILE, s->x.fd, o->place, &o->why);
-	int bad = fd < 0;
-
-	for (size_t i = 0; !bad && i < s->scan.nbad; i++) {
-		const struct bad_line *b = &s->scan.bad[i];
-		const char *p = s->j.p + b->start;
-
-		if (!b->stays)
-			bad = io_write(fd, p, b->n) < 0 || (p[b->n - 1] != '\n' && io_write(fd, "\n", 1) < 0);
-	}
-	if (bad && fd >= 0) {
-		err_sys(&o->why, errno, "cannot write '%s'", o->place);
-		close(fd);
-		return -1;
-	}
-	return fd < 0 ? -1 : quarantine_sync(s->x.store, fd, &o->why);
-}
-
-/* The records on a line that goes, each on a line of its own. *k counts the pieces. */
-static int copy_pieces(const struct subject *s, const struct bad_line *b, size_t *k, int fd)
-{
-	for (; *k < s->scan.npieces && s->scan.pieces[*k].start < b->start + b->n; ++*k) {
-		const struct scan_piece *piece = &s->scan.pieces[*k];
-
-		if (piece->n && (io_write(fd, s->j.p + piece->start, piece->n) < 0 || io_write(fd, "\n", 1) < 0))
-			return -1;
-	}
-	return 0;
-}
-
-/* The bytes between those that go, as they are. */
-static int copy_rest(const struct subject *s, int fd)
-{
-	size_t at = 0, piece = 0;
-
-	for (size_t i = 0; i < s->scan.nbad; i++) {
-		const struct bad_line *b = &s->scan.bad[i];
-
-		if (b->stays || b->start < at) /* a torn one may be a second copy, too: named twice */
-			continue;
-		if (io_write(fd, s->j.p + at, b->start - at) < 0 || copy_pieces(s, b, &piece, fd) < 0)
-			return -1;
-		at = b->start + b->n;
-	}
-	if (io_write(fd, s->j.p + at, s->j.mapped - at) < 0)
-		return -1;
-	return s->scan.torn && at < s->j.mapped ? io_write(fd, "\n", 1) : 0; /* or it went, too */
-}
-
-/* Puts a new file in the history's place. It is locked before it has the name, so that
- * the session is in one hand throughout. */
-static int write_history(struct subject *s, struct span head, struct err *e)
-{
-	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };
-	struct replace r = REPLACE_INIT(s->x.dir, HISTORY_FILE, HISTORY_TEMP);
-
-	r.flags = O_RDWR | O_APPEND;
-	r.keep_leftover = true; /* check_temp() moves it to quarantine */
-	if (replace_begin(&r) < 0)
-		return err_sys(e, errno, "cannot create '" HISTORY_TEMP "'");
-	place_give(r.fd, s->x.fd);
-	if (lock_take(r.fd, &now, e) < 0 || io_write(r.fd, head.p, head.n) < 0 || copy_rest(s, r.fd) < 0 ||
-	    replace_commit(&r, REPLACE_SYNC | REPLACE_KEEP_FD) < 0) {
-		err_sys(e, errno, "cannot write a new history");
-		lock_end(r.fd);
-		r.fd = -1;
-		replace_abandon(&r);
-		return -1;
-	}
-	lock_end(s->x.fd);
-	s->x.fd = r.fd;
-	return io_sync_folder(s->x.dir) < 0 ? err_sys(e, errno, "cannot be sure that it is on the disk") : 0;
+	return (struct check_lines){
+		.c = s->c, .at = spot(s, HISTORY_FILE, 0), .dir = s->x.dir, .fd = &s->x.fd,
+		.temp = HISTORY_TEMP, .linked = s->linked, .j = &s->j, .scan = &s->scan,
+	};
 }
 
 /* A session record made from what the index remembers. 1, 0 or -1. */
@@ -265,75 +194,27 @@ static int make_head(struct subject *s, struct buf *head, struct err *e)
 	return found > 0 && buf_check(head, e) < 0 ? -1 : found;
 }
 
-static size_t to_move(const struct scan *scan)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < scan->nbad; i++)
-		n += !scan->bad[i].stays;
-	return n;
-}
-
-static void tell_history(struct subject *s, const struct outcome *o)
-{
-	struct spot at = spot(s, HISTORY_FILE, 1);
-
-	if (!s->scan.head)
-		check_tell(s->c, FINDING_HEAD, &at, o, "no valid session record");
-	for (size_t i = 0; i < s->scan.nbad; i++) {
-		const struct bad_line *b = &s->scan.bad[i];
-		struct outcome own = *o;
-		struct err why = ERR_INIT;
-
-		if (b->stays)
-			own.place[0] = '\0';
-		scan_explain(b, &s->j, &why);
-		at.line = b->line;
-		check_tell(s->c, b->kind, &at, &own, "%s", why.msg);
-	}
-	at.line = 0;
-	if (s->linked) {
-		struct outcome own = *o;
-
-		own.place[0] = '\0';
-		check_tell(s->c, FINDING_LINK, &at, &own, "it has a second hard link");
-	}
-}
-
-static int rewrite(struct subject *s, struct span head, struct outcome *o)
-{
-	if (!to_move(&s->scan) && !head.n && !s->linked) /* it only lacks a newline */
-		return jsonl_heal(s->x.fd, &o->why) < 0 || io_datasync(s->x.fd) < 0
-		           ? err_sys(&o->why, errno, "cannot write it") : 0;
-	if (to_move(&s->scan) && copy_out(s, o) < 0)
-		return -1;
-	return write_history(s, head, &o->why);
-}
-
 /* -1 only when the check cannot go on. */
 static int repair_history(struct subject *s, struct outcome *o, struct err *e)
 {
+	const struct check_lines lines = lines_of(s);
 	struct buf head = BUF_INIT;
 	int known = s->scan.head ? 1 : make_head(s, &head, e);
 
 	s->mended = true;
 	if (known > 0)
-		outcome_set(o, rewrite(s, buf_span(&head), o));
+		outcome_set(o, check_lines_repair(&lines, buf_span(&head), o));
 	else if (known == 0)
 		outcome_set(o, err_set(&o->why, ERR_FAILED, "the index does not know the session"));
 	buf_release(&head);
 	return known < 0 ? -1 : 0;
 }
 
-static bool is_sound(const struct subject *s)
-{
-	return s->scan.head && !s->linked && !s->scan.torn && !to_move(&s->scan);
-}
-
-static int check_lines(struct subject *s, struct err *e)
+static int check_records(struct subject *s, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
-	struct spot at = spot(s, HISTORY_FILE, 1);
+	struct spot first = spot(s, HISTORY_FILE, 1);
+	struct check_lines lines;
 	struct stat st;
 
 	if (fstat(s->x.fd, &st) == 0)
@@ -341,13 +222,16 @@ static int check_lines(struct subject *s, struct err *e)
 	if (jsonl_map(&s->j, s->x.fd, e) < 0 || scan_history(&s->scan, &s->j, s->locked, e) < 0)
 		return -1;
 	if (s->scan.version) {
-		check_tell(s->c, FINDING_VERSION, &at, &o, "its format has a version that this mcbox does "
+		check_tell(s->c, FINDING_VERSION, &first, &o, "its format has a version that this mcbox does "
 		           "not know");
 		return 0;
 	}
-	if (s->c->repair && !is_sound(s) && repair_history(s, &o, e) < 0)
+	lines = lines_of(s);
+	if (s->c->repair && (!s->scan.head || !check_lines_sound(&lines)) && repair_history(s, &o, e) < 0)
 		return -1; /* not reached: no memory for the session record only */
-	tell_history(s, &o);
+	if (!s->scan.head)
+		check_tell(s->c, FINDING_HEAD, &first, &o, "no valid session record");
+	check_lines_tell(&lines, &o);
 	return 0;
 }
 
@@ -539,7 +423,7 @@ static int check_references(struct subject *s, struct err *e)
 static int check_content(struct subject *s, struct err *e)
 {
 	check_temps(s);
-	if (check_lines(s, e) < 0)
+	if (check_records(s, e) < 0)
 		return -1;
 	if (s->scan.version)
 		return 0;
