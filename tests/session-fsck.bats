@@ -682,6 +682,34 @@ linked() {
 	assert_status 0
 }
 
+# with_steps ID: session a with two exchanges, and a step and its result of exchange ID.
+with_steps() {
+	linked x y:x "{\"type\":\"step\",\"exchange\":\"$1\",\"n\":0,\"timestamp\":1,\"text\":\"\",\"calls\":[{\"id\":\"c\",\"name\":\"f\",\"arguments\":{}}],\"model\":\"m\"}" \
+		"{\"type\":\"result\",\"exchange\":\"$1\",\"n\":0,\"call\":\"c\",\"timestamp\":1,\"status\":\"ok\",\"output\":\"a\"}"
+}
+
+@test "spool: the steps of a turn that runs or was cut short have no exchange yet" {
+	with_steps "$(uuid 9)"
+	partial a 9 'more of it'
+	sed -i '1s/"type":"exchange"/&,"n":1/' "$MC_SESSIONS_DIR/a/turn.partial"
+	exec 9<"$(history a)"
+	flock 9
+	checked # it runs
+	exec 9<&-
+	mends 'spool a a/turn.partial - done'
+	sed -n 6p "$(history a)" | assert_json '.status == "interrupted" and .steps == 1'
+	# What else is wrong with the tree is found all the same.
+	rm -r "$MC_SESSIONS_DIR"
+	with_steps "$(uuid 9)"
+	partial a 8
+	echo '{"type":"exchange","id":"z","parent":"nowhere","timestamp":1,"query":"q","answer":"a","model":"m","status":"complete"}' >>"$(history a)"
+	mends 'spool a a/turn.partial - done' 'steps a a/history.jsonl 4 impossible' 'parent a a/history.jsonl 6 impossible'
+	rm -r "$MC_SESSIONS_DIR"
+	with_steps "$(uuid 9)"
+	echo 'no JSON' >"$MC_SESSIONS_DIR/a/turn.partial"
+	mends 'spool a a/turn.partial - moved' 'steps a a/history.jsonl 4 impossible'
+}
+
 @test "spool: one that cannot be read goes to quarantine" {
 	three
 	printf 'no JSON\nwords' >"$MC_SESSIONS_DIR/b/turn.partial"

@@ -21,7 +21,7 @@ struct subject {
 	bool whole;    /* the whole store is checked */
 	bool locked;   /* nobody else uses it */
 	bool linked;   /* the history has a second hard link */
-	bool spooled;  /* a turn's file is there: its steps have no exchange yet */
+	struct buf cut; /* the exchange that a turn's file will become: its steps are stored before it */
 	bool mended;   /* the history is not what was scanned any more */
 };
 
@@ -290,7 +290,7 @@ static int check_steps(struct subject *s, const struct exchange_node *x, struct 
 		if (check_results(s, step, e) < 0)
 			return -1;
 	}
-	if (x->at == NOT_STORED && stored)
+	if (x->at == NOT_STORED && stored && !span_same(buf_span(&x->id), buf_span(&s->cut)))
 		tell_tree(s, FINDING_STEPS, first, "a step of an exchange that is not stored");
 	if (x->at == NOT_STORED || stored == x->nsteps_said)
 		return 0;
@@ -368,7 +368,19 @@ static void seal(struct subject *s, struct outcome *o, struct err *damage)
 	spool_release(&sp);
 }
 
-static void check_spool(struct subject *s)
+/* Which exchange it will become. */
+static int read_spool(struct subject *s, struct err *damage, struct err *e)
+{
+	struct exchange cut;
+	struct spool sp;
+
+	if (spool_read(&sp, s->x.dir, &cut, damage) > 0)
+		buf_add(&s->cut, cut.id.p, cut.id.n);
+	spool_release(&sp);
+	return buf_check(&s->cut, e);
+}
+
+static int check_spool(struct subject *s, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
 	struct spot at = spot(s, SPOOL_FILE, 0);
@@ -376,18 +388,20 @@ static void check_spool(struct subject *s)
 	struct stat st;
 
 	if (!s->locked || look_at(s, s->x.dir, &at, &st) <= 0)
-		return;
+		return 0;
 	if (!is_trusted(s, SPOOL_FILE, &st))
-		return; /* which was told */
+		return 0; /* which was told */
 	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
 		check_move(s->c, FINDING_LINK, s->x.dir, &at, "it has a second hard link");
-		return;
+		return 0;
 	}
 	if (s->c->repair)
 		seal(s, &o, &damage);
-	s->spooled = fstatat(s->x.dir, SPOOL_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (o.repair != REPAIR_DONE && read_spool(s, &damage, e) < 0)
+		return -1;
 	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "a turn that was cut short",
 	           damage.kind == ERR_DAMAGED ? ", and cannot be read" : "");
+	return 0;
 }
 
 static void check_temp(struct subject *s, const char *name, const char *what)
@@ -427,8 +441,7 @@ static int check_content(struct subject *s, struct err *e)
 		return -1;
 	if (s->scan.version)
 		return 0;
-	check_spool(s);
-	if (check_references(s, e) < 0 || (s->locked && !s->spooled && check_tree(s, e) < 0))
+	if (check_spool(s, e) < 0 || check_references(s, e) < 0 || (s->locked && check_tree(s, e) < 0))
 		return -1;
 	return s->locked ? check_index_session(s->c, &s->x, s->whole, e) : 0;
 }
@@ -470,6 +483,7 @@ static void release(struct subject *s)
 	jsonl_unmap(&s->j);
 	scan_release(&s->scan);
 	session_release(&s->x);
+	buf_release(&s->cut);
 }
 
 /* It belongs to another program or to the user: it is reported, and not touched. */
@@ -524,7 +538,7 @@ static int check_own(struct subject *s, struct err *e)
 int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 {
 	struct subject s = { .c = c, .x = SESSION_INIT,
-	                     .whole = whole, .j = { "", 0, 0 }, .lines = JSONL_COUNT_INIT };
+	                     .whole = whole, .j = { "", 0, 0 }, .lines = JSONL_COUNT_INIT, .cut = BUF_INIT };
 	struct spot at = { id, NULL, id, 0 };
 	struct stat st;
 	int own;
