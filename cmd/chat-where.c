@@ -41,6 +41,7 @@ static int measure(const struct chat *chat, const char *model, struct load *l, s
 	struct context_ask ask = {
 		.conversation = &s->session.conversation,
 		.n = s->session.conversation.n,
+		.provider = s->how.no_native ? NULL : s->how.endpoint.name,
 		.model = span_str(model),
 		.system = s->session.conversation.head.json ? s->session.conversation.head.head.system : s->head.system,
 		.prompt = &nothing,

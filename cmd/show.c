@@ -130,6 +130,11 @@ static void say_context(struct show *s, const struct turn_event *ev)
 
 	if (cx->left_out) {
 		say_left_out(ev);
+	} else if (cx->shortened) {
+		buf_addf(&line, "the tool calls of the first exchange are left out to fit the window of %" PRId64 " tokens",
+		         ev->started.window);
+		say(line.p);
+		buf_release(&line);
 	} else if (cx->summed && !s->told_summary) {
 		buf_adds(&line, "a summary stands for ");
 		if (cx->summed < cx->counting) {

@@ -77,3 +77,13 @@ bool exchange_counts(const struct exchange *x)
 {
 	return x->status == STATUS_COMPLETE || x->steps || (x->status == STATUS_INTERRUPTED && x->answer.n);
 }
+
+struct json_object *native_items(struct json_object *native, const char *provider, struct span model)
+{
+	struct json_object *items = json_member(native, "items");
+
+	if (!json_object_is_type(items, json_type_array) || !span_eq(json_member_str(native, "provider"), provider) ||
+	    !span_same(json_member_str(native, "model"), model))
+		return NULL;
+	return items;
+}

@@ -216,4 +216,8 @@ const struct provider *provider_find(const char *name);
  */
 bool exchange_counts(const struct exchange *x);
 
+/* The items, a JSON array, of a record's member `native`; NULL: none, or others than this provider and
+ * model made them. */
+struct json_object *native_items(struct json_object *native, const char *provider, struct span model);
+
 #endif

@@ -207,6 +207,13 @@ struct met {
 	size_t oldest;      /* of a step: its line that was met last */
 };
 
+/* What an exchange weighs with those of its steps and results that were met, which may be before it. */
+struct load {
+	struct span exchange;
+	int64_t weight;
+	bool ignored, on_path;
+};
+
 #define NONE SIZE_MAX
 #define STEP_LEAST 64 /* bytes; a step record has more */
 
@@ -214,7 +221,11 @@ struct walk {
 	const struct history_want *want;
 	struct met *v; /* owned; newest first */
 	size_t n, cap;
-	struct lookup exchanges, steps; /* the last line of each counts, and is met first */
+	struct lookup exchanges, steps, results; /* the last line of each counts, and is met first */
+	struct load *loads; /* owned */
+	size_t nloads, loads_cap;
+	struct lookup by_exchange; /* of the loads */
+	int64_t left;    /* weight that is still wanted */
 	size_t head;     /* the newest exchange or rewind; or NONE */
 	size_t orphan;   /* an exchange whose parent the next exchange or rewind names; or NONE */
 	size_t last;     /* the oldest exchange of the conversation so far; or NONE */
@@ -260,6 +271,80 @@ static size_t find_step(const struct walk *w, struct span exchange, int64_t n)
 	return NONE;
 }
 
+static uint64_t result_hash(const struct result *r)
+{
+	return step_hash(r->exchange, r->n) * UINT64_C(0x9e3779b97f4a7c15) ^ span_hash(r->call);
+}
+
+static bool has_result(const struct walk *w, const struct result *r)
+{
+	struct lookup_at at = lookup_begin(&w->results, result_hash(r));
+	size_t i;
+
+	while (lookup_next(&w->results, &at, &i)) {
+		const struct result *known = &w->v[i].record.result;
+
+		if (known->n == r->n && span_same(known->exchange, r->exchange) && span_same(known->call, r->call))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what they weigh ---- */
+
+static struct load *find_load(struct walk *w, struct span exchange, struct err *e)
+{
+	uint64_t hash = span_hash(exchange);
+	struct lookup_at at = lookup_begin(&w->by_exchange, hash);
+	struct load *v;
+	size_t i;
+
+	while (lookup_next(&w->by_exchange, &at, &i))
+		if (span_same(w->loads[i].exchange, exchange))
+			return &w->loads[i];
+	v = array_room(w->loads, w->nloads, &w->loads_cap, sizeof(*v), e);
+	if (!v)
+		return NULL;
+	w->loads = v;
+	if (lookup_add(&w->by_exchange, hash, w->nloads, e) < 0)
+		return NULL;
+	v += w->nloads++;
+	*v = (struct load){ .exchange = exchange };
+	return v;
+}
+
+static int64_t counted(const struct walk *w, const struct load *l)
+{
+	return l->ignored ? 0 : l->weight < w->want->most ? l->weight : w->want->most;
+}
+
+/* Adds the weight of record `i`, which belongs to that exchange. */
+static int weigh(struct walk *w, size_t i, struct span exchange, struct err *e)
+{
+	int64_t weight, before;
+	struct load *l;
+
+	if (w->want->last)
+		return 0;
+	l = find_load(w, exchange, e);
+	if (!l)
+		return -1;
+	weight = w->want->weigh(&w->v[i].record);
+	before = counted(w, l);
+	l->ignored |= weight < 0;
+	l->weight += weight > 0 ? weight : 0;
+	if (l->on_path)
+		w->left -= counted(w, l) - before;
+	return 0;
+}
+
+/* ---- the way back ---- */
+
+static bool has_enough(const struct walk *w)
+{
+	return w->want->last ? w->found == w->want->last : w->found && w->left <= 0;
+}
+
 /* Whether the step was met before exchange `x` in the file. One that was met only behind it may be a
  * better version, which a merge appended: the results are with the first one. */
 static bool has_step(const struct walk *w, size_t x, int64_t n)
@@ -291,8 +376,9 @@ static int find_next(const struct walk *w, struct span *id)
 }
 
 /* Follows the conversation as far as it was met. The history cannot have as many steps as `lines`. */
-static void follow(struct walk *w, size_t lines)
+static int follow(struct walk *w, size_t lines, struct err *e)
 {
+	struct load *load;
 	struct span id;
 
 	while (!w->complete && find_next(w, &id)) {
@@ -300,18 +386,26 @@ static void follow(struct walk *w, size_t lines)
 		const struct exchange *x;
 
 		if (id.p && i == NONE)
-			return;
+			return 0;
 		w->complete = !id.p || w->v[i].on_path;
 		if (w->complete)
-			return;
+			return 0;
 		x = &w->v[i].record.exchange;
 		w->v[i].on_path = true;
 		w->last = i;
 		w->found++;
 		for (int64_t n = 0; n < x->steps && w->missing <= lines; n++)
 			w->missing += !has_step(w, i, n);
-		w->complete = w->want->last ? w->found == w->want->last : w->want->enough(w->want->ctx, x);
+		if (!w->want->last) {
+			load = find_load(w, x->id, e);
+			if (!load)
+				return -1;
+			load->on_path = true;
+			w->left -= counted(w, load);
+		}
+		w->complete = has_enough(w);
 	}
+	return 0;
 }
 
 static int meet_head(struct walk *w, size_t i, struct err *e)
@@ -328,7 +422,9 @@ static int meet_head(struct walk *w, size_t i, struct err *e)
 		return 0;
 	if (!w->v[i].record.exchange.has_parent)
 		w->orphan = i;
-	return find_exchange(w, target) == NONE ? lookup_add(&w->exchanges, span_hash(target), i, e) : 0;
+	if (find_exchange(w, target) != NONE)
+		return 0;
+	return lookup_add(&w->exchanges, span_hash(target), i, e) < 0 ? -1 : weigh(w, i, target, e);
 }
 
 static int meet_step(struct walk *w, size_t i, struct err *e)
@@ -344,7 +440,16 @@ static int meet_step(struct walk *w, size_t i, struct err *e)
 		w->v[known].oldest = i;
 		return 0;
 	}
-	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e);
+	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e) < 0 ? -1 : weigh(w, i, s->exchange, e);
+}
+
+static int meet_result(struct walk *w, size_t i, struct err *e)
+{
+	const struct result *r = &w->v[i].record.result;
+
+	if (w->want->last || has_result(w, r))
+		return 0;
+	return lookup_add(&w->results, result_hash(r), i, e) < 0 ? -1 : weigh(w, i, r->exchange, e);
 }
 
 /* Takes the record over. */
@@ -364,9 +469,12 @@ static int meet(struct walk *w, struct record *r, struct span line, size_t at, s
 		result = meet_head(w, i, e);
 	else if (v[i].record.type == RECORD_STEP)
 		result = meet_step(w, i, e);
-	if (result == 0)
-		follow(w, lines);
-	return result;
+	else if (v[i].record.type == RECORD_RESULT)
+		result = meet_result(w, i, e);
+	if (result < 0)
+		return -1;
+	w->complete = w->complete || has_enough(w);
+	return follow(w, lines, e);
 }
 
 /* Until what is wanted was met; *at is the offset of the oldest record then. */
@@ -425,7 +533,7 @@ int history_load_newest(struct conversation *c, const struct store *s, const cha
                         const struct jsonl *j, const struct history_want *want, bool *whole,
                         struct err *e)
 {
-	struct walk w = { .want = want, .head = NONE, .orphan = NONE, .last = NONE };
+	struct walk w = { .want = want, .head = NONE, .orphan = NONE, .last = NONE, .left = want->limit };
 	size_t at = j->n;
 	int r = walk_back(&w, c, s, id, j, &at, e);
 
@@ -446,5 +554,8 @@ int history_load_newest(struct conversation *c, const struct store *s, const cha
 	free(w.v);
 	lookup_release(&w.exchanges);
 	lookup_release(&w.steps);
+	lookup_release(&w.results);
+	lookup_release(&w.by_exchange);
+	free(w.loads);
 	return r;
 }

@@ -42,13 +42,15 @@ int history_load(struct conversation *c, const struct store *s, const char *id,
 int history_load_more(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct err *e);
 
-/* Which of the newest exchanges are wanted. */
+/* Which of the newest exchanges are wanted: so many, or (last == 0) as many as weigh `limit` together
+ * with their steps and results. */
 struct history_want {
-	size_t last; /* so many; 0: as `enough` says */
-	/* Is called with each exchange of the conversation, newest first: true when no more are
-	 * wanted. */
-	bool (*enough)(void *ctx, const struct exchange *x);
-	void *ctx;
+	size_t last;
+	/* What an exchange, a step or a result weighs by itself. -1: an exchange that weighs nothing, nor do
+	 * its steps. Is called for each record that is met on the way, of other branches too. */
+	int64_t (*weigh)(struct record *r);
+	int64_t limit;
+	int64_t most; /* that one exchange counts for */
 };
 
 /*

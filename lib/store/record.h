@@ -152,6 +152,15 @@ struct rewind {
 	bool merged;      /* written by a merge */
 };
 
+/* What the texts of a record come to, in eighths of a token. lib/turn/tokens.c fills it in; it is kept
+ * here because measuring takes as long as reading, and several steps of a turn need it. */
+struct measure {
+	bool known;
+	int64_t prompt; /* a query, or the output of a call */
+	int64_t reply;  /* an answer, or a step's text and calls */
+	int64_t native; /* native items */
+};
+
 struct record {
 	enum record_type type;
 	union {
@@ -164,6 +173,7 @@ struct record {
 		struct rewind rewind;
 	};
 	struct json_object *json; /* owns what the spans and the lists point to */
+	struct measure measure;
 };
 
 /* Fails with a sentence's end that says what is wrong with the line. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/json-scan.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "store/index.h"
@@ -73,7 +74,16 @@ int64_t session_branches(const struct store *s, const char *id, const struct jso
 	return info.branches;
 }
 
-/* Where the exchange of this id stands near the beginning of the history. */
+static bool is_part(struct span line)
+{
+	struct span type;
+
+	return json_scan_find(line, "type", &type) &&
+	       (json_scan_is(type, span_str("step")) || json_scan_is(type, span_str("result")));
+}
+
+/* Where the exchange of this id stands near the beginning of the history. Its steps and their results may
+ * be before it, however many. */
 static bool find_first(struct conversation *c, const struct jsonl *j, struct span id)
 {
 	struct err ignored = ERR_INIT;
@@ -81,6 +91,9 @@ static bool find_first(struct conversation *c, const struct jsonl *j, struct spa
 	size_t at = 0;
 
 	for (int i = 0; i < 8 && jsonl_next(j, &at, &line); i++) {
+		while (is_part(line))
+			if (!jsonl_next(j, &at, &line))
+				return false;
 		if (record_parse(line, &c->first_record, &ignored) < 0) {
 			err_clear(&ignored);
 			continue;
@@ -146,6 +159,8 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 		return false;
 	} else {
 		c->first = &c->first_record.exchange;
+		if (c->first->status == STATUS_COMPLETE && !c->unread) /* then it is not the one that was counted */
+			return false;
 	}
 	if (c->summary) {
 		c->unread_summed = c->unread;

@@ -183,8 +183,8 @@ static int prepare(struct work *w, const struct talk *how, const struct compact_
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
 	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, how, e) < 0)
 		return -1;
-	return tally_make(&w->tally, ask->conversation, ask->n, INT64_MAX, span_str(ask->model), (struct span){ "", 0 },
-	                  e);
+	return tally_make(&w->tally, ask->conversation, ask->n, INT64_MAX, NULL, span_str(ask->model),
+	                  (struct span){ "", 0 }, e);
 }
 
 static void release(struct work *w)
@@ -307,9 +307,10 @@ int compact_keep(const struct context_ask *ask, size_t *keep, struct err *e)
 	int64_t room;
 
 	*keep = 0;
-	if (tally_make(&t, ask->conversation, ask->n, INT64_MAX, ask->model, ask->system, e) < 0)
+	if (tally_make(&t, ask->conversation, ask->n, INT64_MAX, NULL, ask->model, ask->system, e) < 0)
 		return -1;
-	room = (context_limit(ask) - t.base - tally_prompt(&t, ask->prompt)) / 2;
+	room = (context_limit(ask) - t.base - tally_text(&t, ask->prompt->query) -
+	        tokens_of_files(ask->prompt->attachments, ask->prompt->nattachments)) / 2;
 	for (size_t i = t.n; i > 0 && t.cost[i - 1] <= room; i--) {
 		room -= t.cost[i - 1];
 		*keep += is_complete(&t, i - 1);

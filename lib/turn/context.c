@@ -18,6 +18,8 @@ struct choice {
 	const struct summary *available; /* a summary; NULL: none */
 	size_t covered; /* exchanges of the path that it stands for */
 	bool summary;  /* it is sent */
+	bool native;   /* so are native items */
+	bool shortened; /* the first exchange is sent without its steps, if it is */
 	size_t first;  /* that it does not stand for */
 	size_t newest; /* all from here on are taken */
 	int64_t limit; /* tokens of the request */
@@ -74,23 +76,14 @@ static int64_t look_back(int64_t window, int64_t reply)
 	return limit < INT64_MAX / LOOK_BACK ? LOOK_BACK * limit : INT64_MAX;
 }
 
-static bool has_enough(void *ctx, const struct exchange *x)
+const struct history_want *context_want(struct history_want *w, int64_t window, int64_t reply)
 {
-	struct context_want *w = ctx;
+	int64_t limit = look_back(window, reply);
 
-	if (exchange_counts(x))
-		w->left -= tokens_of_exchange(x, w->limit);
-	return w->left <= 0;
-}
-
-const struct history_want *context_want(struct context_want *w, int64_t window, int64_t reply)
-{
 	if (!window)
 		return NULL;
-	*w = (struct context_want){ .want = { .enough = has_enough, .ctx = w },
-		                    .limit = look_back(window, reply) };
-	w->left = w->limit;
-	return &w->want;
+	*w = (struct history_want){ .weigh = tokens_of_record, .limit = limit, .most = tokens_most(limit) };
+	return w;
 }
 
 /* ---- what does not fit ---- */
@@ -108,6 +101,11 @@ static int too_long(const struct choice *ch, int64_t tokens, struct err *e)
 {
 	const struct context_ask *ask = ch->ask;
 
+	if (ask->running && ask->running->nsteps)
+		return err_set(e, ERR_FAILED, "the tool calls of this turn do not fit into the window: with the prompt "
+		               "they have about %" PRId64 " tokens, and of the window of %" PRId64 " tokens, %" PRId64
+		               " are kept for the reply; --context says what the window is", tokens, ask->window,
+		               ask->window - ch->limit);
 	return err_set(e, ERR_USAGE, "the prompt is too long by about %" PRId64 " tokens: with the system "
 	               "prompt it has about %" PRId64 ", and of the window of %" PRId64 " tokens, %" PRId64
 	               " are kept for the reply; shorten it, or say with --context what the window is",
@@ -211,13 +209,25 @@ static void take_summary(struct choice *ch)
 		ch->first++;
 }
 
+/* What the user wanted at first is worth its room, but hardly how it was done. */
+static void take_first(struct choice *ch)
+{
+	struct tally *t = &ch->tally;
+
+	if (!t->n || ch->taken[0])
+		return;
+	t->cost[0] -= t->between[0];
+	ch->shortened = true;
+	take(ch, 0, ch->limit, GAP);
+}
+
 static int choose_some(struct choice *ch, struct err *e)
 {
 	ch->used += GAP;
 	take_summary(ch);
 	take_newest(ch);
-	if (!ch->summary && ch->tally.n)
-		take(ch, 0, ch->limit, GAP);
+	if (!ch->summary)
+		take_first(ch);
 	if (take_relevant(ch, e) < 0)
 		return -1;
 	take_rest(ch);
@@ -227,13 +237,13 @@ static int choose_some(struct choice *ch, struct err *e)
 static void choose_all(struct choice *ch)
 {
 	for (size_t i = ch->first; i < ch->tally.n; i++)
-		take(ch, i, INT64_MAX, 0);
+		ch->taken[i] = true;
 }
 
-/* The tokens of the prompt's text, and of its files that are text. */
-static int64_t words(const struct tally *t, const struct exchange *x)
+/* The tokens of the prompt's files that are text. */
+static int64_t text_files(const struct exchange *x)
 {
-	int64_t sum = tally_text(t, x->query);
+	int64_t sum = 0;
 
 	for (size_t i = 0; i < x->nattachments; i++)
 		if (span_eq(x->attachments[i].type, "text/plain"))
@@ -241,25 +251,50 @@ static int64_t words(const struct tally *t, const struct exchange *x)
 	return sum;
 }
 
+/* Whether all of it fits, at least without the native items. */
+static bool fits(struct choice *ch, int64_t prompt)
+{
+	const struct tally *t = &ch->tally;
+	int64_t sum = t->base + prompt;
+
+	if (t->skipped)
+		return false;
+	ch->native = t->whole + prompt <= ch->limit;
+	ch->used = t->whole + prompt;
+	if (ch->native || !t->native)
+		return ch->native;
+	for (size_t i = 0; i < t->n; i++)
+		sum += t->cost[i];
+	ch->used = sum;
+	return sum <= ch->limit;
+}
+
 static int choose(struct choice *ch, struct err *e)
 {
 	const struct context_ask *ask = ch->ask;
 	const struct tally *t = &ch->tally;
-	int64_t prompt = tally_prompt(t, ask->prompt);
-	int64_t alone = t->system + words(t, ask->prompt) + (t->n ? GAP : 0);
+	const struct exchange *asked = ask->prompt;
+	int64_t text = tally_text(t, asked->query), prompt = text + tokens_of_files(asked->attachments, asked->nattachments);
+	int64_t alone = t->system + text + text_files(asked) + (t->n ? GAP : 0), said;
 
-	ch->used = t->base + prompt;
+	if (ask->running) {
+		prompt += tally_steps(t, ask->running, ask->provider, ask->model, &said);
+		alone += said;
+	}
 	ch->limit = context_limit(ask);
 	if (ch->limit <= 0)
 		return no_room(ch, e);
-	if (!ask->window) {
-		take_summary(ch);
-	} else if (t->skipped || t->whole + prompt > ch->limit) {
-		/* What the provider adds, and what pictures come to, is a guess: only words are a
-		 * reason to refuse. */
-		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
+	if (ask->window && fits(ch, prompt)) {
+		choose_all(ch);
+		return 0;
 	}
+	ch->used = t->base + prompt;
+	/* What the provider adds, and what pictures come to, is a guess: only words are a reason to refuse. */
+	if (ask->window)
+		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
+	take_summary(ch);
 	choose_all(ch);
+	ch->native = !ch->summary;
 	if (!ch->summary)
 		ch->used = t->whole + prompt;
 	return 0;
@@ -323,12 +358,11 @@ static struct skipped count_skipped_summed(const struct choice *ch)
 		return s;
 	if (ch->first > t->gap || (t->gap < t->n && is_covered(ch, t->gap)))
 		return (struct skipped){ t->skipped, t->skipped_incomplete };
-	if (c->partial) {
+	if (c->first) {
 		s.n = (size_t)c->unread_summed;
 		s.n -= s.n && c->first->status == STATUS_COMPLETE;
-		return s;
 	}
-	for (size_t i = 1; i < ch->covered && i < t->from; i++)
+	for (size_t i = c->first ? 0 : 1; i < ch->covered && i < t->from; i++)
 		if (exchange_counts(conversation_exchange(c, i))) {
 			s.n++;
 			s.incomplete += c->path[i]->status != STATUS_COMPLETE;
@@ -374,10 +408,15 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 			continue;
 		}
 		cx->of[cx->n] = x;
-		cx->nodes[cx->n] = t->place[i] != NO_PLACE ? ch->ask->conversation->path[t->place[i]] : NULL;
+		if (t->place[i] != NO_PLACE && !(i == 0 && ch->shortened))
+			cx->nodes[cx->n] = ch->ask->conversation->path[t->place[i]];
+		else
+			cx->shortened = x->steps > 0 || t->between[i];
 		cx->turns[cx->n].query = put_query(cx, &missing, x->query);
 		cx->turns[cx->n++].answer = x->answer;
 	}
+	if (t->gap == t->n)
+		missing += t->skipped - summed.n;
 	cx->prompt.query = put_query(cx, &missing, ch->ask->prompt->query);
 	cx->running = ch->ask->running;
 	if (buf_check(&cx->text, e) < 0)
@@ -391,6 +430,10 @@ static int build(struct context *cx, const struct choice *ch, struct err *e)
 	for (size_t i = 0; i < t->n; i++)
 		cx->incomplete.counting += is_incomplete(ch, i);
 	cx->tokens = ch->used;
+	cx->native = ch->native && ch->ask->provider;
+	cx->reduced = cx->left_out + cx->summed + cx->shortened;
+	if (!cx->reduced && !ch->native)
+		cx->reduced = t->with_native;
 	return 0;
 }
 
@@ -401,7 +444,8 @@ int context_make(struct context *cx, const struct context_ask *ask, struct err *
 
 	*cx = (struct context){ .text = BUF_INIT };
 	ch.available = conversation_summary(ask->conversation, ask->n, &ch.covered);
-	if (tally_make(&ch.tally, ask->conversation, ask->n, look_back(ask->window, ask->reply), ask->model, ask->system, e) < 0)
+	if (tally_make(&ch.tally, ask->conversation, ask->n, look_back(ask->window, ask->reply), ask->provider, ask->model,
+	               ask->system, e) < 0)
 		return -1;
 	ch.taken = calloc(ch.tally.n + 1, sizeof(*ch.taken));
 	r = ch.taken ? choose(&ch, e) : err_oom(e);

@@ -6,7 +6,7 @@
  *
  *   1. the newest exchanges get three quarters, and the last one more if it needs it;
  *   2. a summary, where there is one, stands for those that it covers;
- *   3. without one the first exchange goes along;
+ *   3. without one the first exchange goes along, without its steps;
  *   4. then the most relevant of the rest (see relevance.h), the newer first of two that
  *      are equally so;
  *   5. and what room is left is for the newest of the rest that fit.
@@ -30,6 +30,7 @@
 struct context_ask {
 	const struct conversation *conversation;
 	size_t n;       /* exchanges of its path that the prompt follows */
+	const char *provider; /* the endpoint's name; NULL: native items are not sent */
 	struct span model, system;
 	const struct exchange *prompt; /* the new one: its query and attachments, */
 	const struct exchange_node *running; /* and its steps so far; NULL: none */
@@ -51,13 +52,16 @@ struct context_turn {
 struct context {
 	struct context_turn *turns; /* for the request, oldest first; without files */
 	const struct exchange **of; /* what each of them comes from; NULL: the summary */
-	const struct exchange_node **nodes; /* the same with its steps; NULL: they were not read */
+	const struct exchange_node **nodes; /* the same with its steps; NULL: these are not sent */
 	size_t n;
 	struct context_turn prompt;
 	const struct exchange_node *running; /* the steps that follow it; NULL: none */
 	size_t counting; /* exchanges that could go along */
 	size_t left_out; /* of these, those that do not */
 	size_t summed;   /* and those that the summary stands for */
+	bool shortened;  /* the first exchange goes along without its steps */
+	size_t reduced;  /* how many exchanges are not sent in full, whatever is missing: for the record */
+	bool native;     /* native items are sent: all of the conversation is, and there is room for them */
 	struct context_incomplete {
 		size_t counting, left_out, summed;
 	} incomplete;    /* how many of each were interrupted: a session's exchangeCount is without them */
@@ -84,13 +88,8 @@ int64_t context_reply_of(const struct params *p);
 /* What a request of so many tokens leaves to the reply, with the model's own window: that of
  * the settings is about requests. For struct chat_request. */
 int64_t context_room(const struct window *w, int64_t tokens);
-/* How much of a history to read for such a request. The structure stays as long as that takes; NULL:
- * all of it, since the window is not known. */
-struct context_want {
-	struct history_want want;
-	int64_t limit, left; /* tokens */
-};
-const struct history_want *context_want(struct context_want *w, int64_t window, int64_t reply);
+/* How much of a history to read for such a request: w; NULL: all of it, since the window is not known. */
+const struct history_want *context_want(struct history_want *w, int64_t window, int64_t reply);
 /* What a request may have; INT64_MAX where the window is not known. */
 int64_t context_limit(const struct context_ask *ask);
 

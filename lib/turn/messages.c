@@ -33,13 +33,7 @@ struct asked {
 /* NULL: none, or not for this request. */
 static struct json_object *native_of(const struct asked *a, struct json_object *native)
 {
-	struct json_object *items = json_member(native, "items");
-
-	if (!a->same || !json_object_is_type(items, json_type_array) ||
-	    !span_eq(json_member_str(native, "provider"), a->provider) ||
-	    !span_same(json_member_str(native, "model"), a->model))
-		return NULL;
-	return items;
+	return a->same ? native_items(native, a->provider, a->model) : NULL;
 }
 
 static void begin_answer(struct messages *m, struct json_object *native, struct span text)
@@ -148,7 +142,7 @@ static int make_room(struct messages *m, const struct context *cx, struct err *e
 int messages_make(struct messages *m, const struct context *cx, const char *provider, struct span model,
                   struct err *e)
 {
-	const struct asked a = { provider, model, !cx->left_out && !cx->summed };
+	const struct asked a = { provider, model, cx->native };
 
 	if (make_room(m, cx, e) < 0)
 		return -1;

@@ -257,6 +257,7 @@ static struct context_ask ask_of(const struct turn *t)
 	return (struct context_ask){
 		.conversation = c,
 		.n = t->old ? c->n - 1 : c->n,
+		.provider = t->how->no_native ? NULL : t->how->endpoint.name,
 		.model = buf_span(&t->out->model),
 		.system = t->system,
 		.prompt = &t->out->exchange,
@@ -291,7 +292,7 @@ static int draft(struct turn *t, struct err *e)
 		return err_set(e, ERR_FAILED, "a step of the turn was stored, but could not be read back");
 	if (context_make(cx, &asked, e) < 0)
 		return -1;
-	t->out->exchange.left_out = (int64_t)(cx->left_out + cx->summed);
+	t->out->exchange.left_out = (int64_t)cx->reduced;
 	t->request = (struct chat_request){
 		.base_url = how->endpoint.base_url,
 		.model = t->out->model.p,
@@ -778,7 +779,7 @@ static int find_old(struct turn *t, struct err *e)
 
 /* How much of the history the turn needs: NULL, all of it, if its model or that model's window is not
  * known. */
-static int find_want(struct turn *t, struct context_want *want, const struct history_want **found, struct err *e)
+static int find_want(struct turn *t, struct history_want *want, const struct history_want **found, struct err *e)
 {
 	struct span model = t->in->model ? span_str(t->in->model) : t->conversation->info.model;
 
@@ -855,7 +856,7 @@ static bool drop_useless(struct turn *t)
 static int run_locked(struct turn *t, const struct store *s, struct err *e)
 {
 	const struct history_want *wanted;
-	struct context_want want;
+	struct history_want want;
 	int r;
 
 	if (find_want(t, &want, &wanted, e) < 0 ||

@@ -11,6 +11,17 @@
 
 /* ---- conversations ---- */
 
+/* A text of `n` bytes in words of four letters, which is n / 4 tokens. */
+static struct span words(size_t n)
+{
+	static char text[1 << 17];
+
+	if (!text[0])
+		for (size_t i = 0; i < sizeof(text) - 1; i++)
+			text[i] = i % 5 == 4 ? ' ' : 'w';
+	return (struct span){ text, n };
+}
+
 /* Its texts stay the caller's. It may be changed afterwards; for the status there is set_status(). */
 static struct exchange *add(struct conversation *c, const char *query, const char *answer)
 {
@@ -33,14 +44,63 @@ static struct exchange *add(struct conversation *c, const char *query, const cha
 	return &node->record.exchange;
 }
 
+/* To change it: what it was found to come to is forgotten. */
 static struct exchange *at(const struct conversation *c, size_t i)
 {
+	c->path[i]->record.measure.known = false;
 	return &c->path[i]->record.exchange;
 }
 
 static void set_status(struct conversation *c, enum status status)
 {
 	at(c, c->n - 1)->status = c->path[c->n - 1]->status = status;
+}
+
+static void free_userdata(struct json_object *o, void *p)
+{
+	(void)o;
+	free(p);
+}
+
+static struct json_object *parse(const char *text)
+{
+	struct json_object *o = NULL;
+	struct err e = ERR_INIT;
+
+	if (json_parse_object(span_str(text), &o, &e) < 0)
+		abort();
+	return o;
+}
+
+/* A record that owns `calls` and its JSON objects. */
+static void apply(struct conversation *c, struct record r, struct json_object *owned)
+{
+	struct err e = ERR_INIT;
+
+	r.json = json_object_new_object();
+	if (owned)
+		json_object_object_add(r.json, "owned", owned);
+	if (conversation_apply(c, &r, span_str(""), 0, &e) < 0 || conversation_settle(c, &e) < 0)
+		abort();
+}
+
+/* A step of the last exchange with one call, whose arguments and result have so many bytes of words;
+ * output == SIZE_MAX: there is no result. */
+static void add_step(struct conversation *c, int64_t n, size_t text, size_t arguments, size_t output)
+{
+	struct tool_call *call = calloc(1, sizeof(*call));
+	struct span id = at(c, c->n - 1)->id;
+	struct json_object *o = json_object_new_object();
+
+	*call = (struct tool_call){ span_str("c"), span_str("run"), o };
+	json_object_object_add(o, "text", json_object_new_string_len(words(arguments).p, (int)arguments));
+	json_object_set_userdata(o, call, free_userdata);
+	apply(c, (struct record){ .type = RECORD_STEP, .step = { .exchange = id, .n = n, .text = words(text), .calls = call,
+		                  .ncalls = 1, .model = span_str("m"), .usage = USAGE_NONE } }, o);
+	if (output != SIZE_MAX)
+		apply(c, (struct record){ .type = RECORD_RESULT, .result = { .exchange = id, .n = n, .call = span_str("c"),
+			                  .output = words(output) } }, NULL);
+	at(c, c->n - 1)->steps = n + 1;
 }
 
 /* Takes the place of the one before. */
@@ -53,17 +113,6 @@ static void put_summary(struct conversation *c, struct span text, size_t covered
 
 	if (conversation_apply(c, &r, span_str(""), 0, &e) < 0 || conversation_settle(c, &e) < 0)
 		abort();
-}
-
-/* A text of `n` bytes in words of four letters, which is n / 4 tokens. */
-static struct span words(size_t n)
-{
-	static char text[1 << 17];
-
-	if (!text[0])
-		for (size_t i = 0; i < sizeof(text) - 1; i++)
-			text[i] = i % 5 == 4 ? ' ' : 'w';
-	return (struct span){ text, n };
 }
 
 static struct exchange *add_words(struct conversation *c, size_t query, size_t answer)
@@ -283,12 +332,12 @@ static void test_relevant(void)
 		add(&c, texts[i], "")->answer = words(400);
 	}
 	sends(&ask, " 0/29 30 31 32 33 34 35 36 37 38 39.", "nothing relevant: the first and the newest");
-	at(&c, 12)->query = span_str("A heron stands in the reeds");
-	sends(&ask, " 0/11 12/18 31 32 33 34 35 36 37 38 39.", "what shares a rare word goes along");
+	at(&c, 16)->query = span_str("A heron stands in the reeds");
+	sends(&ask, " 0/15 16/14 31 32 33 34 35 36 37 38 39.", "what shares a rare word goes along");
 	at(&c, 20)->query = span_str("It's the HERON, in all of this.");
 	at(&c, 25)->query = span_str("Herons, and heronry in place 25");
 	ask.window = 2420;
-	sends(&ask, " 0/11 12/7 20/9 30 31 32 33 34 35 36 37 38 39.", "a capital is the same, another word is not");
+	sends(&ask, " 0/15 16/3 20/9 30 31 32 33 34 35 36 37 38 39.", "a capital is the same, another word is not");
 	ask.window = 2020;
 	for (int i = 2; i < 30; i++)
 		at(&c, i)->query = span_str("The heron");
@@ -498,6 +547,248 @@ static void test_files(void)
 	conversation_release(&c);
 }
 
+/* ---- steps ---- */
+
+/* The tokens of a request with all of it, without a window. */
+static int64_t tokens(const struct conversation *c, const char *provider)
+{
+	struct context_ask ask = ask_of(c, 0, "p");
+	struct err e = ERR_INIT;
+	struct context cx;
+	int64_t n = -1;
+
+	ask.provider = provider;
+	if (make(&cx, &ask, &e) == 0)
+		n = cx.tokens;
+	context_release(&cx);
+	return n;
+}
+
+/* It has grown by so many tokens and their margin, and not by much more. */
+#define grew(by, c, before, ...)                                                                   \
+	do {                                                                                       \
+		int64_t now_ = tokens((c), NULL), least_ = (by) + (by) / 8;                         \
+		if (!ok(now_ - (before) >= least_ && now_ - (before) < least_ + 80, __VA_ARGS__))   \
+			tap_note("%" PRId64 " tokens more instead of %" PRId64, now_ - (before), least_); \
+		(before) = now_;                                                                    \
+	} while (0)
+
+static void test_steps(void)
+{
+	struct attachment_ref image = { .type = span_str("image/png"), .size = 5000 };
+	struct conversation c = CONVERSATION_INIT;
+	int64_t before;
+
+	add(&c, "one", "1");
+	before = tokens(&c, NULL);
+	add_step(&c, 0, 4000, 0, 0);
+	grew(1000, &c, before, "the text of a step counts");
+	add_step(&c, 1, 0, 4000, 0);
+	grew(1000, &c, before, "so do the arguments of a call");
+	add_step(&c, 2, 0, 0, 4000);
+	grew(1000, &c, before, "and its result");
+	add_step(&c, 3, 0, 0, SIZE_MAX);
+	grew(20, &c, before, "or what is sent in its place");
+	apply(&c, (struct record){ .type = RECORD_RESULT, .result = { .exchange = at(&c, 0)->id, .n = 3,
+		.call = span_str("other"), .output = words(4000) } }, NULL);
+	grew(0, &c, before, "but not the result of a call that nobody made");
+	apply(&c, (struct record){ .type = RECORD_RESULT, .result = { .exchange = at(&c, 0)->id, .n = 4,
+		.call = span_str("c"), .output = words(4000) } }, NULL);
+	grew(0, &c, before, "nor that of a step that is not there");
+	apply(&c, (struct record){ .type = RECORD_STEP, .step = { .exchange = span_str("lost"), .text = words(4000),
+		.model = span_str("m") } }, NULL);
+	grew(0, &c, before, "nor a step of an exchange that is not there");
+	apply(&c, (struct record){ .type = RECORD_RESULT, .result = { .exchange = at(&c, 0)->id, .n = 0,
+		.call = span_str("c"), .output = words(0), .attachments = &image, .nattachments = 1 } }, NULL);
+	grew(1600, &c, before, "a file of a result counts");
+	add(&c, "failed", "")->status = STATUS_ERROR;
+	set_status(&c, STATUS_ERROR);
+	add_step(&c, 0, 4000, 4000, 4000);
+	grew(3000, &c, before, "and the steps of what failed, which are sent, too");
+	at(&c, 1)->steps = 0;
+	ok(tokens(&c, NULL) < before - 3000, "but not if its record has none");
+	conversation_release(&c);
+}
+
+static int64_t tokens_running(const struct conversation *before, const struct conversation *running,
+                              const char *provider)
+{
+	struct context_ask ask = ask_of(before, 0, "p");
+	struct err e = ERR_INIT;
+	struct context cx;
+	int64_t n;
+
+	ask.running = running->path[0];
+	ask.provider = provider;
+	n = make(&cx, &ask, &e) == 0 ? cx.tokens : -1;
+	context_release(&cx);
+	return n;
+}
+
+/* A turn that runs: its steps follow the prompt. */
+static void test_running(void)
+{
+	struct conversation c = CONVERSATION_INIT, none = CONVERSATION_INIT;
+	struct context_ask ask = ask_of(&none, 4000, "p");
+	struct err e = ERR_INIT;
+	struct json_object *native;
+	struct context cx;
+	int64_t before;
+
+	ok(context_make(&cx, &ask, &e) == 0, "without steps");
+	before = cx.tokens;
+	context_release(&cx);
+	add(&c, "p", "");
+	add_step(&c, 0, 0, 800, 4000);
+	ask.running = c.path[0];
+	ok(context_make(&cx, &ask, &e) == 0 && cx.tokens >= before + 1350 && cx.tokens < before + 1430 &&
+	   cx.running == c.path[0], "the steps of the turn count");
+	context_release(&cx);
+	add_words(&none, 1000, 1000);
+	add_words(&none, 1000, 1000);
+	add_words(&none, 1000, 1000);
+	sends(&ask, "/1 1 2.", "and take their room");
+	native = parse("{\"provider\":\"o\",\"model\":\"m\",\"items\":[\"12345678\"]}");
+	c.path[0]->steps[0].record.step.native = native;
+	c.path[0]->steps[0].record.measure.known = false;
+	before = tokens_running(&none, &c, NULL);
+	is_int(tokens_running(&none, &c, "o"), before + 12, "with their native items");
+	c.path[0]->steps[0].record.step.native = NULL;
+	json_object_put(native);
+	add_step(&c, 1, 0, 8000, 0);
+	sends(&ask, "the tool calls of this turn do not fit into the window: with the prompt they have about 3636 "
+	      "tokens, and of the window of 4000 tokens, 1000 are kept for the reply; --context says what the window "
+	      "is", "or are too large");
+	conversation_release(&c);
+	conversation_release(&none);
+}
+
+static int64_t looked_at(const struct conversation *c, int64_t limit)
+{
+	struct err e = ERR_INIT;
+	struct tally t;
+	int64_t n;
+
+	if (tally_make(&t, c, c->n, limit, NULL, span_str("m"), span_str(""), &e) < 0)
+		return -1;
+	n = (int64_t)(c->n - t.from);
+	tally_release(&t);
+	return n;
+}
+
+/* Exchanges of 200 tokens. */
+static void test_look_back(void)
+{
+	struct conversation c = CONVERSATION_INIT;
+
+	for (int i = 0; i < 30; i++)
+		add_words(&c, 400, 368);
+	is_int(looked_at(&c, 3200), 16, "so many of the newest are looked at");
+	add_step(&c, 0, 0, 0, 480);
+	is_int(looked_at(&c, 3200), 16, "a result makes the last of them larger");
+	add_step(&c, 1, 200, 0, 0);
+	is_int(looked_at(&c, 3200), 15, "so does a step");
+	add_step(&c, 2, 40000, 0, 40000);
+	is_int(looked_at(&c, 3200), 15, "but none counts for more than an eighth");
+	is_int(looked_at(&c, INT64_MAX), 30, "without a limit all are looked at");
+	conversation_release(&c);
+}
+
+/* A window of 4000 leaves 3000. */
+static void test_steps_fit(void)
+{
+	struct conversation c = CONVERSATION_INIT;
+	struct context_ask ask = ask_of(&c, 4000, "p");
+	struct err e = ERR_INIT;
+	struct context cx;
+
+	add_words(&c, 400, 400);
+	add_step(&c, 0, 0, 400, 400);
+	add_words(&c, 400, 400);
+	add_words(&c, 400, 400);
+	sends(&ask, " 0 1 2.", "steps that fit");
+	ok(make(&cx, &ask, &e) == 0 && cx.nodes[0] && cx.nodes[0]->nsteps == 1 && !cx.shortened, "go along");
+	context_release(&cx);
+	at(&c, 2)->usage = (struct usage){ 700, 100, -1, -1, -1, -1, -1 };
+	ok(make(&cx, &ask, &e) == 0 && cx.tokens > 800 && cx.tokens < 830, "the figure of a later request has them");
+	context_release(&cx);
+	at(&c, 0)->usage = (struct usage){ 2900, 100, -1, -1, -1, -1, -1 };
+	ok(make(&cx, &ask, &e) == 0 && cx.tokens > 800 && cx.tokens < 830, "their own is of several requests");
+	context_release(&cx);
+	at(&c, 0)->usage = at(&c, 2)->usage = (struct usage)USAGE_NONE;
+	add_words(&c, 400, 400);
+	add_step(&c, 0, 400, 4000, 4000);
+	sends(&ask, " 0/2 3.", "an exchange with large steps takes their room");
+	ok(make(&cx, &ask, &e) == 0 && !cx.nodes[0] && cx.shortened && cx.reduced && cx.nodes[1]->nsteps == 1,
+	   "it goes with them, and the first one without");
+	context_release(&cx);
+	add_step(&c, 1, 0, 4000, 4000);
+	sends(&ask, " 0 1 2/1.", "or not at all");
+	conversation_release(&c);
+	add_words(&c, 400, 400);
+	add_step(&c, 0, 0, 8000, 8000);
+	sends(&ask, " 0.", "of the first one the steps are left out");
+	ok(make(&cx, &ask, &e) == 0 && !cx.nodes[0] && cx.shortened && cx.reduced && cx.left_out == 0, "which is told");
+	context_release(&cx);
+	conversation_release(&c);
+}
+
+/* ---- native items ---- */
+
+static void set_native(struct conversation *c, size_t i, const char *provider, const char *model, size_t n)
+{
+	struct buf b = BUF_INIT;
+	struct exchange *x = at(c, i);
+
+	buf_addf(&b, "{\"provider\":\"%s\",\"model\":\"%s\",\"items\":[{\"data\":\"%.*s\"}]}", provider, model, (int)n,
+	         words(n).p);
+	json_object_object_del(c->path[i]->record.json, "native");
+	x->native = parse(b.p);
+	json_object_object_add(c->path[i]->record.json, "native", x->native);
+	buf_release(&b);
+}
+
+static void test_native(void)
+{
+	struct conversation c = CONVERSATION_INIT;
+	struct context_ask ask = ask_of(&c, 4000, "p");
+	struct err e = ERR_INIT;
+	struct context cx;
+	int64_t before, with;
+
+	for (int i = 0; i < 3; i++)
+		add_words(&c, 400, 400);
+	before = tokens(&c, "o");
+	set_native(&c, 1, "o", "m", 4000);
+	with = tokens(&c, "o");
+	ok(with >= before + 1000 && with < before + 1200, "native items that are sent count");
+	is_int(tokens(&c, "other"), before, "not for another provider");
+	is_int(tokens(&c, NULL), before, "nor where none are wanted");
+	at(&c, 1)->left_out = 1;
+	is_int(tokens(&c, "o"), before, "nor those of an exchange that saw less");
+	at(&c, 1)->left_out = 0;
+	at(&c, 1)->answer = span_str(" ");
+	ok(tokens(&c, "o") < before, "nor those of an empty answer");
+	at(&c, 1)->answer = words(400);
+	set_native(&c, 1, "o", "other", 4000);
+	is_int(tokens(&c, "o"), before, "nor those of another model");
+	set_native(&c, 1, "o", "m", 4000);
+	ask.provider = "o";
+	ok(make(&cx, &ask, &e) == 0 && cx.n == 3 && cx.native && cx.tokens == with, "they are sent where they fit");
+	context_release(&cx);
+	set_native(&c, 1, "o", "m", 12000);
+	ok(make(&cx, &ask, &e) == 0 && cx.n == 3 && !cx.native && cx.tokens == before && !cx.left_out &&
+	   cx.reduced == 1, "or else everything but them");
+	context_release(&cx);
+	put_summary(&c, span_str("They spoke."), 2);
+	sends(&ask, " 0 1 2.", "before a summary takes the place of anything");
+	set_native(&c, 1, "o", "m", 4000);
+	figures(at(&c, 2), 2500, 100);
+	ok(make(&cx, &ask, &e) == 0 && cx.native && cx.tokens > 2600 && cx.tokens < 2630, "a figure has them already");
+	context_release(&cx);
+	conversation_release(&c);
+}
+
 /* ---- anything ---- */
 
 /* A provider that counts as it likes. */
@@ -515,13 +806,24 @@ static int64_t count_request(const struct counter *k, const struct context *cx, 
 {
 	int64_t sum = k->base + count(k, system) + count(k, cx->prompt.query);
 
-	for (size_t i = 0; i < cx->n; i++)
+	for (size_t i = 0; i < cx->n; i++) {
+		const struct exchange_node *node = cx->nodes[i];
+
 		sum += count(k, cx->turns[i].query) + count(k, cx->turns[i].answer);
+		for (size_t s = 0; node && s < node->nsteps; s++) {
+			const struct step_node *step = &node->steps[s];
+
+			sum += count(k, step->record.step.text) + count(k, step->results[0].record.result.output) +
+			       count(k, span_str(json_object_get_string(step->record.step.calls[0].arguments)));
+		}
+		if (cx->native && node && node->record.exchange.native)
+			sum += count(k, span_str(json_object_get_string(node->record.exchange.native)));
+	}
 	return sum;
 }
 
 struct tried {
-	int over, early, out_of_order, without_newest, wasteful, miscounted, turns, cut;
+	int over, early, out_of_order, without_newest, wasteful, miscounted, turns, cut, steps, native;
 };
 
 static void judge(struct tried *t, const struct counter *k, const struct context *cx,
@@ -543,6 +845,11 @@ static void judge(struct tried *t, const struct counter *k, const struct context
 		last--;
 	if (!last--)
 		return;
+	if (c->path[last]->nsteps) { /* and so of any size */
+		t->steps += cx->n && cx->nodes[cx->n - 1] == c->path[last];
+		return;
+	}
+	t->native += cx->native && conversation_exchange(c, last)->native;
 	newest = count(k, conversation_exchange(c, last)->query) + count(k, conversation_exchange(c, last)->answer);
 	least = k->base + count(k, ask->system) + count(k, ask->prompt->query) + newest;
 	if (least + least / 4 + 100 < limit)
@@ -565,6 +872,7 @@ static void hold(struct tried *t, const struct counter *k, uint64_t *seed, bool 
 		int64_t input;
 
 		ask.system = words(200);
+		ask.provider = "o";
 		asked.query = words(1 + rnd_below(seed, most));
 		if (make(&cx, &ask, &e) < 0) {
 			t->over++;
@@ -577,9 +885,13 @@ static void hold(struct tried *t, const struct counter *k, uint64_t *seed, bool 
 			tap_note("%" PRId64 " tokens of %" PRId64 ", thought to be %" PRId64, input, window, cx.tokens);
 		x = add_words(&c, 0, 1 + rnd_below(seed, 2 * most));
 		x->query = asked.query;
-		x->left_out = (int64_t)(cx.left_out + cx.summed);
+		x->left_out = (int64_t)cx.reduced;
 		if (tells)
 			figures(x, input, count(k, x->answer) - k->message);
+		for (int64_t s = i < 4 ? 0 : (int64_t)rnd_below(seed, 12) - 8; s > 0; s--)
+			add_step(&c, x->steps, rnd_below(seed, most), rnd_below(seed, most), rnd_below(seed, 2 * most));
+		if (rnd_below(seed, 4) == 0)
+			set_native(&c, c.n - 1, "o", "m", rnd_below(seed, most));
 		if (rnd_below(seed, 12) == 0)
 			set_status(&c, rnd_below(seed, 2) ? STATUS_ERROR : STATUS_INTERRUPTED);
 		if (rnd_below(seed, 30) == 0)
@@ -603,6 +915,7 @@ static void test_random(void)
 	for (int i = 0; i < 30; i++)
 		hold(&t, &counters[0], &seed, false);
 	ok(t.turns > 10000 && t.cut > t.turns / 4, "%d turns, %d of them cut", t.turns, t.cut);
+	ok(t.steps > 100 && t.native > 50, "%d with steps of the newest, %d with native items of it", t.steps, t.native);
 	is_int(t.over, 0, "no request is more than the window, as the provider counts");
 	is_int(t.early, 0, "or more than is left by the reply, as we do");
 	is_int(t.out_of_order, 0, "all in their order");
@@ -678,6 +991,8 @@ static void tell_request(struct buf *b, const struct context *cx, bool exact)
 		struct span text = cx->of[i] ? cx->of[i]->id : span_str("S"), query = cx->turns[i].query;
 
 		buf_addf(b, "%.*s ", (int)text.n, text.p);
+		if (cx->nodes[i])
+			buf_addf(b, "%zu steps ", cx->nodes[i]->nsteps);
 		if (exact)
 			buf_addf(b, "'%.*s' %zu ", (int)(query.n < 60 ? query.n : 60), query.p, cx->turns[i].answer.n);
 	}
@@ -688,8 +1003,24 @@ static void tell_request(struct buf *b, const struct context *cx, bool exact)
 		         (int)cx->prompt.query.n, cx->prompt.query.p);
 }
 
+/* Its steps, each with a result. */
+static void write_steps(struct buf *b, const struct exchange *x, uint64_t *seed)
+{
+	struct json_object *none = json_object_new_object();
+	const struct tool_call call = { span_str("c"), span_str("run"), none };
+
+	for (int64_t n = 0; n < x->steps; n++) {
+		record_add_step(b, &(struct step){ .exchange = x->id, .n = n, .timestamp = 9,
+		                                   .text = words(rnd_below(seed, 3000)), .calls = &call, .ncalls = 1, .model = span_str("m"), .duration = -1, .usage = USAGE_NONE });
+		record_add_result(b, &(struct result){ .exchange = x->id, .n = n, .call = span_str("c"), .timestamp = 9,
+		                                       .exit_status = 0, .duration = -1,
+		                                       .output = words(rnd_below(seed, 4000)) });
+	}
+	json_object_put(none);
+}
+
 /* A session of some hundreds of kilobytes. */
-static void write_long(const char *id, uint64_t *seed, bool interrupted, bool summary)
+static void write_long(const char *id, uint64_t *seed, bool interrupted, bool summary, size_t steps)
 {
 	struct session_head head = { .created_at = 5, .id = span_str(id), .provider = span_str("echo"),
 		                     .model = span_str("m"), .cwd = span_str("/w") };
@@ -715,6 +1046,9 @@ static void write_long(const char *id, uint64_t *seed, bool interrupted, bool su
 			q.status = interrupted && rnd_below(seed, 2) ? STATUS_INTERRUPTED : STATUS_ERROR;
 		else if (rnd_below(seed, 2))
 			q.usage = (struct usage){ 700 * (i + 1), 300, -1, -1, -1, -1, -1 };
+		if (rnd_below(seed, 5) == 0 || (steps && i == 0))
+			q.steps = q.status == STATUS_ERROR && !interrupted ? 0 : (int64_t)rnd_below(seed, steps + 1);
+		write_steps(&b, &q, seed);
 		record_add_exchange(&b, &q);
 		memcpy(last, own, sizeof(last));
 	}
@@ -743,12 +1077,12 @@ static void test_read_enough(void)
 		int64_t window = 3000 + (int64_t)rnd_below(&seed, 6000);
 		struct session part = SESSION_INIT, all = SESSION_INIT;
 		struct buf a = BUF_INIT, b = BUF_INIT;
-		struct context_want w;
+		struct history_want w;
 		struct err e = ERR_INIT;
 		char id[8];
 
 		snprintf(id, sizeof(id), "l%d", i);
-		write_long(id, &seed, interrupted, summary);
+		write_long(id, &seed, interrupted, summary, i < 8 ? 0 : (size_t)i);
 		if (session_read(&part, &store, id, context_want(&w, window, 0), &e) < 0 ||
 		    session_read(&all, &store, id, NULL, &e) < 0)
 			tap_note("%s", e.msg);
@@ -782,35 +1116,39 @@ static void test_read_enough(void)
 	is_int(other, 0, "each is what it would be had all been read");
 }
 
+/* How many exchanges like this are wanted for such a request, up to 100. */
+static int wanted(int64_t window, int64_t reply, struct record *r)
+{
+	struct history_want w;
+	int64_t sum = 0, weight;
+	int n = 0;
+
+	if (!context_want(&w, window, reply))
+		return -1;
+	for (; n < 100 && sum < w.limit; n++) {
+		weight = w.weigh(r);
+		weight = weight < 0 ? 0 : weight;
+		sum += weight < w.most ? weight : w.most;
+	}
+	return n;
+}
+
 static void test_want(void)
 {
-	struct context_want w;
-	struct exchange x = { .query = words(400), .answer = words(400) }; /* 200 tokens */
-	const struct history_want *want;
-	int n = 1;
+	struct record r = { .type = RECORD_EXCHANGE, .exchange = { .query = words(400), .answer = words(368) } };
+	struct attachment_ref image = { .type = span_str("image/png"), .size = 5000 };
 
-	ok(!context_want(&w, 0, 0), "without a window all of a history is wanted");
-	want = context_want(&w, 4000, 0); /* which leaves 3000 */
-	while (want && !want->enough(want->ctx, &x) && n < 100)
-		n++;
-	is_int(n, 30, "with one, twice what it leaves");
-	want = context_want(&w, 4000, 3000);
-	n = 1;
-	while (want && !want->enough(want->ctx, &x) && n < 100)
-		n++;
-	is_int(n, 10, "which is less with a longer reply");
-	x.query = words(40000);
-	want = context_want(&w, 4000, 3000);
-	n = 1;
-	while (want && !want->enough(want->ctx, &x) && n < 100)
-		n++;
-	is_int(n, 8, "a large exchange counts as an eighth of that");
-	x.status = STATUS_ERROR;
-	want = context_want(&w, 4000, 3000);
-	n = 0;
-	while (want && n < 50 && !want->enough(want->ctx, &x))
-		n++;
-	is_int(n, 50, "those that failed are not counted");
+	is_int(wanted(0, 0, &r), -1, "without a window all of a history is wanted");
+	is_int(wanted(4000, 0, &r), 30, "with one, twice what it leaves"); /* 3000; 200 tokens each */
+	is_int(wanted(4000, 3000, &r), 10, "which is less with a longer reply");
+	r.exchange.query = words(40000);
+	is_int(wanted(4000, 3000, &r), 10, "it was measured once");
+	r.measure.known = false;
+	is_int(wanted(4000, 3000, &r), 8, "a large exchange counts as an eighth of that");
+	r.exchange.status = STATUS_ERROR;
+	is_int(wanted(4000, 3000, &r), 100, "those that failed are not counted");
+	r = (struct record){ .type = RECORD_EXCHANGE, .exchange = { .attachments = &image, .nattachments = 1 } };
+	is_int(wanted(80000, 0, &r), 80, "files count"); /* 2 * 63616 tokens; 1608 each */
 }
 
 int main(void)
@@ -827,6 +1165,11 @@ int main(void)
 	test_doubtful_figures();
 	test_hidden_base();
 	test_files();
+	test_steps();
+	test_look_back();
+	test_running();
+	test_steps_fit();
+	test_native();
 	test_random();
 	test_many();
 	test_want();

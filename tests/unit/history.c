@@ -1229,36 +1229,63 @@ static void test_stops(void)
 	}
 }
 
-struct asked {
-	char seen[16];
-	size_t n, most;
-};
-
-static bool is_enough(void *ctx, const struct exchange *x)
+/* z failed, as it were. */
+static int64_t weigh(struct record *r)
 {
-	struct asked *a = ctx;
-
-	a->seen[a->n++] = *x->id.p;
-	return a->n == a->most;
+	switch (r->type) {
+	case RECORD_EXCHANGE: return *r->exchange.id.p == 'z' ? -1 : 10;
+	case RECORD_STEP: return 20;
+	case RECORD_RESULT: return 30;
+	default: return 1000;
+	}
 }
 
-static void test_enough(void)
+/* Reading backwards until what was met weighs enough. */
+static void test_weigh(void)
 {
-	static const char *const want[] = { "d", "dc", "dcb", "dcba", "dcba" };
+	static const struct {
+		const char *story;
+		int64_t limit, most;
+		const char *want; /* the conversation, oldest first */
+	} cases[] = {
+		{ "a:-b:ax:bc:bd:c", 1, 100, "d" },
+		{ "a:-b:ax:bc:bd:c", 10, 100, "d" },
+		{ "a:-b:ax:bc:bd:c", 11, 100, "cd" },
+		{ "a:-b:ax:bc:bd:c", 30, 100, "bcd" },
+		{ "a:-b:ax:bc:bd:c", 31, 100, "abcd" },
+		{ "a:-b:ax:bc:bd:c", 99, 100, "abcd" },
+		{ "a:-b:aSc0Rc0cRc0dc:b@1d:c", 100, 999, "cd" },     /* 10 + 10 + 20 + 2 * 30 */
+		{ "a:-b:aSc0Rc0cRc0dc:b@1d:c", 101, 999, "bcd" },
+		{ "a:-b:aSc0Rc0cRc0dc:b@1d:c", 30, 20, "cd" },       /* one that is large hides nothing */
+		{ "a:-b:aSc0Rc0cRc0dc:b@1d:c", 31, 20, "bcd" },
+		{ "a:-b:aSc0Rc0cRc0cRc0cRc0cc:b@1", 60, 999, "c" },  /* a result counts once */
+		{ "a:-b:aSc0Rc0cRc0cRc0cRc0cc:b@1", 61, 999, "bc" },
+		{ "a:-b:aSc0Sc0Sc0c:b@1c:b@1", 30, 999, "c" },       /* so do a step and an exchange */
+		{ "a:-b:aSc0Sc0Sc0c:b@1c:b@1", 31, 999, "bc" },
+		{ "a:-b:ac:bSc0Rc0c", 60, 999, "c" },                /* which may follow the exchange */
+		{ "a:-b:ac:bSc0Rc0c", 61, 999, "bc" },
+		{ "a:-Sx0Rx0cx:a@1b:a", 11, 999, "ab" },             /* and belong to another branch */
+		{ "a:-b:aSz0Rz0cz:b@1d:z", 20, 999, "bzd" },         /* those of one that failed are not sent */
+		{ "a:-b:aSz0Rz0cz:b@1d:z", 21, 999, "abzd" },
+		{ "a:-b:a", 0, 0, "b" },
+		{ "a:-b:a", -5, -1, "b" },
+	};
 
-	for (size_t n = 1; n <= 5; n++) {
-		struct asked a = { .most = n };
-		struct history_want enough = { .enough = is_enough, .ctx = &a };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct history_want want = { .weigh = weigh, .limit = cases[i].limit, .most = cases[i].most };
 		struct conversation c = CONVERSATION_INIT;
-		struct buf b = BUF_INIT;
+		struct buf b = BUF_INIT, got = BUF_INIT;
 		struct err e = ERR_INIT;
-		struct jsonl j = history_of(&b, "a:-b:ax:bc:bd:c", "");
+		struct jsonl j = history_of(&b, cases[i].story, "");
 		bool whole;
 
-		is_int(history_load_newest(&c, &silent, "s", &j, &enough, &whole, &e), 0, "until it is enough");
-		is_str(a.seen, want[n - 1], "asked with each of the conversation, newest first, %zu", n);
-		ok(c.n >= a.n - (a.n > 4) && span_same(conversation_last(&c)->id, span_str("d")), "and has these");
+		is_int(history_load_newest(&c, &silent, "s", &j, &want, &whole, &e), 0, "'%s' until %d, of which %d",
+		       cases[i].story, (int)cases[i].limit, (int)cases[i].most);
+		for (size_t k = 0; k < c.n; k++)
+			buf_add(&got, c.path[k]->id.p, c.path[k]->id.n);
+		is_buf(&got, cases[i].want, "as much of it as is wanted");
 		conversation_release(&c);
+		buf_release(&got);
 		buf_release(&b);
 	}
 }
@@ -1435,7 +1462,7 @@ int main(void)
 	test_parts();
 	test_random_parts();
 	test_stops();
-	test_enough();
+	test_weigh();
 	test_lean();
 	test_add();
 	test_move();

@@ -110,7 +110,7 @@ int main(void)
 	const struct exchange prompt = { .query = span_str("now") };
 	const struct attachment file = { span_str("f.png"), span_str("image/png"), span_str("x") };
 	struct conversation c;
-	struct context_ask ask = { .conversation = &c, .model = span_str("m"), .prompt = &prompt };
+	struct context_ask ask = { .conversation = &c, .provider = "p", .model = span_str("m"), .prompt = &prompt };
 	struct context cx;
 	struct err e = ERR_INIT;
 
@@ -122,11 +122,8 @@ int main(void)
 	is_told(&cx, "p", "m", TOLD(" native [1,2]", " native [3]"), "native items go to their provider and model");
 	is_told(&cx, "p", "n", TOLD("", ""), "not to another model");
 	is_told(&cx, "o", "m", TOLD("", ""), "nor to another provider");
-	cx.left_out = 1;
+	cx.native = false;
 	is_told(&cx, "p", "m", TOLD("", ""), "nor with less of the conversation");
-	cx.left_out = 0;
-	cx.summed = 1;
-	is_told(&cx, "p", "m", TOLD("", ""), "nor with a summary");
 	cx.n = 0;
 	cx.running = c.path[0];
 	is_told(&cx, "p", "m", "user: file f.png 'now'\n"
