@@ -244,7 +244,7 @@ static void print_models(const struct request *rq)
 			buf_adds(&cells, "alias of ");
 		add_cell(&cells, l->alias_of ? l->alias_of : l->name ? l->name : "");
 	}
-	print_table(&(struct columns){ columns, 3 }, &cells);
+	print_table(&(struct columns){ .v = columns, .n = 3 }, &cells);
 }
 
 static void print_lines(const struct request *rq)
@@ -336,7 +336,7 @@ static void print_providers(const struct request *rq, struct buf *b)
 	else if (rq->quiet)
 		print_buf(stdout, b);
 	else
-		print_table(&(struct columns){ columns, 4 }, b);
+		print_table(&(struct columns){ .v = columns, .n = 4 }, b);
 }
 
 /* One that is faulty is no reason to keep silent about the others. */

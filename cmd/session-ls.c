@@ -233,6 +233,7 @@ static void measure(struct columns *t, const struct index_record *r)
 	json_scan_add_str(&model, r->model);
 	cells[MODEL] = buf_span(&model);
 	columns_measure(t, cells);
+	t->oom |= model.oom;
 	buf_release(&model);
 }
 
@@ -301,7 +302,7 @@ static int list_table(struct listing *l)
 {
 	struct index_record page[PAGE];
 	struct column v[NCOLUMNS];
-	struct columns t = { v, NCOLUMNS };
+	struct columns t = { .v = v, .n = NCOLUMNS };
 	struct span line;
 	bool first = true;
 	size_t n;

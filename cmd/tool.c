@@ -233,7 +233,7 @@ void print_recent_sessions(const struct store *s)
 		{ .name = "", .brief = "", .width = 16, .least = 10 }, /* 2026-11-21 09:55 */
 		{ .name = "", .most = 50 },
 	};
-	struct columns t = { columns, 3 };
+	struct columns t = { .v = columns, .n = 3 };
 	size_t window = term_columns(STDERR_FILENO), n;
 	struct err ignored = ERR_INIT;
 	struct index_record v[5];

@@ -21,6 +21,7 @@ void columns_measure(struct columns *t, const struct span *cells)
 			continue;
 		neutral_add_line(&clean, cells[i]);
 		width = term_width(buf_span(&clean));
+		t->oom |= clean.oom;
 		t->v[i].width = width > t->v[i].width ? width : t->v[i].width;
 		buf_release(&clean);
 	}
@@ -119,6 +120,7 @@ void columns_add_row(const struct columns *t, struct buf *b, const struct span *
 			add_blanks(b, GAP);
 		add_cell(b, &t->v[i], cells[i], i + 1 < t->n);
 	}
+	b->oom |= t->oom;
 	b->n = start + span_trim_end((struct span){ b->p + start, b->n - start }, " ").n;
 	b->p[b->n] = '\0';
 }

@@ -4,7 +4,7 @@
  * neutralised (neutral.h). In a pipe the same rows are separated by tabs, without a heading.
  *
  *	struct column v[] = { { .name = "ID" }, { .name = "TITLE" } };
- *	struct columns t = { v, 2 };
+ *	struct columns t = { .v = v, .n = 2 };
  *
  *	columns_measure(&t, cells);      for each row, or for those of the first page
  *	columns_lay_out(&t, term_columns(STDOUT_FILENO));
@@ -41,6 +41,7 @@ struct column {
 struct columns {
 	struct column *v; /* the caller's */
 	size_t n;
+	bool oom; /* a width could not be measured: the rows report it */
 };
 
 /* An empty cell takes no room, so cells whose width is known need not be made for this. */

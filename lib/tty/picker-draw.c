@@ -129,7 +129,7 @@ static void draw_filter(struct picker *p, const struct layout *l, struct buf *ro
 
 static struct columns columns_of(struct picker *p)
 {
-	return (struct columns){ p->columns, p->source->ncolumns };
+	return (struct columns){ .v = p->columns, .n = p->source->ncolumns };
 }
 
 static void split(struct span cells, struct span *v, size_t n)
@@ -206,6 +206,7 @@ static void ask_for_rows(struct picker *p, struct buf *cells, size_t rows)
 		columns_measure(&t, v);
 		buf_addc(cells, '\n');
 	}
+	cells->oom |= t.oom;
 }
 
 static void draw_list(struct picker *p, const struct layout *l, struct buf *rows)

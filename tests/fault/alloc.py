@@ -453,6 +453,7 @@ def scenarios():
     yield Scenario("cat of a turn cut short", "cut", ("session-cat", "b"))
     yield Scenario("cat of none", "three", ("session-cat", "zz"))
     yield Scenario("rm", "three", ("session-rm", "-f", "a", "b"))
+    yield Scenario("providers at a terminal", "three", ("models", "--providers"), terminal=True)
     yield Scenario("chat, new", "three", (*turn, "-p", "echo", "-n", "-s", "x", "hello there"),
                    True, statuses=failed_turn)
     yield Scenario("chat, going on", "three", (*turn, "-s", "a", "hello there"), True,

@@ -29,7 +29,7 @@ static void is_table(const struct column *columns, size_t n, const char *const *
 	memcpy(v, columns, n * sizeof(*v));
 	add_cells(&cells, rows);
 	s = exact(buf_span(&cells));
-	columns_add_table(&(struct columns){ v, n }, &b, s, window);
+	columns_add_table(&(struct columns){ .v = v, .n = n }, &b, s, window);
 	is_buf(&b, want, "%s, in %zu columns", what, window);
 	drop(s);
 	buf_release(&cells);
@@ -88,7 +88,7 @@ static void test_narrow(void)
 	};
 	const struct span row[] = { span_str("abcdefgh"), span_str("2026-11-20 08:00"), span_str("2026-11-21 09:55"),
 		                    span_str("12"), span_str("a-model-name"), span_str("the title of it") };
-	struct columns t = { v, 6 };
+	struct columns t = { .v = v, .n = 6 };
 
 	columns_measure(&t, row);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -130,7 +130,7 @@ static void test_any(void)
 		struct span cells[COLUMNS_MAX];
 		struct buf text[COLUMNS_MAX], row = BUF_INIT, again = BUF_INIT;
 		size_t n = 1 + rnd_below(&state, COLUMNS_MAX), window = 1 + rnd_below(&state, 60);
-		struct columns t = { v, n };
+		struct columns t = { .v = v, .n = n };
 
 		for (size_t i = 0; i < n; i++) {
 			v[i] = (struct column){ .name = "NAME", .most = rnd_below(&state, 12),
