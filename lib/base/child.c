@@ -104,6 +104,15 @@ int child_find(struct buf *path, const char *name)
 	return r;
 }
 
+bool child_exists(const char *name)
+{
+	struct buf path = BUF_INIT;
+	bool found = child_find(&path, name) == 0;
+
+	buf_release(&path);
+	return found;
+}
+
 /* ---- its beginning ---- */
 
 /* The same with only the absolute folders in PATH: what the program runs in its turn, as a shell

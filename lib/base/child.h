@@ -45,6 +45,8 @@ int child_start(struct child *c);
 /* Sets *path to the file that child_start() would run. 0, or an errno: ENOENT where there is no
  * such program, EACCES where it may not be run. */
 int child_find(struct buf *path, const char *name);
+/* Whether it finds one. */
+bool child_exists(const char *name);
 
 /* The umask for programs, where the caller has set another one for itself. */
 void child_set_umask(mode_t mask);

@@ -26,19 +26,10 @@ static const char *const programs[][10] = {
 
 /* ---- which program ---- */
 
-static bool is_there(const char *name)
-{
-	struct buf path = BUF_INIT;
-	bool found = child_find(&path, name) == 0;
-
-	buf_release(&path);
-	return found;
-}
-
 static const char *const *find_program(void)
 {
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
-		if (is_there(programs[i][0]))
+		if (child_exists(programs[i][0]))
 			return programs[i];
 	return NULL;
 }

@@ -92,15 +92,6 @@ static int try(const struct clip *c, char *const *argv, bool quiet, struct span 
 	return 0;
 }
 
-static bool is_there(const char *program)
-{
-	struct buf path = BUF_INIT;
-	bool found = child_find(&path, program) == 0;
-
-	buf_release(&path);
-	return found;
-}
-
 /* ---- the text ---- */
 
 /* Blank lines at the end, too. */
@@ -143,7 +134,7 @@ static const char *put(const struct clip *c, struct span text, struct err *e)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		char *argv[5];
 
-		if (!leads_there(&ways[i]) || !is_there(ways[i].argv[0]))
+		if (!leads_there(&ways[i]) || !child_exists(ways[i].argv[0]))
 			continue;
 		memcpy(argv, ways[i].argv, sizeof(argv));
 		r = try(c, argv, ways[i].quiet, text, e);

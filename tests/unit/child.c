@@ -307,6 +307,7 @@ static void test_find(void)
 	buf_addf(&want, "%s/bin/own-program", here);
 	is_int(child_find(&path, "own-program"), 0, "one that may");
 	is_same(buf_span(&path), buf_span(&want), "is it");
+	ok(child_exists("own-program") && !child_exists("no-program"), "it exists, and another does not");
 	is_int(child_find(&path, "./own-program"), 0, "one with a slash");
 	is_same(buf_span(&path), span_str("./own-program"), "is taken as it is");
 	is_int(child_find(&path, ""), ENOENT, "no name");
