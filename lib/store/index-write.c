@@ -470,25 +470,11 @@ static int blank_torn_end(int fd, struct err *e)
 
 #define STALE_MAX 65536 /* bytes of names; of more, all of it is made again */
 
-/* The file that has the name now, locked; a file that was deleted in between is closed again. */
 static int open_stale(const struct store *s, int flags, struct err *e)
 {
 	const struct lock_wait wait = { .stop_fd = s->stop_fd };
 
-	for (;;) {
-		int fd = place_file(s->fd, INDEX_STALE, flags, e);
-		struct stat st;
-
-		if (fd < 0)
-			return -1;
-		if (lock_take(fd, &wait, e) < 0 || fstat(fd, &st) < 0) {
-			lock_end(fd);
-			return e->kind == ERR_NONE ? err_sys(e, errno, "cannot examine it") : -1;
-		}
-		if (st.st_nlink)
-			return fd;
-		lock_end(fd);
-	}
+	return lock_open(s->fd, INDEX_STALE, flags, &wait, e);
 }
 
 /* An empty file is enough: it makes the next tool rebuild the index. */

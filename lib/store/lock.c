@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "store/place.h"
 
 #define QUIET_MS 300 /* most holders are gone before a person would notice */
 
@@ -124,5 +125,23 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 		}
 		if (pause_or_stop(w, step))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
+	}
+}
+
+int lock_open(int dir, const char *name, int flags, const struct lock_wait *w, struct err *e)
+{
+	for (;;) {
+		int fd = place_file(dir, name, flags, e), leads;
+
+		if (fd < 0)
+			return -1;
+		leads = lock_take(fd, w, e) < 0 ? -1 : place_leads(dir, name, fd);
+		if (leads > 0)
+			return fd;
+		if (leads < 0)
+			err_sys(e, errno, "cannot examine it"); /* unless the lock failed */
+		lock_end(fd);
+		if (leads < 0)
+			return -1;
 	}
 }

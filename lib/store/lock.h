@@ -32,6 +32,13 @@ struct lock_wait {
  * ERR_NO_LOCKS or ERR_FAILED. */
 int lock_take(int fd, const struct lock_wait *w, struct err *e);
 
+/*
+ * Opens file `name` of folder `dir`, as place_file() does, and takes its lock. While this process
+ * waited, another one may have replaced or deleted the file: then the one that has the name now is
+ * opened. The errors are those of place_file() and lock_take().
+ */
+int lock_open(int dir, const char *name, int flags, const struct lock_wait *w, struct err *e);
+
 /* Ends the lock. */
 void lock_drop(int fd);
 /* Closes a descriptor, and so ends the lock that it may hold. */

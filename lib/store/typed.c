@@ -261,37 +261,19 @@ int typed_read(struct typed *t, int (*each)(void *ctx, struct span text, struct 
 
 /* ---- adding ---- */
 
-static int take_lock(int fd, struct err *e)
+static int open_locked(int dir, int flags, struct err *e)
 {
 	static const struct lock_wait at_once = {
 		.no_wait = true, .stop_fd = -1, .setting = "XDG_STATE_HOME",
 	};
 
-	for (int i = 0; lock_take(fd, &at_once, e) < 0; i++) {
-		if (e->kind != ERR_BUSY || i == PATIENCE)
-			return -1;
+	for (int i = 0;; i++) {
+		int fd = lock_open(dir, TYPED_FILE, O_RDWR | O_APPEND | flags, &at_once, e);
+
+		if (fd >= 0 || e->kind != ERR_BUSY || i == PATIENCE)
+			return fd;
 		err_clear(e);
 		poll(NULL, 0, 10);
-	}
-	return 0;
-}
-
-/* The file, locked: the one that has the name, and not one that was replaced while we
- * waited for it. */
-static int open_locked(int dir, int flags, struct err *e)
-{
-	for (;;) {
-		int fd = place_file(dir, TYPED_FILE, O_RDWR | O_APPEND | flags, e);
-
-		if (fd < 0)
-			return -1;
-		if (take_lock(fd, e) < 0) {
-			close(fd);
-			return -1;
-		}
-		if (place_leads(dir, TYPED_FILE, fd) > 0)
-			return fd;
-		lock_end(fd);
 	}
 }
 
@@ -444,7 +426,7 @@ int typed_forget(const char *state_dir, bool (*is_of)(void *ctx, struct span tex
 	fd = open_locked(dir, 0, e);
 	if (fd >= 0) {
 		r = forget_in(dir, fd, is_of, ctx, e);
-		close(fd);
+		lock_end(fd);
 	} else if (e->kind == ERR_NOT_FOUND) {
 		err_clear(e);
 		r = 0;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/replace.h"
 #include "tap.h"
 #include "temp.h"
 
@@ -260,6 +261,65 @@ static void test_many(void)
 	buf_release(&b);
 }
 
+/* Adds one to the number in a file by replacing the file, as long as it has the name. */
+static int replace_number(int dir)
+{
+	const struct lock_wait w = { .stop_fd = -1 };
+	struct replace r = REPLACE_INIT(dir, "number", "number.new");
+	struct err e = ERR_INIT;
+	char text[32] = "";
+	int fd = lock_open(dir, "number", O_RDONLY, &w, &e), result = -1;
+
+	if (fd >= 0 && pread(fd, text, 6, 0) == 6) {
+		snprintf(text, sizeof(text), "%06ld", strtol(text, NULL, 10) + 1);
+		if (replace_begin(&r) == 0 && write(r.fd, text, 6) == 6)
+			result = replace_commit(&r, 0);
+	}
+	lock_end(fd);
+	return result;
+}
+
+/* The lock of a file that has no name any more is nobody's. */
+static void test_replaced(void)
+{
+	enum { PROCESSES = 8, EACH = 20 };
+	int dir = open(".", O_RDONLY | O_DIRECTORY), failed = 0, fd, other;
+	struct err e = ERR_INIT;
+	pid_t pids[PROCESSES];
+	struct buf b = BUF_INIT;
+
+	temp_write("number", span_str("000000"));
+	chmod("number", 0600);
+	for (int i = 0; i < PROCESSES; i++) {
+		pids[i] = fork();
+		for (int k = 0; pids[i] == 0 && k < EACH; k++)
+			if (replace_number(dir) < 0)
+				_exit(1);
+		if (pids[i] == 0)
+			_exit(0);
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status;
+
+		waitpid(pids[i], &status, 0);
+		failed += status != 0;
+	}
+	temp_read("number", &b);
+	is_int(failed, 0, "%d processes that replace the file", PROCESSES);
+	is_int(strtol(b.p, NULL, 10), PROCESSES * EACH, "counted together");
+	is_int(lock_open(dir, "none", O_RDWR, &at_once, &e), -1, "no file");
+	is_int(e.kind, ERR_NOT_FOUND, "is not found");
+	err_clear(&e);
+	fd = lock_open(dir, "number", O_RDWR, &at_once, &e);
+	ok(fd >= 0, "it is locked: %s", e.msg);
+	other = lock_open(dir, "number", O_RDWR, &at_once, &e);
+	is_int(other, -1, "once");
+	is_int(e.kind, ERR_BUSY, "at a time");
+	lock_end(fd);
+	close(dir);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	temp_enter();
@@ -272,5 +332,6 @@ int main(void)
 	test_stop();
 	test_killed();
 	test_many();
+	test_replaced();
 	return tap_end();
 }
