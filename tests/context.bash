@@ -28,6 +28,38 @@ held() (
 		>"$(history "$1")"
 )
 
+# held_steps ID N: the same with about 700 tokens each, and with two steps of one call, whose results
+# begin with "found 1.0 ", "found 1.1 " and so on.
+held_steps() (
+	umask 077
+	mkdir -p "$MC_SESSIONS_DIR/$1"
+	jq -nc --arg id "$1" --argjson n "$2" --arg w "$(words 90)" '
+		def uuid: "018bcfe5-6800-7000-8000-" + ("00000000000\(.)" | .[-12:]);
+		{type: "session", version: 1, id: $id, createdAt: 1700000000000, cwd: "/",
+			provider: "openai-compatible", model: "test-model"},
+		(range(1; $n + 1) as $i | ((range(2) | ({type: "step", exchange: ($i | uuid), n: .,
+				timestamp: (1700000000000 + 1000 * $i), text: "look",
+				calls: [{id: "call-\($i).\(.)", name: "run", arguments: {text: $w}}],
+				model: "test-model", duration: 5, tokenUsage: null},
+			{type: "result", exchange: ($i | uuid), n: ., call: "call-\($i).\(.)",
+				timestamp: (1700000000000 + 1000 * $i), status: "ok", exitStatus: 0, duration: 5,
+				output: "found \($i).\(.) \($w)"})),
+			{type: "exchange", id: ($i | uuid), parent: (if $i == 1 then null else $i - 1 | uuid end),
+				timestamp: (1700000000000 + 1000 * $i), query: "ask \($i) \($w)",
+				answer: "reply \($i) \($w)", summary: null, model: "test-model", status: "complete",
+				steps: 2, duration: 5, tokenUsage: null}))' \
+		>"$(history "$1")"
+)
+
+# sent_steps: of each exchange that the last request held, its number, and those of its results as
+# calls=results where each result follows its call.
+sent_steps() {
+	request | jq -r '.body.messages | map(
+		if .role == "user" then (.content | (capture("(^|\n\n)ask (?<n>[0-9]+) ").n // "."))
+		elif .tool_calls then [.tool_calls[] | .id[5:]] | join(",")
+		elif .role == "tool" then "=" + .tool_call_id[5:] else empty end) | join(" ")'
+}
+
 # summary N [TEXT]: a summary of all up to exchange N.
 summary() {
 	jq -nc --arg to "$(uuid "$1")" --arg t "${2-They spoke.}" \

@@ -418,6 +418,47 @@ both() {
 	done
 }
 
+# follows N M: how exchanges N to M are sent, each call with its result.
+follows() {
+	local i
+	for ((i = $1; i <= $2; i++)); do echo "$i $i.0 =$i.0 $i.1 =$i.1"; done | paste -sd ' ' -
+}
+
+@test "of a long session with tool calls the newest are sent, each call with its result" {
+	held_steps a 5000
+	both --context 8000 hi
+	assert_err_has '4992 of 5000 exchanges are left out'
+	same 'what is sent' "1 $(follows 4994 5000) ." "$(sent_steps)"
+	same 'first result' "found 4994.0 $(words 90)" "$(request | jq -r '[.body.messages[] | select(.role == "tool")][0].content')"
+}
+
+# turn_anew ARG...: a turn in session a, as it was before.
+turn_anew() {
+	cat index.jsonl >"$MC_SESSIONS_DIR/index.jsonl"
+	cat history.jsonl >"$(history a)"
+	run_split mc-chat -s a "$@" hi
+	assert_status 0
+}
+
+@test "of a long session with tool calls no more is read than the request needs" {
+	held_steps a 5000
+	# A large result hides nothing, and is nothing to go further back for.
+	jq -c 'if .call == "call-4999.1" then .output *= 2000 else . end' <(tail -n 12 "$(history a)") >end
+	head -n -12 "$(history a)" | sed -e '12500s/^/{"damaged/' -e '24800s/^/{"damaged/' >begin
+	cat begin end >"$(history a)"
+	mc-session-ls >/dev/null 2>&1 # which makes the index
+	cp "$MC_SESSIONS_DIR/index.jsonl" "$(history a)" .
+	answers "$(says hello)"
+	turn_anew --context 8000
+	refute grep damaged <<<"$err"
+	same 'what is sent' "1 $(follows 4993 4998) 5000 5000.0 =5000.0 5000.1 =5000.1 ." "$(sent_steps)"
+	turn_anew --context 64000
+	assert_err_has ':24800: skipped a damaged record'
+	refute grep :12500: <<<"$err"
+	turn_anew
+	assert_err_has ':12500: skipped a damaged record'
+}
+
 @test "of a long session that outgrew its window all is read, to be summed up" {
 	held a 1200
 	mc-session-ls >/dev/null
