@@ -48,6 +48,19 @@ unchanged() { cmp before "$(history a)"; }
 			endswith("</conversation>\n\nSum it up."))'
 }
 
+@test "the model is told the tool calls, and the beginnings of their results" {
+	held_steps a 2
+	sed -i -e "/\"found 1.1 /s/found 1.1 /&$(printf '鷺%.0s' {1..3000})/" -e '/"found 2.0 /d' "$(history a)"
+	answers "$(says hello)"
+	run_split mc-session-compact -k 0 a
+	assert_status 0
+	request | assert_json --arg w "$(words 90)" '.body.messages[1].content | split("\n\nAssistant:\n") | (.[1] | startswith(
+		"look\n[calls run: {\"text\":\"\($w)\"}]\n[result: ok]\nfound 1.0 \($w)\n" +
+		"look\n[calls run: {\"text\":\"\($w)\"}]\n[result: ok]\nfound 1.1 鷺") and
+		(test("鷺{1990}…\nreply 1 ")) and (test("鷺{1991}") | not)) and
+		(.[2] | contains("look\n[calls run: {\"text\":\"\($w)\"}]\n[result: unknown]\n\nlook\n"))'
+}
+
 @test "--keep says how many stay out of it" {
 	held a 6
 	answers "$(says hello)"

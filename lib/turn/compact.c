@@ -10,6 +10,7 @@
 #define AROUND 64     /* tokens of the words around a piece */
 #define LEAST 128     /* tokens of a piece that are worth a request */
 #define WORDS_MAX 700 /* that a summary may have */
+#define CALL_MAX 2000 /* characters of a call's arguments, and of its output, that are told */
 
 #define INSTRUCTION                                                                                \
 	"You sum up a conversation between a user and an assistant, so that the assistant can go "  \
@@ -42,24 +43,64 @@ void compaction_release(struct compaction *k)
 
 /* ---- the story ---- */
 
-static void add_exchange(struct buf *b, const struct exchange *x)
+static void add_head(struct buf *b, struct span text, size_t max)
+{
+	bool cut;
+
+	text = utf8_head(text, max, &cut);
+	buf_add(b, text.p, text.n);
+	buf_adds(b, cut ? "…" : "");
+}
+
+/* The calls with the beginnings of their results: what mattered of these is in what the model said of them. */
+static void add_step(struct buf *b, const struct step_node *s)
+{
+	struct buf arguments = BUF_INIT;
+
+	if (!s->record.json)
+		return;
+	buf_add(b, s->record.step.text.p, s->record.step.text.n);
+	for (size_t i = 0; i < conversation_calls(s); i++) {
+		const struct tool_call *call = &s->record.step.calls[i];
+		const struct result *result = conversation_result(s, i);
+
+		buf_clear(&arguments);
+		json_add_value(&arguments, call->arguments);
+		buf_adds(b, "\n[calls ");
+		buf_add(b, call->name.p, call->name.n);
+		buf_adds(b, ": ");
+		add_head(b, buf_span(&arguments), CALL_MAX);
+		buf_addf(b, "]\n[result: %s]\n", result ? result_status_name(result->status) : "unknown");
+		if (result)
+			add_head(b, result->output, CALL_MAX);
+	}
+	buf_adds(b, "\n");
+	b->oom |= arguments.oom;
+	buf_release(&arguments);
+}
+
+static void add_exchange(struct buf *b, const struct exchange *x, const struct exchange_node *node)
 {
 	buf_adds(b, "User:\n");
 	for (size_t i = 0; i < x->nattachments; i++)
 		buf_addf(b, "[a file, %.*s]\n", (int)x->attachments[i].name.n, x->attachments[i].name.p);
 	buf_add(b, x->query.p, x->query.n);
 	buf_adds(b, "\n\nAssistant:\n");
+	for (size_t i = 0; node && i < node->nsteps; i++)
+		add_step(b, &node->steps[i]);
 	buf_add(b, x->answer.p, x->answer.n);
-	buf_adds(b, x->status == STATUS_INTERRUPTED ? "\n[interrupted]\n\n" : "\n\n");
+	buf_adds(b, x->status == STATUS_COMPLETE ? "\n\n" : "\n[interrupted]\n\n");
 }
 
-static int tell_story(struct work *w, size_t from, size_t to, struct err *e)
+static int tell_story(struct work *w, const struct conversation *c, size_t from, size_t to, struct err *e)
 {
 	w->ends = calloc(to - from, sizeof(*w->ends));
 	if (!w->ends)
 		return err_oom(e);
 	for (size_t i = from; i < to; i++) {
-		add_exchange(&w->story, w->tally.exchange[i]);
+		size_t place = w->tally.place[i];
+
+		add_exchange(&w->story, w->tally.exchange[i], place == NO_PLACE ? NULL : c->path[place]);
 		w->ends[w->n++] = w->story.n;
 	}
 	return buf_check(&w->story, e);
@@ -261,7 +302,7 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 			buf_add(&k->text, earlier->text.p, earlier->text.n);
 		if (ask->begin)
 			ask->begin(ask->ctx, to, count_incomplete(&w.tally, to));
-		r = tell_story(&w, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
+		r = tell_story(&w, c, from, to, e) < 0 || ask_for_all(&w, e) < 0 ? -1 : 1;
 	}
 	if (r > 0 && finish(k, &w, ask, to, e) < 0)
 		r = -1;

@@ -1,4 +1,5 @@
 #include "turn/context.h"
+#include "turn/compact.h"
 #include "turn/relevance.h"
 
 #include <time.h>
@@ -610,6 +611,42 @@ static void test_steps(void)
 	conversation_release(&c);
 }
 
+static int64_t looked_at(const struct conversation *c, int64_t limit)
+{
+	struct err e = ERR_INIT;
+	struct tally t;
+	int64_t n;
+
+	if (tally_make(&t, c, c->n, limit, NULL, span_str("m"), span_str(""), &e) < 0)
+		return -1;
+	n = (int64_t)(c->n - t.from);
+	tally_release(&t);
+	return n;
+}
+
+/* A text is measured when it is first needed, and not again: it never changes. Only here it does. */
+static void test_measured_once(void)
+{
+	struct conversation c = CONVERSATION_INIT;
+	struct context_ask ask = ask_of(&c, 4000, "p");
+	struct err e = ERR_INIT;
+	int64_t before;
+	size_t keep;
+
+	add_words(&c, 400, 400);
+	add_step(&c, 0, 400, 400, 400);
+	add_words(&c, 400, 400);
+	before = tokens(&c, NULL);
+	c.path[1]->record.exchange.answer = words(100000);
+	c.path[0]->steps[0].record.step.text = words(100000);
+	c.path[0]->steps[0].results[0].record.result.output = words(100000);
+	is_int(tokens(&c, NULL), before, "a context measures no text again");
+	ask.n = 2;
+	ok(compact_keep(&ask, &keep, &e) == 0 && keep == 2, "nor does a compaction");
+	is_int(looked_at(&c, 8000), 2, "nor who looks how far to go back");
+	conversation_release(&c);
+}
+
 static int64_t tokens_running(const struct conversation *before, const struct conversation *running,
                               const char *provider)
 {
@@ -661,19 +698,6 @@ static void test_running(void)
 	      "is", "or are too large");
 	conversation_release(&c);
 	conversation_release(&none);
-}
-
-static int64_t looked_at(const struct conversation *c, int64_t limit)
-{
-	struct err e = ERR_INIT;
-	struct tally t;
-	int64_t n;
-
-	if (tally_make(&t, c, c->n, limit, NULL, span_str("m"), span_str(""), &e) < 0)
-		return -1;
-	n = (int64_t)(c->n - t.from);
-	tally_release(&t);
-	return n;
 }
 
 /* Exchanges of 200 tokens. */
@@ -1167,6 +1191,7 @@ int main(void)
 	test_files();
 	test_steps();
 	test_look_back();
+	test_measured_once();
 	test_running();
 	test_steps_fit();
 	test_native();
