@@ -2,8 +2,13 @@
 #include "base/replace.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "base/io.h"
 #include "temp.h"
@@ -176,6 +181,36 @@ static void test_paths(void)
 	holds("sub/a", "");
 }
 
+/* From here on link(2) fails as on FAT. */
+static bool without_links(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_linkat, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void test_without_links(void)
+{
+	if (!without_links()) {
+		tap_note("system calls cannot be filtered here");
+		return;
+	}
+	is_int(linkat(here, "a", here, "second", 0), -1, "a file system without hard links");
+	is_int(put("unlinked", "one", REPLACE_NEW), 0, "a name that is free");
+	holds("unlinked", "one");
+	is_int(put("unlinked", "two", REPLACE_NEW), -1, "one that is not");
+	is_int(errno, EEXIST, "is told");
+	holds("unlinked", "one");
+	ok(!is_there("temp"), "no temporary file is left");
+}
+
 int main(void)
 {
 	temp_enter();
@@ -187,5 +222,6 @@ int main(void)
 	test_abandon();
 	test_full();
 	test_paths();
+	test_without_links(); /* the last */
 	return tap_end();
 }
