@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/json-scan.h"
+#include "base/utf8.h"
 #include "talk/models.h"
 #include "turn/relevance.h"
 
@@ -20,6 +21,7 @@ struct choice {
 	bool summary;  /* it is sent */
 	bool native;   /* so are native items */
 	bool shortened; /* the first exchange is sent without its steps, if it is */
+	bool no_first; /* it is nothing without them */
 	size_t first;  /* that it does not stand for */
 	size_t newest; /* all from here on are taken */
 	int64_t limit; /* tokens of the request */
@@ -118,7 +120,7 @@ static bool take(struct choice *ch, size_t i, int64_t limit, int64_t more)
 {
 	if (ch->taken[i])
 		return true;
-	if (ch->used + ch->tally.cost[i] + more > limit)
+	if ((i == 0 && ch->no_first) || ch->used + ch->tally.cost[i] + more > limit)
 		return false;
 	ch->taken[i] = true;
 	ch->used += ch->tally.cost[i] + more;
@@ -209,6 +211,12 @@ static void take_summary(struct choice *ch)
 		ch->first++;
 }
 
+/* Without its steps, a turn that was interrupted before its answer would be a prompt and nothing else. */
+static bool needs_steps(const struct tally *t)
+{
+	return t->n && (t->exchange[0]->steps || t->between[0]) && utf8_is_blank(t->exchange[0]->answer);
+}
+
 /* What the user wanted at first is worth its room, but hardly how it was done. */
 static void take_first(struct choice *ch)
 {
@@ -216,6 +224,7 @@ static void take_first(struct choice *ch)
 
 	if (!t->n || ch->taken[0])
 		return;
+	ch->no_first = needs_steps(t);
 	t->cost[0] -= t->between[0];
 	ch->shortened = true;
 	take(ch, 0, ch->limit, GAP);
@@ -257,7 +266,7 @@ static bool fits(struct choice *ch, int64_t prompt)
 	const struct tally *t = &ch->tally;
 	int64_t sum = t->base + prompt;
 
-	if (t->skipped)
+	if (t->skipped || ch->no_first)
 		return false;
 	ch->native = t->whole + prompt <= ch->limit;
 	ch->used = t->whole + prompt;
@@ -281,6 +290,7 @@ static int choose(struct choice *ch, struct err *e)
 		prompt += tally_steps(t, ask->running, ask->provider, ask->model, &said);
 		alone += said;
 	}
+	ch->no_first = needs_steps(t) && t->place[0] == NO_PLACE;
 	ch->limit = context_limit(ask);
 	if (ch->limit <= 0)
 		return no_room(ch, e);

@@ -746,6 +746,9 @@ static void test_steps_fit(void)
 	ok(make(&cx, &ask, &e) == 0 && !cx.nodes[0] && cx.shortened && cx.reduced && cx.nodes[1]->nsteps == 1,
 	   "it goes with them, and the first one without");
 	context_release(&cx);
+	at(&c, 0)->answer = span_str("\n");
+	sends(&ask, "/2 2 3.", "but not where the steps are all of its reply");
+	at(&c, 0)->answer = words(400);
 	add_step(&c, 1, 0, 4000, 4000);
 	sends(&ask, " 0 1 2/1.", "or not at all");
 	conversation_release(&c);
@@ -1072,6 +1075,8 @@ static void write_long(const char *id, uint64_t *seed, bool interrupted, bool su
 			q.usage = (struct usage){ 700 * (i + 1), 300, -1, -1, -1, -1, -1 };
 		if (rnd_below(seed, 5) == 0 || (steps && i == 0))
 			q.steps = q.status == STATUS_ERROR && !interrupted ? 0 : (int64_t)rnd_below(seed, steps + 1);
+		if (q.steps && rnd_below(seed, 4) == 0)
+			q.answer = span_str("");
 		write_steps(&b, &q, seed);
 		record_add_exchange(&b, &q);
 		memcpy(last, own, sizeof(last));
