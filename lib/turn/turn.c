@@ -196,13 +196,11 @@ static struct json_object *native_of(struct reply *r, const char *provider, stru
 	if (!r->native.n || (r->native_for_calls && !steps))
 		return NULL;
 	utf8_clean(&r->native);
-	buf_adds(&b, "{\"provider\":");
-	json_add_str(&b, span_str(provider));
-	buf_adds(&b, ",\"model\":");
-	json_add_str(&b, model);
-	buf_adds(&b, ",\"items\":");
-	buf_add(&b, r->native.p, r->native.n);
-	buf_addc(&b, '}');
+	json_open(&b, '{');
+	json_put_str(&b, "provider", span_str(provider));
+	json_put_str(&b, "model", model);
+	json_put_raw(&b, "items", buf_span(&r->native));
+	json_close(&b, '}');
 	if (buf_check(&b, &ignored) == 0)
 		json_parse_object(buf_span(&b), &native, &ignored);
 	buf_release(&b);
