@@ -111,6 +111,7 @@ bool command_usage(struct chat *chat, struct span args)
 struct compacting {
 	struct chat *chat;
 	long keep;
+	size_t all, incomplete; /* exchanges of the conversation */
 	struct buf model;
 };
 
@@ -136,6 +137,8 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	if (!span_eq(own, at->how.endpoint.name))
 		return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", at->id,
 		               (int)own.n, own.p, at->how.endpoint.name);
+	k->all = c->n;
+	k->incomplete = count_incomplete(c);
 	model = at->model ? span_str(at->model) : model;
 	buf_add(&k->model, model.p, model.n);
 	if (buf_check(&k->model, e) < 0)
@@ -157,7 +160,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 		         c->summary ? " more" : "", job->keep, job->keep == 1 ? "" : "s");
 	} else if (stored) {
 		buf_adds(&line, "a summary stands for the first ");
-		add_some_exchanges(&line, k->n, k->incomplete, c->n, count_incomplete(c));
+		add_some_exchanges(&line, k->n, k->incomplete, job->all, job->incomplete);
 		buf_adds(&line, " from now on");
 	}
 	if (line.n)
@@ -203,7 +206,7 @@ static int read_keep(struct span args, long *keep, struct err *e)
 
 bool command_compact(struct chat *chat, struct span args)
 {
-	struct compacting k = { chat, KEEP, BUF_INIT };
+	struct compacting k = { .chat = chat, .keep = KEEP, .model = BUF_INIT };
 	struct err e = ERR_INIT;
 
 	if (read_keep(args, &k.keep, &e) < 0 || run(&k, &e) < 0)

@@ -201,24 +201,47 @@ static int load_newest(struct session *x, const struct jsonl *j, const struct hi
 	return 0;
 }
 
+/* Reads anew. On an error the conversation is what it was. */
 static int load(struct session *x, const struct jsonl *j, const struct history_want *want,
                 struct err *e)
 {
-	bool lean = x->conversation.lean;
+	struct conversation old = x->conversation;
 	int r;
 
-	conversation_release(&x->conversation);
-	x->conversation.lean = lean;
+	x->conversation = (struct conversation)CONVERSATION_INIT;
+	x->conversation.lean = old.lean;
 	r = load_newest(x, j, want, e);
-	x->conversation.lean = lean;
+	x->conversation.lean = old.lean;
 	if (r == 0)
 		r = history_load(&x->conversation, x->store, x->id, j, e);
-	return r < 0 ? -1 : 0;
+	if (r < 0) {
+		conversation_release(&x->conversation);
+		x->conversation = old; /* in its own place, where it may point into itself */
+		return -1;
+	}
+	conversation_release(&old);
+	return 0;
+}
+
+/* Reads on. What an error leaves half applied is of no use: then all is read anew. */
+static int load_more(struct session *x, const struct jsonl *j, const struct history_want *want,
+                     struct err *e)
+{
+	bool lean = x->conversation.lean;
+
+	if (history_load_more(&x->conversation, x->store, x->id, j, e) == 0)
+		return 0;
+	err_clear(e);
+	x->read = false;
+	conversation_release(&x->conversation);
+	x->conversation.lean = lean;
+	return load(x, j, want, e);
 }
 
 /* Reads what the conversation lacks of the history, open as `fd`: what was appended to the file
  * that it was read from, or all of another one. A partial one is read anew, since more may be
- * wanted now, unless only its end is (`newest`). */
+ * wanted now, unless only its end is (`newest`). After an error the conversation is what it was, or
+ * empty. */
 static int refresh(struct session *x, int fd, const struct history_want *want, bool newest,
                    struct err *e)
 {
@@ -236,18 +259,12 @@ static int refresh(struct session *x, int fd, const struct history_want *want, b
 		return 0;
 	if (jsonl_map(&j, fd, e) < 0)
 		return err_prefix(e, "session '%s'", x->id);
-	x->read = false;
-	r = on ? history_load_more(c, x->store, x->id, &j, e) : load(x, &j, want, e);
-	if (r < 0 && on && c->partial) {
-		err_clear(e);
-		r = load(x, &j, want, e);
-	}
+	r = on ? load_more(x, &j, want, e) : load(x, &j, want, e);
 	jsonl_unmap(&j); /* the records are copies */
-	if (r < 0) {
-		conversation_release(c);
+	if (r < 0)
 		return -1;
-	}
 	x->read = true;
+	x->behind = false;
 	x->dev = st.st_dev;
 	x->ino = st.st_ino;
 	return 0;
@@ -539,7 +556,14 @@ static int read_back(struct session *x, struct err *why)
 	x->store = &quiet;
 	r = refresh(x, x->fd, NULL, true, why);
 	x->store = own;
+	x->behind = r < 0;
 	return r;
+}
+
+int session_check_read(const struct session *x, struct err *e)
+{
+	return x->behind ? err_set(e, ERR_FAILED, "what was stored in session '%s' could not be read back; the "
+	                           "next prompt reads all of it again", x->id) : 0;
 }
 
 /* That this fails does not undo it: the index is made up for by the next tool. */

@@ -35,6 +35,7 @@ struct session {
 	/* private */
 	bool named; /* the folder's name, and those in it, are on the disk */
 	bool read;  /* the conversation is that of this history: */
+	bool behind; /* but for what was appended and could not be read back */
 	dev_t dev;
 	ino_t ino;
 };
@@ -93,7 +94,8 @@ int64_t session_branches(const struct store *s, const char *id, const struct jso
 /* Opens and locks only: to remove the session, say. */
 int session_hold(struct session *x, const struct store *s, const char *id,
                  const struct lock_wait *wait, struct err *e);
-/* Brings the conversation of a session that is held up to date. */
+/* Brings the conversation of a session that is held up to date. As after the other calls that read, the
+ * conversation may be empty after an error, or what it was; the next of them reads what is missing. */
 int session_refresh(struct session *x, const struct history_want *want, struct err *e);
 void session_unlock(struct session *x);
 /* Unlocks it, too. */
@@ -121,9 +123,11 @@ int session_spool(struct session *x, const struct exchange *exchange, int64_t st
  */
 int session_append_exchange(struct session *x, const struct exchange *exchange,
                             const struct change *change, const struct rewind *after, struct err *e);
+/* Fails where what was appended could not be read back (no memory): the conversation lacks it, or is
+ * empty. Whoever goes on with the conversation asks; pointers into it are then no good. */
+int session_check_read(const struct session *x, struct err *e);
 /* A step, and the result of one of its calls: before the exchange that they belong to, with which the
- * index learns of them. A record that was stored but could not be read back is not in the
- * conversation; so whoever builds on it looks. */
+ * index learns of them. */
 int session_append_step(struct session *x, const struct step *s, struct err *e);
 int session_append_result(struct session *x, const struct result *r, struct err *e);
 /* The change gets an id and a time here. */

@@ -283,11 +283,8 @@ static int draft(struct turn *t, struct err *e)
 	struct context_ask asked = ask_of(t);
 	struct context *cx = &t->context;
 	struct store store = *t->session->store;
-	int64_t steps = t->out->exchange.steps;
 
 	draft_release(t);
-	if (steps && (!asked.running || (int64_t)asked.running->nsteps != steps))
-		return err_set(e, ERR_FAILED, "a step of the turn was stored, but could not be read back");
 	if (context_make(cx, &asked, e) < 0)
 		return -1;
 	t->out->exchange.left_out = (int64_t)cx->reduced;
@@ -300,7 +297,7 @@ static int draft(struct turn *t, struct err *e)
 		.reasoning = how->reasoning,
 		.room = context_room(&t->window, cx->tokens),
 	};
-	if (steps)
+	if (t->out->exchange.steps)
 		store.notice = NULL; /* what it says was said with the first request */
 	if (parcel_fill(&t->parcel, t->files, &store, t->session->dir, cx, &t->out->exchange, e) < 0 ||
 	    messages_make(&t->messages, cx, how->endpoint.name, span_str(t->out->model.p), e) < 0)
@@ -513,6 +510,8 @@ static int go_on(struct turn *t, struct err *e)
 	if (t->spool >= 0)
 		close(t->spool);
 	t->spool = -1;
+	if (session_check_read(t->session, e) < 0)
+		return -1;
 	if (t->id) {
 		t->spool = session_spool(t->session, &t->out->exchange, t->out->exchange.steps, e);
 		if (t->spool < 0)
@@ -537,8 +536,11 @@ static int take_step(struct turn *t, int64_t duration, struct err *e)
 		t->out->exchange.steps++;
 		usage_add(&t->usage, &a.step.usage);
 	}
-	for (size_t i = 0; r == 0 && i < a.n; i++)
-		r = run_call(t, &a, i, e);
+	for (size_t i = 0; r == 0 && i < a.n; i++) {
+		r = session_check_read(t->session, e);
+		if (r == 0)
+			r = run_call(t, &a, i, e);
+	}
 	if (r == 0)
 		r = go_on(t, e);
 	asked_release(&a);
@@ -623,12 +625,12 @@ static int sum_up(struct turn *t, struct err *e)
 /* What is to be summed up is all of it. */
 static int read_all(struct turn *t, struct err *e)
 {
+	int r;
+
 	draft_release(t);
-	if (session_refresh(t->session, NULL, e) < 0)
-		return -1;
-	t->system = t->conversation->head.head.system;
-	t->old = t->old ? conversation_last(t->conversation) : NULL;
-	return draft(t, e);
+	r = session_refresh(t->session, NULL, e);
+	look_again(t);
+	return r < 0 ? -1 : draft(t, e);
 }
 
 /* Only the user's wish to stop ends the turn: without a summary it goes on with less. */
@@ -640,13 +642,17 @@ static int shrink(struct turn *t, struct err *e)
 	if (t->conversation->partial && read_all(t, e) < 0)
 		return -1;
 	r = sum_up(t, &why);
+	if (r > 0) {
+		look_again(t);
+		return session_check_read(t->session, e) < 0 ? -1 : draft(t, e);
+	}
 	if (r < 0 && why.kind == ERR_INTERRUPTED) {
 		*e = why;
 		return -1;
 	}
 	if (r < 0)
 		tell_uncompacted(t, &why);
-	return r > 0 ? draft(t, e) : 0;
+	return 0;
 }
 
 /* ---- storing ---- */

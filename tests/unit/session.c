@@ -817,6 +817,71 @@ static void test_append_partial_any(void)
 	}
 }
 
+static void poke(const char *path, char c)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || pwrite(fd, &c, 1, 0) != 1)
+		tap_note("cannot write %s", path);
+	close(fd);
+}
+
+/* What was appended needs all of the history, which just now cannot be read. */
+static void test_not_read_back(void)
+{
+	struct session x = SESSION_INIT;
+	struct err e = ERR_INIT;
+
+	create_long("lost", TAGS);
+	is_int(lock(&x, "lost", &three), 0, "locked, and read in part");
+	poke("lost/history.jsonl", 'x');
+	nnotices = 0;
+	is_int(rewind_to(&x, "x398"), 0, "what was stored is stored");
+	ok(nnotices == 1 && strstr(notices[0], "lost"), "though the index lacks it: %s", notices[0]);
+	is_int((int64_t)x.conversation.n, 0, "what could not be read is empty");
+	is_int(session_check_read(&x, &e), -1, "and whoever goes on is told");
+	ok(strstr(e.msg, "what was stored in session 'lost' could not be read back"), "%s", e.msg);
+	err_clear(&e);
+	is_int(session_refresh(&x, &three, &e), -1, "read again, it fails once more");
+	err_clear(&e);
+	poke("lost/history.jsonl", '{');
+	is_int(session_refresh(&x, NULL, &e), 0, "until it can be read");
+	is_int(session_check_read(&x, &e), 0, "then nothing is missing");
+	is_int((int64_t)x.conversation.n, LONG - 1, "and all is there");
+	is_int(say(&x, "next", "x398", STATUS_COMPLETE, NULL), 0, "the next turn is stored");
+	is_int((int64_t)x.conversation.n, LONG, "and counts");
+	session_release(&x);
+}
+
+/* A history in the place of the one that was read, and damaged. */
+static void test_kept(void)
+{
+	struct session x = SESSION_INIT;
+	struct buf bytes = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	create("kept");
+	lock(&x, "kept", NULL);
+	say(&x, "a", NULL, STATUS_COMPLETE, NULL);
+	session_unlock(&x);
+	temp_read("kept/history.jsonl", &bytes);
+	temp_write("spare.jsonl", span_str("{\"type\":\"rewind\",\"timestamp\":1,\"to\":null}\n"));
+	if (rename("spare.jsonl", "kept/history.jsonl") < 0)
+		tap_note("cannot rename");
+	is_int(session_read(&x, &store, "kept", NULL, &e), -1, "a history that lost its session record");
+	is_int(e.kind, ERR_DAMAGED, "is damaged");
+	is_int((int64_t)x.conversation.n, 1, "what was read before it is still there");
+	is_span(x.conversation.info.last_query, "a", "all of it");
+	err_clear(&e);
+	temp_write("spare.jsonl", buf_span(&bytes));
+	if (rename("spare.jsonl", "kept/history.jsonl") < 0)
+		tap_note("cannot rename");
+	is_int(session_read(&x, &store, "kept", NULL, &e), 0, "once it is repaired");
+	is_int((int64_t)x.conversation.n, 1, "it is read");
+	session_release(&x);
+	buf_release(&bytes);
+}
+
 /* All that were read failed: the model is that of one that was not read. */
 static void test_partial_model(void)
 {
@@ -861,6 +926,8 @@ int main(void)
 	test_partial_root();
 	test_append_partial();
 	test_append_partial_any();
+	test_not_read_back();
+	test_kept();
 	test_partial_model();
 	close(store.fd);
 	return tap_end();
