@@ -5,7 +5,7 @@
  *	struct child c = CHILD_INIT;
  *	c.argv = …; c.envp = …; c.in = c.out = CHILD_PIPE;
  *	child_start(&c)
- *	child_communicate(&c, input, &output, max, &how, &e)   not if it has other files
+ *	child_communicate(&c, input, &output, max, &how, &e)   only with CHILD_PIPE
  *	child_end(&c, &how, &e)
  *
  * Whatever mcbox itself was started with or has changed for itself, the program starts with the
@@ -45,7 +45,7 @@ int child_start(struct child *c);
 /* Sets *path to the file that child_start() would run. 0, or an errno: ENOENT where there is no
  * such program, EACCES where it may not be run. */
 int child_find(struct buf *path, const char *name);
-/* Whether it finds one. */
+/* Whether child_find() finds it. */
 bool child_exists(const char *name);
 
 /* The umask for programs, where the caller has set another one for itself. */
@@ -66,10 +66,10 @@ struct child_wait {
  * pipe), until the output ends, or without one until all of the input is written. A program need not
  * read all that it is given. The caller ignores SIGPIPE if there is input.
  *
- * 0: that was all. 1: there are more than `max` bytes of output; one of these was read, and the rest
- * is not read. -1 with *e: ERR_INTERRUPTED if the user stopped it, otherwise ERR_FAILED. The
- * program still runs afterwards, whatever this returns. A buffer that has room for `max` + 1 bytes
- * is not moved, so that a secret has one copy.
+ * 0: all of the output was read. 1: there are more than `max` bytes of output; `max` + 1 of them were
+ * added. -1: *e is ERR_INTERRUPTED if the user stopped it, otherwise ERR_FAILED. In all cases the
+ * program may still run, and child_end() waits for it. A buffer that has room for `max` + 1 bytes
+ * is never moved, so that there is one copy of a secret.
  */
 int child_communicate(struct child *c, struct span input, struct buf *output, size_t max,
                       const struct child_wait *w, struct err *e);
