@@ -424,14 +424,6 @@ follows() {
 	for ((i = $1; i <= $2; i++)); do echo "$i $i.0 =$i.0 $i.1 =$i.1"; done | paste -sd ' ' -
 }
 
-@test "of a long session with tool calls the newest are sent, each call with its result" {
-	held_steps a 5000
-	both --context 8000 hi
-	assert_err_has '4992 of 5000 exchanges are left out'
-	same 'what is sent' "1 $(follows 4994 5000) ." "$(sent_steps)"
-	same 'first result' "found 4994.0 $(words 90)" "$(request | jq -r '[.body.messages[] | select(.role == "tool")][0].content')"
-}
-
 # turn_anew ARG...: a turn in session a, as it was before.
 turn_anew() {
 	cat index.jsonl >"$MC_SESSIONS_DIR/index.jsonl"
@@ -440,13 +432,27 @@ turn_anew() {
 	assert_status 0
 }
 
+@test "of a long session with tool calls the newest are sent, each call with its result" {
+	held_steps a 5000
+	mc-session-ls >/dev/null # which makes the index
+	cp "$MC_SESSIONS_DIR/index.jsonl" "$(history a)" .
+	answers "$(says hello)"
+	turn_anew --context 8000
+	assert_err_has '4992 of 5000 exchanges are left out'
+	same 'what is sent' "1 $(follows 4994 5000) ." "$(sent_steps)"
+	same 'first result' "found 4994.0 $(words 90)" "$(request | jq -r '[.body.messages[] | select(.role == "tool")][0].content')"
+	sed -i 's/"historyBytes":[0-9]*/"historyBytes":1/' index.jsonl # so that all is read
+	turn_anew --context 8000
+	same 'what is sent when all is read' "$(request 1 | jq .body)" "$(request 2 | jq .body)"
+}
+
 @test "of a long session with tool calls no more is read than the request needs" {
 	held_steps a 5000
 	# A large result hides nothing, and is nothing to go further back for.
 	jq -c 'if .call == "call-4999.1" then .output *= 2000 else . end' <(tail -n 12 "$(history a)") >end
 	head -n -12 "$(history a)" | sed -e '12500s/^/{"damaged/' -e '24800s/^/{"damaged/' >begin
 	cat begin end >"$(history a)"
-	mc-session-ls >/dev/null 2>&1 # which makes the index
+	mc-session-ls >/dev/null 2>&1
 	cp "$MC_SESSIONS_DIR/index.jsonl" "$(history a)" .
 	answers "$(says hello)"
 	turn_anew --context 8000
