@@ -417,10 +417,14 @@ holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 	same list '' "$(mc-session-ls -q)"
 }
 
-# strace_rm INJECTION ID...: mc-session-rm -f with a system call that fails.
-strace_rm() {
+needs_strace() {
 	command -v strace >/dev/null || skip 'strace is not installed'
 	strace -o /dev/null true 2>/dev/null || skip 'strace may not trace here'
+}
+
+# strace_rm INJECTION ID...: mc-session-rm -f with a system call that fails.
+strace_rm() {
+	needs_strace
 	run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls \
 		-e trace=renameat,renameat2,unlinkat,pwrite64,openat -e inject="$1" mc-session-rm -f "${@:2}"
 }
@@ -432,6 +436,20 @@ strace_rm() {
 	strace_rm pwrite64:error=EIO s1 s2 s3 s4
 	assert_status 0
 	same 'new indexes' 1 "$(grep -c 'renameat.*"index.jsonl"' calls)"
+}
+
+@test "rm: a full disk on which removed.jsonl cannot be created keeps no session" {
+	local why
+	needs_strace
+	for why in ENOSPC EDQUOT; do
+		say a zebra
+		rm -f "$MC_SESSIONS_DIR/removed.jsonl"
+		run_split env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -o calls -P removed.jsonl \
+			-e inject=openat:error=$why mc-session-rm -f a
+		assert_status 0
+		assert_err_has "session 'a' is deleted, but that could not be noted"
+		gone a
+	done
 }
 
 @test "rm: where no folder can be renamed, a session is deleted in its place" {

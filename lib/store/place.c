@@ -153,8 +153,13 @@ static int open_or_make(int dir, const char *name, int flags, bool *made)
 /* What was opened becomes the result, if it may be used. */
 static int judged(int dir, const char *name, int fd, bool folder, bool made, struct err *e)
 {
-	if (fd < 0)
-		return open_failed(dir, name, folder, errno, e);
+	if (fd < 0) {
+		int why = errno;
+
+		open_failed(dir, name, folder, why, e);
+		errno = why;
+		return -1;
+	}
 	if (made && place_keeps_modes(fd, e) < 0) {
 		unlinkat(dir, name, folder ? AT_REMOVEDIR : 0);
 	} else {

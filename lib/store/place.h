@@ -18,7 +18,8 @@
 
 /*
  * Opens file `name` of folder `dir`, close-on-exec. With O_CREAT a missing one is made with
- * mode 0600, unless the file system keeps no modes: then nothing is made.
+ * mode 0600, unless the file system keeps no modes: then nothing is made. If it cannot be opened, errno
+ * tells why, too.
  */
 int place_file(int dir, const char *name, int flags, struct err *e);
 /* What place_file() does with a file that it makes, for a file that the caller has just made in `dir` and
