@@ -18,8 +18,8 @@ mends    that; the repair says what it did; after it no byte is lost, only what
          when nothing is left and there are no operands, every listed session
          takes another turn, and that is no damage.
 kept     every file of the folder BEFORE is in the store as it was, or at the
-         place in quarantine that a finding names; the lines of a history are
-         in the one or the other, those that stay in their old order.  Beside what
+         place in quarantine that a finding names; the lines of a history, and of
+         removed.jsonl, are in the one or the other, those that stay in their old order.  Beside what
          is in quarantine is a note of its old place and mode.
 """
 
@@ -170,7 +170,7 @@ class Kept:
         paths = [os.path.join(STORE, name) for name in names]
         return [content(path) for path in paths if os.path.lexists(path)]
 
-    def history(self, name, old):
+    def lines(self, name, old):
         old = lines(old)
         new = [line for kind, data in self.here(name) if kind == "file" for line in lines(data)]
         rest = iter(old)
@@ -179,7 +179,7 @@ class Kept:
         for number, line in enumerate(new):
             if line not in old and line not in pieces:
                 record = json.loads(line)
-                expect((number, record["type"]) == (0, "session") or record.get("status") == "interrupted",
+                expect((number, record.get("type")) == (0, "session") or record.get("status") == "interrupted",
                        name, "nobody wrote this:", line)
         moved = [line for kind, data in self.here(*self.places(name)) if kind == "file" for line in lines(data)]
         return not Counter(old) - Counter(new) - Counter(moved)
@@ -199,8 +199,8 @@ class Kept:
             return True
         if kind != "file":
             return False
-        if base == b"history.jsonl":
-            return self.history(name, data)
+        if base == b"history.jsonl" or name == b"removed.jsonl":
+            return self.lines(name, data)
         if base == b"turn.partial":
             return self.turn(name, data)
         # The index may have got a record before it was moved, or only that.

@@ -63,6 +63,173 @@ lost() {
 	partial "$1" 1
 }
 
+# removed.jsonl
+
+removed_two() {
+	three
+	new gone1
+	new gone2
+	mc-session-rm -f gone1 gone2
+}
+removal() { echo '{"id":"'"$1"'","createdAt":1700000000000,"deletedAt":1700000000001'"${2-}"'}'; }
+
+@test "removed: its damaged lines go to quarantine, and all others stay as they are" {
+	local file=$MC_SESSIONS_DIR/removed.jsonl
+	removed_two
+	cp "$file" good
+	{
+		echo garbage
+		echo '[]'
+		echo '{"id":"x","createdAt":1700000000000}'
+		echo '{"id":"x","deletedAt":"1700000000000"}'
+		echo '{"id":"x","deletedAt":-1}'
+		echo '{"id":"x","createdAt":253402300800000,"deletedAt":1700000000000}'
+		echo '{"createdAt":1700000000000,"deletedAt":1700000000001}'
+		echo '{"id":7,"deletedAt":1700000000001}'
+		echo '{"id":"../x","deletedAt":1700000000001}'
+		removal x ',"later":[1]' | tee -a good
+		echo ' {"deletedAt" : 1700000000001, "id" : "y", "createdAt" : null} ' | tee -a good
+		removal x | tee -a good
+		removal x | tee -a good
+		printf '\0\0\0\0\n'
+		printf '\0\0\0'
+		removal z | tee -a good
+		echo
+		removal w | head -c 20
+	} >>"$file"
+	mends 'record - removed.jsonl '{3..11}' moved' 'nul - removed.jsonl '{16,17}' moved' \
+		'record - removed.jsonl 18 moved' 'torn - removed.jsonl 19 moved'
+	cmp "$file" good
+	same mode 600 "$(stat -c %a "$file")"
+	new z
+	removal z >record
+	same 'createdAt of the next one' true "$(jq --argjson removed "$(jq .createdAt record)" '.createdAt > $removed' <<<"$(head -n 1 "$(history z)")")"
+}
+
+@test "removed: the message says what is wrong with a line" {
+	removed_two
+	{
+		echo '{"id":"x"}'
+		echo '{"deletedAt":1}'
+		echo '{"id":"-x","deletedAt":1}'
+		printf '{"id":"x","de'
+	} >>"$MC_SESSIONS_DIR/removed.jsonl"
+	run_split mc-session-fsck
+	assert_status 1
+	assert_out "removed.jsonl:3: 'deletedAt' is missing
+removed.jsonl:4: 'id' is missing
+removed.jsonl:5: 'id' is not a session id
+removed.jsonl:6: the last line is no whole record: JSON that breaks off"
+}
+
+@test "removed: a last line that lacks only its line feed is given one" {
+	removed_two
+	removal x | head -c -1 >>"$MC_SESSIONS_DIR/removed.jsonl"
+	mends 'torn - removed.jsonl 3 done'
+	same 'the last line' "$(removal x)" "$(tail -n 1 "$MC_SESSIONS_DIR/removed.jsonl")"
+}
+
+@test "removed: a second hard link, a mode, a link and what is not a file" {
+	local file=$MC_SESSIONS_DIR/removed.jsonl
+	removed_two
+	cp "$file" good
+	ln "$file" second
+	mends 'link - removed.jsonl - done'
+	cmp "$file" good
+	cmp second good
+	same 'its links' 1 "$(stat -c %h "$file")"
+	ln -f "$file" second
+	echo garbage >>"$file"
+	mends 'record - removed.jsonl 3 moved' 'link - removed.jsonl - done'
+	cmp "$file" good
+	chmod 644 "$file"
+	mends 'mode - removed.jsonl - done'
+	cmp "$file" good
+	mv "$file" moved
+	ln -s "$PWD/moved" "$file"
+	mends 'link - removed.jsonl - moved'
+	cmp moved good
+	mkdir "$file"
+	mends 'special - removed.jsonl - moved'
+	mkfifo "$file"
+	mends 'special - removed.jsonl - moved'
+	: >"$file"
+	chmod 600 "$file"
+	mends
+	rm "$file"
+	mends
+}
+
+@test "removed: a repair that was cut short leaves nothing" {
+	removed_two
+	echo garbage >>"$MC_SESSIONS_DIR/removed.jsonl"
+	echo half >"$MC_SESSIONS_DIR/.removed.tmp"
+	mends 'record - removed.jsonl 3 moved' 'leftover - .removed.tmp - moved'
+}
+
+# waits_for_lock FILE: whether a process waits for its lock.
+waits_for_lock() { grep -q -- "-> FLOCK .*:$(stat -c %i "$1") " /proc/locks; }
+# locks_are_listed FILE: skips the test unless the lock on it, which is held, can be seen.
+locks_are_listed() { grep -qs "FLOCK .*:$(stat -c %i "$1") " /proc/locks || skip 'the system does not list its locks'; }
+
+@test "removed: what another process writes is not judged; a repair waits for it" {
+	local file=$MC_SESSIONS_DIR/removed.jsonl fsck
+	removed_two
+	sed -i '1i garbage' "$file"
+	removal x | head -c 20 >>"$file"
+	exec 9<"$file"
+	flock 9
+	locks_are_listed "$file"
+	run_split timeout 20 mc-session-fsck 9>&-
+	assert_status 1
+	assert_out 'removed.jsonl:1: no valid JSON (at byte 1)'
+	mc-session-fsck -r >found 2>message 9>&- 3>&- &
+	fsck=$!
+	poll 20 waits_for_lock "$file"
+	removal x | tail -c +21 >>"$file"
+	flock -u 9
+	run_split wait "$fsck"
+	assert_status 1
+	same 'what is found' 1 "$(wc -l <found)"
+	same ids 'gone1 gone2 x' "$(jq -r .id "$file" | xargs)"
+	mends
+}
+
+@test "removed: a removal that waits while a repair replaces the file is noted in the new one" {
+	local file=$MC_SESSIONS_DIR/removed.jsonl rm
+	removed_two
+	cp "$file" new.jsonl
+	chmod 600 new.jsonl
+	exec 9<"$file"
+	flock 9
+	locks_are_listed "$file"
+	mc-session-rm -f a 2>message 9>&- 3>&- &
+	rm=$!
+	poll 20 waits_for_lock "$file"
+	mv new.jsonl "$file" # as a repair does
+	flock -u 9
+	run_split wait "$rm"
+	assert_status 0
+	same ids 'gone1 gone2 a' "$(jq -r .id "$file" | xargs)"
+}
+
+@test "removed: the temporary file of a repair is made while the repair shares the directory" {
+	local fsck
+	removed_two
+	echo garbage >>"$MC_SESSIONS_DIR/removed.jsonl"
+	exec 9<"$MC_SESSIONS_DIR"
+	flock 9 # as a check that looks for leftovers
+	locks_are_listed "$MC_SESSIONS_DIR"
+	mc-session-fsck -r >found 2>message 9>&- 3>&- &
+	fsck=$!
+	poll 20 waits_for_lock "$MC_SESSIONS_DIR"
+	[[ ! -e $MC_SESSIONS_DIR/.removed.tmp ]] || differs 'no temporary file' ''
+	flock -u 9
+	run_split wait "$fsck"
+	assert_status 1
+	mends
+}
+
 # Sound stores
 
 @test "fsck: a sound store is clean, and not touched, by a repair neither" {

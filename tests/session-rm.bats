@@ -341,7 +341,31 @@ holds() { grep -rla -- "$1" "$MC_SESSIONS_DIR" | sort | xargs; }
 	mc-session-rm -f a
 	same 'the last one' a "$(tail -n 1 "$MC_SESSIONS_DIR/removed.jsonl" | jq -r .id)"
 	run_split mc-session-fsck
-	assert_status 0
+	assert_status 1
+	same 'what is found' 'removed.jsonl:4' "$(cut -d : -f 1,2 out)"
+}
+
+@test "rm: where removed.jsonl cannot be used, the session stays and the message says a way out" {
+	local how
+	say a one
+	say b two
+	say c three
+	for how in 'mkdir removed.jsonl' 'ln -s ../elsewhere removed.jsonl' 'mkfifo removed.jsonl' \
+		'touch removed.jsonl; chmod 600 removed.jsonl; ln removed.jsonl second'; do
+		rm -rf "$MC_SESSIONS_DIR"/{removed.jsonl,second}
+		(cd "$MC_SESSIONS_DIR" && eval "$how")
+		run_split mc-session-rm -f a
+		assert_status 1
+		assert_err_has "removed.jsonl': refused, because"
+		assert_err_has "run 'mc-session-fsck --repair'"
+		there a
+		[[ ! -e elsewhere ]] || differs 'nothing elsewhere' "$(<elsewhere)"
+		run_split mc-session-fsck --repair
+		assert_status 1
+		mc-session-rm -f b
+		gone b
+		say b two
+	done
 }
 
 @test "rm: a session without a valid first record is removed, too" {

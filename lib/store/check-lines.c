@@ -31,7 +31,7 @@ void check_lines_tell(const struct check_lines *l, const struct outcome *o)
 		const struct bad_line *b = &l->scan->bad[i];
 		struct err why = ERR_INIT;
 
-		scan_explain(b, l->j, &why);
+		scan_explain(l->scan, b, l->j, &why);
 		at.line = b->line;
 		check_tell(l->c, b->kind, &at, b->stays ? &stays : o, "%s", why.msg);
 	}

@@ -172,7 +172,8 @@ int check_own_leftover(const struct check *c, const char *name, struct err *e)
 	int content;
 
 	if (kind != LEFTOVER_NEW)
-		return kind == LEFTOVER_REMOVED || strcmp(name, INDEX_TEMP) == 0;
+		return kind == LEFTOVER_REMOVED || strcmp(name, INDEX_TEMP) == 0 ||
+		       strcmp(name, REMOVED_TEMP) == 0;
 	content = content_of_folder(c->store->fd, name, e);
 	return content < 0 ? -1 : content != CONTENT_OTHER;
 }

@@ -76,6 +76,11 @@ struct jsonl;
 int check_artifacts(struct check *c, const struct session *x, const struct scan *scan,
                     const struct jsonl *j, bool locked, struct err *e);
 
+/* ---- removed.jsonl ---- */
+
+/* The file, if it is there: what it is, and its lines. */
+int check_removed(struct check *c, struct err *e);
+
 /* ---- the index ---- */
 
 /* Takes the index's picture, and judges its lines. */

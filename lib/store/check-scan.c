@@ -6,6 +6,7 @@
 #include "base/array.h"
 #include "base/json.h"
 #include "store/record.h"
+#include "store/removed.h"
 
 /* A record that has an identity: an exchange, a step, a result, a change or a summary. */
 struct seen {
@@ -121,6 +122,19 @@ static int add_refs(struct scan *s, const struct record *r, const struct bad_lin
 	return 0;
 }
 
+/* Whether a line is a record of the file that it is in. */
+static int judge(const struct scan *s, struct span line, struct err *why)
+{
+	struct record r;
+
+	if (s->removals)
+		return removed_judge(line, why);
+	if (record_parse(line, &r, why) < 0)
+		return -1;
+	record_release(&r);
+	return 0;
+}
+
 /* 1: a record. 0: none. -1: that cannot be told. */
 static int take_record(struct scan *s, struct span line, const struct bad_line *at, struct err *e)
 {
@@ -128,10 +142,12 @@ static int take_record(struct scan *s, struct span line, const struct bad_line *
 	struct record r;
 	int result = 0;
 
-	if (record_parse(line, &r, &why) < 0) {
+	if ((s->removals ? judge(s, line, &why) : record_parse(line, &r, &why)) < 0) {
 		s->version |= why.kind == ERR_VERSION && !s->head;
 		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
 	}
+	if (s->removals)
+		return 1;
 	s->head |= r.type == RECORD_SESSION;
 	result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r, at, e);
 	record_release(&r);
@@ -340,9 +356,8 @@ static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 	return 0;
 }
 
-int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
+static int scan(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 {
-	*s = (struct scan){ .bad = NULL };
 	if (scan_lines(s, j, e) < 0)
 		return -1;
 	if (s->version)
@@ -352,6 +367,18 @@ int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e
 	if (s->nrefs)
 		qsort(s->refs, s->nrefs, sizeof(*s->refs), by_digest);
 	return find_duplicates(s, j, e);
+}
+
+int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
+{
+	*s = (struct scan){ .removals = false };
+	return scan(s, j, tail, e);
+}
+
+int scan_removed(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
+{
+	*s = (struct scan){ .removals = true };
+	return scan(s, j, tail, e);
 }
 
 void scan_release(struct scan *s)
@@ -364,10 +391,10 @@ void scan_release(struct scan *s)
 	*s = (struct scan){ .bad = NULL };
 }
 
-void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err *why)
+void scan_explain(const struct scan *s, const struct bad_line *bad, const struct jsonl *j,
+                  struct err *why)
 {
 	struct span line = { j->p + bad->start, bad->n };
-	struct record r;
 
 	line.n -= line.p[line.n - 1] == '\n';
 	switch (bad->kind) {
@@ -383,9 +410,8 @@ void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err 
 	default:
 		if (bad->stays)
 			err_set(why, ERR_DAMAGED, "it lacks its line feed");
-		else if (record_parse(line, &r, why) == 0)
-			record_release(&r); /* not reached: the line did not parse before */
-		else if (why->kind == ERR_FAILED) /* no memory to find out more than the scan did */
+		else if (judge(s, line, why) < 0 && why->kind == ERR_FAILED)
+			/* no memory to find out more than the scan did */
 			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)
 			err_prefix(why, "the last line is no whole record");

@@ -1,6 +1,7 @@
 /*
  * What is wrong in a history's bytes: which of its lines are not records, and which records are
- * there twice; and what they refer to in artifacts/. Looks at memory only.
+ * there twice; and what they refer to in artifacts/. Or which lines of removed.jsonl are not what
+ * they should be. Looks at memory only.
  */
 #ifndef STORE_CHECK_SCAN_H
 #define STORE_CHECK_SCAN_H
@@ -44,7 +45,8 @@ struct scan {
 	bool version;  /* the first line is of another version: nothing else was looked at */
 	bool torn;     /* the last line has no newline, and would be a record with it */
 
-	struct seen *seen; /* the rest is private */
+	bool removals; /* the rest is private: the lines are those of removed.jsonl */
+	struct seen *seen;
 	struct lookup by_identity; /* of these */
 	size_t bad_cap, pieces_cap, nseen, seen_cap, refs_cap;
 };
@@ -52,8 +54,10 @@ struct scan {
 /* `tail`: whether the bytes behind the last newline are to be judged; a record that is
  * being written is there, too. */
 int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e);
+int scan_removed(struct scan *s, const struct jsonl *j, bool tail, struct err *e);
 void scan_release(struct scan *s);
 /* Sets the error to what is wrong with a line. */
-void scan_explain(const struct bad_line *bad, const struct jsonl *j, struct err *why);
+void scan_explain(const struct scan *s, const struct bad_line *bad, const struct jsonl *j,
+                  struct err *why);
 
 #endif

@@ -12,6 +12,7 @@
 #include "store/index.h"
 #include "store/leftover.h"
 #include "store/place.h"
+#include "store/removed.h"
 
 const char *finding_name(enum finding_kind kind)
 {
@@ -142,18 +143,24 @@ static void check_top_file(struct check *c, const char *name)
 		check_move(c, FINDING_LINK, c->store->fd, &at, "it has a second hard link");
 }
 
+static const char *describe_leftover(const char *name)
+{
+	switch (leftover_kind(name)) {
+	case LEFTOVER_NEW: return "a session whose creation was cut short";
+	case LEFTOVER_REMOVED: return "a session whose deletion was cut short";
+	case LEFTOVER_NONE: break;
+	}
+	return strcmp(name, REMOVED_TEMP) == 0 ? "a repair that was cut short"
+	                                       : "an index whose making was cut short";
+}
+
 static void check_leftover(struct check *c, const char *name)
 {
-	static const char *const messages[] = {
-		[LEFTOVER_NEW] = "a session whose creation was cut short",
-		[LEFTOVER_REMOVED] = "a session whose deletion was cut short",
-		[LEFTOVER_NONE] = "an index whose making was cut short",
-	};
 	struct spot at = { .name = name };
 	struct stat st;
 
 	if (fstatat(c->store->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		check_move(c, FINDING_LEFTOVER, c->store->fd, &at, messages[leftover_kind(name)]);
+		check_move(c, FINDING_LEFTOVER, c->store->fd, &at, describe_leftover(name));
 }
 
 /* Moves them, or only sees whether there are any: 1, 0 or -1. */
@@ -202,7 +209,7 @@ static int check_sessions(struct check *c, const struct names *names, struct err
 static void check_top_files(struct check *c, const struct names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (check_own_top_file(names->v[i]))
+		if (check_own_top_file(names->v[i]) && strcmp(names->v[i], REMOVED_FILE) != 0)
 			check_top_file(c, names->v[i]);
 }
 
@@ -260,6 +267,8 @@ int check_store(struct check *c, struct err *e)
 		r = check_top_mode(c, &names, e);
 	if (r == 0)
 		r = check_leftovers(c, &names, e);
+	if (r == 0)
+		r = check_removed(c, e);
 	if (r == 0)
 		r = check_sessions(c, &names, e);
 	if (r == 0)

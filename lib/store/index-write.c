@@ -409,7 +409,7 @@ int index_lock(const struct store *s, struct err *e)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return err_prefix(e, "'%s/" INDEX_LOCK "'", s->dir);
+	return store_file_failed(s, INDEX_LOCK, e);
 }
 
 /* Opens the index, and makes it first where it is missing. The lock is held. */
@@ -555,7 +555,7 @@ static int mend(const struct store *s, struct err *e)
 
 	if (stale < 0)
 		return e->kind == ERR_NOT_FOUND ? (err_clear(e), 0)
-		                                : err_prefix(e, "'%s/" INDEX_STALE "'", s->dir);
+		                                : store_file_failed(s, INDEX_STALE, e);
 	if (io_read_all(stale, &names, STALE_MAX) == 0)
 		named = add_named(&records, s, buf_span(&names), &gone, e);
 	else if (errno != EFBIG)
@@ -677,7 +677,7 @@ static int append(const struct store *s, struct span record, const char *gone, s
 	if (fd >= 0) {
 		r = jsonl_append(fd, record, false, e);
 		if (r < 0)
-			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+			store_file_failed(s, INDEX_FILE, e);
 		else if (!gone) /* mc-session-rm compacts it once, at its end */
 			compact_when_due(s, fd);
 		close(fd);
@@ -830,7 +830,7 @@ int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e
 	if (fd >= 0) {
 		r = compact(s, fd, &why);
 		if (r < 0 && (r = write_over_all(s, fd, ids, n, e)) < 0)
-			err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+			store_file_failed(s, INDEX_FILE, e);
 		close(fd);
 	}
 	lock_end(lock);

@@ -647,7 +647,7 @@ int index_open_file(const struct store *s, int flags, struct err *e)
 		close(fd);
 		fd = -1;
 	}
-	return fd < 0 ? err_prefix(e, "'%s/" INDEX_FILE "'", s->dir) : fd;
+	return fd < 0 ? store_file_failed(s, INDEX_FILE, e) : fd;
 }
 
 /* ERR_NOT_FOUND also when it is empty. */
@@ -656,11 +656,11 @@ static int open_now(struct index_reader *r, const struct store *s, bool all, str
 	int fd = place_file(s->fd, INDEX_FILE, O_RDONLY, e), result;
 
 	if (fd < 0)
-		return err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+		return store_file_failed(s, INDEX_FILE, e);
 	result = index_open_fd(r, fd, all, e);
 	close(fd);
 	if (result < 0)
-		return err_prefix(e, "'%s/" INDEX_FILE "'", s->dir);
+		return store_file_failed(s, INDEX_FILE, e);
 	r->store = s;
 	if (r->file.mapped > EMPTY_MAX || !is_empty((struct span){ r->file.p, r->file.mapped }))
 		return 0;

@@ -79,14 +79,19 @@ static int need_str(struct json_object *o, const char *key, struct span *s, stru
 	return need(json_get_str(o, key, s, e), key, e);
 }
 
-static int need_time(struct json_object *o, const char *key, int64_t *ms, struct err *e)
+int record_get_time(struct json_object *o, const char *key, int64_t *ms, struct err *e)
 {
-	int got = need(json_get_int(o, key, ms, e), key, e);
+	int got = json_get_int(o, key, ms, e);
 
 	/* Up to the year 9999; what a damaged digit makes of a time is not one. */
 	if (got > 0 && (*ms < 0 || *ms > TIME_MAX))
 		return err_set(e, ERR_DAMAGED, "'%s' is no time in milliseconds", key);
 	return got;
+}
+
+static int need_time(struct json_object *o, const char *key, int64_t *ms, struct err *e)
+{
+	return need(record_get_time(o, key, ms, e), key, e);
 }
 
 static int get_list(struct json_object *o, const char *key, struct json_object **list, struct err *e)

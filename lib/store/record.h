@@ -204,6 +204,8 @@ void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct re
 
 /* The members of an exchange without the braces, for a line that has more. */
 void record_add_exchange_members(struct buf *b, const struct exchange *x);
+/* As json_get_int(), of a time: a value that cannot be one is an error. */
+int record_get_time(struct json_object *o, const char *key, int64_t *ms, struct err *e);
 /* Reads a member of that kind; what it does not have stays as it is. */
 int record_parse_usage(struct json_object *o, const char *key, struct usage *u, struct err *e);
 /* {"inputTokens":…} or null. */

@@ -9,9 +9,11 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "store/id.h"
 #include "store/jsonl.h"
 #include "store/lock.h"
 #include "store/place.h"
+#include "store/record.h"
 
 static void add_record(struct buf *b, const char *id, int64_t created_at)
 {
@@ -47,13 +49,13 @@ int removed_note(struct removal *r, const struct store *s, const char *id, int64
 	const struct lock_wait wait = { .stop_fd = s->stop_fd };
 
 	*r = (struct removal)REMOVAL_NONE;
-	r->fd = place_file(s->fd, REMOVED_FILE, O_RDWR | O_APPEND | O_CREAT, e);
+	r->fd = lock_open(s->fd, REMOVED_FILE, O_RDWR | O_APPEND | O_CREAT, &wait, e);
 	r->full = r->fd < 0 && (errno == ENOSPC || errno == EDQUOT);
-	if (r->fd >= 0 && lock_take(r->fd, &wait, e) == 0 && append(r, id, created_at, e) == 0)
+	if (r->fd >= 0 && append(r, id, created_at, e) == 0)
 		return 0;
 	if (r->fd >= 0)
 		removed_take_back(r);
-	return err_prefix(e, "'%s/" REMOVED_FILE "'", s->dir);
+	return store_file_failed(s, REMOVED_FILE, e);
 }
 
 void removed_keep(struct removal *r)
@@ -75,21 +77,56 @@ void removed_take_back(struct removal *r)
 	removed_keep(r);
 }
 
+struct removed {
+	struct json_object *json; /* owned */
+	struct span id;
+	int64_t created_at; /* -1: not known */
+};
+
+static int parse(struct span line, struct removed *r, struct err *e)
+{
+	int64_t deleted_at;
+	int got;
+
+	*r = (struct removed){ .created_at = -1 };
+	if (json_parse_object(line, &r->json, e) < 0)
+		return -1;
+	if (json_get_str(r->json, "id", &r->id, e) == 0)
+		err_set(e, ERR_DAMAGED, "'id' is missing");
+	else if (e->kind == ERR_NONE && !id_valid(r->id.p, r->id.n))
+		err_set(e, ERR_DAMAGED, "'id' is not a session id");
+	record_get_time(r->json, "createdAt", &r->created_at, e);
+	got = record_get_time(r->json, "deletedAt", &deleted_at, e);
+	if (got == 0)
+		err_set(e, ERR_DAMAGED, "'deletedAt' is missing");
+	if (e->kind == ERR_NONE)
+		return 0;
+	json_object_put(r->json);
+	return -1;
+}
+
+int removed_judge(struct span line, struct err *e)
+{
+	struct removed r;
+
+	if (parse(line, &r, e) < 0)
+		return -1;
+	json_object_put(r.json);
+	return 0;
+}
+
 static int64_t created_at(struct span line, const char *id)
 {
 	struct err ignored = ERR_INIT;
-	struct json_object *o;
+	struct removed r;
 	struct span own;
-	int64_t at = -1;
 
 	/* Cheaper than parsing a line of another session. */
 	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, span_str(id)) ||
-	    json_parse_object(line, &o, &ignored) < 0)
+	    parse(line, &r, &ignored) < 0)
 		return -1;
-	if (span_eq(json_member_str(o, "id"), id))
-		json_get_int(o, "createdAt", &at, &ignored);
-	json_object_put(o);
-	return at;
+	json_object_put(r.json);
+	return r.created_at;
 }
 
 int64_t removed_latest(const struct store *s, const char *id)

@@ -13,9 +13,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "store/store.h"
 
 #define REMOVED_FILE "removed.jsonl"
+#define REMOVED_TEMP ".removed.tmp" /* the new file, while a repair writes it */
 
 struct removal {
 	int fd;       /* of the file, locked; -1: nothing was noted */
@@ -30,6 +32,8 @@ int removed_note(struct removal *r, const struct store *s, const char *id, int64
 void removed_keep(struct removal *r);
 void removed_take_back(struct removal *r);
 
+/* 0 if a line is valid. ERR_DAMAGED tells what is wrong with it. */
+int removed_judge(struct span line, struct err *e);
 /* The latest createdAt of the sessions of this id that were removed; -1 when there is none, or the
  * file cannot be read. */
 int64_t removed_latest(const struct store *s, const char *id);

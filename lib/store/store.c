@@ -115,6 +115,16 @@ int store_open(struct store *s, const char *dir, bool create, struct err *e)
 	return s->fd < 0 ? open_error(dir, e) : 0;
 }
 
+int store_file_failed(const struct store *s, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (e->kind == ERR_DAMAGED && fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!S_ISREG(st.st_mode) || st.st_nlink > 1))
+		err_suffix(e, "; run 'mc-session-fsck --repair'");
+	return err_prefix(e, "'%s/%s'", s->dir, name);
+}
+
 void store_share(const struct store *s)
 {
 	while (flock(s->fd, LOCK_SH) < 0 && errno == EINTR)

@@ -25,6 +25,10 @@ void store_close(struct store *s);
 /* The directory's own name is on the disk afterwards. */
 int store_sync_name(const struct store *s, struct err *e);
 
+/* Completes an error about one of the store's own files: its path comes first, and the way out last where
+ * a repair is one. Returns -1. */
+int store_file_failed(const struct store *s, const char *name, struct err *e);
+
 /*
  * Folders of passing names (.new-…, .removed-…) are in the directory only while their
  * maker shares it. Whoever has it alone may take such a one for what a crash left.

@@ -1,0 +1,92 @@
+/* The check of removed.jsonl. It is not a cache: a repair keeps all that is valid in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/check-lines.h"
+#include "store/place.h"
+#include "store/removed.h"
+
+/* Locks what is open as `fd`. A repair waits for whoever uses it, a check does not: *locked. 1; 0 where
+ * the name leads to another file by now; or -1. */
+static int lock_file(struct check *c, int fd, bool *locked, struct err *e)
+{
+	const struct lock_wait wait = { .no_wait = !c->repair, .shared = !c->repair,
+	                                .stop_fd = c->wait.stop_fd };
+	struct err why = ERR_INIT;
+	int leads;
+
+	*locked = lock_take(fd, &wait, &why) == 0;
+	if (!*locked && (c->repair || (why.kind != ERR_BUSY && why.kind != ERR_NO_LOCKS)))
+		return err_set(e, why.kind, "'" REMOVED_FILE "': %s", why.msg);
+	leads = *locked ? place_leads(c->store->fd, REMOVED_FILE, fd) : 1;
+	return leads < 0 ? err_sys(e, errno, "cannot examine '" REMOVED_FILE "'") : leads;
+}
+
+/* A descriptor; -1: it is gone, or cannot be opened, which is told. -2: the check cannot go on. */
+static int open_file(struct check *c, const struct spot *at, bool *locked, struct err *e)
+{
+	const int flags = (c->repair ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+	for (;;) {
+		int fd = openat(c->store->fd, REMOVED_FILE, flags), there;
+
+		if (fd < 0) {
+			if (errno != ENOENT)
+				check_unreadable(c, at, strerror(errno));
+			return -1;
+		}
+		there = lock_file(c, fd, locked, e);
+		if (there > 0)
+			return fd;
+		lock_end(fd);
+		if (there < 0)
+			return -2;
+	}
+}
+
+static int check_open(struct check_lines *l, bool locked, struct err *e)
+{
+	struct outcome o = OUTCOME_NONE;
+	struct scan scan = { .bad = NULL };
+	struct jsonl j;
+	int r;
+
+	if (jsonl_map(&j, *l->fd, e) < 0)
+		return err_prefix(e, "'" REMOVED_FILE "'");
+	l->j = &j;
+	l->scan = &scan;
+	r = scan_removed(&scan, &j, locked, e);
+	if (r == 0) {
+		if (l->c->repair && !check_lines_sound(l)) {
+			store_share(l->c->store); /* for the temporary name */
+			outcome_set(&o, check_lines_repair(l, (struct span){ "", 0 }, &o));
+			store_unshare(l->c->store);
+		}
+		check_lines_tell(l, &o);
+	}
+	scan_release(&scan);
+	jsonl_unmap(&j);
+	return r;
+}
+
+int check_removed(struct check *c, struct err *e)
+{
+	struct check_lines l = { .c = c, .at = { .name = REMOVED_FILE }, .dir = c->store->fd,
+	                         .temp = REMOVED_TEMP };
+	struct stat st;
+	bool locked;
+	int fd, r;
+
+	if (!check_place(c, c->store->fd, &l.at, false, &st))
+		return 0;
+	fd = open_file(c, &l.at, &locked, e);
+	if (fd < 0)
+		return fd == -1 ? 0 : -1;
+	l.fd = &fd;
+	l.linked = fstat(fd, &st) == 0 && st.st_nlink > 1;
+	r = check_open(&l, locked, e);
+	lock_end(fd);
+	return r;
+}
