@@ -23,6 +23,7 @@ struct reader {
 	const char *why;   /* what is wrong, where the position alone does not tell */
 	bool build;        /* make objects; otherwise only check the text */
 	bool lenient;
+	int depth;         /* how deep the text may be nested */
 	bool oom;
 	bool nul;          /* the last string has a NUL, written as an escape */
 	struct buf stack;  /* names and unescaped strings, each in use until its value is built */
@@ -452,7 +453,7 @@ static bool read_whole(struct reader *r, struct span text, struct json_object **
 {
 	r->p = text.p;
 	r->end = text.p + text.n;
-	return read_value(r, JSON_DEPTH, out) && r->p == r->end;
+	return read_value(r, r->depth, out) && r->p == r->end;
 }
 
 static int read_text(struct reader *r, struct span text, struct json_object **out, struct err *e)
@@ -477,7 +478,12 @@ static int read_text(struct reader *r, struct span text, struct json_object **ou
 
 int json_parse_object(struct span text, struct json_object **out, struct err *e)
 {
-	struct reader r = { .build = true, .stack = BUF_INIT };
+	return json_parse_inner(text, 0, out, e);
+}
+
+int json_parse_inner(struct span text, int above, struct json_object **out, struct err *e)
+{
+	struct reader r = { .build = true, .depth = JSON_DEPTH - above, .stack = BUF_INIT };
 
 	if (read_text(&r, text, out, e) < 0)
 		return -1;
@@ -490,14 +496,14 @@ int json_parse_object(struct span text, struct json_object **out, struct err *e)
 
 int json_parse_lenient(struct span text, struct json_object **out, struct err *e)
 {
-	struct reader r = { .build = true, .lenient = true, .stack = BUF_INIT };
+	struct reader r = { .build = true, .lenient = true, .depth = JSON_DEPTH, .stack = BUF_INIT };
 
 	return read_text(&r, text, out, e);
 }
 
 bool json_is_whole(struct span text)
 {
-	struct reader r = { .stack = BUF_INIT };
+	struct reader r = { .depth = JSON_DEPTH, .stack = BUF_INIT };
 	struct err ignored = ERR_INIT;
 	struct json_object *none;
 

@@ -21,6 +21,9 @@
  * (json_object_put). Errors: ERR_DAMAGED with the position, ERR_FAILED when memory runs out.
  */
 int json_parse_object(struct span text, struct json_object **out, struct err *e);
+/* The same for an object that becomes part of a larger text, so many levels below its top: it must not be
+ * nested deeper than a reader of that allows. */
+int json_parse_inner(struct span text, int above, struct json_object **out, struct err *e);
 
 /*
  * Parses any value that a server sent; *out is NULL for null. Also accepted: bytes that are

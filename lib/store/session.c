@@ -689,7 +689,8 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 	return 0;
 }
 
-/* Nothing of it is in the index, which is written for each exchange. */
+/* Nothing of it is in the index, which is written for each exchange. What could not be forced to the disk is
+ * in the history all the same, and is read back, too. */
 static int append_part(struct session *x, struct buf *b, const char *what, struct err *e)
 {
 	const struct record_gaps none = { .n = 0 };
@@ -697,8 +698,7 @@ static int append_part(struct session *x, struct buf *b, const char *what, struc
 	int r = append(x, b, &none, what, e);
 
 	buf_release(b);
-	if (r == 0)
-		read_back(x, &ignored);
+	read_back(x, &ignored);
 	return r;
 }
 

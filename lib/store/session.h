@@ -126,8 +126,9 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 /* Fails where what was appended could not be read back (no memory): the conversation lacks it, or is
  * empty. Whoever goes on with the conversation asks; pointers into it are then no good. */
 int session_check_read(const struct session *x, struct err *e);
-/* A step, and the result of one of its calls: before the exchange that they belong to, with which the
- * index learns of them. */
+/* A step, or the result of one of its calls. They come before the exchange that they belong to, and the
+ * index learns of them with that. After a failure the record may be in the history, but perhaps not on the
+ * disk; then the conversation has it. */
 int session_append_step(struct session *x, const struct step *s, struct err *e);
 int session_append_result(struct session *x, const struct result *r, struct err *e);
 /* The change gets an id and a time here. */

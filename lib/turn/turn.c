@@ -24,7 +24,8 @@ struct turn {
 	struct span system;
 	struct window window;
 	struct buf window_model; /* whose window that is; empty: not looked up yet */
-	const struct exchange *old; /* in whose place it is */
+	bool again;              /* it is to replace the conversation's last exchange, */
+	int rank;                /* whose answer was so good */
 	struct files *files, none;
 	int spool;               /* -1: none */
 	bool drafted;            /* the request is made */
@@ -32,8 +33,8 @@ struct turn {
 	bool homeless;           /* the session was removed before the exchange could be stored */
 	struct change change;    /* of the title, that is stored with the exchange */
 	char change_id[UUID_SIZE];
-	struct usage usage;      /* of the steps so far; */
-	struct buf trail;        /* and their records, in case that the session is removed */
+	struct usage usage;      /* of the steps so far */
+	struct buf trail;        /* their records and results, which go to another session if this one is removed */
 
 	/* the request */
 	struct context context;
@@ -108,15 +109,35 @@ static void tell_end(struct turn *t, int result, const struct err *e)
 
 /* ---- the exchange ---- */
 
-/* It follows the head, or what the exchange follows that is asked again. */
-static struct span parent_of(const struct turn *t)
+/* How good an answer is. */
+static int rank(const struct exchange *x)
 {
-	const struct exchange_node *old = t->old ? conversation_find(t->conversation, t->old->id) : NULL;
+	return x->status == STATUS_COMPLETE ? 2 : exchange_counts(x);
+}
+
+/* Its pointer would not survive reading the conversation again. */
+static void replace_last(struct turn *t)
+{
 	const struct exchange *last = conversation_last(t->conversation);
 
-	if (old)
-		return old->parent ? buf_span(&old->parent->id) : (struct span){ NULL, 0 };
-	return last ? last->id : (struct span){ NULL, 0 };
+	t->again = last != NULL;
+	t->rank = last ? rank(last) : 0;
+}
+
+static bool is_outdone(const struct turn *t)
+{
+	return t->again && rank(&t->out->exchange) < t->rank;
+}
+
+/* It follows the last exchange, or if it replaces that, the one before. */
+static struct span parent_of(const struct turn *t)
+{
+	const struct conversation *c = t->conversation;
+	const struct exchange_node *parent = c->n ? c->path[c->n - 1] : NULL;
+
+	if (parent && t->again)
+		parent = parent->parent;
+	return parent ? buf_span(&parent->id) : (struct span){ NULL, 0 };
 }
 
 /* Later than all that is in the conversation. */
@@ -146,7 +167,7 @@ static int begin(struct turn *t, struct span model, struct err *e)
 	memset(x, 0, sizeof(*x));
 	x->has_parent = true;
 	x->parent = parent.p ? buf_span(&out->parent) : parent;
-	if (t->old)
+	if (t->again)
 		x->replaces = t->in->instead_of;
 	x->query = t->in->prompt;
 	x->model = buf_span(&out->model);
@@ -202,7 +223,7 @@ static struct json_object *native_of(struct reply *r, const char *provider, stru
 	json_put_raw(&b, "items", buf_span(&r->native));
 	json_close(&b, '}');
 	if (buf_check(&b, &ignored) == 0)
-		json_parse_object(buf_span(&b), &native, &ignored);
+		json_parse_inner(buf_span(&b), 1, &native, &ignored); /* a member of the record */
 	buf_release(&b);
 	return native;
 }
@@ -254,7 +275,7 @@ static struct context_ask ask_of(const struct turn *t)
 
 	return (struct context_ask){
 		.conversation = c,
-		.n = t->old ? c->n - 1 : c->n,
+		.n = t->again && c->n ? c->n - 1 : c->n,
 		.provider = t->how->no_native ? NULL : t->how->endpoint.name,
 		.model = buf_span(&t->out->model),
 		.system = t->system,
@@ -344,6 +365,7 @@ struct asked {
 	struct reply reply;
 	struct tool_call *calls; /* one for each of the reply's; their arguments are owned */
 	size_t n;
+	struct json_object *none; /* an empty object: the arguments of each call whose own cannot be read */
 	struct json_object *native;
 	struct step step;
 };
@@ -353,6 +375,7 @@ static void asked_release(struct asked *a)
 	for (size_t i = 0; i < a->n; i++)
 		json_object_put(a->calls[i].arguments);
 	free(a->calls);
+	json_object_put(a->none);
 	json_object_put(a->native);
 	reply_release(&a->reply);
 }
@@ -362,7 +385,7 @@ static int parse_arguments(const struct reply_call *c, struct json_object **out,
 {
 	struct span text = utf8_is_blank(buf_span(&c->arguments)) ? span_str("{}") : buf_span(&c->arguments);
 
-	return json_parse_object(text, out, why);
+	return json_parse_inner(text, 3, out, why); /* a member of a call, in the list of a record */
 }
 
 static bool is_taken(const struct reply *r, size_t i)
@@ -388,7 +411,7 @@ static int name_call(struct reply *r, size_t i, int64_t now, struct err *e)
 	return buf_check(id, e);
 }
 
-/* Arguments that are not a JSON object are stored as an empty one; the result quotes what came. */
+/* Of arguments that cannot be read, the result quotes what came. */
 static int take_call(struct asked *a, size_t i, struct err *e)
 {
 	const struct reply_call *c = &a->reply.calls[i];
@@ -396,70 +419,97 @@ static int take_call(struct asked *a, size_t i, struct err *e)
 
 	a->calls[i].id = buf_span(&c->id);
 	a->calls[i].name = buf_span(&c->name);
-	if (parse_arguments(c, &a->calls[i].arguments, &why) < 0)
-		a->calls[i].arguments = json_object_new_object();
-	return a->calls[i].arguments ? 0 : err_oom(e);
+	if (parse_arguments(c, &a->calls[i].arguments, &why) == 0)
+		return 0;
+	if (why.kind == ERR_DAMAGED && !a->none)
+		a->none = json_object_new_object();
+	if (why.kind != ERR_DAMAGED || !a->none)
+		return err_oom(e);
+	a->calls[i].arguments = json_object_get(a->none);
+	return 0;
 }
 
-/* A time for a record of the turn, later than its prompt. */
-static int64_t time_of_record(const struct turn *t)
+/* When something of the turn began. */
+struct start {
+	int64_t time;   /* for its record; later than the prompt */
+	int64_t steady; /* to measure its duration */
+};
+
+static struct start start_now(const struct turn *t)
 {
 	int64_t now = conversation_now(t->conversation), prompt = t->out->exchange.timestamp;
 
-	return now > prompt ? now : prompt + 1;
+	return (struct start){ now > prompt ? now : prompt + 1, clock_steady_ms() };
 }
 
 /* The reply becomes a step. */
-static int make_step(struct turn *t, struct asked *a, int64_t duration, struct err *e)
+static int make_step(struct turn *t, struct asked *a, const struct start *began, struct err *e)
 {
 	const struct turn_result *out = t->out;
 	struct reply *r = &a->reply;
-	int64_t now = time_of_record(t);
 
 	a->calls = calloc(r->ncalls, sizeof(*a->calls));
 	if (!a->calls)
 		return err_oom(e);
 	for (a->n = 0; a->n < r->ncalls; a->n++)
-		if (name_call(r, a->n, now, e) < 0 || take_call(a, a->n, e) < 0)
+		if (name_call(r, a->n, began->time, e) < 0 || take_call(a, a->n, e) < 0)
 			return -1;
 	a->native = native_of(r, t->how->endpoint.name, buf_span(&out->model), true);
 	a->step = (struct step){
-		.exchange = out->exchange.id, .n = out->exchange.steps, .timestamp = now,
+		.exchange = out->exchange.id, .n = out->exchange.steps, .timestamp = began->time,
 		.text = buf_span(&r->text), .reasoning = r->reasoning.n ? buf_span(&r->reasoning) : (struct span){ NULL, 0 },
-		.model = buf_span(&out->model), .calls = a->calls, .ncalls = a->n, .duration = duration,
-		.usage = r->usage, .native = a->native,
+		.model = buf_span(&out->model), .calls = a->calls, .ncalls = a->n,
+		.duration = clock_steady_ms() - began->steady, .usage = r->usage, .native = a->native,
 	};
 	return 0;
 }
 
-/* Reading back what was stored may have read all of it anew. */
+/* Whether the conversation has this step of the turn. */
+static bool has_step(const struct turn *t, int64_t n)
+{
+	const struct exchange_node *x = conversation_find_any(t->conversation, t->out->exchange.id);
+	const struct step_node *s = x ? conversation_find_step(x, n) : NULL;
+
+	return s && s->record.json;
+}
+
+/* Reading back what was stored may have read all of the conversation anew. */
 static void look_again(struct turn *t)
 {
 	t->system = t->conversation->head.head.system;
-	t->old = t->old ? conversation_last(t->conversation) : NULL;
 }
 
-static int keep_step(struct turn *t, const struct step *s, struct err *e)
+/* *stored: the step is in the history. It may be there although storing it failed, when it could not be
+ * forced to the disk: then nothing is built on it, but the exchange must count it. */
+static int keep_step(struct turn *t, const struct step *s, bool *stored, struct err *e)
 {
-	if (!t->id)
-		return conversation_add_step(t->conversation, s, e);
-	if (session_append_step(t->session, s, e) < 0)
-		return -1;
-	record_add_step(&t->trail, s);
+	int r;
+
+	if (!t->id) {
+		r = conversation_add_step(t->conversation, s, e);
+		*stored = r == 0;
+		return r;
+	}
+	r = session_append_step(t->session, s, e);
+	*stored = r == 0 || has_step(t, s->n);
+	if (*stored)
+		record_add_step(&t->trail, s);
 	look_again(t);
-	return buf_check(&t->trail, e);
+	return r;
 }
 
-/* It is of the turn even where the session is gone. */
-static int keep_result(struct turn *t, const struct result *r, struct err *e)
+/* If the session was removed, the result goes where the turn is stored instead. */
+static int keep_result(struct turn *t, const struct result *result, struct err *e)
 {
+	int r;
+
 	if (!t->id)
-		return conversation_add_result(t->conversation, r, e);
-	record_add_result(&t->trail, r);
-	if (session_append_result(t->session, r, e) < 0)
-		return -1;
+		return conversation_add_result(t->conversation, result, e);
+	r = session_append_result(t->session, result, e);
+	if (r == 0 || e->kind == ERR_GONE)
+		record_add_result(&t->trail, result);
 	look_again(t);
-	return buf_check(&t->trail, e);
+	return r;
 }
 
 static int run_tool(const struct turn *t, const struct asked *a, size_t i, struct turn_outcome *o, struct err *e)
@@ -468,12 +518,11 @@ static int run_tool(const struct turn *t, const struct asked *a, size_t i, struc
 	struct json_object *arguments = NULL;
 	struct err why = ERR_INIT;
 
-	if (parse_arguments(&a->reply.calls[i], &arguments, &why) == 0) {
-		json_object_put(arguments);
+	if (a->calls[i].arguments != a->none)
 		return t->in->tools->run(t->in->tools->ctx, &a->calls[i], o, e);
-	}
+	parse_arguments(&a->reply.calls[i], &arguments, &why); /* to say why */
 	o->status = RESULT_ERROR;
-	buf_addf(&o->output, "The arguments are not a JSON object (%s): ", why.msg);
+	buf_addf(&o->output, "The arguments cannot be read as a JSON object (%s): ", why.msg);
 	buf_add(&o->output, came->p, came->n);
 	return 0;
 }
@@ -481,18 +530,18 @@ static int run_tool(const struct turn *t, const struct asked *a, size_t i, struc
 static int run_call(struct turn *t, const struct asked *a, size_t i, struct err *e)
 {
 	struct turn_outcome o = { .status = RESULT_ERROR, .exit_status = -1, .output = BUF_INIT };
-	struct result result = { .exchange = a->step.exchange, .n = a->step.n, .call = a->calls[i].id };
-	int64_t started = clock_steady_ms();
+	const struct start began = start_now(t);
+	struct result result = { .exchange = a->step.exchange, .n = a->step.n, .call = a->calls[i].id,
+		                 .timestamp = began.time };
 	struct err why = ERR_INIT;
 	int r;
 
 	tell(t, &(struct turn_event){ .kind = TURN_CALL, .call = &a->reply.calls[i] });
 	r = run_tool(t, a, i, &o, e);
 	utf8_clean(&o.output);
-	result.timestamp = time_of_record(t);
 	result.status = o.status;
 	result.exit_status = o.exit_status;
-	result.duration = clock_steady_ms() - started;
+	result.duration = clock_steady_ms() - began.steady;
 	result.output = buf_span(&o.output);
 	if (buf_check(&o.output, &why) == 0 && keep_result(t, &result, &why) == 0)
 		tell(t, &(struct turn_event){ .kind = TURN_RESULT, .result = &result });
@@ -520,21 +569,22 @@ static int go_on(struct turn *t, struct err *e)
 	return draft(t, e);
 }
 
-/* Before it is stored as a step, the reply is the turn's answer, whatever fails. */
-static int take_step(struct turn *t, int64_t duration, struct err *e)
+/* Until it is stored as a step, the reply is the turn's answer, whatever fails. */
+static int take_step(struct turn *t, const struct start *began, struct err *e)
 {
 	struct reply *reply = &t->out->reply;
 	struct asked a = { .reply = *reply };
-	int r = make_step(t, &a, duration, e);
+	bool stored = false;
+	int r = make_step(t, &a, began, e);
 
 	if (r == 0)
-		r = keep_step(t, &a.step, e);
-	*reply = r < 0 ? a.reply : (struct reply)REPLY_INIT;
-	if (r < 0) {
-		a.reply = (struct reply)REPLY_INIT;
-	} else {
+		r = keep_step(t, &a.step, &stored, e);
+	*reply = stored ? (struct reply)REPLY_INIT : a.reply;
+	if (stored) {
 		t->out->exchange.steps++;
 		usage_add(&t->usage, &a.step.usage);
+	} else {
+		a.reply = (struct reply)REPLY_INIT;
 	}
 	for (size_t i = 0; r == 0 && i < a.n; i++) {
 		r = session_check_read(t->session, e);
@@ -560,13 +610,13 @@ static bool is_step(const struct turn *t)
 static int converse(struct turn *t, struct err *e)
 {
 	for (;;) {
-		int64_t started = clock_steady_ms();
+		const struct start began = start_now(t);
 
 		if (request(t, e) < 0)
 			return -1;
 		if (!is_step(t))
 			return 0;
-		if (take_step(t, clock_steady_ms() - started, e) < 0)
+		if (take_step(t, &began, e) < 0)
 			return -1;
 	}
 }
@@ -673,12 +723,6 @@ static int note_change(struct turn *t, struct err *e)
 	return 0;
 }
 
-/* How good an answer is. */
-static int rank(const struct exchange *x)
-{
-	return x->status == STATUS_COMPLETE ? 2 : exchange_counts(x);
-}
-
 /* One that did not turn out better than the one that it was to replace leaves that the head. */
 static int append(struct turn *t, struct err *e)
 {
@@ -689,7 +733,7 @@ static int append(struct turn *t, struct err *e)
 
 	if (note_change(t, e) < 0)
 		return -1;
-	t->out->outdone = t->old && rank(x) < rank(t->old);
+	t->out->outdone = is_outdone(t);
 	return session_append_exchange(t->session, x, t->change.title.p ? &t->change : NULL,
 	                               t->out->outdone ? &back : NULL, e);
 }
@@ -748,7 +792,7 @@ static int send_unsaved(struct turn *t, struct err *e)
 	struct err ignored = ERR_INIT;
 	int r = ask(t, e);
 
-	t->out->outdone = t->old && rank(x) < rank(t->old);
+	t->out->outdone = is_outdone(t);
 	if (exchange_counts(x) && !t->out->outdone && !t->in->only &&
 	    conversation_add(t->conversation, x, r < 0 ? &ignored : e) < 0)
 		r = -1;
@@ -772,12 +816,12 @@ static int check_provider(const struct turn *t, struct err *e)
 /* The exchange that is asked again must still be the last one. */
 static int find_old(struct turn *t, struct err *e)
 {
-	t->old = NULL;
+	t->again = false;
 	if (!t->in->instead_of.p || t->out->elsewhere)
 		return 0;
 	if (session_check_last(t->session, t->in->instead_of, e) < 0)
 		return -1;
-	t->old = conversation_last(t->conversation);
+	replace_last(t);
 	return 0;
 }
 
@@ -852,7 +896,7 @@ static bool drop_useless(struct turn *t)
 	struct err ignored = ERR_INIT;
 
 	return t->made && !t->homeless && out->begun && t->how->no_model && out->exchange.status == STATUS_ERROR &&
-	       !out->reply.text.n && t->conversation->n == 1 &&
+	       !out->exchange.steps && !out->reply.text.n && t->conversation->n == 1 &&
 	       span_same(conversation_last(t->conversation)->id, out->exchange.id) &&
 	       session_remove(t->session, &ignored) == 0;
 }
@@ -878,7 +922,7 @@ static int run_locked(struct turn *t, const struct store *s, struct err *e)
 static int store_trail(struct turn *t, struct err *e)
 {
 	struct span rest = buf_span(&t->trail);
-	int r = 0;
+	int r = buf_check(&t->trail, e);
 
 	while (r == 0 && rest.n) {
 		size_t n = (size_t)((const char *)memchr(rest.p, '\n', rest.n) - rest.p);
@@ -900,7 +944,7 @@ static int store_elsewhere(struct turn *t, const struct store *s, struct err *e)
 	const struct lock_wait wait = { .stop_fd = -1 };
 	int r;
 
-	t->old = NULL;
+	t->again = false;
 	if (create(t, true, e) < 0 || session_lock(t->session, s, t->id, &wait, NULL, e) < 0)
 		return -1;
 	t->out->exchange.parent = (struct span){ NULL, 0 };
@@ -986,7 +1030,8 @@ int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struc
 	if (r == 0 && id && s->fd >= 0)
 		x.dir = place_folder(s->fd, id, &ignored);
 	t.system = system;
-	t.old = in->instead_of.p ? conversation_last(c) : NULL;
+	if (in->instead_of.p)
+		replace_last(&t);
 	if (r == 0)
 		r = prepare(&t, (struct span){ NULL, 0 }, e) < 0 ? -1 : send_unsaved(&t, e);
 	session_unlock(&x);

@@ -1,10 +1,13 @@
 #include "turn/turn.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "provider/wire.h"
 #include "store/artifact.h"
 #include "store/session.h"
@@ -20,6 +23,12 @@ static struct store store = { .dir = "store", .stop_fd = -1, .fd = -1 };
 static struct scene {
 	int kill_in_tool, kill_in_request; /* the process, in the n-th of these; 0: never */
 	int interrupt_in, remove_in, fill_in; /* the n-th tool */
+	int lose_model_in;  /* the n-th request */
+	int unsynced_in;    /* the n-th request: the next file is not forced to the disk */
+	bool unsynced;
+	int slow_ms;        /* what each step and each tool takes */
+	const char *arguments; /* of the first call; NULL: {"dir":"."} */
+	struct talk *how;
 	int runs, requests;
 	size_t behind;      /* how often the disk had less than it should */
 	struct buf asked;   /* the messages of the last request */
@@ -37,6 +46,23 @@ static void begin_scene(void)
 	buf_release(&scene.kinds);
 	buf_release(&scene.failure);
 	scene = (struct scene){ .asked = BUF_INIT, .kinds = BUF_INIT, .failure = BUF_INIT };
+}
+
+/* In the place of libc's. */
+int fdatasync(int fd)
+{
+	if (scene.unsynced) {
+		scene.unsynced = false;
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void take_time(void)
+{
+	for (int64_t end = clock_steady_ms() + scene.slow_ms; clock_steady_ms() < end;)
+		;
 }
 
 /* ---- the model ---- */
@@ -100,19 +126,25 @@ static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
 	static const char *const texts[] = { "I look.", "", "the answer" };
 	size_t steps = note_request(rq);
 
-	(void)e;
-	if (!r->done && !r->text.n && texts[steps][0]) {
+	if (!r->done && !r->text.n && texts[steps][0] && scene.lose_model_in != scene.requests + 1) {
 		buf_adds(&r->text, texts[steps]);
 		return 1;
 	}
 	if (scene.kill_in_request == ++scene.requests)
 		raise(SIGKILL);
+	if (scene.lose_model_in == scene.requests) {
+		scene.how->no_model = true;
+		return err_set(e, ERR_NETWORK, "no such model");
+	}
+	scene.unsynced = scene.unsynced_in == scene.requests;
+	if (steps < 2)
+		take_time();
 	r->done = true;
 	r->usage = (struct usage){ 10, 1, 11, -1, -1, -1, -1 };
 	buf_adds(&r->finish_reason, steps < 2 ? FINISH_CALLS : FINISH_STOP);
 	if (steps == 0) {
 		buf_adds(&r->native, "[\"kept\"]");
-		call(r, "c", 0, "ls", "{\"dir\":\".\"}");
+		call(r, "c", 0, "ls", scene.arguments ? scene.arguments : "{\"dir\":\".\"}");
 		call(r, "d", 1, "bad", "{nope");
 		buf_clear(&r->calls[1].id);
 		buf_adds(&r->calls[1].id, "c");
@@ -163,6 +195,7 @@ static int run(void *ctx, const struct tool_call *c, struct turn_outcome *o, str
 	const char *session = ctx;
 
 	scene.runs++;
+	take_time();
 	if (session && count_lines(session, "\"type\":\"step\"") == 0)
 		scene.behind++;
 	buf_addf(&o->output, "%.*s of %s", (int)c->name.n, c->name.p,
@@ -211,10 +244,10 @@ static int create(const char *id, char made_id[ID_SIZE])
 
 static int create_again(void *ctx, bool again, struct err *e)
 {
-	(void)ctx;
-	(void)again;
+	const char *session = ctx;
+
 	(void)e;
-	return create("", made) == 0 ? 1 : -1;
+	return create(again ? "" : session, made) == 0 ? 1 : -1;
 }
 
 static int ask(const char *session, struct conversation *unsaved, int64_t steps_max, struct turn_result *out,
@@ -222,8 +255,9 @@ static int ask(const char *session, struct conversation *unsaved, int64_t steps_
 {
 	const struct config config = CONFIG_INIT;
 	struct turn_tools tools = { run, (void *)(uintptr_t)session, steps_max };
+	const struct session_head head = { .provider = span_str("echo"), .model = span_str("m") };
 	struct turn_input in = { .prompt = span_str("q"), .wait = { .stop_fd = -1 }, .create = create_again,
-		                 .tools = &tools, .model = "m", .events = { take, (void *)(uintptr_t)session } };
+		                 .ctx = (void *)(uintptr_t)session, .tools = &tools, .model = "m", .events = { take, (void *)(uintptr_t)session } };
 	struct session x = SESSION_INIT;
 	struct talk how = TALK_INIT;
 	int r;
@@ -231,6 +265,9 @@ static int ask(const char *session, struct conversation *unsaved, int64_t steps_
 	how.endpoint.config = &config;
 	how.endpoint.provider = &model;
 	snprintf(how.endpoint.name, sizeof(how.endpoint.name), "echo");
+	scene.how = &how;
+	if (session && !session_exists(&store, session))
+		in.head = &head;
 	if (unsaved)
 		r = turn_run_unsaved(&in, out, &how, &store, NULL, (struct span){ NULL, 0 }, unsaved, e);
 	else
@@ -243,7 +280,7 @@ static int ask(const char *session, struct conversation *unsaved, int64_t steps_
 static const char all_asked[] =
 	"u 'q'\n"
 	"a [\"kept\"] 'I look.' ls({\"dir\":\".\"}) bad({})\n"
-	"t ls='ls of {\"dir\":\".\"}' bad!'The arguments are not a JSON object (";
+	"t ls='ls of {\"dir\":\".\"}' bad!'The arguments cannot be read as a JSON object (";
 
 static void check_asked(const char *what)
 {
@@ -428,6 +465,109 @@ static void test_full(void)
 	turn_result_release(&out);
 }
 
+/* The steps that are stored, and the count of them, must agree. */
+static void check_stored(const char *session, int64_t steps)
+{
+	struct session x = SESSION_INIT;
+	struct err e = ERR_INIT;
+	const struct exchange_node *node = NULL;
+
+	if (session_read(&x, &store, session, NULL, &e) == 0 && x.conversation.n)
+		node = x.conversation.path[x.conversation.n - 1];
+	is_int((int64_t)x.conversation.damaged, 0, "all lines can be read");
+	ok(node && node->nsteps_said == steps && (int64_t)node->nsteps == steps && node->steps[0].record.json,
+	   "the exchange counts its steps");
+	session_release(&x);
+}
+
+static void test_unsynced(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	scene.unsynced_in = 1;
+	create("unsynced", made);
+	is_int(ask("unsynced", NULL, 20, &out, &e), -1, "a step that cannot be forced to the disk");
+	ok(strstr(e.msg, "cannot store the step in session 'unsynced'"), "ends the turn");
+	is_int(scene.runs, 0, "nothing runs");
+	is_span(out.exchange.answer, "", "its text is not told twice");
+	is_int(out.exchange.usage.total, 11, "nor counted");
+	check_stored("unsynced", 1);
+	turn_result_release(&out);
+}
+
+/* No session is kept for a model that does not exist; but this one has run tools. */
+static void test_model_lost(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct err e = ERR_INIT;
+
+	begin_scene();
+	scene.lose_model_in = 1;
+	is_int(ask("no-model", NULL, 20, &out, &e), -1, "the first request finds no model");
+	ok(out.dropped && !session_exists(&store, "no-model"), "the new session is not kept");
+	turn_result_release(&out);
+	err_clear(&e);
+	begin_scene();
+	scene.lose_model_in = 2;
+	is_int(ask("model-lost", NULL, 20, &out, &e), -1, "the second one finds none");
+	ok(!out.dropped, "the session is kept");
+	check_stored("model-lost", 1);
+	turn_result_release(&out);
+}
+
+/* As deep as the arguments alone may be, in the record they would be too deep to be read. */
+static void test_deep(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct buf deep = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	for (int depth = JSON_DEPTH - 6; depth <= JSON_DEPTH; depth++) {
+		char id[16];
+
+		buf_clear(&deep);
+		buf_adds(&deep, "{\"a\":");
+		for (int i = 2; i < depth; i++)
+			buf_addc(&deep, '[');
+		buf_addc(&deep, '1');
+		for (int i = 2; i < depth; i++)
+			buf_addc(&deep, ']');
+		buf_addc(&deep, '}');
+		begin_scene();
+		scene.arguments = deep.p;
+		snprintf(id, sizeof(id), "deep%d", depth);
+		create(id, made);
+		is_int(ask(id, NULL, 20, &out, &e), 0, "arguments that are nested %d deep", depth);
+		is_int(scene.runs, depth <= JSON_DEPTH - 3 ? 2 : 1, "are given to the tool unless that is too deep");
+		check_stored(id, 2);
+		turn_result_release(&out);
+	}
+	buf_release(&deep);
+}
+
+/* The time of a record is that of its beginning: with its duration, none ends in the future. */
+static void test_times(void)
+{
+	struct turn_result out = TURN_RESULT_INIT;
+	struct session x = SESSION_INIT;
+	struct err e = ERR_INIT;
+	const struct step_node *s;
+
+	begin_scene();
+	scene.slow_ms = 40;
+	create("times", made);
+	is_int(ask("times", NULL, 20, &out, &e), 0, "a turn that takes time");
+	turn_result_release(&out);
+	is_int(session_read(&x, &store, "times", NULL, &e), 0, "stored");
+	s = x.conversation.path[0]->steps;
+	ok(s[0].record.step.duration >= 40 && s[0].results[0].record.result.timestamp > s[0].record.step.timestamp + 40,
+	   "a step has the time of its request, a result that of its call");
+	ok(x.conversation.info.updated_at < clock_now_ms() + 20, "nothing is of a later time");
+	session_release(&x);
+}
+
 /* What a tool gave as a file is sent with its result. */
 static void test_files(void)
 {
@@ -483,6 +623,10 @@ int main(void)
 	test_killed();
 	test_removed();
 	test_full();
+	test_unsynced();
+	test_model_lost();
+	test_deep();
+	test_times();
 	test_files();
 	begin_scene();
 	store_close(&store);
