@@ -253,6 +253,31 @@ static bool is_between(const struct jsonl *j, size_t from, size_t end, struct sp
 	return true;
 }
 
+/* The step that the file is of may be stored already, and may have been told as one of an unknown turn, or
+ * as what was there before: while its tools run, its file stays. Only steps and results can be behind it. */
+static int tell_stored_step(struct follow *f, struct err *e)
+{
+	size_t at = f->at;
+	struct span line;
+	bool found = false, more = true;
+	int told = 0;
+
+	while (!found && more && jsonl_prev(&f->history, &at, &line)) {
+		struct err ignored = ERR_INIT;
+		struct record r;
+
+		if (record_parse(line, &r, &ignored) < 0)
+			continue;
+		more = r.type == RECORD_STEP || r.type == RECORD_RESULT;
+		found = r.type == RECORD_STEP && r.step.n == f->turn.step &&
+		        span_same(r.step.exchange, buf_span(&f->turn.id));
+		if (found)
+			told = tell_record(f, at, (struct span){ line.p, line.n + 1 }, &r, e);
+		record_release(&r);
+	}
+	return told;
+}
+
 /*
  * All that was stored before it is told first. That may be this turn itself: it was, or has
  * become, the last one when its file was opened, and others may have followed since. Only a file
@@ -277,7 +302,7 @@ static int begin_turn(struct follow *f, int fd, size_t head, const struct exchan
 		return 0;
 	if (!next)
 		tell(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
-	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0)
+	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0 || (!next && tell_stored_step(f, e) < 0))
 		return -1;
 	if (!f->looked)
 		f->turn.moved -= DOUBT_MS; /* one that was there already is doubted at once */
