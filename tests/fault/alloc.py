@@ -110,6 +110,9 @@ def many():
 def damaged():
     with open(harness.history("a"), "a") as f:
         f.write('{"type":"exchange","id":\n' + record(7)[:100])
+    removed = pathlib.Path("sessions/removed.jsonl")
+    removed.write_text('garbage\n{"id":"x","createdAt":1,"deletedAt":2}\n{"id":"y","del')
+    removed.chmod(0o600)
     os.mkdir("sessions/.new-x-y", 0o700)
     no_index()
     cut_short()

@@ -228,13 +228,14 @@ class Scenario:
     def look_at_repaired(self, after):
         """All valid records are there, in their order, and all damaged lines somewhere."""
         everything = b"\0".join(data for data in after.values() if data)
-        for name, history in histories(self.before or {}).items():
-            lines = (history or b"").split(b"\n")
-            left = iter((after.get(name + "/history.jsonl") or b"").split(b"\n"))
+        paths = [name + "/history.jsonl" for name in histories(self.before or {})]
+        for path in (*paths, "removed.jsonl"):
+            lines = ((self.before or {}).get(path) or b"").split(b"\n")
+            left = iter((after.get(path) or b"").split(b"\n"))
             if not all(line in left for line in lines if parse(line)):
-                yield f"after a repair, a record of session '{name}' is lost"
+                yield f"after a repair, a record of '{path}' is lost"
             if not all(line.strip(b"\0") in everything for line in lines if not parse(line)):
-                yield f"after a repair, a damaged line of session '{name}' is lost"
+                yield f"after a repair, a damaged line of '{path}' is lost"
 
 
 class New(Scenario):

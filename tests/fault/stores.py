@@ -169,5 +169,6 @@ def damaged(tree):
         "other/turn.partial": SPOOL, ".new-x-y": None, ".new-x-y/history.jsonl": head("x"),
         "third/artifacts": None, "third/artifacts/.new": PICTURE[:999],
         "third/artifacts/" + reference(PICTURE)["sha256"]: PICTURE + b"damage",
+        "removed.jsonl": b'{"id":"x","createdAt":1,"deletedAt":2}\ngarbage\n{"id":"y","deleted',
         **session("unlisted", 1),
     }
