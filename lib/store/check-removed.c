@@ -46,25 +46,33 @@ static int open_file(struct check *c, const struct spot *at, bool *locked, struc
 	}
 }
 
-static int check_open(struct check_lines *l, bool locked, struct err *e)
+static bool is_linked(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink > 1;
+}
+
+/* Checks what is open as *fd; a repair may put another file there. */
+static int check_open(struct check *c, int *fd, bool locked, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
 	struct scan scan = { .bad = NULL };
 	struct jsonl j;
+	const struct check_lines l = { .c = c, .at = { .name = REMOVED_FILE }, .dir = c->store->fd, .fd = fd,
+	                               .temp = REMOVED_TEMP, .linked = is_linked(*fd), .j = &j, .scan = &scan };
 	int r;
 
-	if (jsonl_map(&j, *l->fd, e) < 0)
+	if (jsonl_map(&j, *fd, e) < 0)
 		return err_prefix(e, "'" REMOVED_FILE "'");
-	l->j = &j;
-	l->scan = &scan;
 	r = scan_removed(&scan, &j, locked, e);
 	if (r == 0) {
-		if (l->c->repair && !check_lines_sound(l)) {
-			store_share(l->c->store); /* for the temporary name */
-			outcome_set(&o, check_lines_repair(l, (struct span){ "", 0 }, &o));
-			store_unshare(l->c->store);
+		if (c->repair && !check_lines_sound(&l)) {
+			store_share(c->store); /* for the temporary name */
+			outcome_set(&o, check_lines_repair(&l, (struct span){ "", 0 }, &o));
+			store_unshare(c->store);
 		}
-		check_lines_tell(l, &o);
+		check_lines_tell(&l, &o);
 	}
 	scan_release(&scan);
 	jsonl_unmap(&j);
@@ -73,20 +81,17 @@ static int check_open(struct check_lines *l, bool locked, struct err *e)
 
 int check_removed(struct check *c, struct err *e)
 {
-	struct check_lines l = { .c = c, .at = { .name = REMOVED_FILE }, .dir = c->store->fd,
-	                         .temp = REMOVED_TEMP };
+	const struct spot at = { .name = REMOVED_FILE };
 	struct stat st;
 	bool locked;
 	int fd, r;
 
-	if (!check_place(c, c->store->fd, &l.at, false, &st))
+	if (!check_place(c, c->store->fd, &at, false, &st))
 		return 0;
-	fd = open_file(c, &l.at, &locked, e);
+	fd = open_file(c, &at, &locked, e);
 	if (fd < 0)
 		return fd == -1 ? 0 : -1;
-	l.fd = &fd;
-	l.linked = fstat(fd, &st) == 0 && st.st_nlink > 1;
-	r = check_open(&l, locked, e);
+	r = check_open(c, &fd, locked, e);
 	lock_end(fd);
 	return r;
 }
