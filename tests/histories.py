@@ -245,7 +245,7 @@ class Spoiled:
         if rng.random() < 0.3:
             self.shuffle()
         for _ in range(rng.randrange(4)):
-            rng.choice([self.shuffle, self.leave_out, self.parentless, self.parentless, self.lost_parent, self.circle, self.again,
+            rng.choice([self.shuffle, self.leave_out, self.parentless, self.parentless, self.lost_parent, self.circle, self.again, self.heads_again,
                         self.other_version, self.other_version, self.nowhere, self.anonymous, self.unknown, self.more_members,
                         self.wrong_steps, self.same_time, self.child_first, self.merged])()
         self.lines = [self.spell(r) for r in self.records]
@@ -304,6 +304,15 @@ class Spoiled:
             at = self.some()
             if at is not None:
                 self.insert(copy.deepcopy(self.records[at]))
+
+    def heads_again(self):
+        """Exchanges that stand in the file once more, in a worse or better version, where they move the head."""
+        for _ in range(self.rng.randrange(1, 4)):
+            at = self.some("exchange")
+            if at:
+                other = copy.deepcopy(self.records[at])
+                other["status"] = self.rng.choice(["complete", "interrupted"])
+                self.insert(other, self.rng.choice([None, len(self.records)]))
 
     def other_version(self):
         at = self.some("exchange", "step", "result", "change", "summary")
@@ -585,7 +594,7 @@ class Store:
                 left = [line for line in group if line.number not in told]
                 expect(name, f"{what}: versions of {group[0].identity} that are not told of", 1, len(left))
                 if group[0].kind in ("exchange", "step", "result"):
-                    expect(name, f"{what}: the one left, of {group[0].identity}", max(line.rank for line in group), left[0].rank)
+                    expect(name, f"{what}: the one left, of {group[0].identity}", h.best(group).rank, left[0].rank)
                 told -= {line.number for line in group}
             expect(name, what + ": duplicates", set(), told)
 
@@ -620,6 +629,10 @@ class Store:
             expect(name, "a line is in the history or in quarantine after a repair", line, line if there[line] or b"\0" in line else None)
         if not done:
             expect(name, "a repair changed a sound history", before, data)
+        # What stood between NUL bytes, or lacked only its line feed, is a record now.
+        itself = any("follows itself" in f["message"] for f in done)
+        if b"\0" not in before and before.endswith(b"\n") and not itself:
+            expect(name, "a repair leaves the conversation what it is", History(before).path, History(data).path)
 
     def check(self):
         self.check_cat()

@@ -421,6 +421,14 @@ class History:
         """Its ancestors lead back to it."""
         return self.parents[self.ancestry(name)[-1]] == name
 
+    @staticmethod
+    def best(group):
+        """Of the versions of a record, the one that a repair keeps.  An exchange stays where it is in the tree."""
+        def place(line):
+            return "parent" in line.record, line.get("parent")
+        return max((line for line in group if group[0].kind != "exchange" or place(line) == place(group[-1])),
+                   key=lambda line: line.rank)
+
     def versions(self):
         """The lines of each record that has several lines and an identity of its own."""
         groups = {}

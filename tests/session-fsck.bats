@@ -695,8 +695,8 @@ not_a_store() {
 		craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2)"
 		mc-session-ls >/dev/null
 		exchange 1 "$copy" >>"$(history a)"
-		mends 'duplicate a a/history.jsonl 4 moved'
-		same queries 'ask 1,ask 2,and on in a' "$(queries a)"
+		if [[ $copy == complete ]]; then mends 'duplicate a a/history.jsonl 2 moved'; else mends 'duplicate a a/history.jsonl 4 moved'; fi
+		same queries 'ask 2,ask 1,and on in a' "$(queries a)" # as before: the last one is the head
 		same quarantined "$(exchange 1 "$copy")" "$(cat "$MC_SESSIONS_DIR"/.quarantine/a.history.jsonl-????????)"
 		rm -r "$MC_SESSIONS_DIR"
 	done
@@ -744,7 +744,7 @@ not_a_store() {
 		'{"type":"summary","id":"s","timestamp":1,"upTo":"x","text":"t","model":"m"}'
 	mc-session-ls >/dev/null
 	mends 'duplicate a a/history.jsonl 2 moved' 'duplicate a a/history.jsonl 4 moved' \
-		'duplicate a a/history.jsonl 7 moved' 'duplicate a a/history.jsonl 10 moved'
+		'duplicate a a/history.jsonl 7 moved' 'duplicate a a/history.jsonl 9 moved'
 }
 
 # linked RECORD...: a history of these records, in which an exchange is "x:PARENT" or "x".
@@ -799,6 +799,44 @@ linked() {
 	rm -r "$MC_SESSIONS_DIR"
 	linked "$step" '{"type":"exchange","id":"x","parent":null,"timestamp":1,"query":"q","answer":"a","model":"m","status":"complete","steps":1}'
 	mends # a call without a result is unknown, and no fault
+}
+
+# path: the ids of the conversation, in the order of the file.
+path() { mc-session-cat --json a 2>/dev/null | jq -r 'select(.type == "exchange").id' | paste -sd' '; }
+
+@test "duplicate: the better version takes the place of the last one, so that the head stays" {
+	local better='{"type":"exchange","id":"a","timestamp":1,"query":"q","answer":"longer","model":"m","status":"complete"'
+	linked "$better,\"parent\":null}" b:a c:b '{"type":"exchange","id":"a","timestamp":1,"query":"q","answer":"","model":"m","status":"error","parent":null}'
+	same before a "$(path)"
+	mends 'duplicate a a/history.jsonl 5 moved'
+	same order 'b c a ' "$(jq -r 'select(.id != "a" or .type == "exchange").id' "$(history a)" | head -n 3 | tr '\n' ' ')"
+	same 'the version' longer "$(jq -r 'select(.type == "exchange" and .id == "a").answer' "$(history a)")"
+	# Another parent would make another conversation of it.
+	rm -r "$MC_SESSIONS_DIR"
+	linked x b:x "$better,\"parent\":\"b\"}" a:x
+	same before 'x a' "$(path)"
+	mends 'duplicate a a/history.jsonl 4 moved'
+	same after 'x a' "$(path | sed 's/ [0-9a-f-]*$//')"
+}
+
+@test "duplicate: one that an exchange without a parent needs stays" {
+	local a='{"type":"exchange","id":"a","timestamp":1,"query":"q","answer":"a","model":"m","status":"complete","parent":null}'
+	linked "$a" x '{"type":"rewind","timestamp":1,"to":null}' "$a" c:x
+	same before 'x a c' "$(path)" # in the order of the file
+	mends 'duplicate a a/history.jsonl 2 impossible'
+	run_split mc-session-fsck -r
+	assert_status 1
+	assert_out 'a/history.jsonl:2: a second copy of this record; an exchange that does not say its parent follows it; left as it is'
+	same after 'x a c' "$(path)"
+	# Nobody meant that an exchange follows itself.
+	rm -r "$MC_SESSIONS_DIR"
+	linked x y y
+	same before y "$(path)"
+	run_split mc-session-fsck
+	assert_status 1
+	assert_out 'a/history.jsonl:3: a second copy of this record; with it, an exchange without a parent follows itself'
+	mends 'duplicate a a/history.jsonl 3 moved'
+	same after 'x y' "$(path | sed 's/ [0-9a-f-]*$//')"
 }
 
 @test "duplicate: other records may say the same twice" {

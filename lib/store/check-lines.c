@@ -23,17 +23,23 @@ bool check_lines_sound(const struct check_lines *l)
 
 void check_lines_tell(const struct check_lines *l, const struct outcome *o)
 {
-	struct outcome stays = *o;
+	struct outcome stays = *o, needed = *o;
 	struct spot at = l->at;
 
-	stays.place[0] = '\0';
+	stays.place[0] = needed.place[0] = '\0';
+	if (l->c->repair && needed.repair != REPAIR_IMPOSSIBLE) {
+		needed.repair = REPAIR_IMPOSSIBLE;
+		err_set(&needed.why, ERR_FAILED, "an exchange that does not say its parent follows it");
+	}
 	for (size_t i = 0; i < l->scan->nbad; i++) {
 		const struct bad_line *b = &l->scan->bad[i];
 		struct err why = ERR_INIT;
 
+		if (b->leaves)
+			continue;
 		scan_explain(l->scan, b, l->j, &why);
 		at.line = b->line;
-		check_tell(l->c, b->kind, &at, b->stays ? &stays : o, "%s", why.msg);
+		check_tell(l->c, b->kind, &at, b->needed ? &needed : b->stays ? &stays : o, "%s", why.msg);
 	}
 	at.line = 0;
 	if (l->linked)
@@ -51,7 +57,7 @@ static int copy_out(const struct check_lines *l, struct outcome *o)
 		const struct bad_line *b = &l->scan->bad[i];
 		const char *p = l->j->p + b->start;
 
-		if (!b->stays)
+		if (!b->stays && !b->leaves)
 			bad = io_write(fd, p, b->n) < 0 || (p[b->n - 1] != '\n' && io_write(fd, "\n", 1) < 0);
 	}
 	if (bad && fd >= 0) {
@@ -68,10 +74,15 @@ static int copy_pieces(const struct check_lines *l, const struct bad_line *b, si
 	for (; *k < l->scan->npieces && l->scan->pieces[*k].start < b->start + b->n; ++*k) {
 		const struct scan_piece *piece = &l->scan->pieces[*k];
 
-		if (piece->n && (io_write(fd, l->j->p + piece->start, piece->n) < 0 || io_write(fd, "\n", 1) < 0))
+		if (piece->n && (io_write(fd, l->j->p + piece->from, piece->n) < 0 || io_write(fd, "\n", 1) < 0))
 			return -1;
 	}
 	return 0;
+}
+
+static int copy_instead(const struct bad_line *b, int fd)
+{
+	return b->instead.p && (io_write(fd, b->instead.p, b->instead.n) < 0 || io_write(fd, "\n", 1) < 0) ? -1 : 0;
 }
 
 /* The bytes between those that go, as they are. */
@@ -84,7 +95,8 @@ static int copy_rest(const struct check_lines *l, int fd)
 
 		if (b->stays || b->start < at) /* a torn one may be a second copy, too: named twice */
 			continue;
-		if (io_write(fd, l->j->p + at, b->start - at) < 0 || copy_pieces(l, b, &piece, fd) < 0)
+		if (io_write(fd, l->j->p + at, b->start - at) < 0 || copy_pieces(l, b, &piece, fd) < 0 ||
+		    copy_instead(b, fd) < 0)
 			return -1;
 		at = b->start + b->n;
 	}

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/json.h"
+#include "store/conversation.h"
 #include "store/record.h"
 #include "store/removed.h"
 
@@ -33,7 +34,7 @@ static int add_piece(struct scan *s, const struct bad_line *at, struct err *e)
 	if (!v)
 		return -1;
 	s->pieces = v;
-	v[s->npieces++] = (struct scan_piece){ at->start, at->n };
+	v[s->npieces++] = (struct scan_piece){ at->start, at->n, at->start };
 	return 0;
 }
 
@@ -149,6 +150,7 @@ static int take_record(struct scan *s, struct span line, const struct bad_line *
 	if (s->removals)
 		return 1;
 	s->head |= r.type == RECORD_SESSION;
+	s->orphans |= r.type == RECORD_EXCHANGE && !r.exchange.has_parent;
 	result = add_seen(s, &r, at, e) < 0 ? -1 : add_refs(s, &r, at, e);
 	record_release(&r);
 	return result < 0 ? -1 : 1;
@@ -245,18 +247,18 @@ static int by_place(const void *a, const void *b)
 /* The piece that this is, on a line that goes in any case; or NULL. */
 static struct scan_piece *find_piece(struct scan *s, const struct seen *x)
 {
-	struct scan_piece key = { x->start, 0 };
+	struct scan_piece key = { .start = x->start };
 
 	return s->npieces ? bsearch(&key, s->pieces, s->npieces, sizeof(key), by_place) : NULL;
 }
 
-/* Whether version `a` of a record counts rather than the earlier `b`: of exchanges the one that got
- * further; of these, of steps and of results the longer line, then the greater bytes; of changes and
- * summaries the later one. So a merge has it, too. */
+/* Whether version `a` of a record counts rather than `b`, which is the last one or better than that: of
+ * exchanges the one that got further; of these, of steps and of results the longer line, then the
+ * greater bytes; of changes and summaries the last one. So a merge has it, too. */
 static bool is_better(const struct record *a, struct span x, const struct record *b, struct span y)
 {
 	if (a->type == RECORD_CHANGE || a->type == RECORD_SUMMARY)
-		return !span_same(x, y);
+		return false;
 	if (a->type == RECORD_EXCHANGE && a->exchange.status != b->exchange.status)
 		return a->exchange.status < b->exchange.status; /* complete, error, interrupted */
 	return x.n != y.n ? x.n > y.n : memcmp(x.p, y.p, x.n) > 0;
@@ -275,27 +277,71 @@ static bool same_identity(const struct record *a, const struct record *b)
 	return same;
 }
 
-/* The version that counts of the record seen[first], among those of the same hash. */
-static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t *best,
+/* Two versions of an exchange that follow the same one, as far as they say. The conversation is what the
+ * last version makes of it, so another one may only take its place if it has the same parent. */
+static bool may_replace(const struct record *a, const struct record *b)
+{
+	const struct exchange *x = &a->exchange, *y = &b->exchange;
+
+	return a->type != RECORD_EXCHANGE || (x->has_parent == y->has_parent && !x->parent.p == !y->parent.p &&
+	                                      span_same(x->parent, y->parent));
+}
+
+/* The last line of the record seen[first], which becomes *r. What stands beside NUL bytes did not count
+ * so far, and is the last one only where there is no other. */
+static int find_last(struct scan *s, const struct jsonl *j, size_t first, size_t *last, struct record *r,
+                     struct err *e)
+{
+	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
+	size_t i;
+
+	*last = first;
+	if (record_parse(text_of(&s->seen[first], j), r, e) < 0)
+		return -1;
+	while (lookup_next(&s->by_identity, &at, &i)) {
+		struct record other;
+
+		if (i == first)
+			continue;
+		if (record_parse(text_of(&s->seen[i], j), &other, e) < 0) {
+			record_release(r);
+			return -1;
+		}
+		if (same_identity(&other, r) && (!find_piece(s, &s->seen[i]) || find_piece(s, &s->seen[*last]))) {
+			struct record before = *r;
+
+			*r = other;
+			other = before;
+			*last = i;
+		}
+		record_release(&other);
+	}
+	return 0;
+}
+
+/* The version that counts of the record seen[first], among those of the same hash. *last becomes its
+ * last line. */
+static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t *best, size_t *last,
                      struct record *kept, struct err *e)
 {
 	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
 	size_t i;
 
-	*best = first;
-	if (record_parse(text_of(&s->seen[first], j), kept, e) < 0)
+	if (find_last(s, j, first, last, kept, e) < 0)
 		return -1;
+	*best = *last;
 	while (lookup_next(&s->by_identity, &at, &i)) {
 		struct span text = text_of(&s->seen[i], j);
 		struct record r;
 
-		if (i == first)
+		if (i == *best)
 			continue;
 		if (record_parse(text, &r, e) < 0) {
 			record_release(kept);
 			return -1;
 		}
-		if (same_identity(&r, kept) && is_better(&r, text, kept, text_of(&s->seen[*best], j))) {
+		if (same_identity(&r, kept) && may_replace(&r, kept) &&
+		    is_better(&r, text, kept, text_of(&s->seen[*best], j))) {
 			struct record other = *kept;
 
 			*kept = r;
@@ -307,26 +353,42 @@ static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t
 	return 0;
 }
 
-/* A record that is `kept` in another place: too many. */
+/* A record that is `kept` in another place, or here instead: too many. */
 static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x, const struct seen *best,
-                    const struct record *kept, struct err *e)
+                    bool instead, const struct record *kept, struct err *e)
 {
 	struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line, .kind = FINDING_DUPLICATE,
-	                        .differs = !span_same(text_of(x, j), text_of(best, j)) };
+	                        .differs = !span_same(text_of(x, j), text_of(best, j)),
+	                        .exchange = kept->type == RECORD_EXCHANGE };
 	struct scan_piece *piece = find_piece(s, x);
 	struct record r;
 	int result = 0;
 
 	if (record_parse(text_of(x, j), &r, e) < 0)
 		return -1;
+	if (instead)
+		bad.instead = text_of(best, j);
 	if (!same_identity(&r, kept))
 		; /* only its hash is the same */
 	else if (piece)
-		piece->n = 0;
+		*piece = (struct scan_piece){ x->start, bad.instead.n, instead ? best->start : x->start };
 	else
 		result = add_bad(s, &bad, e);
 	record_release(&r);
 	return result;
+}
+
+/* The version that counts takes the place of the last one. */
+static int leave_place(struct scan *s, const struct seen *best, struct err *e)
+{
+	const struct bad_line bad = { .start = best->start, .n = best->n, .line = best->line,
+	                              .kind = FINDING_DUPLICATE, .exchange = true, .leaves = true };
+	struct scan_piece *piece = find_piece(s, best);
+
+	if (!piece)
+		return add_bad(s, &bad, e);
+	piece->n = 0;
+	return 0;
 }
 
 /* All records of the identity of seen[first] but the version that counts are too many. */
@@ -334,14 +396,17 @@ static int judge_twins(struct scan *s, const struct jsonl *j, size_t first, stru
 {
 	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
 	struct record kept;
-	size_t best, i;
-	int r = 0;
+	size_t best, last, i;
+	bool moves;
+	int r;
 
-	if (find_best(s, j, first, &best, &kept, e) < 0)
+	if (find_best(s, j, first, &best, &last, &kept, e) < 0)
 		return -1;
+	moves = kept.type == RECORD_EXCHANGE && best != last;
+	r = moves ? leave_place(s, &s->seen[best], e) : 0;
 	while (r == 0 && lookup_next(&s->by_identity, &at, &i))
 		if (i != best)
-			r = add_twin(s, j, &s->seen[i], &s->seen[best], &kept, e);
+			r = add_twin(s, j, &s->seen[i], &s->seen[best], moves && i == last, &kept, e);
 	record_release(&kept);
 	return r;
 }
@@ -356,6 +421,147 @@ static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 	return 0;
 }
 
+/* ---- the conversation before and after a repair ---- */
+
+enum reading {
+	AS_IT_IS,  /* with the duplicates */
+	AT_ONCE,   /* with them, but of those of an exchange that follow each other at once only the last */
+	REPAIRED,
+};
+
+struct trial {
+	const struct scan *s;
+	const struct jsonl *j;
+	enum reading how;
+	struct conversation c;
+	struct record held; /* an exchange that another copy may follow; its json is NULL where there is none */
+	struct span line;   /* its */
+};
+
+static int apply_held(struct trial *t, struct err *e)
+{
+	int r = t->held.json ? conversation_apply(&t->c, &t->held, t->line, (size_t)(t->line.p - t->j->p), e) : 0;
+
+	record_release(&t->held);
+	return r;
+}
+
+static int apply(struct trial *t, struct span line, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct record r;
+	int result = 0;
+
+	if (record_parse(line, &r, &why) < 0)
+		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
+	if (r.type == RECORD_EXCHANGE || r.type == RECORD_REWIND) {
+		if (t->how == AT_ONCE && t->held.json && r.type == RECORD_EXCHANGE &&
+		    span_same(r.exchange.id, t->held.exchange.id))
+			record_release(&t->held);
+		result = apply_held(t, e);
+	}
+	if (result == 0 && r.type == RECORD_EXCHANGE) {
+		t->held = r;
+		t->line = line;
+		return 0;
+	}
+	if (result == 0)
+		result = conversation_apply(&t->c, &r, line, (size_t)(line.p - t->j->p), e);
+	record_release(&r);
+	return result;
+}
+
+static int apply_pieces(struct trial *t, const struct bad_line *b, struct err *e)
+{
+	for (size_t i = 0; i < t->s->npieces; i++) {
+		const struct scan_piece *p = &t->s->pieces[i];
+
+		if (p->start >= b->start && p->start < b->start + b->n && p->n &&
+		    apply(t, (struct span){ t->j->p + p->from, p->n }, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* *k counts the bad lines. */
+static int apply_line(struct trial *t, size_t *k, struct span line, struct err *e)
+{
+	size_t at = (size_t)(line.p - t->j->p);
+	const struct bad_line *b = NULL;
+
+	for (; *k < t->s->nbad && t->s->bad[*k].start <= at; ++*k)
+		if (t->s->bad[*k].start == at && !(b && b->kind == FINDING_DUPLICATE))
+			b = &t->s->bad[*k];
+	if (!b || b->kind == FINDING_TORN || (b->kind == FINDING_DUPLICATE && t->how != REPAIRED))
+		return apply(t, line, e);
+	if (b->kind == FINDING_NUL)
+		return apply_pieces(t, b, e);
+	return b->instead.p ? apply(t, b->instead, e) : 0;
+}
+
+static int try_reading(struct trial *t, struct err *e)
+{
+	struct span line;
+	size_t at = 0, k = 0;
+
+	t->c.lean = true;
+	while (jsonl_next(t->j, &at, &line))
+		if (apply_line(t, &k, line, e) < 0)
+			return -1;
+	line = (struct span){ t->j->p + t->j->n, t->j->mapped - t->j->n };
+	if (t->s->torn && apply_line(t, &k, line, e) < 0)
+		return -1;
+	return apply_held(t, e) < 0 ? -1 : conversation_settle(&t->c, e);
+}
+
+static bool same_path(const struct conversation *a, const struct conversation *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = span_same(buf_span(&a->path[i]->id), buf_span(&b->path[i]->id));
+	return same;
+}
+
+static void mark_exchanges(struct scan *s, bool needed)
+{
+	for (size_t i = 0; i < s->nbad; i++)
+		if (s->bad[i].exchange) {
+			s->bad[i].needed = s->bad[i].stays = needed;
+			s->bad[i].itself = !needed;
+		}
+}
+
+/*
+ * An exchange that does not say its parent follows the one before it in the file. If that is a duplicate,
+ * and without it the conversation would be another one, those of exchanges stay; unless an exchange
+ * follows a copy of itself, which nobody meant.
+ */
+static int keep_needed(struct scan *s, const struct jsonl *j, struct err *e)
+{
+	struct trial t[] = { [AS_IT_IS] = { .s = s, .j = j }, [AT_ONCE] = { .s = s, .j = j },
+		             [REPAIRED] = { .s = s, .j = j } };
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < s->nbad; i++)
+		any |= s->bad[i].exchange;
+	if (!any || !s->orphans)
+		return 0;
+	for (int how = AS_IT_IS; how <= REPAIRED; how++) {
+		t[how].how = (enum reading)how;
+		t[how].c = (struct conversation)CONVERSATION_INIT;
+		r = r < 0 ? r : try_reading(&t[how], e);
+	}
+	if (r == 0 && !same_path(&t[AS_IT_IS].c, &t[REPAIRED].c))
+		mark_exchanges(s, !same_path(&t[AT_ONCE].c, &t[REPAIRED].c));
+	for (int how = AS_IT_IS; how <= REPAIRED; how++) {
+		record_release(&t[how].held);
+		conversation_release(&t[how].c);
+	}
+	return r;
+}
+
 static int scan(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 {
 	if (scan_lines(s, j, e) < 0)
@@ -366,7 +572,7 @@ static int scan(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 		return -1; /* not reached: scan_tail() does not fail */
 	if (s->nrefs)
 		qsort(s->refs, s->nrefs, sizeof(*s->refs), by_digest);
-	return find_duplicates(s, j, e);
+	return find_duplicates(s, j, e) < 0 ? -1 : keep_needed(s, j, e);
 }
 
 int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
@@ -399,8 +605,9 @@ void scan_explain(const struct scan *s, const struct bad_line *bad, const struct
 	line.n -= line.p[line.n - 1] == '\n';
 	switch (bad->kind) {
 	case FINDING_DUPLICATE:
-		err_set(why, ERR_DAMAGED, bad->differs ? "another version of this record counts"
-		                                       : "a second copy of this record");
+		err_set(why, ERR_DAMAGED, "%s%s", bad->differs ? "another version of this record counts"
+		                                               : "a second copy of this record",
+		        bad->itself ? "; with it, an exchange without a parent follows itself" : "");
 		break;
 	case FINDING_NUL:
 		err_set(why, ERR_DAMAGED, bad->whole == 0   ? "NUL bytes"

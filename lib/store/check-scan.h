@@ -2,6 +2,10 @@
  * What is wrong in a history's bytes: which of its lines are not records, and which records are
  * there twice; and what they refer to in artifacts/. Or which lines of removed.jsonl are not what
  * they should be. Looks at memory only.
+ *
+ * The last line of an exchange says what it is and where the head was. So of an exchange that is
+ * there more than once, the version that counts takes the place of the last one: the head, and with
+ * it the conversation, stays what it is.
  */
 #ifndef STORE_CHECK_SCAN_H
 #define STORE_CHECK_SCAN_H
@@ -15,14 +19,20 @@ struct bad_line {
 	size_t start, n; /* bytes, with the newline where there is one */
 	size_t line;     /* from 1 */
 	enum finding_kind kind;
-	bool stays;      /* nothing is to be moved: it only lacks its line feed */
+	bool stays;      /* nothing is to be moved: it only lacks its line feed, or is needed */
 	bool differs;    /* a duplicate is not the same as the record that counts */
+	bool exchange;   /* a duplicate is of an exchange */
+	bool needed;     /* a duplicate is, so that the conversation stays what it is */
+	bool itself;     /* with the duplicates, an exchange follows itself: without, it is elsewhere */
+	bool leaves;     /* not bad itself: it takes the place of a duplicate after it */
+	struct span instead; /* what takes the place of a duplicate; p == NULL: nothing */
 	size_t whole;    /* records on it, between NUL bytes */
 };
 
 /* A whole record on a line with NUL bytes: a repair gives it a line of its own. */
 struct scan_piece {
 	size_t start, n; /* n is 0 for a record that is there twice */
+	size_t from;     /* where the record is that stays; nearly always the same as `start` */
 };
 
 /* What a record refers to in artifacts/. */
@@ -44,6 +54,7 @@ struct scan {
 	bool head;     /* a valid session record is there */
 	bool version;  /* the first line is of another version: nothing else was looked at */
 	bool torn;     /* the last line has no newline, and would be a record with it */
+	bool orphans;  /* an exchange does not say its parent */
 
 	bool removals; /* the rest is private: the lines are those of removed.jsonl */
 	struct seen *seen;
