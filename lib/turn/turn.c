@@ -402,6 +402,8 @@ static int name_call(struct reply *r, size_t i, int64_t now, struct err *e)
 	struct buf *id = &r->calls[i].id;
 	char own[UUID_SIZE];
 
+	if (buf_check(id, e) < 0)
+		return -1;
 	if (id->n && !is_taken(r, i))
 		return 0;
 	if (uuid7_generate(own, now, e) < 0)
@@ -417,6 +419,9 @@ static int take_call(struct asked *a, size_t i, struct err *e)
 	const struct reply_call *c = &a->reply.calls[i];
 	struct err why = ERR_INIT;
 
+	/* Nothing is called with a part of its arguments. */
+	if (buf_check(&c->name, e) < 0 || buf_check(&c->arguments, e) < 0)
+		return -1;
 	a->calls[i].id = buf_span(&c->id);
 	a->calls[i].name = buf_span(&c->name);
 	if (parse_arguments(c, &a->calls[i].arguments, &why) == 0)
