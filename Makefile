@@ -180,7 +180,7 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC,$<,$(CC) -D_GNU_SOURCE $(STD) $(WARN) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<)
 
-$(addprefix $(BUILD)/tests/fault/,append again): %: %.o $(LIB)
+$(addprefix $(BUILD)/tests/fault/,append again steps): %: %.o $(LIB)
 	$(link)
 
 # Every executable file in tests/fault is a test, and every *.bats. It finds the tools in
@@ -313,6 +313,6 @@ FORCE:
 .SECONDARY:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(UNIT:%=%.d) $(BUILD)/completions/generate.d \
-         $(BUILD)/tests/fault/append.d $(BUILD)/tests/fault/again.d
+         $(addprefix $(BUILD)/tests/fault/,append.d again.d steps.d)
 -include $(REPLAY:$(BUILD)/tests/fuzz/replay-%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d
 -include $(wildcard build/fuzz/lib/*/*.d build/fuzz/tests/fuzz/*.d)

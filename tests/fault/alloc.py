@@ -33,11 +33,11 @@ import time
 import harness
 from harness import FULL, SANITIZED, SHORT, Result, note, ok, run
 
-ALLOC = harness.FAULT_BIN + "/alloc.so"
+ALLOC, STEPS = harness.FAULT_BIN + "/alloc.so", harness.FAULT_BIN + "/steps"
 BUDGET = 10**9 if FULL else 12 if SHORT else 60  # allocations of a scenario
 LIMIT = 60  # seconds that a run may take; nothing here takes more than one
 MANY = 800  # sessions: more than the index reader's first table takes
-VOLATILE = ("id", "root", "summaryAt", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
+VOLATILE = ("id", "exchange", "root", "summaryAt", "timestamp", "duration", "createdAt", "updatedAt", "historyBytes", "cwd",
             "deletedAt")
 
 
@@ -299,19 +299,28 @@ def check_kept(scenario, before, after):
             yield f"{name} is lost"
 
 
+def said_in_steps(history, exchange):
+    found = [record for line in history.split(b"\n") if b'"type":"step"' in line for record in [json.loads(line)]]
+    return "".join(step["text"] for step in found if step["exchange"] == exchange)
+
+
 def check_printed(before, after, out):
-    """The reply that was printed is at the end of a session, or in its turn.partial."""
+    """The reply that was printed is at the end of a session, or in its turn.partial; and before it,
+    the texts of its steps."""
     text = out.decode(errors="replace").rstrip("\n")
     if not text:
         return
     for name, data in after.items():
         if not data or data == before.get(name):
             continue
-        if name.endswith("turn.partial") and text in data.decode():
-            return
+        if name.endswith("turn.partial"):
+            head, _, reply = data.decode().partition("\n")
+            history = after[name.replace("turn.partial", "history.jsonl")]
+            if (said_in_steps(history, json.loads(head)["id"]) + reply).startswith(text):
+                return
         if name.endswith("history.jsonl"):
             found = harness.exchanges(data)
-            if found and found[-1]["answer"].startswith(text):
+            if found and (said_in_steps(data, found[-1]["id"]) + found[-1]["answer"]).startswith(text):
                 return
     yield f"{text!r} was printed and is not stored"
 
@@ -326,7 +335,8 @@ def check_repair():
 def check_told(scenario, ideal, result, after):
     status, out, err = result
     wanted, (wanted_files, wanted_list) = ideal
-    tool = f"mc-{scenario.words[0]}: "
+    name = scenario.words[0]
+    tool = f"{os.path.basename(name)}: " if "/" in name else f"mc-{name}: "
     words = [line[len(tool):] for line in err.decode(errors="replace").splitlines()
              if line.startswith(tool)]
     # A repair says in the finding why it could not be made, and that there are such. The
@@ -490,6 +500,7 @@ def scenarios():
                    True, statuses=failed_turn)
     yield Scenario("chat with a server and a picture", "picture", (*turn, "-s", "c", "hello there"),
                    True, env=server.env, statuses=failed_turn)
+    yield Scenario("a turn that calls tools", "three", (STEPS, "a", "ran"), True, statuses=failed_turn)
     yield Scenario("cat of a picture", "picture", ("session-cat", "c"))
     yield Scenario("compact", "three", ("session-compact", "-k", "0", "a", "b"),
                    statuses=failed_turn)

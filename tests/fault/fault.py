@@ -26,7 +26,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("MCBOX_BIN_DIR") or ROOT)
 PROGRAMS = pathlib.Path(os.environ.get("FAULT_BIN_DIR") or ROOT / "build/tests/fault")
-TRACER, AGAIN = str(PROGRAMS / "tracer"), str(PROGRAMS / "again")
+TRACER, AGAIN, STEPS = (str(PROGRAMS / name) for name in ("tracer", "again", "steps"))
 FULL = os.environ.get("FAULT") == "full"
 SEED = int(os.environ.get("FAULT_SEED", 1))
 SANITIZED = b"__asan_init" in (BIN / "mcbox").read_bytes()

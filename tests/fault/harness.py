@@ -93,9 +93,9 @@ Result = collections.namedtuple("Result", "status out err")
 
 
 def start(*words, out=subprocess.PIPE, err=subprocess.PIPE, **env):
-    """A tool in the background; its name is given without mc-."""
+    """A tool in the background; its name is given without mc-, or as a path."""
     name, *args = words
-    return subprocess.Popen([f"{BIN}/mc-{name}", *map(str, args)], stdin=subprocess.DEVNULL,
+    return subprocess.Popen([name if "/" in name else f"{BIN}/mc-{name}", *map(str, args)], stdin=subprocess.DEVNULL,
                             stdout=out, stderr=err, close_fds=False,
                             env={**os.environ, **env} if env else None)
 

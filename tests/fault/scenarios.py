@@ -32,7 +32,7 @@ import os
 import re
 
 import stores
-from fault import AGAIN, HANG, ID, histories, parse, records, slurp, spill
+from fault import AGAIN, HANG, ID, STEPS, histories, parse, records, slurp, spill
 
 PROMPT = "one two… three"  # the prompt of what is traced: three pieces
 # What can be interrupted (EINTR), and made again.
@@ -539,6 +539,71 @@ class Again(Scenario):
             yield f"{r.out!r} was printed, and is not in the session"
 
 
+class Steps(Scenario):
+    """A turn in which the model calls tools (steps.c). No call runs twice; it runs only when its
+    step is stored; and the exchange has the steps, the usage and the text that there are.
+    """
+    tool = STEPS
+    statuses = {0, 1, 74}
+    tokens = 11  # of each request
+
+    def __init__(self, place, name, change=stores.as_it_is):
+        self.file = place.store + "/../ran"  # goes with the store
+        super().__init__(place, name, ["demo", self.file], change)
+
+    def ran(self):
+        return list(slurp(self.file).decode()) if os.path.exists(self.file) else []
+
+    def prepare(self):
+        return super().prepare() and self.ran() == ["a", "b", "c"]
+
+    def look_at_end(self, r):
+        yield from super().look_at_end(r._replace(err=r.err.replace("steps: ", self.tool + ": ", 1)))
+        if not self.normal.out.startswith(r.out.rstrip(b"\n")):
+            yield f"standard output is {r.out!r}"
+
+    def look_at_result(self, r, tree):
+        ran, found = self.ran(), list(records(tree["demo/history.jsonl"]))
+        mine = [x for x in found if x.get("query") == "call tools"]
+        steps = [x for x in found if x["type"] == "step" and x["exchange"] != stores.SPOOL_ID]
+        results = [x["call"] for x in found if x["type"] == "result" and x["exchange"] != stores.SPOOL_ID]
+        calls = [call["id"] for step in steps for call in step["calls"]]
+        if len(set(ran)) < len(ran):
+            yield f"a call ran twice: {ran}"
+        if not set(ran) <= set(calls):
+            yield f"{ran} ran, and only {calls} are stored"
+        if len(set(results)) < len(results) or not set(results) <= set(calls):
+            yield f"there are results of {results}, and calls {calls}"
+        if len(mine) > 1:
+            yield f"the exchange is there {len(mine)} times"
+        for x in mine:
+            yield from self.look_at_exchange(x, steps)
+        text = "".join(step["text"] for step in steps) + "".join(x["answer"] for x in mine)
+        if not text.encode().startswith(r.out.rstrip(b"\n")):
+            yield f"{r.out!r} was printed, and {text!r} is stored"
+        if r.status == 0 and (len(mine) != 1 or mine[0]["status"] != "complete" or len(results) != 3):
+            yield "status 0, and the turn is not stored as it should"
+        if steps and not mine:
+            yield "there are steps, and not their exchange"
+
+    def look_at_exchange(self, x, steps):
+        if x.get("steps", 0) != len(steps) or [step["n"] for step in steps] != list(range(len(steps))):
+            yield f"the exchange counts {x.get('steps')} steps, and there are {[step['n'] for step in steps]}"
+        # The answer may have come, and then the turn failed or was killed.
+        answered = {True} if x["status"] == "complete" else {False, True}
+        usage = (x["tokenUsage"] or {}).get("totalTokens", 0)
+        if usage not in {(len(steps) + n) * self.tokens for n in answered}:
+            yield f"{x['status']} with {len(steps)} steps, its usage is {x['tokenUsage']}"
+        if any(step["timestamp"] <= x["timestamp"] for step in steps):
+            yield "a step is older than its exchange"
+
+    def again(self):
+        before = self.ran()
+        yield from super().again()
+        if self.ran() != before + ["a", "b", "c"]:
+            yield f"then, without a fault, {self.ran()} ran, and {before} had before"
+
+
 def conversation(history):
     """From the root to the head, as mc-session(5) has it."""
     at, head, before = {}, None, {}
@@ -646,6 +711,8 @@ def scenarios(place):
                             ["-s", "demo", "-m", "test-model"], "demo")
     yield Again(place, "asked again", ["demo"])
     yield Again(place, "asked again, a torn end", ["demo"], stores.with_torn_end)
+    yield Steps(place, "tools are called")
+    yield Steps(place, "tools are called, a turn cut short", stores.with_step_and_reply)
     yield AutoChat(place, "chat, summed up before it", ["-s", "demo", "-m", "test-model"], "demo")
     yield Fsck(place, "session-fsck", [])
     yield PictureFsck(place, "session-fsck, a picture", [])
