@@ -51,8 +51,8 @@ struct follow_turn {
 	int fd;         /* turn.partial; -1: there was none. Kept open while it has its name, so
 	                 * that no other file gets its number */
 	bool running, cut;
-	int64_t step;   /* that the file is of */
-	bool past;      /* and whose record was told: of the file there is nothing more to tell */
+	int64_t step;   /* the number of the reply that is told next */
+	bool past;      /* the file is of an earlier one, whose record was told: there is nothing more in it */
 	struct buf id;
 	size_t read;    /* bytes of the file */
 	struct buf held; /* of these, the beginning of a character that is not all there */

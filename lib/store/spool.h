@@ -2,8 +2,9 @@
  * turn.partial: the turn that is running, on the disk while it runs.
  *
  * Its first line is the exchange's head (id, parent, replaces, n, timestamp, query, model,
- * attachments); the bytes of the reply follow as they came. `n` is the step that this reply is. The file belongs to whoever holds the session's lock;
- * found by another holder, it is what a crash left.
+ * attachments). The bytes of the reply follow as they came. `n` is the number of this reply in the
+ * turn, from 0. The file belongs to whoever holds the session's lock; if another holder finds one, a crash
+ * left it.
  */
 #ifndef STORE_SPOOL_H
 #define STORE_SPOOL_H
@@ -14,10 +15,10 @@
 #define SPOOL_DAMAGED "turn.damaged-" /* and the time in ms: one that cannot be read, set aside */
 #define SPOOL_TEMP ".turn.tmp" /* the one that replaces it, until it does */
 
-/* Creates the file in folder `dir` with what `x` says of the prompt, and syncs it and then its name: so
- * the prompt outlives a loss of power. `step` is the number of the request in the turn: the file of
- * the request before it, whose step is stored, is replaced at once. Returns a descriptor, or -1. Of a
- * session without exchanges the folder's own name need not be on the disk: see session_spool(). */
+/* Creates the file in folder `dir` with what `x` says of the prompt, and returns a descriptor, or -1.
+ * `step` is the number of the reply in the turn. For reply 0 the file and then its name are synced, so that the
+ * prompt survives a power cut; the names above it are session_spool()'s affair. For a later reply the file
+ * replaces that of the reply before, whose step is stored. */
 int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e);
 int spool_add(int fd, struct span piece, struct err *e);
 /* The exchange is in the history: the spool is no longer needed. */
@@ -31,7 +32,7 @@ void spool_remove(int dir);
 struct spool {
 	struct buf bytes, answer;
 	struct json_object *head;
-	int64_t step; /* that it holds the text of */
+	int64_t step; /* the number of the reply whose text it holds */
 };
 int spool_read(struct spool *sp, int dir, struct exchange *x, struct err *e);
 /* Its first line alone, as that of a turn which may still be running: *x has no answer. */

@@ -246,7 +246,7 @@ static int request(struct turn *t, struct err *e)
 	return r;
 }
 
-/* Nothing answers these calls: the reply is the answer, with whatever text it has. */
+/* Calls that do not run: the reply is the answer, with whatever text it has. */
 static void tell_calls(struct turn *t)
 {
 	const struct reply *reply = &t->out->reply;
@@ -728,7 +728,7 @@ static int note_change(struct turn *t, struct err *e)
 	return 0;
 }
 
-/* One that did not turn out better than the one that it was to replace leaves that the head. */
+/* If the exchange that this was to replace has the better answer, that stays the head. */
 static int append(struct turn *t, struct err *e)
 {
 	const struct exchange *x = &t->out->exchange;

@@ -15,9 +15,9 @@
  * of the reply is spooled and then shown; then the exchange is stored, the spool
  * dropped, the lock released. An interrupted or failed turn is stored too, with its status.
  *
- * A reply that calls tools is a step of the exchange: it is stored before any of them runs, the result of
- * each is stored when that has run, and then the next request is sent with all of that. The text of
- * the last reply is the exchange's answer. So whatever kills the process, no call runs twice.
+ * A reply that calls tools is a step of the exchange. The step is stored before its first call runs, and
+ * the result of each call when it has run; then the next request is sent. The text of the last reply
+ * is the exchange's answer. So no call runs twice, whatever kills the process.
  *
  * A turn in the place of the last exchange takes that out of the conversation in the moment
  * in which it is stored itself, and only if its answer is no worse: a complete one gives way to a
@@ -40,11 +40,11 @@ struct turn_outcome {
 
 /* What runs the calls of the model. */
 struct turn_tools {
-	/* Runs a call to its end. -1: the turn is to end (ERR_INTERRUPTED, most likely); what there is of an
-	 * outcome is stored all the same. Whatever else goes wrong is an outcome, which the model reads. */
+	/* Runs a call to its end. -1 ends the turn (after Ctrl-C, for example); the outcome so far is stored
+	 * all the same. Any other failure is an outcome, which the model reads. */
 	int (*run)(void *ctx, const struct tool_call *call, struct turn_outcome *o, struct err *e);
 	void *ctx;
-	int64_t steps_max; /* calls of the reply after so many steps do not run: it is the answer */
+	int64_t steps_max; /* after so many steps the next reply is the answer, and its calls do not run */
 };
 
 /* What a turn is to do. All of it is the caller's, and must stay until the result is released. */
