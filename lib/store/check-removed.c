@@ -10,24 +10,23 @@
 
 /* Locks what is open as `fd`. A repair waits for whoever uses it, a check does not: *locked. 1; 0 where
  * the name leads to another file by now; or -1. */
-static int lock_file(struct check *c, int fd, bool *locked, struct err *e)
+static int lock_file(struct check *c, int fd, bool repair, bool *locked, struct err *e)
 {
-	const struct lock_wait wait = { .no_wait = !c->repair, .shared = !c->repair,
-	                                .stop_fd = c->wait.stop_fd };
+	const struct lock_wait wait = { .no_wait = !repair, .shared = !repair, .stop_fd = c->wait.stop_fd };
 	struct err why = ERR_INIT;
 	int leads;
 
 	*locked = lock_take(fd, &wait, &why) == 0;
-	if (!*locked && (c->repair || (why.kind != ERR_BUSY && why.kind != ERR_NO_LOCKS)))
+	if (!*locked && (repair || (why.kind != ERR_BUSY && why.kind != ERR_NO_LOCKS)))
 		return err_set(e, why.kind, "'" REMOVED_FILE "': %s", why.msg);
 	leads = *locked ? place_leads(c->store->fd, REMOVED_FILE, fd) : 1;
 	return leads < 0 ? err_sys(e, errno, "cannot examine '" REMOVED_FILE "'") : leads;
 }
 
 /* A descriptor; -1: it is gone, or cannot be opened, which is told. -2: the check cannot go on. */
-static int open_file(struct check *c, const struct spot *at, bool *locked, struct err *e)
+static int open_file(struct check *c, const struct spot *at, bool repair, bool *locked, struct err *e)
 {
-	const int flags = (c->repair ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	const int flags = (repair ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 	for (;;) {
 		int fd = openat(c->store->fd, REMOVED_FILE, flags), there;
@@ -37,7 +36,7 @@ static int open_file(struct check *c, const struct spot *at, bool *locked, struc
 				check_unreadable(c, at, strerror(errno));
 			return -1;
 		}
-		there = lock_file(c, fd, locked, e);
+		there = lock_file(c, fd, repair, locked, e);
 		if (there > 0)
 			return fd;
 		lock_end(fd);
@@ -53,8 +52,9 @@ static bool is_linked(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink > 1;
 }
 
-/* Checks what is open as *fd; a repair may put another file there. */
-static int check_open(struct check *c, int *fd, bool locked, struct err *e)
+/* Checks what is open as *fd; a repair may put another file there. 1: it needs a repair, and this is
+ * none. */
+static int check_open(struct check *c, int *fd, bool repair, bool locked, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
 	struct scan scan = { .bad = NULL };
@@ -66,8 +66,10 @@ static int check_open(struct check *c, int *fd, bool locked, struct err *e)
 	if (jsonl_map(&j, *fd, e) < 0)
 		return err_prefix(e, "'" REMOVED_FILE "'");
 	r = scan_removed(&scan, &j, locked, e);
-	if (r == 0) {
-		if (c->repair && !check_lines_sound(&l)) {
+	if (r == 0 && c->repair && !repair && !check_lines_sound(&l)) {
+		r = 1;
+	} else if (r == 0) {
+		if (repair && !check_lines_sound(&l)) {
 			store_share(c->store); /* for the temporary name */
 			outcome_set(&o, check_lines_repair(&l, (struct span){ "", 0 }, &o));
 			store_unshare(c->store);
@@ -79,19 +81,27 @@ static int check_open(struct check *c, int *fd, bool locked, struct err *e)
 	return r;
 }
 
+static int check_file(struct check *c, const struct spot *at, bool repair, struct err *e)
+{
+	bool locked;
+	int fd = open_file(c, at, repair, &locked, e), r;
+
+	if (fd < 0)
+		return fd == -1 ? 0 : -1;
+	r = check_open(c, &fd, repair, locked, e);
+	lock_end(fd);
+	return r;
+}
+
+/* Only what needs a repair waits for whoever uses the file. */
 int check_removed(struct check *c, struct err *e)
 {
 	const struct spot at = { .name = REMOVED_FILE };
 	struct stat st;
-	bool locked;
-	int fd, r;
+	int r;
 
 	if (!check_place(c, c->store->fd, &at, false, &st))
 		return 0;
-	fd = open_file(c, &at, &locked, e);
-	if (fd < 0)
-		return fd == -1 ? 0 : -1;
-	r = check_open(c, &fd, locked, e);
-	lock_end(fd);
-	return r;
+	r = check_file(c, &at, false, e);
+	return r > 0 ? check_file(c, &at, true, e) : r;
 }
