@@ -81,10 +81,10 @@ endif
 endif
 link = $(call run,LD,$@,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS))
 
-# A file of cmd/ with a descriptor at its foot is a tool; the rest is the frame.
-TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c)
-TOOLS    := $(patsubst cmd/%.c,mc-%,$(TOOL_SRC))
-CMD_SRC  := $(wildcard cmd/*.c)
+# A file below cmd/ with a descriptor at its foot is a tool.
+TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c cmd/*/*.c)
+TOOLS    := $(patsubst %.c,mc-%,$(notdir $(TOOL_SRC)))
+CMD_SRC  := $(wildcard cmd/*.c cmd/*/*.c)
 LIB_SRC  := $(wildcard lib/*/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 LIB      := $(BUILD)/libmcbox.a

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
-#include "talk/models.h"
+#include "client/models.h"
 #include "tool.h"
 #include "tty/columns.h"
 #include "tty/neutral.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/env.h"
-#include "talk/key.h"
+#include "client/key.h"
 #include "tool.h"
 #include "tty/pager.h"
 

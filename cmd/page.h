@@ -5,7 +5,7 @@
 #ifndef CMD_PAGE_H
 #define CMD_PAGE_H
 
-#include "base/config.h"
+#include "config/config.h"
 
 /* From here on, if stdout is a terminal and its user wants a pager. One that cannot be run
  * is told, and does without. The pager gets no key of the settings into its environment. */

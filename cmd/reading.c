@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "talk/key.h"
+#include "client/key.h"
 #include "tool.h"
 #include "markdown/markdown.h"
 #include "tty/pager.h"

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "store/record.h"
 #include "markdown/highlight.h"
 

@@ -14,7 +14,7 @@
 #include "store/select.h"
 #include "tool.h"
 #include "tty/columns.h"
-#include "tty/filter.h"
+#include "prompt/filter.h"
 #include "tty/neutral.h"
 #include "tty/term.h"
 

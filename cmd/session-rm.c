@@ -17,7 +17,7 @@
 #include "store/session.h"
 #include "store/typed.h"
 #include "tool.h"
-#include "tty/edit-text.h"
+#include "prompt/edit-text.h"
 #include "tty/neutral.h"
 
 static const struct opt opts[] = {

@@ -6,7 +6,7 @@
 #ifndef CMD_SHOW_H
 #define CMD_SHOW_H
 
-#include "base/config.h"
+#include "config/config.h"
 #include "reading.h"
 #include "turn/events.h"
 #include "tty/neutral.h"

@@ -15,7 +15,7 @@
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/session.h"
-#include "talk/endpoint.h"
+#include "client/endpoint.h"
 #include "tty/columns.h"
 #include "tty/neutral.h"
 #include "tty/pager.h"

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/config.h"
+#include "config/config.h"
 #include "store/history.h"
 #include "store/store.h"
 

@@ -22,13 +22,16 @@ import sys
 # The share of its lines, in percent, that the tests must run. Raise a figure when the tests run more.
 LEAST = {
     "cmd": 82.0,
+    "cmd/chat": 82.0,
     "lib/base": 97.0,
+    "lib/config": 97.0,
     "lib/markdown": 96.0,
     "lib/net": 96.0,
+    "lib/prompt": 83.0,
     "lib/provider": 98.0,
     "lib/store": 96.0,
-    "lib/talk": 95.0,
-    "lib/tty": 83.0,
+    "lib/client": 95.0,
+    "lib/tty": 90.0,
     "lib/turn": 93.0,
 }
 

@@ -46,7 +46,7 @@ fish_knows() {
 	build
 	assert_status 0
 	assert_out_has $'\nCC lib/base/buf.c\n'
-	assert_out_has $'\nCC cmd/chat.c\n'
+	assert_out_has $'\nCC cmd/chat/chat.c\n'
 	assert_out_has "LD $BATS_TEST_TMPDIR/build/mcbox"
 	assert_out_has "LN $BATS_TEST_TMPDIR/build/mc-session-ls"
 	refute_out_has -std=c11

@@ -117,7 +117,7 @@ documented() {
 
 @test "every environment variable is documented" {
 	local name names
-	names=$(grep -Eo '(env\(|xdg_path\([^,]*, )"[A-Z_]+"' "$ROOT/lib/base/config.c" | grep -Eo '[A-Z_]{2,}')
+	names=$(grep -Eo '(env\(|xdg_path\([^,]*, )"[A-Z_]+"' "$ROOT/lib/config/config.c" | grep -Eo '[A-Z_]{2,}')
 	[[ $(wc -w <<<"$names") -ge 8 ]]
 	for name in $names; do
 		grep -Eq "^\.It Ev (.* )?$name( |\$)" "$man/mcbox-config.5" || missing "$name"
@@ -127,7 +127,7 @@ documented() {
 	for name in $names; do
 		documented "$name" "$man/mcbox-config.5"
 	done
-	names=$(grep -Eoh 'getenv\("[A-Z_]+"\)' "$ROOT"/cmd/*.c "$ROOT"/lib/*/*.c | grep -Eo '[A-Z_]{2,}')
+	names=$(grep -Eoh 'getenv\("[A-Z_]+"\)' "$ROOT"/cmd/*.c "$ROOT"/cmd/*/*.c "$ROOT"/lib/*/*.c | grep -Eo '[A-Z_]{2,}')
 	[[ $(wc -w <<<"$names") -ge 2 ]]
 	for name in $names; do
 		documented "$name" "$man"/*.[15]
@@ -135,7 +135,7 @@ documented() {
 }
 
 # keys TABLE: those of the settings' file that this table of the source knows.
-keys() { sed -nE "/^static const struct field $1\[\]/,/^\};/s/^\t\{ \"([A-Za-z]+)\".*/\1/p" "$ROOT/lib/base/config-read.c"; }
+keys() { sed -nE "/^static const struct field $1\[\]/,/^\};/s/^\t\{ \"([A-Za-z]+)\".*/\1/p" "$ROOT/lib/config/config-read.c"; }
 
 @test "every key of the settings is documented, and no other" {
 	local page key all

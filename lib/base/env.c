@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-
 const char *env_or_empty(const char *name)
 {
 	const char *v = getenv(name);
@@ -29,4 +27,22 @@ const char *env(const char *name)
 	const char *v = env_or_empty(name);
 
 	return v && *v ? v : NULL;
+}
+
+/* A relative one would be another directory in each working directory. */
+const char *env_home(void)
+{
+	const char *home = env("HOME");
+
+	return home && home[0] == '/' ? home : NULL;
+}
+
+void env_expand(struct buf *b, const char *path)
+{
+	const char *home = env_home();
+
+	if (strncmp(path, "~/", 2) == 0 && home)
+		buf_addf(b, "%s%s", home, path + 1);
+	else
+		buf_adds(b, path);
 }

@@ -2,6 +2,8 @@
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
 
+#include "base/buf.h"
+
 /*
  * NULL: it is not set, or empty. The string is the environment's, until the variable is set again.
  *
@@ -11,5 +13,9 @@
 const char *env(const char *name);
 /* The same, but an empty variable is "". */
 const char *env_or_empty(const char *name);
+/* The home directory; NULL if HOME is not set, or not absolute. */
+const char *env_home(void);
+/* Adds a path of the user's: "~/x" is in the home directory. */
+void env_expand(struct buf *b, const char *path);
 
 #endif

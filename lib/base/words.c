@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
-#include "base/config.h"
+#include "base/env.h"
 
 static bool is_blank(char c)
 {
@@ -28,7 +28,7 @@ static void expand_home(struct buf *word)
 {
 	struct buf path = BUF_INIT;
 
-	config_path(&path, word->p);
+	env_expand(&path, word->p);
 	word->oom |= path.oom;
 	buf_clear(word);
 	buf_add(word, path.p, path.n);

@@ -17,7 +17,7 @@
 #define NET_HTTP_H
 
 #include "base/buf.h"
-#include "base/config.h"
+#include "config/config.h"
 #include "base/meanwhile.h"
 
 struct http;

@@ -10,7 +10,7 @@
 #ifndef TURN_ASIDE_H
 #define TURN_ASIDE_H
 
-#include "talk/talk.h"
+#include "client/client.h"
 
 struct aside {
 	struct talk how; /* the way itself is the caller's, and opens with it; the parameters are not */

@@ -13,7 +13,7 @@
 #define TURN_COMPACT_H
 
 #include "store/session.h"
-#include "talk/talk.h"
+#include "client/client.h"
 #include "turn/context.h"
 
 struct compact_ask {

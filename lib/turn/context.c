@@ -5,7 +5,7 @@
 
 #include "base/json-scan.h"
 #include "base/utf8.h"
-#include "talk/models.h"
+#include "client/models.h"
 #include "turn/relevance.h"
 
 #define GAP 12      /* tokens of the words that say that some are left out */

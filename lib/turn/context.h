@@ -24,7 +24,7 @@
 
 #include "provider/provider.h"
 #include "store/history.h"
-#include "talk/endpoint.h"
+#include "client/endpoint.h"
 #include "turn/tokens.h"
 
 struct context_ask {

@@ -16,7 +16,7 @@
 #define TURN_EVENTS_H
 
 #include "store/record.h"
-#include "talk/talk.h"
+#include "client/client.h"
 #include "turn/context.h"
 
 enum turn_event_kind {

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "store/place.h"
 #include "store/spool.h"
-#include "talk/talk.h"
+#include "client/client.h"
 #include "turn/compact.h"
 #include "turn/context.h"
 #include "turn/messages.h"

@@ -27,7 +27,7 @@
 #define TURN_TURN_H
 
 #include "store/session.h"
-#include "talk/talk.h"
+#include "client/client.h"
 #include "turn/events.h"
 #include "turn/files.h"
 

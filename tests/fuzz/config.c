@@ -1,11 +1,11 @@
 /*
- * lib/base/config. The input is a configuration file.
+ * lib/config/config. The input is a configuration file.
  *
  * Properties: it is taken when, and only when, it is a JSON object that has known keys
  * only, with values that mcbox-config(5) allows; then the settings are what json-c says. A
  * refusal has a reason. The environment wins.
  */
-#include "base/config.h"
+#include "config/config.h"
 
 #include <json-c/linkhash.h>
 #include <strings.h>

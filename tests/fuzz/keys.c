@@ -5,7 +5,7 @@
  * anything else; each Ctrl-C is told, and no other byte is; text without controls comes as it
  * is; whatever came, an end of a paste and a letter are that letter, and nothing is held.
  */
-#include "tty/keys.h"
+#include "prompt/keys.h"
 
 #include "base/utf8.h"
 #include "fuzz.h"

@@ -1,12 +1,12 @@
 /*
- * lib/talk/models*. The input is a list of models as it is kept on the disk.
+ * lib/client/models*. The input is a list of models as it is kept on the disk.
  *
  * Properties: a text is taken, or the list is empty. A list that was taken is sorted, each
  * id once, and all of it is text for a person's eyes and a command line; written and read
  * again it is the same. With its end missing anywhere it is not taken. Names near one of its
  * ids are of the list.
  */
-#include "talk/models.h"
+#include "client/models.h"
 
 #include "base/utf8.h"
 #include "fuzz.h"

@@ -1,5 +1,5 @@
 /*
- * lib/tty/picker. The input is the text of a preview and, once more, what is typed.
+ * lib/prompt/picker. The input is the text of a preview and, once more, what is typed.
  *
  * Properties of a preview: it has no more rows than there are, each no wider than it may be, and
  * nothing in it that a terminal obeys; what fits whole has all of its words, in order. Of the
@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "tty/neutral.h"
-#include "tty/picker-parts.h"
+#include "prompt/picker-parts.h"
 #include "tty/term.h"
 
 static void check_rows(const struct picker_preview *v, size_t max)

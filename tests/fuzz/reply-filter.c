@@ -1,12 +1,12 @@
 /*
- * lib/talk/reply-filter. The input is the key on a line, and then a reply; a byte 0 is where one
+ * lib/client/reply-filter. The input is the key on a line, and then a reply; a byte 0 is where one
  * piece ends and another begins.
  *
  * Properties: text and reasoning are the same as when the reply comes in one piece; what was shown
  * does not change; no whole key is left, and no half of a surrogate pair; there is no reasoning
  * where tags are not looked for.
  */
-#include "talk/reply-filter.h"
+#include "client/reply-filter.h"
 
 #include "fuzz.h"
 

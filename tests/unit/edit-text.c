@@ -1,4 +1,4 @@
-#include "tty/edit-text.h"
+#include "prompt/edit-text.h"
 
 #include "data.h"
 #include "tap.h"

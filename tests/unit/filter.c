@@ -1,4 +1,4 @@
-#include "tty/filter.h"
+#include "prompt/filter.h"
 
 #include "data.h"
 #include "tap.h"

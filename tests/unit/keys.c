@@ -1,4 +1,4 @@
-#include "tty/keys.h"
+#include "prompt/keys.h"
 
 #include "base/utf8.h"
 #include "data.h"

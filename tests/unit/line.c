@@ -1,4 +1,4 @@
-#include "tty/line.h"
+#include "prompt/line.h"
 
 #include <poll.h>
 #include <pty.h>

@@ -1,4 +1,4 @@
-#include "talk/models.h"
+#include "client/models.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "talk/models-cache.h"
+#include "client/models-cache.h"
 #include "tap.h"
 #include "temp.h"
 

@@ -2,7 +2,7 @@
  * The picker without a terminal: what it shows goes through lib/tty/screen to a model of
  * one, which takes the sequences that it uses and fails at any other.
  */
-#include "tty/picker.h"
+#include "prompt/picker.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,8 +12,8 @@
 #include "base/utf8.h"
 #include "data.h"
 #include "tap.h"
-#include "tty/picker-parts.h"
-#include "tty/screen.h"
+#include "prompt/picker-parts.h"
+#include "prompt/screen.h"
 #include "tty/term.h"
 
 /* ---- a model of a terminal ---- */

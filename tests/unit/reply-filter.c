@@ -1,6 +1,6 @@
 /* What is made of a reply as it arrives, in whatever pieces. */
 #include "provider/wire.h"
-#include "talk/reply-filter.h"
+#include "client/reply-filter.h"
 
 #include "data.h"
 #include "tap.h"

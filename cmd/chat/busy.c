@@ -1,0 +1,49 @@
+/* While a reply or a summary is waited for, and while it runs. */
+#include <signal.h>
+
+#include "base/clock.h"
+#include "chat/chat.h"
+#include "tty/mode.h"
+#include "tty/stop.h"
+
+static void look_after(struct meanwhile *m)
+{
+	struct chat *chat = m->ctx;
+	int64_t next = show_tick(&chat->show);
+
+	if (chat->conversing) {
+		int relieve = mode_relieve();
+
+		next = next >= 0 && next < relieve ? next : relieve;
+	}
+	m->due = next < 0 ? 0 : clock_steady_ms() + next;
+}
+
+/* The keys that were typed meanwhile are for the next prompt; behind a Ctrl-C, for a look at
+ * them first. */
+static void keep_keys(void)
+{
+	if (stop_signal() == SIGINT)
+		mode_hold();
+	else
+		mode_take();
+	mode_usual();
+}
+
+void chat_busy(struct chat *chat)
+{
+	chat->meanwhile = (struct meanwhile){ .call = look_after, .ctx = chat };
+	chat->at.how.meanwhile = &chat->meanwhile;
+	chat->show.meanwhile = &chat->meanwhile;
+	mode_quiet();
+	show_begin(&chat->show);
+	look_after(&chat->meanwhile);
+}
+
+void chat_idle(struct chat *chat)
+{
+	chat->at.how.meanwhile = NULL;
+	chat->show.meanwhile = NULL;
+	show_came(&chat->show);
+	keep_keys();
+}

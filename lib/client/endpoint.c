@@ -1,0 +1,439 @@
+#include "client/endpoint.h"
+
+#include <json-c/linkhash.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/env.h"
+#include "base/json.h"
+#include "base/near.h"
+#include "base/url.h"
+#include "base/utf8.h"
+
+#define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
+#define GET_MAX (16u << 20)
+#define SAID_MAX 200       /* characters of what a server says of its refusal */
+#define GET_TIMEOUT_S 30L  /* without a byte */
+#define GET_TOTAL_S 60L    /* in all: some send a byte now and then */
+#define LOOK_TIMEOUT_S 3L /* for what is found on a port of this machine */
+
+/* Ollama, and llama.cpp's server. */
+static const char *const local_urls[] = { "http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1", NULL };
+
+/* ---- which one ---- */
+
+static bool is_of_family(const struct provider *p, const char *model)
+{
+	for (const char *const *f = p->families; f && *f; f++)
+		if (strncmp(model, *f, strlen(*f)) == 0)
+			return true;
+	return false;
+}
+
+/* The first whose family `model` belongs to, or, with NULL, that has a key; or NULL. */
+static const char *find_vendor(const struct config *c, const char *model)
+{
+	for (const struct provider *const *p = providers; *p; p++) {
+		if (!(*p)->base_url || strcmp((*p)->name, NAMELESS) == 0)
+			continue;
+		if (model ? is_of_family(*p, model) : key_is_set(*p, config_provider(c, (*p)->name)))
+			return (*p)->name;
+	}
+	return NULL;
+}
+
+const char *endpoint_choose(const struct config *c, const char *model)
+{
+	const char *vendor;
+
+	if (c->provider)
+		return c->provider;
+	if (c->base_url || c->model_of_file)
+		return NAMELESS;
+	vendor = find_vendor(c, model ? model : c->model);
+	return vendor ? vendor : NAMELESS;
+}
+
+const char *endpoint_name(const struct config *c, size_t i)
+{
+	for (const struct provider *const *p = providers; *p; p++)
+		if (i-- == 0)
+			return (*p)->name;
+	for (size_t k = 0; k < c->nproviders; k++)
+		if (!provider_find(c->providers[k].name) && i-- == 0)
+			return c->providers[k].name;
+	return NULL;
+}
+
+#define MAX_NAMES 64
+
+static int unknown(const struct config *c, const char *name, struct err *e)
+{
+	const char *names[MAX_NAMES + 1] = { NULL }, *near;
+	struct buf list = BUF_INIT;
+	size_t n = 0;
+
+	for (; n < MAX_NAMES && (names[n] = endpoint_name(c, n)); n++)
+		buf_addf(&list, "%s%s", n ? ", " : "", names[n]);
+	near = near_name(name, names);
+	if (near)
+		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, near);
+	else
+		err_set(e, ERR_USAGE, "unknown provider '%s'; there are: %s", name, list.p);
+	buf_release(&list);
+	if (c->provider_of_file && strcmp(c->provider, name) == 0)
+		err_prefix(e, "config '%s'", c->file);
+	return -1;
+}
+
+static int section_fault(const struct config *c, const char *name, const char *fault, struct err *e)
+{
+	return err_set(e, ERR_FAILED, "config '%s': 'providers': '%s': %s", c->file, name, fault);
+}
+
+/* A name of the user's own speaks Chat Completions unless its `type` says otherwise. */
+static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
+{
+	const struct config_provider *s = ep->section;
+	const struct provider *own = provider_find(name);
+
+	if (own && s && s->type && strcmp(s->type, name) != 0)
+		return section_fault(ep->config, name, "'type' cannot be another than the provider itself", e);
+	ep->provider = own ? own : !s ? NULL : provider_find(s->type ? s->type : NAMELESS);
+	if (!own && !s)
+		return unknown(ep->config, name, e);
+	if (!ep->provider)
+		return section_fault(ep->config, name, "'type' must be anthropic, openai, google, "
+		                     "openai-compatible or echo", e);
+	if (!own && !s->base_url && strcmp(ep->provider->name, NAMELESS) == 0)
+		return section_fault(ep->config, name, "'baseUrl' is missing", e);
+	return 0;
+}
+
+static int env_url(struct endpoint *ep, struct err *e)
+{
+	const char *name = ep->provider->url_env, *url = name ? env(name) : NULL;
+
+	if (!url)
+		return 0;
+	ep->base_url = url;
+	return url_check(url, e) == 0 ? 0 : err_prefix(e, "%s", name);
+}
+
+/* The environment's and the settings' top level speak of the provider itself, not of other
+ * servers with its protocol. */
+static int find_url(struct endpoint *ep, struct err *e)
+{
+	const struct provider *p = ep->provider;
+	bool own = strcmp(ep->name, p->name) == 0;
+
+	if (own && strcmp(p->name, NAMELESS) == 0)
+		ep->base_url = ep->config->base_url;
+	else if (own && env_url(ep, e) < 0)
+		return -1;
+	if (!ep->base_url && ep->section)
+		ep->base_url = ep->section->base_url;
+	if (!ep->base_url && strcmp(ep->name, NAMELESS) != 0)
+		ep->base_url = p->base_url;
+	return 0;
+}
+
+const char *endpoint_other_vendor(const struct endpoint *ep, const char *model)
+{
+	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+
+	if (!vendor || strcmp(ep->name, ep->provider->name) != 0 || strcmp(vendor, ep->name) == 0)
+		return NULL;
+	return vendor;
+}
+
+int endpoint_find(struct endpoint *ep, const struct config *c, const char *name, struct err *e)
+{
+	*ep = (struct endpoint)ENDPOINT_INIT;
+	ep->config = c;
+	ep->section = config_provider(c, name);
+	if (find_adapter(ep, name, e) < 0)
+		return -1;
+	snprintf(ep->name, sizeof(ep->name), "%s", name);
+	ep->plain = c->allow_http || (ep->section && ep->section->allow_http);
+	ep->context = ep->section && ep->section->context ? ep->section->context : c->context;
+	return find_url(ep, e);
+}
+
+void endpoint_release(struct endpoint *ep)
+{
+	key_release(&ep->key);
+}
+
+/* ---- what it is used with ---- */
+
+/* A vendor has no models of another. Others may: gateways have all of them. */
+static bool is_of_other(const struct endpoint *ep, const char *model)
+{
+	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+
+	return vendor && strcmp(vendor, ep->provider->name) != 0;
+}
+
+/* The file's model is meant for the file's provider, and an alias for its own. */
+static bool is_meant(const struct endpoint *ep)
+{
+	const struct config *c = ep->config;
+
+	if (!c->model || (c->model_provider && strcmp(c->model_provider, ep->name) != 0) ||
+	    is_of_other(ep, c->model))
+		return false;
+	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : NAMELESS, ep->name) == 0;
+}
+
+const char *endpoint_model(const struct endpoint *ep)
+{
+	const struct config *c = ep->config;
+	bool meant = is_meant(ep);
+
+	if (meant && !c->model_of_file)
+		return c->model;
+	if (ep->section && ep->section->model)
+		return ep->section->model;
+	if (meant)
+		return c->model;
+	return strcmp(ep->name, ep->provider->name) == 0 ? ep->provider->model : NULL;
+}
+
+static int add_params(struct json_object *o, struct params *p, struct err *e)
+{
+	if (!o)
+		return 0;
+	json_object_object_foreach(o, key, value) {
+		struct buf json = BUF_INIT;
+		int r;
+
+		json_add_value(&json, value);
+		r = buf_check(&json, e) < 0 ? -1 : params_set(p, span_str(key), buf_span(&json), e);
+		buf_release(&json);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e)
+{
+	if (add_params(ep->config->options, p, e) == 0 &&
+	    (!ep->section || add_params(ep->section->options, p, e) == 0))
+		return 0;
+	return err_prefix(e, "config '%s': 'options'", ep->config->file);
+}
+
+/* ---- requests ---- */
+
+/* The settings' headers are for the server that the user names, as the key is. */
+struct http_request endpoint_request(const struct endpoint *ep, const char *url, const char *shown,
+                                     int stop_fd)
+{
+	bool has_key = ep->key.value.n > 0, named = ep->base_url && !ep->found && ep->section;
+
+	return (struct http_request){
+		.url = url,
+		.shown_url = shown,
+		.more = named ? ep->section->headers : NULL,
+		.nmore = named ? ep->section->nheaders : 0,
+		.headers = ep->provider->headers,
+		.secret_header = has_key ? ep->provider->key_header : NULL,
+		.secret = has_key ? ep->key.value.p : NULL,
+		.plain = ep->plain,
+		.idle_timeout = (long)ep->config->timeout,
+		.stop_fd = stop_fd,
+	};
+}
+
+struct answer {
+	struct buf *body;
+	int64_t deadline; /* steady clock, ms */
+};
+
+static int take_piece(void *ctx, struct span piece, struct err *e)
+{
+	struct answer *a = ctx;
+
+	buf_add(a->body, piece.p, piece.n);
+	if (a->body->n > GET_MAX)
+		return err_set(e, ERR_NETWORK, "the server's answer is larger than %u MB", GET_MAX >> 20);
+	return buf_check(a->body, e);
+}
+
+static int tell_status(const struct endpoint *ep, const char *url, const struct http_response *rs,
+                       struct err *e)
+{
+	struct problem p = PROBLEM_INIT;
+	struct buf way_out = BUF_INIT;
+	struct span said;
+	bool cut;
+
+	ep->provider->problem(buf_span(&rs->body), &p);
+	key_redact(&ep->key, p.message.p, p.message.n);
+	if (rs->status == 401 || rs->status == 403 || p.status == 401)
+		key_advise(&ep->key, &way_out);
+	else if (rs->status >= 300 && rs->status < 400)
+		buf_adds(&way_out, "; redirects are not followed: is the base URL right?");
+	said = problem_said(&p, SAID_MAX, way_out.n > 0, &cut);
+	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, said.n ? ": " : "",
+	        (int)said.n, said.p, cut ? "…" : "", way_out.p);
+	buf_release(&p.message);
+	buf_release(&way_out);
+	return -1;
+}
+
+/* A GET; ERR_NETWORK also for another status than 2xx, which goes to *status. */
+static int get_until(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
+                     struct answer *a, long *status, struct err *e)
+{
+	struct buf shown = BUF_INIT;
+	struct http_request rq;
+	int64_t left = a->deadline - clock_steady_ms();
+	long most = ep->base_url ? GET_TIMEOUT_S : LOOK_TIMEOUT_S;
+	struct http_response rs;
+	int r;
+
+	*status = 0;
+	if (left <= 0)
+		return err_set(e, ERR_NETWORK, "the server takes too long for its answers");
+	url_add_shown(&shown, url);
+	rq = endpoint_request(ep, url, shown.p, stop_fd);
+	if (most > left / 1000)
+		most = (long)(left / 1000) + 1;
+	if (rq.idle_timeout > most)
+		rq.idle_timeout = most;
+	rq.deadline = a->deadline;
+	rq.piece = take_piece;
+	rq.ctx = a;
+	if (buf_check(&shown, e) < 0)
+		return -1;
+	r = http_send(h, &rq, &rs, e);
+	*status = rs.status;
+	if (r == 0 && (rs.status < 200 || rs.status > 299))
+		r = tell_status(ep, shown.p, &rs, e);
+	http_response_release(&rs);
+	buf_release(&shown);
+	return r;
+}
+
+#define MAX_PAGES 100
+
+int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
+                    int (*take)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                    struct err *e)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT, next = BUF_INIT, page = BUF_INIT;
+	struct answer a = { &body, clock_steady_ms() + (ep->patience ? ep->patience : GET_TOTAL_S) * 1000 };
+	long status;
+	int r = 0;
+
+	for (int i = 0; r == 0 && (i == 0 || next.n) && i < MAX_PAGES; i++) {
+		buf_clear(&url);
+		buf_clear(&body);
+		buf_clear(&page);
+		buf_add(&page, next.p, next.n);
+		buf_clear(&next);
+		r = ep->provider->models_url(ep->base_url, buf_span(&page), &url, e);
+		if (r == 0)
+			r = get_until(ep, h, url.p, stop_fd, &a, &status, e);
+		if (r == 0)
+			r = ep->provider->models(utf8_unmarked(buf_span(&body)), take, ctx, &next, e);
+	}
+	if (r < 0)
+		key_redact(&ep->key, e->msg, strlen(e->msg)); /* the server may say it back anywhere */
+	buf_release(&url);
+	buf_release(&body);
+	buf_release(&page);
+	buf_release(&next);
+	return r;
+}
+
+/* ---- a server on this machine ---- */
+
+/* Whatever it answers: it is there. */
+static int answers(struct endpoint *ep, struct http *h, const char *base_url, int stop_fd,
+                   struct err *e)
+{
+	struct buf url = BUF_INIT, body = BUF_INIT;
+	struct answer a = { &body, clock_steady_ms() + GET_TOTAL_S * 1000 };
+	struct err why = ERR_INIT;
+	long status = 0;
+	int r = ep->provider->models_url(base_url, (struct span){ "", 0 }, &url, &why);
+
+	if (r == 0)
+		r = get_until(ep, h, url.p, stop_fd, &a, &status, &why);
+	if (r < 0 && why.kind != ERR_NETWORK)
+		*e = why;
+	buf_release(&url);
+	buf_release(&body);
+	return e->kind != ERR_NONE ? -1 : status > 0;
+}
+
+/* Who has a vendor's key is here for a model that no vendor is known by, or because a session
+ * or -p says so: another key would not help. */
+static int nobody_here(const struct endpoint *ep, struct err *e)
+{
+	const char *vendor = find_vendor(ep->config, NULL);
+
+	if (vendor)
+		return err_set(e, ERR_NETWORK,
+		               "no server answers on this machine (Ollama on port 11434, llama.cpp on 8080): start "
+		               "one, or name one in MC_BASE_URL or the config file (mcbox-config(5)); for a "
+		               "vendor's model, name the vendor as well, as in '-p %s'", vendor);
+	return err_set(e, ERR_NETWORK,
+	               "no model to talk to: set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY; or "
+	               "start a local server (Ollama on port 11434, llama.cpp on 8080); or name a server in "
+	               "MC_BASE_URL or the config file (mcbox-config(5)). '-p echo' needs none of them");
+}
+
+static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
+{
+	for (const char *const *url = local_urls; *url; url++) {
+		int r = answers(ep, h, *url, stop_fd, e);
+
+		if (r > 0) {
+			ep->base_url = *url;
+			ep->found = true;
+		}
+		if (r != 0)
+			return r < 0 ? -1 : 0;
+	}
+	return nobody_here(ep, e);
+}
+
+/* A vendor answers nobody without one, but would have read the prompt. A header of the user's own
+ * may have it instead. */
+static bool needs_key(const struct endpoint *ep)
+{
+	struct http_request rq = endpoint_request(ep, NULL, NULL, -1);
+	struct span own;
+
+	if (!ep->base_url || strcmp(ep->provider->name, NAMELESS) == 0 ||
+	    http_is_replaced(&rq, ep->provider->key_header))
+		return false;
+	own = url_host(ep->provider->base_url);
+	return span_same(url_host(ep->base_url), own) && !strchr(ep->base_url, '?');
+}
+
+int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
+{
+	if (ep->open || ep->provider->local)
+		return 0;
+	if (ep->base_url && url_check_way(ep->base_url, ep->plain, e) < 0)
+		return -1;
+	/* The key is for the server that the user names, not for what is found on a port. */
+	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
+		return -1;
+	ep->key.section = ep->section;
+	ep->key.base_url = ep->base_url;
+	if (needs_key(ep) && !ep->key.value.n)
+		return err_set(e, ERR_USAGE, "no API key for %s: put one into %s, or see \"API keys\" in "
+		               "mcbox-config(5)", ep->name, ep->key.source);
+	if (!ep->base_url && look_here(ep, h, stop_fd, e) < 0)
+		return -1;
+	ep->open = true;
+	return 0;
+}

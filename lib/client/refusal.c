@@ -1,0 +1,382 @@
+#include "client/refusal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "base/json.h"
+#include "base/url.h"
+#include "base/utf8.h"
+#include "provider/wire.h"
+#include "client/models.h"
+
+#define MESSAGE_MAX 300      /* characters of a server's own words */
+#define FIRST_DELAY_MS 500
+#define LONGEST_DELAY_MS 16000
+#define LONGEST_WAIT_MS 60000 /* that a server may ask for */
+#define NEAR_MAX 5            /* names of models */
+#define NEAR_PATIENCE_S 5     /* for a list that only makes an error better */
+
+/* ---- trying again ---- */
+
+static bool is_passing(long status)
+{
+	return status == 408 || status == 409 || status == 429 || (status >= 500 && status != 501);
+}
+
+/* Twice as long each time, less a random part, so that many do not come back at once. */
+static int64_t back_off(int attempt)
+{
+	int64_t most = FIRST_DELAY_MS;
+	uint16_t r = 0;
+
+	while (attempt-- > 0 && most < LONGEST_DELAY_MS)
+		most *= 2;
+	if (getrandom(&r, sizeof(r), 0) < 0)
+		r = 0;
+	return most - most / 2 * r / UINT16_MAX;
+}
+
+int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after, int attempt)
+{
+	if (p->kind != PROBLEM_OTHER || (status && !is_passing(status)))
+		return -1;
+	if (retry_after > 0) /* none, or no time at all, is no word on how long */
+		return retry_after <= LONGEST_WAIT_MS ? retry_after : -1;
+	return back_off(attempt);
+}
+
+/* ---- the server's words ---- */
+
+/* The text between a page's title tags. */
+static struct span page_title(struct span page)
+{
+	static const char tag[] = "<title>";
+	const char *start = strcasestr(page.p, tag), *end;
+
+	start = start ? start + strlen(tag) : NULL;
+	end = start ? strchr(start, '<') : NULL;
+	return end ? (struct span){ start, (size_t)(end - start) } : (struct span){ "", 0 };
+}
+
+/* What a body says that is not JSON: a proxy's page its title, plain text itself. */
+static void add_plain(struct buf *message, struct span body)
+{
+	struct span text = span_trim_start(body, SPAN_WHITE);
+
+	if (text.n && text.p[0] == '<')
+		text = page_title(text);
+	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
+		text.n = 0; /* JSON in which the adapter found no words */
+	utf8_add_clean(message, span_trim_end(text, SPAN_WHITE));
+}
+
+/* ---- what it is about ---- */
+
+static bool says(struct span text, const char *words)
+{
+	size_t n = strlen(words);
+
+	for (; text.n >= n; text.p++, text.n--)
+		if (strncasecmp(text.p, words, n) == 0)
+			return true;
+	return false;
+}
+
+static bool says_any(struct span text, const char *const *words)
+{
+	while (*words && !says(text, *words))
+		words++;
+	return *words != NULL;
+}
+
+bool refusal_is_about(const struct http_response *rs, const char *field)
+{
+	return (rs->status == 400 || rs->status == 422) && says(buf_span(&rs->body), field);
+}
+
+/* Anthropic: "max_tokens: 64000 > 4096, which is the maximum allowed number of output tokens for …".
+ * Bedrock, and gateways to it: "The maximum tokens you requested exceeds the model limit of 4096." */
+int64_t refusal_limit(const struct http_response *rs)
+{
+	struct span body = buf_span(&rs->body);
+
+	if (refusal_is_about(rs, "maximum tokens you requested exceeds the model limit of"))
+		return wire_number_after(body, "model limit of");
+	if (!refusal_is_about(rs, "max_tokens") || !says(body, "maximum allowed number of output tokens"))
+		return 0;
+	return wire_number_after(body, " > ");
+}
+
+/* Google of Gemma; OpenAI of o1-mini; the templates of Gemma and older Mistral, in llama.cpp and
+ * vLLM, which is a 500 at some of them. */
+bool refusal_is_about_system(const struct http_response *rs)
+{
+	static const char *const words[] = { "developer instruction is not enabled",
+		"system instruction is not enabled", "system instruction is not supported",
+		"system role not supported", "system role is not supported", "system role is not enabled",
+		"does not support 'system'", "does not support system", "system messages are not supported",
+		"system message is not supported", "system prompts are not supported",
+		"system prompt is not supported", "only user and assistant roles", "roles must alternate", NULL };
+
+	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
+}
+
+/* Anthropic: "Invalid `signature` in `thinking` block", "`thinking` or `redacted_thinking` blocks in the
+ * latest assistant message cannot be modified". OpenAI: "The encrypted content … could not be verified",
+ * "Item 'rs_…' of type 'reasoning' was provided without its required following item", "Item with id
+ * 'rs_…' not found. Items are not persisted …", which is a 404 at some. Google: "Thought signature is not valid". Others do not
+ * know reasoning_content. */
+bool refusal_is_about_native(const struct http_response *rs)
+{
+	static const char *const words[] = { "signature", "thinking", "thought", "reasoning", "encrypted",
+		"not persisted", NULL };
+
+	return (rs->status == 400 || rs->status == 404 || rs->status == 422) &&
+	       says_any(buf_span(&rs->body), words);
+}
+
+/* OpenAI: "Encrypted content is not supported with this model". */
+bool refusal_is_about_include(const struct http_response *rs)
+{
+	return refusal_is_about(rs, "include") || refusal_is_about(rs, "encrypted content");
+}
+
+/* llama.cpp ("image input is not supported", a 500), Ollama ("this model is missing data required
+ * for image input", "does not support images"), OpenRouter ("No endpoints found that support image
+ * input", a 404), vLLM ("is not a multimodal model"). */
+static bool is_about_input(struct span said)
+{
+	static const char *const kinds[] = { "image", "vision", "audio", "video", "pdf", "document", "file",
+		"multimodal", "modalit", NULL };
+	static const char *const refused[] = { "not supported", "unsupported", "not support", "support image",
+		"support audio", "support file", "is not a multimodal", "missing data required", "cannot process",
+		"no vision", "mmproj", NULL };
+
+	return says_any(said, kinds) && says_any(said, refused);
+}
+
+static bool has_files(const struct chat_request *rq)
+{
+	for (size_t i = 0; i < rq->nmessages; i++)
+		for (size_t k = 0; k < rq->messages[i].n; k++) {
+			const struct message_part *p = &rq->messages[i].parts[k];
+
+			if (p->kind == MESSAGE_FILE || (p->kind == MESSAGE_RESULT && p->result.nfiles))
+				return true;
+		}
+	return false;
+}
+
+/* A model's name may have one of those words in it, too. */
+static void judge_input(struct problem *p, const struct letter *l)
+{
+	struct span said = buf_span(&p->message);
+
+	if (p->kind == PROBLEM_OTHER && is_about_input(said) && (has_files(l->rq) || says(said, "input")))
+		p->kind = PROBLEM_INPUT;
+}
+
+/* ---- the way out ---- */
+
+static void advise_context(const struct problem *p, struct buf *b)
+{
+	if (p->tokens > p->window && p->window > 0)
+		buf_addf(b, "; it has %lld tokens, which is %lld more than the model's window of %lld",
+		         (long long)p->tokens, (long long)(p->tokens - p->window), (long long)p->window);
+	if (p->window > 0)
+		buf_addf(b, "; --context %lld keeps a conversation within it", (long long)p->window);
+	else
+		buf_adds(b, "; --context TOKENS keeps a conversation within a window");
+	buf_adds(b, ", and mc-session-compact sums up what is older");
+}
+
+static void advise_wait(int64_t retry_after, bool last, struct buf *b)
+{
+	if (retry_after > 2 * LONGEST_WAIT_MS)
+		buf_addf(b, "; it asks to wait for %lld minutes", (long long)(retry_after + 59999) / 60000);
+	else if (retry_after > LONGEST_WAIT_MS)
+		buf_addf(b, "; it asks to wait for %lld seconds", (long long)(retry_after + 999) / 1000);
+	else if (last)
+		buf_adds(b, "; wait a little and try again");
+}
+
+/* A list that does not have the model, or has it and so is no explanation, or nothing. What
+ * was kept is asked for again when it is old, or has what the server says is not there. */
+static void get_models(struct talk *how, const char *model, struct model_list *list)
+{
+	struct endpoint *ep = &how->endpoint;
+	struct err ignored = ERR_INIT;
+
+	models_cached(list, ep);
+	if (models_are_fresh(list, ep) && !models_find(list, model))
+		return;
+	ep->patience = NEAR_PATIENCE_S;
+	models_ask(list, ep, how->http, how->stop_fd, &ignored);
+	ep->patience = 0;
+}
+
+static void add_near(const struct model_list *list, const char *model, const char *endpoint,
+                     struct buf *b)
+{
+	const char *near[NEAR_MAX];
+	size_t n = models_near(list, model, near, NEAR_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(b, "%s%s", i ? ", " : "; near: ", near[i]);
+	if (!n)
+		buf_addf(b, "; mc-models -p %s lists those there are", endpoint);
+}
+
+/* The server says that there is no such model, or just 404, which may be a wrong base URL. */
+static bool is_about_model(const struct problem *p, long status)
+{
+	return p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER);
+}
+
+static void advise_model(struct talk *how, const struct letter *l, const struct problem *p,
+                         struct buf *b)
+{
+	struct model_list list = MODEL_LIST_INIT;
+	const char *model = l->rq->model, *endpoint = how->endpoint.name;
+
+	get_models(how, model, &list);
+	how->no_model = p->kind == PROBLEM_MODEL || (list.n && !models_find(&list, model));
+	if (list.n && !models_find(&list, model)) {
+		if (p->kind != PROBLEM_MODEL)
+			buf_addf(b, "; the server lists no model '%.100s'", model);
+		else if (!strstr(p->message.p, model))
+			buf_addf(b, "; the model '%.100s' does not exist", model);
+		add_near(&list, model, endpoint, b);
+	} else if (p->kind == PROBLEM_MODEL) {
+		buf_addf(b, "; is the model's name right? mc-models -p %s lists them", endpoint);
+	} else {
+		buf_adds(b, "; are the base URL and the model's name right?");
+	}
+	models_release(&list);
+}
+
+/* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's; LM Studio
+ * says so in words, with a status of 200. */
+static bool lacks_protocol(const struct talk *how, const struct problem *p, long status)
+{
+	const struct endpoint *ep = &how->endpoint;
+
+	return (status == 404 || status == 405 || status == 501 || says(buf_span(&p->message), "unexpected endpoint")) &&
+	       p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
+	       ep->provider->base_url && strcmp(ep->provider->name, "openai-compatible") != 0 &&
+	       !span_same(url_host(ep->base_url), url_host(ep->provider->base_url)) &&
+	       (p->kind == PROBLEM_OTHER || !says(buf_span(&p->message), "model"));
+}
+
+static void advise_protocol(const struct talk *how, const struct letter *l, struct buf *b)
+{
+	const struct endpoint *ep = &how->endpoint;
+	bool own = strcmp(ep->name, ep->provider->name) == 0;
+	const char *summary = ep->provider->summary;
+
+	buf_addf(b, "; '%s' is a part of %.*s, which this server seems not to speak: if it speaks Chat "
+	         "Completions, ", l->shown.p, (int)strcspn(summary, ":"), summary);
+	if (own)
+		buf_addf(b, "name it in MC_BASE_URL instead of %s, and its key in OPENAI_COMPATIBLE_API_KEY",
+		         ep->provider->url_env);
+	else
+		buf_addf(b, "its 'type' in the config file is openai-compatible");
+}
+
+static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
+                   int64_t retry_after, bool last, struct buf *b)
+{
+	if (p->kind == PROBLEM_CONTEXT)
+		advise_context(p, b);
+	else if (p->kind == PROBLEM_INPUT && has_files(l->rq))
+		buf_adds(b, "; ask without that file, or ask a model that reads such files");
+	else if (p->kind == PROBLEM_INPUT)
+		return;
+	else if (lacks_protocol(how, p, status))
+		advise_protocol(how, l, b);
+	else if (is_about_model(p, status))
+		advise_model(how, l, p, b);
+	else if (p->kind == PROBLEM_QUOTA)
+		buf_adds(b, "; the account has nothing left to spend");
+	else if (status == 401 || status == 403)
+		key_advise(&how->endpoint.key, b);
+	else if (status == 407)
+		buf_adds(b, "; the proxy wants a password");
+	else if (status == 413)
+		buf_adds(b, "; the request is too large for the server");
+	else if (status == 429 || status == 503 || status == 529 ||
+	         (is_passing(status) && retry_after > LONGEST_WAIT_MS))
+		advise_wait(retry_after, last, b);
+}
+
+static bool is_redirect(const struct http_response *rs, struct span *to)
+{
+	const char *p = strcasestr(rs->headers.p, "\nlocation:");
+
+	if (rs->status < 300 || rs->status > 399 || !p)
+		return false;
+	p += strlen("\nlocation:");
+	p += strspn(p, " \t");
+	*to = (struct span){ p, strcspn(p, "\r\n") };
+	return true;
+}
+
+static int tell_redirect(const struct talk *how, const struct letter *l,
+                         const struct http_response *rs, struct span to, struct err *e)
+{
+	struct buf target = BUF_INIT, clean = BUF_INIT;
+	bool cut;
+
+	utf8_add_clean(&target, to);
+	url_add_shown(&clean, target.p);
+	key_redact(&how->endpoint.key, clean.p, clean.n); /* before it is cut */
+	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
+	err_set(e, ERR_NETWORK,
+	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
+	        "would go along: is the base URL right?", l->shown.p, rs->status, (int)to.n, to.p);
+	buf_release(&target);
+	buf_release(&clean);
+	return -1;
+}
+
+int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
+                 bool last, struct problem *p, struct err *e)
+{
+	struct buf way_out = BUF_INIT;
+	struct span said;
+	bool cut;
+
+	if (is_redirect(rs, &said))
+		return tell_redirect(how, l, rs, said, e);
+	how->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
+	if (!p->message.n)
+		add_plain(&p->message, buf_span(&rs->body));
+	judge_input(p, l);
+	/* Before it is cut: what is left of a key would not be known for one. */
+	key_redact(&how->endpoint.key, p->message.p, p->message.n);
+	advise(how, l, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
+	       last, &way_out);
+	said = problem_said(p, MESSAGE_MAX, way_out.n > 0, &cut);
+	if (said.n)
+		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
+		        cut ? "…" : "", way_out.p);
+	else
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", l->shown.p, rs->status, way_out.p);
+	buf_release(&way_out);
+	return -1;
+}
+
+void refusal_advise(struct talk *how, const struct letter *l, struct problem *p, bool last,
+                    struct err *e)
+{
+	struct buf way_out = BUF_INIT;
+	size_t n;
+
+	judge_input(p, l);
+	advise(how, l, p, p->status, -1, last, &way_out);
+	n = strlen(e->msg);
+	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
+	buf_release(&way_out);
+}
