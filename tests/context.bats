@@ -42,14 +42,6 @@ load context
 	same 'the answer' true "$(request | jq '.body.messages[3].content | startswith("reply 8 ")')"
 }
 
-@test "what shares a rare word with the prompt goes along" {
-	held a 12
-	sed -i 's/ask 4 wor/ask 4 Zanzibar wor/' "$(history a)"
-	answers "$(says hello)"
-	mc-chat -s a --context 4096 'and zanzibar?' 2>/dev/null
-	same sent '1 -2- 4 -4- 9 10 11 12 .' "$(sent)"
-}
-
 @test "the settings say the window, a provider's own before that for all, and the option before both" {
 	held a 12
 	mkdir -p "$HOME/.config/mcbox"

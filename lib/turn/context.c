@@ -6,7 +6,6 @@
 #include "base/json-scan.h"
 #include "base/utf8.h"
 #include "client/models.h"
-#include "turn/relevance.h"
 
 #define GAP 12      /* tokens of the words that say that some are left out */
 #define SUMMARY 48  /* of those around a summary */
@@ -23,7 +22,6 @@ struct choice {
 	bool shortened; /* the first exchange is sent without its steps, if it is */
 	bool no_first; /* it is nothing without them */
 	size_t first;  /* that it does not stand for */
-	size_t newest; /* all from here on are taken */
 	int64_t limit; /* tokens of the request */
 	int64_t used;
 };
@@ -67,8 +65,7 @@ int64_t context_limit(const struct context_ask *ask)
 	return limit_of(ask->window, ask->reply);
 }
 
-/* Windows' worth of tokens of the newest exchanges to look at: estimates may be twice the truth, and
- * what is relevant to a prompt may be some way back. */
+/* Windows' worth of tokens of the newest exchanges to look at: estimates may be twice the truth. */
 #define LOOK_BACK 2
 
 static int64_t look_back(int64_t window, int64_t reply)
@@ -130,13 +127,11 @@ static bool take(struct choice *ch, size_t i, int64_t limit, int64_t more)
 static void take_newest(struct choice *ch)
 {
 	int64_t most = ch->limit - (ch->limit - ch->used) / 4;
+	size_t i = ch->tally.n;
 
-	ch->newest = ch->tally.n;
-	if (ch->newest == ch->first || !take(ch, ch->newest - 1, ch->limit, 0))
-		return;
-	do
-		ch->newest--;
-	while (ch->newest > ch->first && take(ch, ch->newest - 1, most, 0));
+	if (i > ch->first && take(ch, i - 1, ch->limit, 0))
+		for (i--; i > ch->first && take(ch, i - 1, most, 0); i--)
+			;
 }
 
 /* Of the rest, the newest that fit. */
@@ -144,46 +139,6 @@ static void take_rest(struct choice *ch)
 {
 	for (size_t i = ch->tally.n; i-- > ch->first;)
 		take(ch, i, ch->limit, i + 1 < ch->tally.n && ch->taken[i + 1] ? 0 : GAP);
-}
-
-struct ranked {
-	uint32_t score;
-	size_t i;
-};
-
-static int by_score(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-
-	if (x->score != y->score)
-		return x->score > y->score ? -1 : 1;
-	return x->i > y->i ? -1 : x->i < y->i;
-}
-
-static void take_ranked(struct choice *ch, const uint32_t *score, struct ranked *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		v[i] = (struct ranked){ score[i], ch->first + i };
-	qsort(v, n, sizeof(*v), by_score);
-	for (size_t i = 0; i < n && v[i].score; i++)
-		take(ch, v[i].i, ch->limit, GAP);
-}
-
-static int take_relevant(struct choice *ch, struct err *e)
-{
-	size_t n = ch->newest - ch->first;
-	uint32_t *score = calloc(n + 1, sizeof(*score));
-	struct ranked *v = calloc(n + 1, sizeof(*v));
-	int r = -1;
-
-	if (!score || !v)
-		err_oom(e);
-	else if ((r = relevance_score(score, ch->tally.exchange + ch->first, n, ch->ask->prompt->query,
-	                              e)) == 0)
-		take_ranked(ch, score, v, n);
-	free(score);
-	free(v);
-	return r;
 }
 
 /* Whether there is a summary that stands for the exchange. */
@@ -230,17 +185,14 @@ static void take_first(struct choice *ch)
 	take(ch, 0, ch->limit, GAP);
 }
 
-static int choose_some(struct choice *ch, struct err *e)
+static void choose_some(struct choice *ch)
 {
 	ch->used += GAP;
 	take_summary(ch);
 	take_newest(ch);
 	if (!ch->summary)
 		take_first(ch);
-	if (take_relevant(ch, e) < 0)
-		return -1;
 	take_rest(ch);
-	return 0;
 }
 
 static void choose_all(struct choice *ch)
@@ -300,8 +252,12 @@ static int choose(struct choice *ch, struct err *e)
 	}
 	ch->used = t->base + prompt;
 	/* What the provider adds, and what pictures come to, is a guess: only words are a reason to refuse. */
-	if (ask->window)
-		return alone > ch->limit ? too_long(ch, alone, e) : choose_some(ch, e);
+	if (ask->window && alone > ch->limit)
+		return too_long(ch, alone, e);
+	if (ask->window) {
+		choose_some(ch);
+		return 0;
+	}
 	take_summary(ch);
 	choose_all(ch);
 	ch->native = !ch->summary;

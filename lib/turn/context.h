@@ -6,10 +6,8 @@
  *
  *   1. the newest exchanges get three quarters, and the last one more if it needs it;
  *   2. a summary, where there is one, stands for those that it covers;
- *   3. without one the first exchange goes along, without its steps, if it has an answer;
- *   4. then the most relevant of the rest (see relevance.h), the newer first of two that
- *      are equally so;
- *   5. and what room is left is for the newest of the rest that fit.
+ *   3. without one the first exchange is sent, without its steps, if it has an answer;
+ *   4. what room is left is for the newest of the rest that fit.
  *
  * They keep their order, and where some are missing, the next prompt says so. With a
  * window that is not known, only a summary makes it less than all.
