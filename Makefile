@@ -82,7 +82,7 @@ endif
 link = $(call run,LD,$@,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS))
 
 # A file below cmd/ with a descriptor at its foot is a tool.
-TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*.c cmd/*/*.c)
+TOOL_SRC := $(shell grep -l '^const struct applet applet_' cmd/*/*.c cmd/*.c)
 TOOLS    := $(patsubst %.c,mc-%,$(notdir $(TOOL_SRC)))
 CMD_SRC  := $(wildcard cmd/*.c cmd/*/*.c)
 LIB_SRC  := $(wildcard lib/*/*.c)
