@@ -178,7 +178,7 @@ static int remove_session(struct job *j, const char *id, struct err *e)
 			r = session_remove(&x, e);
 		else
 			session_unlock(&x);
-		if (r < 0 && session_exists(s, id)) /* else they cannot be known when it is tried again */
+		if (r < 0 && history_exists(s, id)) /* else they cannot be known when it is tried again */
 			j->ntexts = noted;
 		return r;
 	}
@@ -216,7 +216,7 @@ static void remember_failed(struct job *j, const char *id, const struct err *e)
 	const struct store *s = &j->tool.store;
 
 	remember(j, fail(e));
-	if (!session_exists(s, id) && !session_is_going(s, id) &&
+	if (!history_exists(s, id) && !session_is_going(s, id) &&
 	    faccessat(s->fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		note_removed(j, id);
 }

@@ -208,7 +208,7 @@ static size_t read_recent(const struct store *s, struct index_reader *index, str
 			continue;
 		}
 		snprintf(id, sizeof(id), "%.*s", (int)v[n].id.n, v[n].id.p);
-		n += session_exists(s, id);
+		n += history_exists(s, id);
 	}
 	return n;
 }

@@ -116,7 +116,7 @@ static int check(void *ctx, size_t item, struct err *e)
 	char id[ID_SIZE];
 
 	record(s, item, id);
-	return session_exists(s->store, id) ? 0
+	return history_exists(s->store, id) ? 0
 	       : err_set(e, ERR_NOT_FOUND, "session '%s' was removed", id);
 }
 

@@ -287,7 +287,7 @@ static int find_session(const struct store *s, const struct wish *w, bool from_o
 		return 0;
 	if (w->session && id_check(w->session, e) < 0)
 		return -1;
-	if (w->session && w->create && !session_exists(s, w->session))
+	if (w->session && w->create && !history_exists(s, w->session))
 		return 0; /* what is to be created is named in full, not by a beginning */
 	r = w->last ? session_latest(s, id, e) : session_resolve(s, w->session, id, e);
 	if (r == 0)

@@ -323,7 +323,7 @@ int check_index_orphan(struct check *c, const char *id, struct err *e)
 	struct pending p = pending(FINDING_ORPHAN, id, 0);
 	struct outcome o = OUTCOME_NONE;
 	struct buf line = BUF_INIT;
-	bool there = session_exists(c->store, id) || session_is_going(c->store, id);
+	bool there = history_exists(c->store, id) || session_is_going(c->store, id);
 	int found = there ? 0 : record_now(c, id, &line, e);
 
 	buf_release(&line);
@@ -348,7 +348,7 @@ static int find_orphans(struct check *c, struct err *e)
 
 		memcpy(id, ix->live[i].id.p, ix->live[i].id.n);
 		id[ix->live[i].id.n] = '\0';
-		if (session_exists(c->store, id) || session_is_going(c->store, id))
+		if (history_exists(c->store, id) || session_is_going(c->store, id))
 			continue;
 		if (has_changed(c))
 			found = record_now(c, id, &line, e);

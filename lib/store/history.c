@@ -1,5 +1,6 @@
 #include "store/history.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -7,12 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/json-scan.h"
 #include "store/id.h"
 #include "store/place.h"
+
+bool history_exists(const struct store *s, const char *id)
+{
+	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
+	struct stat st;
+
+	if (s->fd < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
+	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
 
 static int open_failed(const struct store *s, const char *id, bool folder, struct err *e)
 {

@@ -17,6 +17,9 @@
 
 #define HISTORY_FILE "history.jsonl"
 
+/* Whether session `id` has a history: without one it does not exist. True also when that cannot be
+ * seen: opening it tells why. */
+bool history_exists(const struct store *s, const char *id);
 /* Opens a session's history, and its folder as *dir. ERR_NOT_FOUND when there is no such
  * session. */
 int history_open(const struct store *s, const char *id, int flags, int *dir, struct err *e);

@@ -27,7 +27,6 @@
 #include "store/lock.h"
 #include "store/place.h"
 #include "store/quarantine.h"
-#include "store/session.h"
 
 #define QUERY_MAX 100           /* characters of a query that the index keeps */
 
@@ -230,21 +229,34 @@ static int leave_out(const struct store *s, const char *id, struct rebuilt *all,
 	return keep_old(id, all, e);
 }
 
+/* Reads what the index says of a session from its history. */
+static int read_info(const struct store *s, const char *id, struct conversation *c, struct err *e)
+{
+	struct jsonl j;
+	int r;
+
+	if (history_map(s, id, &j, e) < 0)
+		return -1;
+	c->lean = true;
+	r = history_load(c, s, id, &j, e);
+	jsonl_unmap(&j);
+	return r;
+}
+
 static int rebuild_one(const struct store *s, const char *id, struct rebuilt *all, struct err *e)
 {
-	struct session x = SESSION_INIT;
+	struct conversation c = CONVERSATION_INIT;
 	struct err why = ERR_INIT;
 	size_t start = all->text.n;
 	int r;
 
-	x.conversation.lean = true;
-	if (session_read(&x, s, id, NULL, &why) < 0) {
+	if (read_info(s, id, &c, &why) < 0) {
 		r = leave_out(s, id, all, &why, e);
 	} else {
-		index_add_record(&all->text, id, &x.conversation.info);
-		r = add_entry(all, x.conversation.info.updated_at, start, e);
+		index_add_record(&all->text, id, &c.info);
+		r = add_entry(all, c.info.updated_at, start, e);
 	}
-	session_release(&x);
+	conversation_release(&c);
 	return r;
 }
 
@@ -500,18 +512,17 @@ void index_not_updated(const struct store *s, const char *id, const char *why)
 	                                    : "run 'mc-session-fsck --repair' to update it");
 }
 
-/* Adds what the index should say of the session; nothing where its history is damaged. */
+/* Adds the session's record, or nothing if its history is damaged. */
 static int add_current(struct buf *b, const struct store *s, const char *id, bool *gone, struct err *e)
 {
-	struct session x = SESSION_INIT;
+	struct conversation c = CONVERSATION_INIT;
 	struct store quiet = *s;
 	struct err why = ERR_INIT;
 
 	quiet.notice = NULL; /* the tools that use the session say it */
-	x.conversation.lean = true;
-	if (session_read(&x, &quiet, id, NULL, &why) == 0)
-		index_add_record(b, id, &x.conversation.info);
-	session_release(&x);
+	if (read_info(&quiet, id, &c, &why) == 0)
+		index_add_record(b, id, &c.info);
+	conversation_release(&c);
 	if (why.kind == ERR_FAILED)
 		return err_set(e, ERR_FAILED, "%s", why.msg);
 	if (why.kind == ERR_NOT_FOUND) {
@@ -670,7 +681,7 @@ static int append(const struct store *s, struct span record, const char *gone, s
 
 	if (lock < 0)
 		return -1;
-	if (gone && session_exists(s, gone))
+	if (gone && history_exists(s, gone))
 		r = 0; /* it was made anew, and whoever did that puts it in the list */
 	else if (!is_stale(s) || mend(s, e) == 0)
 		fd = open_or_rebuild(s, O_RDWR | O_APPEND, e);
@@ -784,7 +795,7 @@ static bool is_gone(const struct store *s, struct span id, char *const *ids, siz
 {
 	for (size_t i = 0; i < n; i++)
 		if (span_eq(id, ids[i]))
-			return !session_exists(s, ids[i]);
+			return !history_exists(s, ids[i]);
 	return false;
 }
 

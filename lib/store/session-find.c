@@ -8,19 +8,6 @@
 #include "store/index.h"
 #include "store/session.h"
 
-bool session_exists(const struct store *s, const char *id)
-{
-	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
-	struct stat st;
-
-	if (s->fd < 0)
-		return false;
-	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, id);
-	/* One that cannot be looked at is not missing: opening it tells why. */
-	return fstatat(s->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       (errno != ENOENT && errno != ENOTDIR);
-}
-
 static void copy_id(char id[ID_SIZE], struct span line)
 {
 	struct index_record r;
@@ -71,7 +58,7 @@ int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], 
 
 	if (id_check(given, e) < 0)
 		return -1;
-	if (session_exists(s, given)) {
+	if (history_exists(s, given)) {
 		snprintf(id, ID_SIZE, "%s", given);
 		return 0;
 	}
@@ -92,7 +79,7 @@ int session_latest(const struct store *s, char id[ID_SIZE], struct err *e)
 		return -1;
 	while (!found && index_next(&r, &line)) {
 		copy_id(id, line);
-		found = session_exists(s, id);
+		found = history_exists(s, id);
 	}
 	if (!found && r.oom)
 		err_oom(e);

@@ -368,7 +368,7 @@ static bool was_left(const struct store *s, const char *name, const char *id)
 	enum leftover kind = leftover_of(name, id);
 	bool alone;
 
-	if (kind == LEFTOVER_REMOVED || (strcmp(name, id) == 0 && !session_exists(s, id)))
+	if (kind == LEFTOVER_REMOVED || (strcmp(name, id) == 0 && !history_exists(s, id)))
 		return true;
 	if (kind != LEFTOVER_NEW)
 		return false;

@@ -76,8 +76,6 @@ int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], 
 /* The most recently active one; ERR_NOT_FOUND when there is none. */
 int session_latest(const struct store *s, char id[ID_SIZE], struct err *e);
 
-bool session_exists(const struct store *s, const char *id);
-
 /*
  * Opens and locks, and reads the conversation: all of it, or with `want` perhaps only its newest
  * exchanges (conversation.partial). A turn that a crash cut short is stored as an interrupted

@@ -93,7 +93,7 @@ static void test_publish(void)
 
 	make(&n, "b", 2000);
 	is_listed("", "what is being made is not listed");
-	ok(!session_exists(&store, "b"), "and is not there");
+	ok(!history_exists(&store, "b"), "and is not there");
 	is_int(session_publish(&n, &e), 0, "published: %s", e.msg);
 	is_listed("b:2000 ", "it is listed");
 	is_int(hidden(), 0, "and its folder has its name");

@@ -266,7 +266,7 @@ static int ask(const char *session, struct conversation *unsaved, int64_t steps_
 	how.endpoint.provider = &model;
 	snprintf(how.endpoint.name, sizeof(how.endpoint.name), "echo");
 	scene.how = &how;
-	if (session && !session_exists(&store, session))
+	if (session && !history_exists(&store, session))
 		in.head = &head;
 	if (unsaved)
 		r = turn_run_unsaved(&in, out, &how, &store, NULL, (struct span){ NULL, 0 }, unsaved, e);
@@ -506,7 +506,7 @@ static void test_model_lost(void)
 	begin_scene();
 	scene.lose_model_in = 1;
 	is_int(ask("no-model", NULL, 20, &out, &e), -1, "the first request finds no model");
-	ok(out.dropped && !session_exists(&store, "no-model"), "the new session is not kept");
+	ok(out.dropped && !history_exists(&store, "no-model"), "the new session is not kept");
 	turn_result_release(&out);
 	err_clear(&e);
 	begin_scene();
