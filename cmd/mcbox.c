@@ -12,7 +12,7 @@
 #include "applet.h"
 #include "base/child.h"
 #include "base/io.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "tool.h"
 
 static const char summary[] = "tools for talking to language models from a shell";
@@ -101,7 +101,7 @@ static int run_applet(const struct applet *a, int argc, char **argv)
 
 static int unknown(const char *word)
 {
-	const char *names[64], *near = NULL;
+	const char *names[64], *suggestion = NULL;
 	struct err e = ERR_INIT;
 	size_t n = 0;
 
@@ -111,8 +111,8 @@ static int unknown(const char *word)
 	names[n] = NULL;
 	if (word[0] == '-')
 		err_set(&e, ERR_USAGE, "unknown option '%s'", word);
-	else if ((near = near_name(word, names)) != NULL)
-		err_set(&e, ERR_USAGE, "unknown command '%s'; did you mean '%s'?", word, near);
+	else if ((suggestion = suggest_name(word, names)) != NULL)
+		err_set(&e, ERR_USAGE, "unknown command '%s'; did you mean '%s'?", word, suggestion);
 	else
 		err_set(&e, ERR_USAGE, "unknown command '%s'; plain 'mcbox' lists them", word);
 	return fail(&e);

@@ -66,8 +66,8 @@ static int read_options(const struct cli *c, struct job *j, struct err *e)
 struct one {
 	struct job *job;
 	char id[ID_SIZE];
-	struct talk how;
-	struct meanwhile meanwhile;
+	struct client client;
+	struct idle idle;
 	struct buf model;
 };
 
@@ -84,7 +84,7 @@ static int choose_model(struct one *s, struct span stored, struct err *e)
 	const char *name = j->choice.model;
 
 	if (!name && !stored.n)
-		name = endpoint_model(&s->how.endpoint);
+		name = endpoint_model(&s->client.endpoint);
 	if (!name && !stored.n)
 		return err_set(e, ERR_USAGE, "session '%s' has no model: name one with -m", s->id);
 	buf_add(&s->model, name ? name : stored.p, name ? strlen(name) : stored.n);
@@ -99,19 +99,19 @@ static int find_way(struct one *s, struct span own, struct err *e)
 	int r;
 
 	buf_add(&name, own.p, own.n);
-	r = buf_check(&name, e) < 0 ? -1 : endpoint_find(&s->how.endpoint, &j->tool.config, name.p, e);
+	r = buf_check(&name, e) < 0 ? -1 : endpoint_find(&s->client.endpoint, &j->tool.config, name.p, e);
 	buf_release(&name);
-	if (r == 0 && j->choice.provider && strcmp(j->choice.provider, s->how.endpoint.name) != 0)
+	if (r == 0 && j->choice.provider && strcmp(j->choice.provider, s->client.endpoint.name) != 0)
 		r = err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and session '%s' keeps its provider, "
-		            "%s", j->choice.model, j->choice.provider, s->id, s->how.endpoint.name);
-	if (r < 0 || endpoint_params(&s->how.endpoint, &s->how.params, e) < 0)
+		            "%s", j->choice.model, j->choice.provider, s->id, s->client.endpoint.name);
+	if (r < 0 || endpoint_params(&s->client.endpoint, &s->client.params, e) < 0)
 		return -1;
 	if (j->choice.model)
-		say_other_vendor(&s->how.endpoint, j->choice.model, true);
-	s->how.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
-	s->how.stop_fd = j->stop_fd;
-	s->how.meanwhile = &s->meanwhile;
-	s->how.listener = (struct talk_listener){ .wait = show_wait, .ctx = &s->job->show };
+		say_other_vendor(&s->client.endpoint, j->choice.model, true);
+	s->client.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
+	s->client.stop_fd = j->stop_fd;
+	s->client.idle = &s->idle;
+	s->client.listener = (struct client_listener){ .wait = show_wait, .ctx = &s->job->show };
 	return 0;
 }
 
@@ -128,7 +128,7 @@ static int open_way(struct one *s, struct err *e)
 		return -1;
 	if (history_record(store, s->id, &j, 0, &r)) {
 		if (r.type == RECORD_SESSION)
-			result = find_way(s, r.head.provider, e) < 0 ? -1 : talk_open(&s->how, e);
+			result = find_way(s, r.head.provider, e) < 0 ? -1 : client_open(&s->client, e);
 		record_release(&r);
 	}
 	jsonl_unmap(&j);
@@ -138,11 +138,11 @@ static int open_way(struct one *s, struct err *e)
 /* The session may have been made anew since, or its first record be a damaged one. */
 static int find_way_again(struct one *s, struct span own, struct err *e)
 {
-	if (span_eq(own, s->how.endpoint.name))
+	if (span_eq(own, s->client.endpoint.name))
 		return 0;
-	talk_close(&s->how);
-	s->how = (struct talk)TALK_INIT;
-	return find_way(s, own, e) < 0 ? -1 : talk_open(&s->how, e);
+	client_close(&s->client);
+	s->client = (struct client)CLIENT_INIT;
+	return find_way(s, own, e) < 0 ? -1 : client_open(&s->client, e);
 }
 
 static int prepare(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e)
@@ -152,9 +152,9 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	if (find_way_again(s, c->head.head.provider, e) < 0 || choose_model(s, c->info.model, e) < 0)
 		return -1;
 	show_begin(&s->job->show);
-	show_look(&s->meanwhile);
+	show_look(&s->idle);
 	ask->model = s->model.p;
-	ask->window = context_window(&s->how.endpoint, s->model.p, s->job->context);
+	ask->window = context_window(&s->client.endpoint, s->model.p, s->job->context);
 	ask->keep = (size_t)s->job->keep;
 	return 0;
 }
@@ -208,7 +208,7 @@ static void done(void *ctx, const struct conversation *c, const struct compactio
 static int compact_given(struct one *s, struct err *e)
 {
 	const struct compact_job job = {
-		.store = &s->job->tool.store, .id = s->id, .how = &s->how,
+		.store = &s->job->tool.store, .id = s->id, .client = &s->client,
 		.wait = { .stop_fd = s->job->stop_fd, .waiting = say_waiting, .ctx = s },
 		.prepare = prepare, .done = done, .ctx = s,
 	};
@@ -218,8 +218,8 @@ static int compact_given(struct one *s, struct err *e)
 
 static void compact_one(struct job *j, const char *given)
 {
-	struct one s = { .job = j, .how = TALK_INIT, .model = BUF_INIT,
-		         .meanwhile = { .call = show_look, .ctx = &j->show } };
+	struct one s = { .job = j, .client = CLIENT_INIT, .model = BUF_INIT,
+		         .idle = { .call = show_look, .ctx = &j->show } };
 	struct err e = ERR_INIT;
 	int status = EXIT_DONE;
 
@@ -229,7 +229,7 @@ static void compact_one(struct job *j, const char *given)
 		status = fail(&e);
 	if (j->status == EXIT_DONE)
 		j->status = status;
-	talk_close(&s.how);
+	client_close(&s.client);
 	buf_release(&s.model);
 }
 

@@ -41,7 +41,7 @@ int64_t show_tick(struct show *s)
 	return 1000 - elapsed % 1000;
 }
 
-void show_look(struct meanwhile *m)
+void show_look(struct idle *m)
 {
 	int64_t next = show_tick(m->ctx);
 

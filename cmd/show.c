@@ -340,13 +340,13 @@ void show_pause(struct show *s, bool found)
 /* So that what came last is seen, also when nothing more comes for a while. */
 static void come_back(struct show *s)
 {
-	int64_t due = s->meanwhile ? show_late(s) : -1;
+	int64_t due = s->idle ? show_late(s) : -1;
 
 	if (due < 0)
 		return;
 	due += clock_steady_ms();
-	if (!s->meanwhile->due || s->meanwhile->due > due)
-		s->meanwhile->due = due;
+	if (!s->idle->due || s->idle->due > due)
+		s->idle->due = due;
 }
 
 /* Below the text that is there, for what goes to the same terminal by another way. */
@@ -550,7 +550,7 @@ static void put_retry(struct show *s, const char *why, int64_t wait)
 }
 
 /* A terminal sees the seconds go by; anything else one line. */
-void show_wait(void *ctx, const struct talk_wait *w)
+void show_wait(void *ctx, const struct client_wait *w)
 {
 	struct show *s = ctx;
 	struct buf line = BUF_INIT;

@@ -32,7 +32,7 @@ struct show {
 	struct reading *stored; /* and how its stored exchanges are shown */
 	bool told_summary;    /* that the model gets one */
 	bool waited;          /* a wait for another attempt was told, and is not over */
-	struct meanwhile *meanwhile; /* that calls show_tick(); or NULL */
+	struct idle *idle; /* that calls show_tick(); or NULL */
 	int64_t since;        /* when the turn began, ms of the steady clock; 0: its reply has */
 };
 
@@ -49,8 +49,8 @@ void show_dress_as(struct show *s, struct reading *r);
  * all (-1). */
 void show_begin(struct show *s);
 int64_t show_tick(struct show *s);
-/* The same for a struct meanwhile whose ctx is a struct show: calls it, and sets its `due`. */
-void show_look(struct meanwhile *m);
+/* The same for a struct idle whose ctx is a struct show: calls it, and sets its `due`. */
+void show_look(struct idle *m);
 /* Something is about to be shown: that goes. */
 void show_came(struct show *s);
 /* Text that came faster than it could be drawn: as show_tick(). */
@@ -58,8 +58,8 @@ int64_t show_late(struct show *s);
 /* For struct turn_input; ctx is a struct show. Errors are for whoever runs the turn to say, except
  * where events are printed. */
 void show_event(void *ctx, const struct turn_event *ev);
-/* For the struct talk of another request. */
-void show_wait(void *ctx, const struct talk_wait *w);
+/* For the struct client of another request. */
+void show_wait(void *ctx, const struct client_wait *w);
 /* In a transcript: an empty line, except before the first thing; and a stored exchange, with that. */
 void show_separate(struct show *s);
 void show_stored_exchange(struct show *s, const struct exchange *x);

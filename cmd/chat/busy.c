@@ -6,7 +6,7 @@
 #include "tty/mode.h"
 #include "tty/stop.h"
 
-static void look_after(struct meanwhile *m)
+static void look_after(struct idle *m)
 {
 	struct chat *chat = m->ctx;
 	int64_t next = show_tick(&chat->show);
@@ -32,18 +32,18 @@ static void keep_keys(void)
 
 void chat_busy(struct chat *chat)
 {
-	chat->meanwhile = (struct meanwhile){ .call = look_after, .ctx = chat };
-	chat->at.how.meanwhile = &chat->meanwhile;
-	chat->show.meanwhile = &chat->meanwhile;
+	chat->idle = (struct idle){ .call = look_after, .ctx = chat };
+	chat->at.client.idle = &chat->idle;
+	chat->show.idle = &chat->idle;
 	mode_quiet();
 	show_begin(&chat->show);
-	look_after(&chat->meanwhile);
+	look_after(&chat->idle);
 }
 
 void chat_idle(struct chat *chat)
 {
-	chat->at.how.meanwhile = NULL;
-	chat->show.meanwhile = NULL;
+	chat->at.client.idle = NULL;
+	chat->show.idle = NULL;
 	show_came(&chat->show);
 	keep_keys();
 }

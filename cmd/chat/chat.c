@@ -320,7 +320,7 @@ static int say_once(const struct cli *c, struct chat *chat)
 
 	/* The way is found first: no session is named that is then not made. */
 	if (read_prompt(c, chat, &prompt, &e) < 0 || chat_guard(chat, &e) < 0 ||
-	    talk_open(&chat->at.how, &e) < 0) {
+	    client_open(&chat->at.client, &e) < 0) {
 		status = after_signal(fail(&e));
 		show_error(&chat->show, &e, status);
 	} else {

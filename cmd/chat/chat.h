@@ -43,7 +43,7 @@ struct chat_session {
 	struct session_head head;   /* of one that is to be made, or has to be made again */
 	const char *model, *title;  /* that the next turn brings along; NULL: as they are */
 	struct session session;     /* with the conversation as it was last read; see chat_reload() */
-	struct talk how;
+	struct client client;
 	struct {
 		struct buf prompt;     /* the last one, if it did not get into the conversation */
 		struct buf instead_of; /* in whose place it was asked; empty: in no one's */
@@ -54,7 +54,7 @@ struct chat_session {
 		struct record head;
 	} own; /* what head, model and title may point to */
 };
-#define CHAT_SESSION_INIT { .session = SESSION_INIT, .how = TALK_INIT, \
+#define CHAT_SESSION_INIT { .session = SESSION_INIT, .client = CLIENT_INIT, \
 	.unsent = { BUF_INIT, BUF_INIT }, .own = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT, { .json = NULL } } }
 
 struct chat {
@@ -73,7 +73,7 @@ struct chat {
 	int stop_fd;
 	bool one_prompt;            /* is all there is, and it is stored: no more is read than it needs */
 	bool conversing;            /* with a person, who types, and to whom a title is of use */
-	struct meanwhile meanwhile; /* while it is busy */
+	struct idle idle; /* while it is busy */
 	pid_t title_maker;          /* a process, or 0 */
 
 	/* what is typed, in a conversation */

@@ -43,7 +43,7 @@ static int read_new(struct wish *w, const struct words *words, struct err *e)
 /* A vendor has no models of another one: then the model's name chooses, as for mc-chat. */
 static const char *provider_for(const struct chat *chat, const char *model)
 {
-	const struct endpoint *ep = &chat->at.how.endpoint;
+	const struct endpoint *ep = &chat->at.client.endpoint;
 	const struct provider *vendor;
 
 	if (chat->tool.config.provider || !ep->provider->families ||
@@ -62,7 +62,7 @@ static void fill_in(const struct chat *chat, struct wish *w, struct buf *model)
 		return;
 	if (!w->choice.model) {
 		buf_add(model, chat_model(chat).p, chat_model(chat).n);
-		w->choice.provider = chat->at.how.endpoint.name;
+		w->choice.provider = chat->at.client.endpoint.name;
 		w->choice.model = model->n ? model->p : NULL;
 		return;
 	}
@@ -131,7 +131,7 @@ static void tell_models(const struct chat *chat, const struct model_list *list)
 	if (list->n)
 		command_tell("It offers %s; mc-models tells more", line.p);
 	else
-		command_tell("Run 'mc-models -p %s' to see what it offers", chat->at.how.endpoint.name);
+		command_tell("Run 'mc-models -p %s' to see what it offers", chat->at.client.endpoint.name);
 	buf_release(&line);
 }
 
@@ -140,8 +140,8 @@ static void tell_model(const struct chat *chat)
 	struct model_list list = MODEL_LIST_INIT;
 	struct span model = chat_model(chat);
 
-	models_cached(&list, &chat->at.how.endpoint);
-	command_tell("Model: %.*s, of %s", (int)model.n, model.p, chat->at.how.endpoint.name);
+	models_cached(&list, &chat->at.client.endpoint);
+	command_tell("Model: %.*s, of %s", (int)model.n, model.p, chat->at.client.endpoint.name);
 	tell_models(chat, &list);
 	models_release(&list);
 }
@@ -151,16 +151,16 @@ static void tell_unlisted(const struct chat *chat, const char *model)
 {
 	struct model_list list = MODEL_LIST_INIT;
 	struct buf line = BUF_INIT;
-	const char *near[3];
+	const char *suggestion[3];
 	size_t n;
 
-	models_cached(&list, &chat->at.how.endpoint);
+	models_cached(&list, &chat->at.client.endpoint);
 	if (list.n && !models_find(&list, model)) {
-		n = models_near(&list, model, near, sizeof(near) / sizeof(near[0]));
+		n = models_suggest(&list, model, suggestion, sizeof(suggestion) / sizeof(suggestion[0]));
 		for (size_t i = 0; i < n; i++)
-			buf_addf(&line, "%s%s", i ? ", " : "; near: ", near[i]);
+			buf_addf(&line, "%s%s", i ? ", " : "; near: ", suggestion[i]);
 		command_tell("It is not among the models that %s was last known to offer%s",
-		             chat->at.how.endpoint.name, line.p);
+		             chat->at.client.endpoint.name, line.p);
 	}
 	buf_release(&line);
 	models_release(&list);
@@ -183,7 +183,7 @@ static int find_model(const struct chat *chat, const char *given, const char **m
 {
 	const struct session_choice choice = { .model = given };
 	const struct config_alias *a = config_alias(&chat->tool.config, given);
-	const char *here = chat->at.how.endpoint.name;
+	const char *here = chat->at.client.endpoint.name;
 
 	if (a && a->provider && strcmp(a->provider, here) != 0)
 		return advise_new(given, a->provider, here, e);
@@ -227,7 +227,7 @@ bool command_model(struct chat *chat, struct span args)
 		command_fail(&e);
 	} else if (words.n) {
 		command_tell("Model: %s, from the next prompt on", chat->at.model);
-		say_other_vendor(&chat->at.how.endpoint, chat->at.model, true);
+		say_other_vendor(&chat->at.client.endpoint, chat->at.model, true);
 		tell_unlisted(chat, chat->at.model);
 	} else {
 		tell_model(chat);

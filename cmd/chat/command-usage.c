@@ -134,9 +134,9 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	struct span own = c->head.head.provider, model = c->info.model;
 
 	/* The session may have been made anew by another process. */
-	if (!span_eq(own, at->how.endpoint.name))
+	if (!span_eq(own, at->client.endpoint.name))
 		return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", at->id,
-		               (int)own.n, own.p, at->how.endpoint.name);
+		               (int)own.n, own.p, at->client.endpoint.name);
 	k->all = c->n;
 	k->incomplete = count_incomplete(c);
 	model = at->model ? span_str(at->model) : model;
@@ -144,7 +144,7 @@ static int prepare(void *ctx, const struct conversation *c, struct compact_ask *
 	if (buf_check(&k->model, e) < 0)
 		return -1;
 	ask->model = k->model.p;
-	ask->window = context_window(&at->how.endpoint, k->model.p, k->chat->context);
+	ask->window = context_window(&at->client.endpoint, k->model.p, k->chat->context);
 	ask->keep = (size_t)k->keep;
 	ask->begin = tell_begin;
 	return 0;
@@ -172,7 +172,7 @@ static int run(struct compacting *k, struct err *e)
 {
 	struct chat *chat = k->chat;
 	const struct compact_job job = {
-		.store = &chat->tool.store, .id = chat->at.id, .how = &k->chat->at.how,
+		.store = &chat->tool.store, .id = chat->at.id, .client = &k->chat->at.client,
 		.wait = chat_wait(chat),
 		.prepare = prepare, .done = done, .ctx = k,
 	};
@@ -183,7 +183,7 @@ static int run(struct compacting *k, struct err *e)
 		return err_set(e, ERR_USAGE, "with --no-save nothing is stored, and so nothing summed up");
 	if (!chat->at.exists)
 		return err_set(e, ERR_USAGE, "there is nothing to sum up yet");
-	if (talk_open(&chat->at.how, e) < 0)
+	if (client_open(&chat->at.client, e) < 0)
 		return -1;
 	chat_busy(chat);
 	r = compact_session(&job, e);

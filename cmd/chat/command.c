@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/utf8.h"
 #include "chat/command.h"
 #include "tty/neutral.h"
@@ -164,15 +164,15 @@ static const char *find_elsewhere(struct span name)
 }
 
 /* What begins so, or else what it may be a slip of; NULL: neither. */
-static const char *find_near(struct span name)
+static const char *find_suggestion(struct span name)
 {
-	const char *names[64], *near;
+	const char *names[64], *suggestion;
 	struct buf word = BUF_INIT;
 	size_t n = 0;
 
-	near = find_elsewhere(name);
-	if (near)
-		return near;
+	suggestion = find_elsewhere(name);
+	if (suggestion)
+		return suggestion;
 	for (const struct command *c = chat_commands; c->name && n < 63; c++) {
 		if (name.n && strlen(c->name) > name.n && memcmp(c->name, name.p, name.n) == 0)
 			return c->name;
@@ -180,20 +180,20 @@ static const char *find_near(struct span name)
 	}
 	names[n] = NULL;
 	buf_add(&word, name.p, name.n);
-	near = near_name(word.p, names);
+	suggestion = suggest_name(word.p, names);
 	buf_release(&word);
-	return near;
+	return suggestion;
 }
 
 /* Nothing is run on a guess: it may take something back, or cost something. */
 static void say_unknown(struct span name)
 {
-	const char *near = find_near(name);
+	const char *suggestion = find_suggestion(name);
 	struct buf b = BUF_INIT;
 
 	buf_addf(&b, "unknown command '/%.*s'; ", (int)name.n, name.p);
-	if (near)
-		buf_addf(&b, "did you mean /%s?", near);
+	if (suggestion)
+		buf_addf(&b, "did you mean /%s?", suggestion);
 	else
 		buf_adds(&b, "/exit leaves, /help lists the commands");
 	buf_adds(&b, " (a prompt may start with a space and then a slash)");

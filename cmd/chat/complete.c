@@ -61,7 +61,7 @@ static void offer_models(const struct chat *chat, const char *provider, struct e
 	struct err ignored = ERR_INIT;
 
 	if (!provider)
-		offer_listed(&chat->at.how.endpoint, c);
+		offer_listed(&chat->at.client.endpoint, c);
 	else if (endpoint_find(&ep, config, provider, &ignored) == 0)
 		offer_listed(&ep, c);
 	endpoint_release(&ep);

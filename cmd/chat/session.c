@@ -58,14 +58,14 @@ static int take_model(void *ctx, const struct model *m, struct err *e)
 
 static int ask_for_model(struct entry *n, struct err *e)
 {
-	struct talk *how = &n->s->how;
+	struct client *client = &n->s->client;
 	struct found f = { BUF_INIT, BUF_INIT, 0 };
 	struct err why = ERR_INIT;
-	bool local = !how->endpoint.base_url;
-	int r = talk_open(how, e);
+	bool local = !client->endpoint.base_url;
+	int r = client_open(client, e);
 
 	if (r == 0)
-		endpoint_models(&how->endpoint, how->http, n->chat->stop_fd, take_model, &f, &why);
+		endpoint_models(&client->endpoint, client->http, n->chat->stop_fd, take_model, &f, &why);
 	if (r == 0 && (f.n == 1 || (local && f.n)) && utf8_valid(f.first.p, f.first.n) == f.first.n) {
 		buf_clear(&n->s->own.model);
 		buf_add(&n->s->own.model, f.first.p, f.first.n);
@@ -90,7 +90,7 @@ static int choose_model(struct entry *n, struct span stored, struct err *e)
 	if (n->choice.model && !*n->choice.model)
 		return err_set(e, ERR_USAGE, "the model's name is empty");
 	if (!n->choice.model && !stored.n)
-		n->choice.model = endpoint_model(&n->s->how.endpoint);
+		n->choice.model = endpoint_model(&n->s->client.endpoint);
 	if ((!n->choice.model || !*n->choice.model) && !stored.n)
 		r = ask_for_model(n, e);
 	n->s->model = n->choice.model;
@@ -99,23 +99,23 @@ static int choose_model(struct entry *n, struct span stored, struct err *e)
 
 /* ---- the way ---- */
 
-static struct talk begin_talk(struct chat *chat)
+static struct client begin_client(struct chat *chat)
 {
-	struct talk how = TALK_INIT;
+	struct client client = CLIENT_INIT;
 
-	how.schema = chat->schema_file ? buf_span(&chat->schema) : (struct span){ NULL, 0 };
-	how.idle_timeout = chat->timeout ? chat->timeout : (long)chat->tool.config.timeout;
-	how.stream = !chat->no_stream;
-	how.reasoning = chat->show.reasoning;
-	how.stop_fd = chat->stop_fd;
-	how.trace = chat->trace_file ? &chat->trace : NULL;
-	how.listener = (struct talk_listener){ .wait = show_wait, .ctx = &chat->show }; /* a turn has its own */
-	return how;
+	client.schema = chat->schema_file ? buf_span(&chat->schema) : (struct span){ NULL, 0 };
+	client.idle_timeout = chat->timeout ? chat->timeout : (long)chat->tool.config.timeout;
+	client.stream = !chat->no_stream;
+	client.reasoning = chat->show.reasoning;
+	client.stop_fd = chat->stop_fd;
+	client.trace = chat->trace_file ? &chat->trace : NULL;
+	client.listener = (struct client_listener){ .wait = show_wait, .ctx = &chat->show }; /* a turn has its own */
+	return client;
 }
 
 static int use_provider(struct entry *n, struct span stored, struct err *e)
 {
-	struct talk *how = &n->s->how;
+	struct client *client = &n->s->client;
 	const struct cli *cli = n->chat->cli;
 	struct buf name = BUF_INIT;
 	int r;
@@ -123,12 +123,12 @@ static int use_provider(struct entry *n, struct span stored, struct err *e)
 	buf_add(&name, stored.p, stored.n);
 	r = buf_check(&name, e);
 	if (r == 0)
-		r = endpoint_find(&how->endpoint, &n->chat->tool.config, name.p, e);
+		r = endpoint_find(&client->endpoint, &n->chat->tool.config, name.p, e);
 	if (r == 0)
-		r = endpoint_params(&how->endpoint, &how->params, e);
+		r = endpoint_params(&client->endpoint, &client->params, e);
 	for (size_t i = 0; r == 0 && i < cli->nopts; i++)
 		if (cli->opts[i].id == 'o')
-			r = params_add(&how->params, cli->opts[i].val, e);
+			r = params_add(&client->params, cli->opts[i].val, e);
 	buf_release(&name);
 	return r;
 }
@@ -187,7 +187,7 @@ static int resume(struct entry *n, struct err *e)
 	if (choose_model(n, s->session.conversation.info.model, e) < 0)
 		return -1;
 	if (n->choice.model && !span_eq(s->session.conversation.info.model, n->choice.model))
-		say_other_vendor(&s->how.endpoint, n->choice.model, true);
+		say_other_vendor(&s->client.endpoint, n->choice.model, true);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static void say_waiting(void *ctx, pid_t holder)
 struct lock_wait chat_wait(struct chat *chat)
 {
 	return (struct lock_wait){ .no_wait = chat->no_wait, .stop_fd = chat->stop_fd,
-		                   .waiting = say_waiting, .meanwhile = &chat->meanwhile, .ctx = chat };
+		                   .waiting = say_waiting, .idle = &chat->idle, .ctx = chat };
 }
 
 int chat_lock(struct chat *chat, struct err *e)
@@ -328,7 +328,7 @@ static int take_choice(struct entry *n, struct err *e)
 static void release(struct chat_session *s)
 {
 	session_release(&s->session);
-	talk_close(&s->how);
+	client_close(&s->client);
 	buf_release(&s->unsent.prompt);
 	buf_release(&s->unsent.instead_of);
 	buf_release(&s->own.provider);
@@ -351,7 +351,7 @@ static void move(struct chat *chat, struct chat_session *to)
 {
 	bool first = !*chat->at.id;
 
-	talk_inherit(&to->how, &chat->at.how);
+	client_inherit(&to->client, &chat->at.client);
 	chat_leave(chat);
 	chat->at = *to;
 	if (first) /* what the command line attached is for this one */
@@ -366,7 +366,7 @@ int chat_enter(struct chat *chat, const struct wish *w, struct err *e)
 	struct entry n = { .chat = chat, .wish = w, .s = &next };
 	int found;
 
-	next.how = begin_talk(chat);
+	next.client = begin_client(chat);
 	if (take_choice(&n, e) < 0 || (found = find_session(&chat->tool.store, w, !*chat->at.id, next.id, e)) < 0 ||
 	    (found ? resume(&n, e) : start(&n, e)) < 0) {
 		release(&next);

@@ -42,7 +42,7 @@ static int store(struct chat *chat, const struct buf *title, const struct usage 
 
 static int find(struct chat *chat, struct err *e)
 {
-	struct talk how = chat->at.how; /* the key is there, and the server known */
+	struct client client = chat->at.client; /* the key is there, and the server known */
 	struct buf title = BUF_INIT, model = BUF_INIT;
 	struct usage usage = USAGE_NONE;
 	const struct conversation *c = &chat->at.session.conversation;
@@ -55,12 +55,12 @@ static int find(struct chat *chat, struct err *e)
 	if (!first)
 		return r;
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
-	how.http = NULL; /* that connection is the other process's */
-	how.trace = NULL;
-	how.listener = (struct talk_listener){ NULL, NULL, NULL };
-	how.stop_fd = -1;
-	r = buf_check(&model, e) < 0 || talk_open(&how, e) < 0 ? -1
-	    : title_ask(&title, &usage, &how, model.p, first, e);
+	client.http = NULL; /* that connection is the other process's */
+	client.trace = NULL;
+	client.listener = (struct client_listener){ NULL, NULL, NULL };
+	client.stop_fd = -1;
+	r = buf_check(&model, e) < 0 || client_open(&client, e) < 0 ? -1
+	    : title_ask(&title, &usage, &client, model.p, first, e);
 	return r < 0 ? -1 : store(chat, &title, &usage, e);
 }
 

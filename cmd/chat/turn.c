@@ -60,7 +60,7 @@ static int run_saved(struct chat *chat, struct turn_input *in, struct turn_resul
 	int r;
 
 	in->head = at->exists ? NULL : &at->head;
-	r = turn_run(in, out, &at->how, &at->session, &chat->tool.store, at->id, e);
+	r = turn_run(in, out, &at->client, &at->session, &chat->tool.store, at->id, e);
 	if (out->dropped) {
 		at->exists = false;
 		at->head.created_at = clock_now_ms(); /* of another one with this id */
@@ -77,7 +77,7 @@ static int run_unsaved(struct chat *chat, struct turn_input *in, struct turn_res
 	buf_add(&model, chat_model(chat).p, chat_model(chat).n);
 	in->model = model.p;
 	in->only = !chat->conversing;
-	r = turn_run_unsaved(in, out, &at->how, &chat->tool.store, at->exists ? at->id : NULL, at->head.system,
+	r = turn_run_unsaved(in, out, &at->client, &chat->tool.store, at->exists ? at->id : NULL, at->head.system,
 	                     &at->session.conversation, e);
 	buf_release(&model);
 	return r;
@@ -89,8 +89,8 @@ static int run_turn(struct chat *chat, struct turn_input *in, struct turn_result
 	struct chat_session *at = &chat->at;
 	int r;
 
-	at->how.refused = at->how.no_model = false;
-	if (talk_open(&at->how, e) < 0) {
+	at->client.refused = at->client.no_model = false;
+	if (client_open(&at->client, e) < 0) {
 		show_error(&chat->show, e, exit_status(e));
 		return -1;
 	}
@@ -172,7 +172,7 @@ static int tell_failure(const struct chat *chat, const struct turn_result *out, 
 	if (out->dropped)
 		buf_addf(&way_out, "; session '%s' is not kept%s", chat->at.id,
 		         chat->conversing ? ": choose another with /model, and /retry asks again" : "");
-	else if (chat->conversing && e->kind == ERR_NETWORK && !chat->at.how.refused)
+	else if (chat->conversing && e->kind == ERR_NETWORK && !chat->at.client.refused)
 		buf_addf(&way_out, "; %s/retry asks again", out->exchange.answer.n ? "what came is kept, and " : "");
 	status = chat_fail_with(e, way_out.p);
 	buf_release(&way_out);
@@ -223,7 +223,7 @@ int chat_guard(struct chat *chat, struct err *e)
 	if (chat->stop_fd >= 0)
 		return 0; /* since a session was picked */
 	signal(SIGPIPE, SIG_IGN);
-	chat->stop_fd = chat->at.how.stop_fd = stop_begin(e);
+	chat->stop_fd = chat->at.client.stop_fd = stop_begin(e);
 	chat->tool.store.stop_fd = chat->files.stop_fd = chat->stop_fd;
 	return chat->stop_fd < 0 ? -1 : 0;
 }

@@ -41,12 +41,12 @@ static int measure(const struct chat *chat, const char *model, struct load *l, s
 	struct context_ask ask = {
 		.conversation = &s->session.conversation,
 		.n = s->session.conversation.n,
-		.provider = s->how.no_native ? NULL : s->how.endpoint.name,
+		.provider = s->client.no_native ? NULL : s->client.endpoint.name,
 		.model = span_str(model),
 		.system = s->session.conversation.head.json ? s->session.conversation.head.head.system : s->head.system,
 		.prompt = &nothing,
-		.window = context_window(&s->how.endpoint, model, chat->context).limit,
-		.reply = context_reply_of(&s->how.params),
+		.window = context_window(&s->client.endpoint, model, chat->context).limit,
+		.reply = context_reply_of(&s->client.params),
 	};
 	struct context cx;
 
@@ -130,7 +130,7 @@ static void add_model(struct row *r, const struct chat *chat)
 	struct span model = chat_model(chat);
 	struct buf name = BUF_INIT;
 
-	neutral_add_line(&name, span_str(chat->at.how.endpoint.name));
+	neutral_add_line(&name, span_str(chat->at.client.endpoint.name));
 	if (!span_same(model, buf_span(&name))) {
 		buf_addc(&name, ' ');
 		neutral_add_line(&name, model);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/near.h"
+#include "base/suggest.h"
 
 const struct opt cli_common[] = {
 	{ OPT_HELP, "help", NULL, ARG_NONE, "show this help" },
@@ -37,14 +37,14 @@ static const struct opt *find_letter(const struct opt **all, size_t n, char lett
 
 static int unknown_long(const struct opt **all, size_t n, const char *word, struct err *e)
 {
-	const char *names[MAX_OPTS + 1], *near;
+	const char *names[MAX_OPTS + 1], *suggestion;
 
 	for (size_t i = 0; i < n; i++)
 		names[i] = all[i]->name;
 	names[n] = NULL;
-	near = near_name(word, names);
-	if (near)
-		return err_set(e, ERR_USAGE, "unknown option '--%s'; did you mean '--%s'?", word, near);
+	suggestion = suggest_name(word, names);
+	if (suggestion)
+		return err_set(e, ERR_USAGE, "unknown option '--%s'; did you mean '--%s'?", word, suggestion);
 	return err_set(e, ERR_USAGE, "unknown option '--%s'", word);
 }
 

@@ -21,9 +21,9 @@
 
 /* One attempt. */
 struct flow {
-	struct talk *how;
-	const struct letter *letter; /* the caller's, or: */
-	struct letter amended;       /* as the server wants it */
+	struct client *client;
+	const struct request *request; /* the caller's, or: */
+	struct request amended;       /* as the server wants it */
 	struct reply *reply;
 	struct reply_filter filter;
 	size_t passed_on, thought_on; /* bytes of reply->text and ->reasoning that were passed on */
@@ -37,7 +37,7 @@ struct flow {
 	struct buf whole;
 };
 
-void letter_release(struct letter *l)
+void request_release(struct request *l)
 {
 	buf_release(&l->url);
 	buf_release(&l->shown);
@@ -45,28 +45,28 @@ void letter_release(struct letter *l)
 	buf_release(&l->notices);
 }
 
-int talk_open(struct talk *how, struct err *e)
+int client_open(struct client *client, struct err *e)
 {
-	const struct config *c = how->endpoint.config;
+	const struct config *c = client->endpoint.config;
 	const struct http_options o = { c->proxy, c->no_proxy, (long)c->connect_timeout };
 
-	if (how->endpoint.provider->local)
+	if (client->endpoint.provider->local)
 		return 0;
-	if (!how->http && !(how->http = http_open(&o, e)))
+	if (!client->http && !(client->http = http_open(&o, e)))
 		return -1;
-	return endpoint_open(&how->endpoint, how->http, how->stop_fd, e);
+	return endpoint_open(&client->endpoint, client->http, client->stop_fd, e);
 }
 
-void talk_close(struct talk *how)
+void client_close(struct client *client)
 {
-	http_close(how->http);
-	how->http = NULL;
-	params_release(&how->params);
-	endpoint_release(&how->endpoint);
+	http_close(client->http);
+	client->http = NULL;
+	params_release(&client->params);
+	endpoint_release(&client->endpoint);
 }
 
 /* The settings are the same for both; so what an endpoint's name stands for is, too. */
-void talk_inherit(struct talk *to, struct talk *from)
+void client_inherit(struct client *to, struct client *from)
 {
 	if (!from->http || to->http || strcmp(to->endpoint.name, from->endpoint.name) != 0)
 		return;
@@ -78,7 +78,7 @@ void talk_inherit(struct talk *to, struct talk *from)
 }
 
 /* A system prompt for a model that has no system instruction is the beginning of the first prompt. */
-static int write_in_prompt(const struct talk *how, struct chat_request *rq, struct letter *l, struct err *e)
+static int write_in_prompt(const struct client *client, struct chat_request *rq, struct request *l, struct err *e)
 {
 	const struct message *first = &rq->messages[0];
 	struct message *messages = malloc(rq->nmessages * sizeof(*messages));
@@ -98,7 +98,7 @@ static int write_in_prompt(const struct talk *how, struct chat_request *rq, stru
 		messages[0].parts = parts;
 		rq->messages = messages;
 		rq->system = (struct span){ NULL, 0 };
-		r = buf_check(&text, e) < 0 ? -1 : how->endpoint.provider->request(rq, &l->url, &l->body, e);
+		r = buf_check(&text, e) < 0 ? -1 : client->endpoint.provider->request(rq, &l->url, &l->body, e);
 	}
 	buf_release(&text);
 	free(messages);
@@ -107,42 +107,42 @@ static int write_in_prompt(const struct talk *how, struct chat_request *rq, stru
 }
 
 /* Whose models they are: a vendor's own server may be asked with another protocol, too. */
-static const char *vendor_of(const struct talk *how)
+static const char *vendor_of(const struct client *client)
 {
-	const char *base_url = how->endpoint.base_url;
+	const char *base_url = client->endpoint.base_url;
 
 	for (const struct provider *const *p = providers; base_url && *p; p++)
 		if ((*p)->base_url && (*p)->families && span_same(url_host(base_url), url_host((*p)->base_url)))
 			return (*p)->name;
-	return how->endpoint.provider->name;
+	return client->endpoint.provider->name;
 }
 
-static int write_request(const struct talk *how, const struct params *params, struct letter *l, struct err *e)
+static int write_request(const struct client *client, const struct params *params, struct request *l, struct err *e)
 {
-	const struct provider *p = how->endpoint.provider;
-	struct chat_request rq = *l->rq;
+	const struct provider *p = client->endpoint.provider;
+	struct chat_request rq = *l->content;
 
 	rq.params = params;
-	rq.no_native = how->no_native;
-	if (rq.system.n && (how->no_system || !fit_has_system(vendor_of(how), rq.model)))
-		return write_in_prompt(how, &rq, l, e);
+	rq.no_native = client->no_native;
+	if (rq.system.n && (client->no_system || !fit_has_system(vendor_of(client), rq.model)))
+		return write_in_prompt(client, &rq, l, e);
 	return p->request(&rq, &l->url, &l->body, e);
 }
 
-int talk_prepare(const struct talk *how, const struct chat_request *rq, struct letter *l,
+int client_prepare(const struct client *client, const struct chat_request *rq, struct request *l,
                  struct err *e)
 {
 	struct params fitted = PARAMS_INIT;
 	int r;
 
-	l->rq = rq;
-	if (how->endpoint.provider->local)
+	l->content = rq;
+	if (client->endpoint.provider->local)
 		return 0;
-	r = params_copy(&fitted, &how->params, e);
+	r = params_copy(&fitted, &client->params, e);
 	if (r == 0)
-		r = fit_params(&fitted, vendor_of(how), rq->model, rq->reasoning, &l->notices, e);
+		r = fit_params(&fitted, vendor_of(client), rq->model, rq->reasoning, &l->notices, e);
 	if (r == 0)
-		r = write_request(how, &fitted, l, e);
+		r = write_request(client, &fitted, l, e);
 	if (r == 0)
 		r = params_leave_out(&fitted, &l->body, &l->notices, e);
 	params_release(&fitted);
@@ -155,9 +155,9 @@ int talk_prepare(const struct talk *how, const struct chat_request *rq, struct l
 /* ---- the reply, piece by piece ---- */
 
 /* What was added since is one piece. */
-static void pass_on_part(const struct flow *f, enum talk_part part, const struct buf *all, size_t *passed, size_t n)
+static void pass_on_part(const struct flow *f, enum client_part part, const struct buf *all, size_t *passed, size_t n)
 {
-	const struct talk_listener *to = &f->how->listener;
+	const struct client_listener *to = &f->client->listener;
 
 	if (n > *passed && to->piece)
 		to->piece(to->ctx, part, (struct span){ all->p + *passed, n - *passed });
@@ -166,8 +166,8 @@ static void pass_on_part(const struct flow *f, enum talk_part part, const struct
 
 static void pass_on(struct flow *f)
 {
-	pass_on_part(f, TALK_REASONING, &f->reply->reasoning, &f->thought_on, f->filter.reasoning);
-	pass_on_part(f, TALK_TEXT, &f->reply->text, &f->passed_on, f->filter.text);
+	pass_on_part(f, CLIENT_REASONING, &f->reply->reasoning, &f->thought_on, f->filter.reasoning);
+	pass_on_part(f, CLIENT_TEXT, &f->reply->text, &f->passed_on, f->filter.text);
 }
 
 static size_t words(const struct flow *f)
@@ -182,9 +182,9 @@ static void run_filter(struct flow *f, bool key_seen, bool last)
 
 	reply_filter_run(&f->filter, f->reply, last);
 	if (f->filter.hidden && (open || !key_seen))
-		trace_withhold(f->how->trace);
+		trace_withhold(f->client->trace);
 	else if (!f->filter.key_open)
-		trace_release(f->how->trace);
+		trace_release(f->client->trace);
 }
 
 static int on_event(void *ctx, struct span data, struct err *e)
@@ -194,11 +194,11 @@ static int on_event(void *ctx, struct span data, struct err *e)
 	int r;
 
 	f->any_event = true;
-	trace_data(f->how->trace, data);
-	r = f->how->endpoint.provider->event(f->reply, data, e);
+	trace_data(f->client->trace, data);
+	r = f->client->endpoint.provider->event(f->reply, data, e);
 	if (words(f) > had)
 		f->last_word = clock_steady_ms();
-	run_filter(f, f->how->trace && key_is_in(&f->how->endpoint.key, data), false);
+	run_filter(f, f->client->trace && key_is_in(&f->client->endpoint.key, data), false);
 	f->refused |= r < 0;
 	return r;
 }
@@ -265,7 +265,7 @@ static int check_limits(struct flow *f, struct err *e)
 	if (f->bytes > STREAM_MAX)
 		return err_set(e, ERR_NETWORK, "the answer is larger than %d GB; the rest of it is not read",
 		               (int)(STREAM_MAX >> 30));
-	if (silent > f->how->idle_timeout * 1000 * SILENT_TIMEOUTS)
+	if (silent > f->client->idle_timeout * 1000 * SILENT_TIMEOUTS)
 		return err_set(e, ERR_NETWORK, "for %lld seconds the server sent nothing of a reply",
 		               (long long)(silent / 1000));
 	return 0;
@@ -290,11 +290,11 @@ static int on_piece(void *ctx, struct span piece, struct err *e)
 
 static int finish(struct flow *f, struct err *e)
 {
-	const struct provider *p = f->how->endpoint.provider;
+	const struct provider *p = f->client->endpoint.provider;
 	int r;
 
 	if (f->form == FORM_WHOLE) {
-		trace_data(f->how->trace, buf_span(&f->whole));
+		trace_data(f->client->trace, buf_span(&f->whole));
 		r = p->whole(f->reply, buf_span(&f->whole), e);
 		f->refused = r < 0;
 	} else {
@@ -304,7 +304,7 @@ static int finish(struct flow *f, struct err *e)
 		return -1;
 	if (f->form != FORM_WHOLE && !f->any_event)
 		return err_set(e, ERR_NETWORK, "the answer from '%s' is no reply of a model; is the base URL "
-		               "right?", f->letter->shown.p);
+		               "right?", f->request->shown.p);
 	r = p->end(f->reply, e);
 	if (r < 0 && finish_kind(buf_span(&f->reply->finish_reason)) == FINISH_FAILURE) {
 		f->refused = true;
@@ -320,7 +320,7 @@ static bool was_over(struct flow *f, struct err *e)
 	struct err ignored = ERR_INIT;
 
 	if (e->kind != ERR_NETWORK || f->refused || f->form != FORM_EVENTS ||
-	    f->how->endpoint.provider->end(f->reply, &ignored) < 0)
+	    f->client->endpoint.provider->end(f->reply, &ignored) < 0)
 		return false;
 	err_clear(e);
 	return true;
@@ -339,115 +339,115 @@ static void rename_limit(struct params *p, struct err *e)
  * so in the other attempts, and in the next requests. */
 static bool amend(struct flow *f, const struct http_response *rs)
 {
-	struct talk *how = f->how;
-	struct span body = buf_span(&f->letter->body);
-	struct letter l = LETTER_INIT;
+	struct client *client = f->client;
+	struct span body = buf_span(&f->request->body);
+	struct request l = REQUEST_INIT;
 	struct err ignored = ERR_INIT;
-	struct span max_tokens = params_get(&how->params, "max_tokens");
+	struct span max_tokens = params_get(&client->params, "max_tokens");
 	int64_t limit = max_tokens.p ? 0 : refusal_limit(rs);
 	char number[32];
 
 	snprintf(number, sizeof(number), "%lld", (long long)limit);
 	if (limit > 0)
-		params_set(&how->params, span_str("max_tokens"), span_str(number), &ignored);
-	else if (max_tokens.p && refusal_is_about(rs, NEWER_LIMIT) && !params_get(&how->params, NEWER_LIMIT).p)
-		rename_limit(&how->params, &ignored);
-	else if (f->letter->rq->system.n && !how->no_system && refusal_is_about_system(rs))
-		how->no_system = true;
-	else if (!how->no_native && chat_request_has_native(f->letter->rq) && refusal_is_about_native(rs))
-		how->no_native = true;
+		params_set(&client->params, span_str("max_tokens"), span_str(number), &ignored);
+	else if (max_tokens.p && refusal_is_about(rs, NEWER_LIMIT) && !params_get(&client->params, NEWER_LIMIT).p)
+		rename_limit(&client->params, &ignored);
+	else if (f->request->content->system.n && !client->no_system && refusal_is_about_system(rs))
+		client->no_system = true;
+	else if (!client->no_native && chat_request_has_native(f->request->content) && refusal_is_about_native(rs))
+		client->no_native = true;
 	else if (refusal_is_about_include(rs) && memmem(body.p, body.n, "\"include\":", 10))
-		params_set(&how->params, span_str("include"), span_str("null"), &ignored);
+		params_set(&client->params, span_str("include"), span_str("null"), &ignored);
 	else if (refusal_is_about(rs, "stream_options") && memmem(body.p, body.n, "\"stream_options\":", 17))
-		params_set(&how->params, span_str("stream_options"), span_str("null"), &ignored);
+		params_set(&client->params, span_str("stream_options"), span_str("null"), &ignored);
 	else
 		return false;
-	if (ignored.kind != ERR_NONE || talk_prepare(how, f->letter->rq, &l, &ignored) < 0) {
-		letter_release(&l);
+	if (ignored.kind != ERR_NONE || client_prepare(client, f->request->content, &l, &ignored) < 0) {
+		request_release(&l);
 		return false;
 	}
-	letter_release(&f->amended);
+	request_release(&f->amended);
 	f->amended = l;
-	f->letter = &f->amended;
+	f->request = &f->amended;
 	return true;
 }
 
 /* Sets *again to the ms to wait before another attempt, or -1. */
 static int attempt(struct flow *f, int number, int64_t *again, struct err *e)
 {
-	struct talk *how = f->how;
-	struct http_request rq = endpoint_request(&how->endpoint, f->letter->url.p,
-	                                          f->letter->shown.p, how->stop_fd);
+	struct client *client = f->client;
+	struct http_request rq = endpoint_request(&client->endpoint, f->request->url.p,
+	                                          f->request->shown.p, client->stop_fd);
 	struct problem *p = &f->reply->problem;
-	bool last = number >= how->endpoint.config->retries;
+	bool last = number >= client->endpoint.config->retries;
 	struct http_response rs;
 	int r;
 
-	rq.body = buf_span(&f->letter->body);
-	rq.idle_timeout = how->idle_timeout;
+	rq.body = buf_span(&f->request->body);
+	rq.idle_timeout = client->idle_timeout;
 	rq.piece = on_piece;
 	rq.ctx = f;
-	rq.meanwhile = how->meanwhile;
+	rq.idle = client->idle;
 	f->last_word = clock_steady_ms();
-	trace_request(how->trace, &rq, &how->endpoint.key, number);
-	r = http_send(how->http, &rq, &rs, e);
+	trace_request(client->trace, &rq, &client->endpoint.key, number);
+	r = http_send(client->http, &rq, &rs, e);
 	*again = -1;
 	if (r < 0 && rs.failure == HTTP_LOST && f->bytes == 0)
 		*again = refusal_delay(p, 0, -1, number);
 	if (r == 0 && (rs.status < 200 || rs.status > 299)) {
 		f->changed = amend(f, &rs);
-		r = refusal_tell(how, f->letter, &rs, last || f->changed, p, e);
+		r = refusal_tell(client, f->request, &rs, last || f->changed, p, e);
 		*again = f->changed ? 0 : refusal_delay(p, rs.status, rs.retry_after, number);
 	} else if (r == 0) {
 		r = finish(f, e);
 	} else if (was_over(f, e)) {
 		r = 0;
 	}
-	run_filter(f, f->form == FORM_WHOLE && key_is_in(&f->how->endpoint.key, buf_span(&f->whole)), true);
+	run_filter(f, f->form == FORM_WHOLE && key_is_in(&f->client->endpoint.key, buf_span(&f->whole)), true);
 	pass_on(f);
 	if (r < 0 && f->refused) {
-		refusal_advise(how, f->letter, p, last, e);
+		refusal_advise(client, f->request, p, last, e);
 		*again = p->status ? refusal_delay(p, p->status, -1, number) : -1;
 	}
-	how->refused = r < 0 && (f->refused || rs.status > 299) && *again < 0;
+	client->refused = r < 0 && (f->refused || rs.status > 299) && *again < 0;
 	if (f->reply->text.n || f->reply->reasoning.n)
 		*again = -1; /* it would be said twice */
 	if (last && !f->changed)
 		*again = -1;
-	key_redact(&how->endpoint.key, e->msg, strlen(e->msg)); /* a server may say it back anywhere */
-	trace_response(how->trace, &rs, r < 0 ? e->msg : NULL);
+	key_redact(&client->endpoint.key, e->msg, strlen(e->msg)); /* a server may say it back anywhere */
+	trace_response(client->trace, &rs, r < 0 ? e->msg : NULL);
 	http_response_release(&rs);
 	return r;
 }
 
 /* ---- and again ---- */
 
-static bool stopped(const struct talk *how, int timeout)
+static bool stopped(const struct client *client, int timeout)
 {
-	struct pollfd p = { .fd = how->stop_fd, .events = POLLIN };
+	struct pollfd p = { .fd = client->stop_fd, .events = POLLIN };
 
-	return meanwhile_poll(how->meanwhile, &p, how->stop_fd >= 0, timeout) > 0;
+	return idle_poll(client->idle, &p, client->stop_fd >= 0, timeout) > 0;
 }
 
-static void tell_wait(const struct talk *how, struct talk_wait *w, int64_t left)
+static void tell_wait(const struct client *client, struct client_wait *w, int64_t left)
 {
 	w->left = left;
-	if (how->listener.wait)
-		how->listener.wait(how->listener.ctx, w);
+	if (client->listener.wait)
+		client->listener.wait(client->listener.ctx, w);
 }
 
-static int wait_for(const struct talk *how, struct talk_wait *w, int64_t ms, struct err *e)
+static int wait_for(const struct client *client, struct client_wait *w, int64_t ms, struct err *e)
 {
 	int64_t end = clock_steady_ms() + ms, left;
 
 	while ((left = end - clock_steady_ms()) > 0) {
-		tell_wait(how, w, left);
-		if (stopped(how, (int)(left % 1000 ? left % 1000 : 1000))) {
+		tell_wait(client, w, left);
+		if (stopped(client, (int)(left % 1000 ? left % 1000 : 1000))) {
 			err_set(e, ERR_INTERRUPTED, "interrupted");
 			break;
 		}
 	}
-	tell_wait(how, w, 0);
+	tell_wait(client, w, 0);
 	return e->kind == ERR_NONE ? 0 : -1;
 }
 
@@ -458,8 +458,8 @@ static void flow_begin(struct flow *f)
 	f->form = FORM_UNKNOWN;
 	f->any_event = f->refused = f->changed = false;
 	f->bytes = 0;
-	f->filter = (struct reply_filter){ .key = &f->how->endpoint.key,
-		                           .think_tags = f->how->endpoint.config->think_tags };
+	f->filter = (struct reply_filter){ .key = &f->client->endpoint.key,
+		                           .think_tags = f->client->endpoint.config->think_tags };
 	f->passed_on = f->thought_on = 0;
 }
 
@@ -489,7 +489,7 @@ static int ask_server(struct flow *f, struct err *e)
 	int64_t again;
 
 	for (int failed = 0;;) {
-		struct talk_wait w = { .attempt = failed + 2, .of = f->how->endpoint.config->retries + 1,
+		struct client_wait w = { .attempt = failed + 2, .of = f->client->endpoint.config->retries + 1,
 			               .why = why.msg };
 		int r;
 
@@ -506,7 +506,7 @@ static int ask_server(struct flow *f, struct err *e)
 			failed++;
 			why = *e;
 			err_clear(e);
-			if (wait_for(f->how, &w, again, e) < 0)
+			if (wait_for(f->client, &w, again, e) < 0)
 				return give_up(f, failed, &why, e);
 		}
 		reply_release(f->reply);
@@ -519,20 +519,20 @@ static int ask_local(struct flow *f, struct err *e)
 	int more;
 
 	do {
-		if (stopped(f->how, 0))
+		if (stopped(f->client, 0))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		more = f->how->endpoint.provider->local(f->letter->rq, f->reply, e);
+		more = f->client->endpoint.provider->local(f->request->content, f->reply, e);
 		f->filter.text = f->reply->text.n; /* it is the prompt, to the letter */
 		pass_on(f);
 	} while (more > 0);
 	return more;
 }
 
-int talk_run(struct talk *how, const struct letter *l, struct reply *r, struct err *e)
+int client_run(struct client *client, const struct request *l, struct reply *r, struct err *e)
 {
-	struct flow f = { .how = how, .letter = l, .reply = r, .amended = LETTER_INIT };
-	int result = how->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
+	struct flow f = { .client = client, .request = l, .reply = r, .amended = REQUEST_INIT };
+	int result = client->endpoint.provider->local ? ask_local(&f, e) : ask_server(&f, e);
 
-	letter_release(&f.amended);
+	request_release(&f.amended);
 	return result;
 }

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/json.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
@@ -70,15 +70,15 @@ const char *endpoint_name(const struct config *c, size_t i)
 
 static int unknown(const struct config *c, const char *name, struct err *e)
 {
-	const char *names[MAX_NAMES + 1] = { NULL }, *near;
+	const char *names[MAX_NAMES + 1] = { NULL }, *suggestion;
 	struct buf list = BUF_INIT;
 	size_t n = 0;
 
 	for (; n < MAX_NAMES && (names[n] = endpoint_name(c, n)); n++)
 		buf_addf(&list, "%s%s", n ? ", " : "", names[n]);
-	near = near_name(name, names);
-	if (near)
-		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, near);
+	suggestion = suggest_name(name, names);
+	if (suggestion)
+		err_set(e, ERR_USAGE, "unknown provider '%s'; did you mean '%s'?", name, suggestion);
 	else
 		err_set(e, ERR_USAGE, "unknown provider '%s'; there are: %s", name, list.p);
 	buf_release(&list);

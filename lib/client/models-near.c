@@ -2,18 +2,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/near.h"
+#include "base/suggest.h"
 #include "client/models.h"
 
 #define SHOWN_MAX 80 /* bytes of a name that goes into a sentence */
 
 /* Only letters and digits count, and no capitals: people know those of a name, and leave out
  * or change what stands between them. */
-static size_t essence(const char *s, char out[NEAR_MAX])
+static size_t essence(const char *s, char out[SUGGEST_WORD_MAX])
 {
 	size_t n = 0;
 
-	for (; *s && n < NEAR_MAX; s++) {
+	for (; *s && n < SUGGEST_WORD_MAX; s++) {
 		unsigned char c = (unsigned char)*s;
 
 		if (c >= 'A' && c <= 'Z')
@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b)
  * "gpt-5". */
 static size_t collect(const struct model_list *l, const char *word, struct near *found)
 {
-	char a[NEAR_MAX], b[NEAR_MAX] = "";
+	char a[SUGGEST_WORD_MAX], b[SUGGEST_WORD_MAX] = "";
 	size_t na = essence(word, a), n = 0;
 
 	for (size_t i = 0; i < l->n && na; i++) {
@@ -52,14 +52,14 @@ static size_t collect(const struct model_list *l, const char *word, struct near 
 		struct span asked = { a, na }, id = { b, essence(l->v[i].id, b) };
 
 		f->id = l->v[i].id;
-		f->part = near_part(asked, id);
-		f->whole = near_edits(asked, id);
+		f->part = suggest_edits_in(asked, id);
+		f->whole = suggest_edits(asked, id);
 		n += f->part <= na / 3 && strlen(f->id) <= SHOWN_MAX;
 	}
 	return n;
 }
 
-size_t models_near(const struct model_list *l, const char *word, const char **near, size_t max)
+size_t models_suggest(const struct model_list *l, const char *word, const char **near, size_t max)
 {
 	struct near *found = calloc(l->n + 1, sizeof(*found));
 	const char *slash = strrchr(word, '/');

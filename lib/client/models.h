@@ -65,7 +65,7 @@ int64_t models_window(const struct endpoint *ep, const char *model);
 
 /* The ids that are most like `word`, nearest first; returns how many, at most `max`. They
  * belong to the list. */
-size_t models_near(const struct model_list *l, const char *word, const char **near, size_t max);
+size_t models_suggest(const struct model_list *l, const char *word, const char **near, size_t max);
 
 /* ---- the file, for models_cached() and models_ask() ---- */
 

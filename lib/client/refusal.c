@@ -15,8 +15,8 @@
 #define FIRST_DELAY_MS 500
 #define LONGEST_DELAY_MS 16000
 #define LONGEST_WAIT_MS 60000 /* that a server may ask for */
-#define NEAR_MAX 5            /* names of models */
-#define NEAR_PATIENCE_S 5     /* for a list that only makes an error better */
+#define SUGGESTIONS_MAX 5            /* names of models */
+#define SUGGESTIONS_PATIENCE_S 5     /* for a list that only makes an error better */
 
 /* ---- trying again ---- */
 
@@ -170,11 +170,11 @@ static bool has_files(const struct chat_request *rq)
 }
 
 /* A model's name may have one of those words in it, too. */
-static void judge_input(struct problem *p, const struct letter *l)
+static void judge_input(struct problem *p, const struct request *rq)
 {
 	struct span said = buf_span(&p->message);
 
-	if (p->kind == PROBLEM_OTHER && is_about_input(said) && (has_files(l->rq) || says(said, "input")))
+	if (p->kind == PROBLEM_OTHER && is_about_input(said) && (has_files(rq->content) || says(said, "input")))
 		p->kind = PROBLEM_INPUT;
 }
 
@@ -204,27 +204,27 @@ static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 
 /* A list that does not have the model, or has it and so is no explanation, or nothing. What
  * was kept is asked for again when it is old, or has what the server says is not there. */
-static void get_models(struct talk *how, const char *model, struct model_list *list)
+static void get_models(struct client *client, const char *model, struct model_list *list)
 {
-	struct endpoint *ep = &how->endpoint;
+	struct endpoint *ep = &client->endpoint;
 	struct err ignored = ERR_INIT;
 
 	models_cached(list, ep);
 	if (models_are_fresh(list, ep) && !models_find(list, model))
 		return;
-	ep->patience = NEAR_PATIENCE_S;
-	models_ask(list, ep, how->http, how->stop_fd, &ignored);
+	ep->patience = SUGGESTIONS_PATIENCE_S;
+	models_ask(list, ep, client->http, client->stop_fd, &ignored);
 	ep->patience = 0;
 }
 
-static void add_near(const struct model_list *list, const char *model, const char *endpoint,
+static void add_suggestions(const struct model_list *list, const char *model, const char *endpoint,
                      struct buf *b)
 {
-	const char *near[NEAR_MAX];
-	size_t n = models_near(list, model, near, NEAR_MAX);
+	const char *names[SUGGESTIONS_MAX];
+	size_t n = models_suggest(list, model, names, SUGGESTIONS_MAX);
 
 	for (size_t i = 0; i < n; i++)
-		buf_addf(b, "%s%s", i ? ", " : "; near: ", near[i]);
+		buf_addf(b, "%s%s", i ? ", " : "; near: ", names[i]);
 	if (!n)
 		buf_addf(b, "; mc-models -p %s lists those there are", endpoint);
 }
@@ -235,20 +235,20 @@ static bool is_about_model(const struct problem *p, long status)
 	return p->kind == PROBLEM_MODEL || (status == 404 && p->kind == PROBLEM_OTHER);
 }
 
-static void advise_model(struct talk *how, const struct letter *l, const struct problem *p,
+static void advise_model(struct client *client, const struct request *rq, const struct problem *p,
                          struct buf *b)
 {
 	struct model_list list = MODEL_LIST_INIT;
-	const char *model = l->rq->model, *endpoint = how->endpoint.name;
+	const char *model = rq->content->model, *endpoint = client->endpoint.name;
 
-	get_models(how, model, &list);
-	how->no_model = p->kind == PROBLEM_MODEL || (list.n && !models_find(&list, model));
+	get_models(client, model, &list);
+	client->no_model = p->kind == PROBLEM_MODEL || (list.n && !models_find(&list, model));
 	if (list.n && !models_find(&list, model)) {
 		if (p->kind != PROBLEM_MODEL)
 			buf_addf(b, "; the server lists no model '%.100s'", model);
 		else if (!strstr(p->message.p, model))
 			buf_addf(b, "; the model '%.100s' does not exist", model);
-		add_near(&list, model, endpoint, b);
+		add_suggestions(&list, model, endpoint, b);
 	} else if (p->kind == PROBLEM_MODEL) {
 		buf_addf(b, "; is the model's name right? mc-models -p %s lists them", endpoint);
 	} else {
@@ -259,9 +259,9 @@ static void advise_model(struct talk *how, const struct letter *l, const struct 
 
 /* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's; LM Studio
  * says so in words, with a status of 200. */
-static bool lacks_protocol(const struct talk *how, const struct problem *p, long status)
+static bool lacks_protocol(const struct client *client, const struct problem *p, long status)
 {
-	const struct endpoint *ep = &how->endpoint;
+	const struct endpoint *ep = &client->endpoint;
 
 	return (status == 404 || status == 405 || status == 501 || says(buf_span(&p->message), "unexpected endpoint")) &&
 	       p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
@@ -270,14 +270,14 @@ static bool lacks_protocol(const struct talk *how, const struct problem *p, long
 	       (p->kind == PROBLEM_OTHER || !says(buf_span(&p->message), "model"));
 }
 
-static void advise_protocol(const struct talk *how, const struct letter *l, struct buf *b)
+static void advise_protocol(const struct client *client, const struct request *rq, struct buf *b)
 {
-	const struct endpoint *ep = &how->endpoint;
+	const struct endpoint *ep = &client->endpoint;
 	bool own = strcmp(ep->name, ep->provider->name) == 0;
 	const char *summary = ep->provider->summary;
 
 	buf_addf(b, "; '%s' is a part of %.*s, which this server seems not to speak: if it speaks Chat "
-	         "Completions, ", l->shown.p, (int)strcspn(summary, ":"), summary);
+	         "Completions, ", rq->shown.p, (int)strcspn(summary, ":"), summary);
 	if (own)
 		buf_addf(b, "name it in MC_BASE_URL instead of %s, and its key in OPENAI_COMPATIBLE_API_KEY",
 		         ep->provider->url_env);
@@ -285,23 +285,23 @@ static void advise_protocol(const struct talk *how, const struct letter *l, stru
 		buf_addf(b, "its 'type' in the config file is openai-compatible");
 }
 
-static void advise(struct talk *how, const struct letter *l, const struct problem *p, long status,
+static void advise(struct client *client, const struct request *rq, const struct problem *p, long status,
                    int64_t retry_after, bool last, struct buf *b)
 {
 	if (p->kind == PROBLEM_CONTEXT)
 		advise_context(p, b);
-	else if (p->kind == PROBLEM_INPUT && has_files(l->rq))
+	else if (p->kind == PROBLEM_INPUT && has_files(rq->content))
 		buf_adds(b, "; ask without that file, or ask a model that reads such files");
 	else if (p->kind == PROBLEM_INPUT)
 		return;
-	else if (lacks_protocol(how, p, status))
-		advise_protocol(how, l, b);
+	else if (lacks_protocol(client, p, status))
+		advise_protocol(client, rq, b);
 	else if (is_about_model(p, status))
-		advise_model(how, l, p, b);
+		advise_model(client, rq, p, b);
 	else if (p->kind == PROBLEM_QUOTA)
 		buf_adds(b, "; the account has nothing left to spend");
 	else if (status == 401 || status == 403)
-		key_advise(&how->endpoint.key, b);
+		key_advise(&client->endpoint.key, b);
 	else if (status == 407)
 		buf_adds(b, "; the proxy wants a password");
 	else if (status == 413)
@@ -323,7 +323,7 @@ static bool is_redirect(const struct http_response *rs, struct span *to)
 	return true;
 }
 
-static int tell_redirect(const struct talk *how, const struct letter *l,
+static int tell_redirect(const struct client *client, const struct request *rq,
                          const struct http_response *rs, struct span to, struct err *e)
 {
 	struct buf target = BUF_INIT, clean = BUF_INIT;
@@ -331,17 +331,17 @@ static int tell_redirect(const struct talk *how, const struct letter *l,
 
 	utf8_add_clean(&target, to);
 	url_add_shown(&clean, target.p);
-	key_redact(&how->endpoint.key, clean.p, clean.n); /* before it is cut */
+	key_redact(&client->endpoint.key, clean.p, clean.n); /* before it is cut */
 	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
 	err_set(e, ERR_NETWORK,
 	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
-	        "would go along: is the base URL right?", l->shown.p, rs->status, (int)to.n, to.p);
+	        "would go along: is the base URL right?", rq->shown.p, rs->status, (int)to.n, to.p);
 	buf_release(&target);
 	buf_release(&clean);
 	return -1;
 }
 
-int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
+int refusal_tell(struct client *client, const struct request *rq, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e)
 {
 	struct buf way_out = BUF_INIT;
@@ -349,33 +349,33 @@ int refusal_tell(struct talk *how, const struct letter *l, const struct http_res
 	bool cut;
 
 	if (is_redirect(rs, &said))
-		return tell_redirect(how, l, rs, said, e);
-	how->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
+		return tell_redirect(client, rq, rs, said, e);
+	client->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
-	judge_input(p, l);
+	judge_input(p, rq);
 	/* Before it is cut: what is left of a key would not be known for one. */
-	key_redact(&how->endpoint.key, p->message.p, p->message.n);
-	advise(how, l, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
+	key_redact(&client->endpoint.key, p->message.p, p->message.n);
+	advise(client, rq, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
 	       last, &way_out);
 	said = problem_said(p, MESSAGE_MAX, way_out.n > 0, &cut);
 	if (said.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
 		        cut ? "…" : "", way_out.p);
 	else
-		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", l->shown.p, rs->status, way_out.p);
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", rq->shown.p, rs->status, way_out.p);
 	buf_release(&way_out);
 	return -1;
 }
 
-void refusal_advise(struct talk *how, const struct letter *l, struct problem *p, bool last,
+void refusal_advise(struct client *client, const struct request *rq, struct problem *p, bool last,
                     struct err *e)
 {
 	struct buf way_out = BUF_INIT;
 	size_t n;
 
-	judge_input(p, l);
-	advise(how, l, p, p->status, -1, last, &way_out);
+	judge_input(p, rq);
+	advise(client, rq, p, p->status, -1, last, &way_out);
 	n = strlen(e->msg);
 	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
 	buf_release(&way_out);

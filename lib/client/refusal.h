@@ -6,10 +6,10 @@
 
 /* An answer of another status than 2xx. Returns -1; fills in *p. To wait and try again is
  * advised only after the last attempt. */
-int refusal_tell(struct talk *how, const struct letter *l, const struct http_response *rs,
+int refusal_tell(struct client *client, const struct request *rq, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e);
 /* The error that `e` tells already, of an event in the stream: adds the way out. */
-void refusal_advise(struct talk *how, const struct letter *l, struct problem *p, bool last,
+void refusal_advise(struct client *client, const struct request *rq, struct problem *p, bool last,
                     struct err *e);
 
 /* Whether the server does not know, or does not want, this field of the request. */

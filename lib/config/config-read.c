@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "base/json.h"
-#include "base/near.h"
+#include "base/suggest.h"
 #include "base/url.h"
 #include "base/utf8.h"
 
@@ -79,7 +79,7 @@ static const struct field of_alias[] = {
 
 static int unknown_key(const struct field *fields, const char *key, struct err *e)
 {
-	const char *names[32] = { NULL }, *near;
+	const char *names[32] = { NULL }, *suggestion;
 	struct buf list = BUF_INIT;
 	size_t n = 0;
 
@@ -87,9 +87,9 @@ static int unknown_key(const struct field *fields, const char *key, struct err *
 		names[n++] = fields->key;
 		buf_addf(&list, "%s%s", list.n ? ", " : "", fields->key);
 	}
-	near = near_name(key, names);
-	if (near)
-		err_set(e, ERR_FAILED, "unknown key '%s'; did you mean '%s'?", key, near);
+	suggestion = suggest_name(key, names);
+	if (suggestion)
+		err_set(e, ERR_FAILED, "unknown key '%s'; did you mean '%s'?", key, suggestion);
 	else
 		err_set(e, ERR_FAILED, "unknown key '%s'; expected one of %s", key, list.p);
 	buf_release(&list);

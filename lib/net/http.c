@@ -413,7 +413,7 @@ static int run(struct transfer *t)
 		if (left < 0)
 			return out_of_time(t);
 		m = c->multi_poll(t->h->multi, &stop, t->rq->stop_fd >= 0,
-		                  meanwhile_left(t->rq->meanwhile, left < 1000 ? (int)left : 1000), NULL);
+		                  idle_left(t->rq->idle, left < 1000 ? (int)left : 1000), NULL);
 		if (m != CURLM_OK)
 			return err_set(t->e, ERR_NETWORK, "%s", c->multi_strerror(m));
 		if (t->rq->stop_fd >= 0 && stop.revents) {

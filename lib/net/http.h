@@ -18,7 +18,7 @@
 
 #include "base/buf.h"
 #include "config/config.h"
-#include "base/meanwhile.h"
+#include "base/idle.h"
 
 struct http;
 
@@ -41,7 +41,7 @@ struct http_request {
 	long idle_timeout;          /* seconds without a byte of a body in either direction */
 	int64_t deadline;           /* steady clock, ms: it is over by then, whatever comes; 0: none */
 	int stop_fd;                /* becomes readable when the user wants to stop; or -1 */
-	struct meanwhile *meanwhile; /* or NULL */
+	struct idle *idle; /* or NULL */
 	/* Takes a piece of the body of a 2xx answer. 1: that was all that is wanted, and
 	 * the rest may be missing or late. -1 ends the transfer. */
 	int (*piece)(void *ctx, struct span piece, struct err *e);

@@ -52,7 +52,7 @@ static bool pause_or_stop(const struct lock_wait *w, int ms)
 {
 	struct pollfd p = { .fd = w->stop_fd, .events = POLLIN };
 
-	return meanwhile_poll(w->meanwhile, &p, 1, ms) > 0;
+	return idle_poll(w->idle, &p, 1, ms) > 0;
 }
 
 /* ENOLCK: NFS, where the lock service does not run. */

@@ -13,13 +13,13 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "base/meanwhile.h"
+#include "base/idle.h"
 
 struct lock_wait {
 	bool no_wait; /* fail with ERR_BUSY when somebody holds it */
 	bool shared;  /* only to keep writers away: others may share it */
 	int stop_fd;  /* becomes readable when the user wants to stop waiting; or -1 */
-	struct meanwhile *meanwhile; /* or NULL */
+	struct idle *idle; /* or NULL */
 	/* The variable that moves the file to another file system, for the message where this one
 	 * has no locks; NULL: MC_SESSIONS_DIR. */
 	const char *setting;

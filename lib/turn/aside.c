@@ -2,23 +2,23 @@
 
 #include <string.h>
 
-int aside_begin(struct aside *a, const struct talk *how, struct err *e)
+int aside_begin(struct aside *a, const struct client *client, struct err *e)
 {
-	a->how = *how;
-	a->how.listener.piece = NULL; /* it is nothing to show */
-	a->how.reasoning = false;
-	a->how.no_native = true;
-	a->how.params = (struct params)PARAMS_INIT;
-	if (params_copy(&a->how.params, &how->params, e) < 0)
+	a->client = *client;
+	a->client.listener.piece = NULL; /* it is nothing to show */
+	a->client.reasoning = false;
+	a->client.no_native = true;
+	a->client.params = (struct params)PARAMS_INIT;
+	if (params_copy(&a->client.params, &client->params, e) < 0)
 		return -1;
-	params_drop(&a->how.params, "max_tokens");
-	params_drop(&a->how.params, "stop");
+	params_drop(&a->client.params, "max_tokens");
+	params_drop(&a->client.params, "stop");
 	return 0;
 }
 
 void aside_end(struct aside *a)
 {
-	params_release(&a->how.params);
+	params_release(&a->client.params);
 }
 
 int aside_ask(struct aside *a, const struct chat_request *asked, struct span prompt, struct reply *reply,
@@ -26,18 +26,18 @@ int aside_ask(struct aside *a, const struct chat_request *asked, struct span pro
 {
 	const struct message_part part = { MESSAGE_TEXT, .text = prompt };
 	const struct message message = { ROLE_USER, &part, 1 };
-	struct letter l = LETTER_INIT;
+	struct request l = REQUEST_INIT;
 	struct chat_request rq = *asked;
 	int r;
 
-	rq.base_url = a->how.endpoint.base_url;
-	rq.stream = a->how.stream;
+	rq.base_url = a->client.endpoint.base_url;
+	rq.stream = a->client.stream;
 	rq.messages = &message;
 	rq.nmessages = 1;
-	r = talk_prepare(&a->how, &rq, &l, e);
+	r = client_prepare(&a->client, &rq, &l, e);
 	if (r == 0)
-		r = talk_run(&a->how, &l, reply, e);
-	letter_release(&l);
+		r = client_run(&a->client, &l, reply, e);
+	request_release(&l);
 	return r;
 }
 

@@ -3,7 +3,7 @@
  * them is for who asked.
  *
  *	struct aside a = ASIDE_INIT;
- *	aside_begin(&a, &how, &e)
+ *	aside_begin(&a, &client, &e)
  *	aside_ask(&a, &rq, &reply, &e) …
  *	aside_end(&a);
  */
@@ -13,12 +13,12 @@
 #include "client/client.h"
 
 struct aside {
-	struct talk how; /* the way itself is the caller's, and opens with it; the parameters are not */
+	struct client client; /* the way itself is the caller's, and opens with it; the parameters are not */
 };
-#define ASIDE_INIT { .how = TALK_INIT }
+#define ASIDE_INIT { .client = CLIENT_INIT }
 
 /* With what the user wants of replies in general, but not where they end, nor their form. */
-int aside_begin(struct aside *a, const struct talk *how, struct err *e);
+int aside_begin(struct aside *a, const struct client *client, struct err *e);
 void aside_end(struct aside *a);
 
 /* Asks for the prompt, with rq->model, system and room; the rest follows. A reply that was cut or

@@ -213,7 +213,7 @@ static int ask_for_all(struct work *w, struct err *e)
 
 /* ---- all of it ---- */
 
-static int prepare(struct work *w, const struct talk *how, const struct compact_ask *ask,
+static int prepare(struct work *w, const struct client *client, const struct compact_ask *ask,
                    struct err *e)
 {
 	int64_t window = ask->window.limit, words = window ? window / 12 : WORDS_MAX;
@@ -222,7 +222,7 @@ static int prepare(struct work *w, const struct talk *how, const struct compact_
 	w->window = ask->window;
 	w->limit = window ? window - context_reply(window) : INT64_MAX;
 	buf_addf(&w->system, INSTRUCTION, (int)(words < WORDS_MAX ? words : WORDS_MAX));
-	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, how, e) < 0)
+	if (buf_check(&w->system, e) < 0 || aside_begin(&w->aside, client, e) < 0)
 		return -1;
 	return tally_make(&w->tally, ask->conversation, ask->n, INT64_MAX, NULL, span_str(ask->model),
 	                  (struct span){ "", 0 }, e);
@@ -284,7 +284,7 @@ static int finish(struct compaction *k, const struct work *w, const struct compa
 	return 0;
 }
 
-int compact(struct compaction *k, const struct talk *how, const struct compact_ask *ask,
+int compact(struct compaction *k, const struct client *client, const struct compact_ask *ask,
             struct err *e)
 {
 	const struct conversation *c = ask->conversation;
@@ -292,7 +292,7 @@ int compact(struct compaction *k, const struct talk *how, const struct compact_a
 		          .summary = &k->text, .usage = USAGE_NONE };
 	size_t from = 0, to, covered;
 	const struct summary *earlier = conversation_summary(c, ask->n, &covered);
-	int r = prepare(&w, how, ask, e);
+	int r = prepare(&w, client, ask, e);
 
 	to = r < 0 ? 0 : find_end(&w.tally, ask->keep);
 	while (earlier && from < to && w.tally.place[from] < covered)
@@ -318,7 +318,7 @@ static int compact_locked(const struct compact_job *job, struct session *x, stru
 	int r = job->prepare(job->ctx, c, &ask, e);
 
 	if (r == 0)
-		r = compact(&k, job->how, &ask, e);
+		r = compact(&k, job->client, &ask, e);
 	if (r == 0)
 		job->done(job->ctx, c, NULL, false);
 	if (r > 0) {

@@ -2,7 +2,7 @@
  * A summary of the older part of a conversation, asked of the model.
  *
  *	struct compaction k = COMPACTION_INIT;
- *	if (compact(&k, &how, &ask, &e) > 0)
+ *	if (compact(&k, &client, &ask, &e) > 0)
  *		session_append_summary(&x, &k.summary, &e)
  *	compaction_release(&k);
  *
@@ -38,9 +38,9 @@ struct compaction {
 #define COMPACTION_INIT { .text = BUF_INIT }
 void compaction_release(struct compaction *k);
 
-/* 1: here it is. 0: there is nothing more to sum up. -1: as talk_run(); a summary that the
+/* 1: here it is. 0: there is nothing more to sum up. -1: as client_run(); a summary that the
  * model broke off or refused is none. `how` is open. Nothing is shown. */
-int compact(struct compaction *k, const struct talk *how, const struct compact_ask *ask,
+int compact(struct compaction *k, const struct client *client, const struct compact_ask *ask,
             struct err *e);
 
 /* A session that is to be summed up. */
@@ -48,7 +48,7 @@ struct compact_job {
 	const struct store *store;
 	const char *id;
 	struct lock_wait wait;
-	struct talk *how;
+	struct client *client;
 	/* The session is locked and `c` is what it holds: finds the way to its model, opens it, and
 	 * fills in the rest of `ask`. */
 	int (*prepare)(void *ctx, const struct conversation *c, struct compact_ask *ask, struct err *e);

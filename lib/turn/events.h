@@ -45,7 +45,7 @@ struct turn_event {
 			const struct context *context; /* what is sent of the conversation */
 			int64_t window;                /* tokens that a request may have; 0: not known */
 		} started;
-		const struct talk_wait *wait;
+		const struct client_wait *wait;
 		struct span text; /* TEXT, REASONING: any bytes; may end within a character */
 		const struct reply_call *call; /* its strings are UTF-8 */
 		const struct result *result;   /* of the last call that was told; it is stored */

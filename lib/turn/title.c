@@ -96,7 +96,7 @@ static void add_text(struct buf *b, const char *who, struct span text)
 	buf_addf(b, "%s:\n%.*s%s\n\n", who, (int)text.n, text.p, cut ? "…" : "");
 }
 
-int title_ask(struct buf *title, struct usage *usage, const struct talk *how, const char *model,
+int title_ask(struct buf *title, struct usage *usage, const struct client *client, const char *model,
               const struct exchange *x, struct err *e)
 {
 	struct chat_request rq = { .model = model, .system = span_str(INSTRUCTION) };
@@ -110,7 +110,7 @@ int title_ask(struct buf *title, struct usage *usage, const struct talk *how, co
 	add_text(&prompt, "User", x->query);
 	add_text(&prompt, "Assistant", x->answer);
 	buf_adds(&prompt, "</conversation>\n\nName it.");
-	r = buf_check(&prompt, e) < 0 || aside_begin(&a, how, e) < 0
+	r = buf_check(&prompt, e) < 0 || aside_begin(&a, client, e) < 0
 	    ? -1 : aside_ask(&a, &rq, buf_span(&prompt), &reply, e);
 	if (r == 0) {
 		usage_add(usage, &reply.usage);

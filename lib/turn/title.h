@@ -8,7 +8,7 @@
 
 /* Adds one for a conversation that begins with this exchange to `title`, and what finding it cost
  * to *usage. `how` is open. A reply of which no title can be made is ERR_NETWORK. */
-int title_ask(struct buf *title, struct usage *usage, const struct talk *how, const char *model,
+int title_ask(struct buf *title, struct usage *usage, const struct client *client, const char *model,
               const struct exchange *x, struct err *e);
 
 /* Adds the title that is in a reply: its first line, without marks around it, on one line. */

@@ -17,7 +17,7 @@
 struct turn {
 	const struct turn_input *in;
 	struct turn_result *out;
-	struct talk *how;
+	struct client *client;
 	struct session *session; /* locked; where its fd is -1 nothing is stored */
 	struct conversation *conversation; /* so far */
 	const char *id;          /* of the session; NULL: nothing is stored */
@@ -40,8 +40,8 @@ struct turn {
 	struct context context;
 	struct parcel parcel;
 	struct messages messages;
-	struct chat_request request;
-	struct letter letter;
+	struct chat_request content;
+	struct request request;
 };
 
 void turn_result_release(struct turn_result *out)
@@ -81,12 +81,12 @@ static void tell_notice(struct turn *t, const char *sentence)
 	tell(t, &(struct turn_event){ .kind = TURN_NOTICE, .notice = sentence });
 }
 
-static void take_piece(void *ctx, enum talk_part part, struct span piece)
+static void take_piece(void *ctx, enum client_part part, struct span piece)
 {
-	tell(ctx, &(struct turn_event){ .kind = part == TALK_TEXT ? TURN_TEXT : TURN_REASONING, .text = piece });
+	tell(ctx, &(struct turn_event){ .kind = part == CLIENT_TEXT ? TURN_TEXT : TURN_REASONING, .text = piece });
 }
 
-static void take_wait(void *ctx, const struct talk_wait *w)
+static void take_wait(void *ctx, const struct client_wait *w)
 {
 	tell(ctx, &(struct turn_event){ .kind = TURN_WAITING, .wait = w });
 }
@@ -176,7 +176,7 @@ static int begin(struct turn *t, struct span model, struct err *e)
 	x->attachments = t->files->refs;
 	x->nattachments = t->files->nrefs;
 	json_object_put(out->parameters);
-	if (params_object(&t->how->params, &out->parameters, e) < 0)
+	if (params_object(&t->client->params, &out->parameters, e) < 0)
 		return -1;
 	x->parameters = out->parameters;
 	return set_time(t, e);
@@ -229,10 +229,10 @@ static struct json_object *native_of(struct reply *r, const char *provider, stru
 }
 
 /* One request, and its reply. */
-static int request(struct turn *t, struct err *e)
+static int send_request(struct turn *t, struct err *e)
 {
 	struct reply *reply = &t->out->reply;
-	int r = talk_run(t->how, &t->letter, reply, e);
+	int r = client_run(t->client, &t->request, reply, e);
 
 	/* They come from the server as they like. */
 	utf8_clean(&reply->finish_reason);
@@ -262,10 +262,10 @@ static void draft_release(struct turn *t)
 	context_release(&t->context);
 	parcel_release(&t->parcel);
 	messages_release(&t->messages);
-	letter_release(&t->letter);
+	request_release(&t->request);
 	t->context = (struct context){ .text = BUF_INIT };
 	t->parcel = (struct parcel)PARCEL_INIT;
-	t->letter = (struct letter)LETTER_INIT;
+	t->request = (struct request)REQUEST_INIT;
 	t->drafted = false;
 }
 
@@ -276,13 +276,13 @@ static struct context_ask ask_of(const struct turn *t)
 	return (struct context_ask){
 		.conversation = c,
 		.n = t->again && c->n ? c->n - 1 : c->n,
-		.provider = t->how->no_native ? NULL : t->how->endpoint.name,
+		.provider = t->client->no_native ? NULL : t->client->endpoint.name,
 		.model = buf_span(&t->out->model),
 		.system = t->system,
 		.prompt = &t->out->exchange,
 		.running = conversation_find_any(c, t->out->exchange.id),
 		.window = t->window.limit,
-		.reply = context_reply_of(&t->how->params),
+		.reply = context_reply_of(&t->client->params),
 	};
 }
 
@@ -291,7 +291,7 @@ static void tell_notices(struct turn *t)
 {
 	char *end;
 
-	for (char *p = t->letter.notices.p; (end = strchr(p, '\n')); p = end + 1) {
+	for (char *p = t->request.notices.p; (end = strchr(p, '\n')); p = end + 1) {
 		*end = '\0';
 		tell_notice(t, p);
 	}
@@ -300,7 +300,7 @@ static void tell_notices(struct turn *t)
 /* What is sent of the conversation, all of it in the provider's words. */
 static int draft(struct turn *t, struct err *e)
 {
-	const struct talk *how = t->how;
+	const struct client *client = t->client;
 	struct context_ask asked = ask_of(t);
 	struct context *cx = &t->context;
 	struct store store = *t->session->store;
@@ -309,23 +309,23 @@ static int draft(struct turn *t, struct err *e)
 	if (context_make(cx, &asked, e) < 0)
 		return -1;
 	t->out->exchange.left_out = (int64_t)cx->reduced;
-	t->request = (struct chat_request){
-		.base_url = how->endpoint.base_url,
+	t->content = (struct chat_request){
+		.base_url = client->endpoint.base_url,
 		.model = t->out->model.p,
 		.system = t->system,
-		.schema = how->schema,
-		.stream = how->stream,
-		.reasoning = how->reasoning,
+		.schema = client->schema,
+		.stream = client->stream,
+		.reasoning = client->reasoning,
 		.room = context_room(&t->window, cx->tokens),
 	};
 	if (t->out->exchange.steps)
 		store.notice = NULL; /* what it says was said with the first request */
 	if (parcel_fill(&t->parcel, t->files, &store, t->session->dir, cx, &t->out->exchange, e) < 0 ||
-	    messages_make(&t->messages, cx, how->endpoint.name, span_str(t->out->model.p), e) < 0)
+	    messages_make(&t->messages, cx, client->endpoint.name, span_str(t->out->model.p), e) < 0)
 		return -1;
-	t->request.messages = t->messages.list;
-	t->request.nmessages = t->messages.n;
-	if (talk_prepare(how, &t->request, &t->letter, e) < 0)
+	t->content.messages = t->messages.list;
+	t->content.nmessages = t->messages.n;
+	if (client_prepare(client, &t->content, &t->request, e) < 0)
 		return -1;
 	if (!t->out->exchange.steps) /* they were told */
 		tell_notices(t);
@@ -345,7 +345,7 @@ static int find_window(struct turn *t, struct span model, struct err *e)
 	buf_add(known, model.p, model.n);
 	if (buf_check(known, e) < 0)
 		return -1;
-	t->window = context_window(&t->how->endpoint, known->p, t->in->context);
+	t->window = context_window(&t->client->endpoint, known->p, t->in->context);
 	return 0;
 }
 
@@ -459,7 +459,7 @@ static int make_step(struct turn *t, struct asked *a, const struct start *began,
 	for (a->n = 0; a->n < r->ncalls; a->n++)
 		if (name_call(r, a->n, began->time, e) < 0 || take_call(a, a->n, e) < 0)
 			return -1;
-	a->native = native_of(r, t->how->endpoint.name, buf_span(&out->model), true);
+	a->native = native_of(r, t->client->endpoint.name, buf_span(&out->model), true);
 	a->step = (struct step){
 		.exchange = out->exchange.id, .n = out->exchange.steps, .timestamp = began->time,
 		.text = buf_span(&r->text), .reasoning = r->reasoning.n ? buf_span(&r->reasoning) : (struct span){ NULL, 0 },
@@ -617,7 +617,7 @@ static int converse(struct turn *t, struct err *e)
 	for (;;) {
 		const struct start began = start_now(t);
 
-		if (request(t, e) < 0)
+		if (send_request(t, e) < 0)
 			return -1;
 		if (!is_step(t))
 			return 0;
@@ -635,12 +635,12 @@ static int ask(struct turn *t, struct err *e)
 	out->begun = true;
 	tell(t, &(struct turn_event){
 		.kind = TURN_STARTED, .session = t->id, .exchange = &out->exchange,
-		.started = { t->how->endpoint.name, &t->context, t->window.limit },
+		.started = { t->client->endpoint.name, &t->context, t->window.limit },
 	});
 	r = converse(t, e);
 	if (r == 0)
 		tell_calls(t);
-	out->native = native_of(&out->reply, t->how->endpoint.name, buf_span(&out->model), out->exchange.steps > 0);
+	out->native = native_of(&out->reply, t->client->endpoint.name, buf_span(&out->model), out->exchange.steps > 0);
 	conclude(t, started, r < 0, e);
 	return r;
 }
@@ -670,7 +670,7 @@ static int sum_up(struct turn *t, struct err *e)
 	int r = compact_keep(&asked, &ask_for.keep, e);
 
 	if (r == 0)
-		r = compact(&k, t->how, &ask_for, e);
+		r = compact(&k, t->client, &ask_for, e);
 	if (r > 0 && session_append_summary(t->session, &k.summary, e) < 0)
 		r = -1;
 	compaction_release(&k);
@@ -778,7 +778,7 @@ static int send_spooled(struct turn *t, struct err *e)
 	t->spool = session_spool(t->session, &t->out->exchange, 0, e);
 	if (t->spool < 0)
 		return -1;
-	if (t->context.left_out && t->how->endpoint.config->auto_compact)
+	if (t->context.left_out && t->client->endpoint.config->auto_compact)
 		failed = shrink(t, e);
 	if (failed == 0)
 		failed = ask(t, e);
@@ -812,10 +812,10 @@ static int check_provider(const struct turn *t, struct err *e)
 {
 	struct span own = t->conversation->head.head.provider;
 
-	if (span_eq(own, t->how->endpoint.name))
+	if (span_eq(own, t->client->endpoint.name))
 		return 0;
 	return err_set(e, ERR_FAILED, "session '%s' keeps its provider, %.*s, and this is %s", t->session->id,
-	               (int)own.n, own.p, t->how->endpoint.name);
+	               (int)own.n, own.p, t->client->endpoint.name);
 }
 
 /* The exchange that is asked again must still be the last one. */
@@ -841,7 +841,7 @@ static int find_want(struct turn *t, struct history_want *want, const struct his
 		return 0;
 	if (find_window(t, model, e) < 0)
 		return -1;
-	*found = context_want(want, t->window.limit, context_reply_of(&t->how->params));
+	*found = context_want(want, t->window.limit, context_reply_of(&t->client->params));
 	return 0;
 }
 
@@ -900,7 +900,7 @@ static bool drop_useless(struct turn *t)
 	const struct turn_result *out = t->out;
 	struct err ignored = ERR_INIT;
 
-	return t->made && !t->homeless && out->begun && t->how->no_model && out->exchange.status == STATUS_ERROR &&
+	return t->made && !t->homeless && out->begun && t->client->no_model && out->exchange.status == STATUS_ERROR &&
 	       !out->exchange.steps && !out->reply.text.n && t->conversation->n == 1 &&
 	       span_same(conversation_last(t->conversation)->id, out->exchange.id) &&
 	       session_remove(t->session, &ignored) == 0;
@@ -988,20 +988,20 @@ static int run_saved(struct turn *t, const struct store *s, struct err *e)
 
 static void turn_begin(struct turn *t)
 {
-	*t = (struct turn){ .in = t->in, .out = t->out, .how = t->how, .session = t->session,
+	*t = (struct turn){ .in = t->in, .out = t->out, .client = t->client, .session = t->session,
 		            .conversation = t->conversation, .id = t->id, .files = t->in->files,
 		            .none = FILES_INIT, .spool = -1, .window_model = BUF_INIT, .usage = USAGE_NONE,
 		            .trail = BUF_INIT, .context = { .text = BUF_INIT },
-		            .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, .letter = LETTER_INIT };
+		            .parcel = PARCEL_INIT, .messages = MESSAGES_INIT, .request = REQUEST_INIT };
 	if (!t->files)
 		t->files = &t->none;
-	t->how->listener = (struct talk_listener){ take_piece, take_wait, t };
+	t->client->listener = (struct client_listener){ take_piece, take_wait, t };
 }
 
-static int turn_end(struct turn *t, const struct talk_listener *before, int result, const struct err *e)
+static int turn_end(struct turn *t, const struct client_listener *before, int result, const struct err *e)
 {
 	tell_end(t, result, e);
-	t->how->listener = *before;
+	t->client->listener = *before;
 	draft_release(t);
 	buf_release(&t->window_model);
 	files_release(&t->none);
@@ -1009,29 +1009,29 @@ static int turn_end(struct turn *t, const struct talk_listener *before, int resu
 	return result;
 }
 
-int turn_run(const struct turn_input *in, struct turn_result *out, struct talk *how, struct session *x,
+int turn_run(const struct turn_input *in, struct turn_result *out, struct client *client, struct session *x,
              const struct store *s, const char *id, struct err *e)
 {
-	struct turn t = { .in = in, .out = out, .how = how, .session = x, .conversation = &x->conversation,
+	struct turn t = { .in = in, .out = out, .client = client, .session = x, .conversation = &x->conversation,
 		          .id = id };
-	const struct talk_listener before = how->listener;
+	const struct client_listener before = client->listener;
 
 	turn_begin(&t);
-	return turn_end(&t, &before, talk_open(how, e) < 0 ? -1 : run_saved(&t, s, e), e);
+	return turn_end(&t, &before, client_open(client, e) < 0 ? -1 : run_saved(&t, s, e), e);
 }
 
-int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struct talk *how,
+int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struct client *client,
                      const struct store *s, const char *id, struct span system, struct conversation *c,
                      struct err *e)
 {
 	struct session x = { .store = s, .dir = -1, .fd = -1 };
-	struct turn t = { .in = in, .out = out, .how = how, .session = &x, .conversation = c };
-	const struct talk_listener before = how->listener;
+	struct turn t = { .in = in, .out = out, .client = client, .session = &x, .conversation = c };
+	const struct client_listener before = client->listener;
 	struct err ignored = ERR_INIT; /* without the folder, its files are missing */
 	int r;
 
 	turn_begin(&t);
-	r = talk_open(how, e);
+	r = client_open(client, e);
 	if (r == 0 && id && s->fd >= 0)
 		x.dir = place_folder(s->fd, id, &ignored);
 	t.system = system;

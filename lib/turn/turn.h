@@ -88,7 +88,7 @@ struct turn_result {
 void turn_result_release(struct turn_result *out);
 
 /*
- * Runs a turn in session `id` of `s`, once talk_open() has found the way; it does so
+ * Runs a turn in session `id` of `s`, once client_open() has found the way; it does so
  * where the caller did not. 0: a complete reply, stored. -1: the error
  * says what went wrong; when the turn had begun it is stored as interrupted or
  * failed, unless the kind is ERR_UNSTORED. ERR_NOT_FOUND: no such session (it may
@@ -98,7 +98,7 @@ void turn_result_release(struct turn_result *out);
  * `x` may have the conversation as the caller read it last; it has what is there afterwards, and is
  * unlocked.
  */
-int turn_run(const struct turn_input *in, struct turn_result *out, struct talk *how, struct session *x,
+int turn_run(const struct turn_input *in, struct turn_result *out, struct client *client, struct session *x,
              const struct store *s, const char *id, struct err *e);
 
 /*
@@ -106,7 +106,7 @@ int turn_run(const struct turn_input *in, struct turn_result *out, struct talk *
  * which may be empty and has no lock; a reply that counts is added to it in memory. The files of its
  * turns are those of session `id`, which may be NULL.
  */
-int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struct talk *how,
+int turn_run_unsaved(const struct turn_input *in, struct turn_result *out, struct client *client,
                      const struct store *s, const char *id, struct span system, struct conversation *c,
                      struct err *e);
 

@@ -48,7 +48,7 @@ static int ask(struct session *x, const struct store *s, const char *id, const s
                struct err *e)
 {
 	const struct exchange *last = conversation_last(&x->conversation);
-	struct talk how = TALK_INIT;
+	struct client client = CLIENT_INIT;
 	struct buf query = BUF_INIT, old = BUF_INIT; /* the turn may read the conversation again */
 	struct turn_input in = { .wait = { .stop_fd = -1 }, .events = { show, NULL } };
 	struct turn_result out = TURN_RESULT_INIT;
@@ -60,15 +60,15 @@ static int ask(struct session *x, const struct store *s, const char *id, const s
 	buf_add(&old, last->id.p, last->id.n);
 	in.prompt = buf_span(&query);
 	in.instead_of = buf_span(&old);
-	r = buf_check(&query, e) < 0 || buf_check(&old, e) < 0 ? -1 : endpoint_find(&how.endpoint, config, "echo", e);
+	r = buf_check(&query, e) < 0 || buf_check(&old, e) < 0 ? -1 : endpoint_find(&client.endpoint, config, "echo", e);
 	if (r == 0)
-		r = turn_run(&in, &out, &how, x, s, id, e);
+		r = turn_run(&in, &out, &client, x, s, id, e);
 	if (out.begun)
 		put(span_str("\n"));
 	if (r == 0 && unwritten)
 		r = err_sys(e, unwritten, "cannot write the output");
 	turn_result_release(&out);
-	talk_close(&how);
+	client_close(&client);
 	buf_release(&query);
 	buf_release(&old);
 	return r;

@@ -122,19 +122,19 @@ static int ask(struct session *x, const struct store *s, const char *id, char *r
 	const struct turn_input in = { .model = "m", .prompt = span_str("call tools"), .wait = { .stop_fd = -1 },
 		                       .tools = &tools, .events = { show, NULL } };
 	struct turn_result out = TURN_RESULT_INIT;
-	struct talk how = TALK_INIT;
+	struct client client = CLIENT_INIT;
 	int r;
 
-	how.endpoint.config = &config;
-	how.endpoint.provider = &model;
-	snprintf(how.endpoint.name, sizeof(how.endpoint.name), "echo");
-	r = turn_run(&in, &out, &how, x, s, id, e);
+	client.endpoint.config = &config;
+	client.endpoint.provider = &model;
+	snprintf(client.endpoint.name, sizeof(client.endpoint.name), "echo");
+	r = turn_run(&in, &out, &client, x, s, id, e);
 	if (out.begun)
 		put(span_str("\n"));
 	if (r == 0 && unwritten)
 		r = err_sys(e, unwritten, "cannot write the output");
 	turn_result_release(&out);
-	talk_close(&how);
+	client_close(&client);
 	return r;
 }
 

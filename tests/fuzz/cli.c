@@ -7,7 +7,7 @@
  * count of edits.
  */
 #include "base/cli.h"
-#include "base/near.h"
+#include "base/suggest.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -134,17 +134,17 @@ static size_t model_distance(const char *a, const char *b)
 static void check_nearest(const char *word)
 {
 	static const char *const names[] = { "session", "system", "since", "max", "no-save", NULL };
-	const char *near = near_name(word, names);
+	const char *suggestion = suggest_name(word, names);
 	size_t best = SIZE_MAX;
 
-	if (strlen(word) > NEAR_MAX) {
-		must(!near, "'%s'", near);
+	if (strlen(word) > SUGGEST_WORD_MAX) {
+		must(!suggestion, "'%s'", suggestion);
 		return;
 	}
 	for (size_t i = 0; names[i]; i++)
 		best = least(best, model_distance(word, names[i]));
-	must(!near || model_distance(word, near) == best, "'%s'", near);
-	must(near || best >= strlen(word) / 3 + 2, "a name is %zu away", best);
+	must(!suggestion || model_distance(word, suggestion) == best, "'%s'", suggestion);
+	must(suggestion || best >= strlen(word) / 3 + 2, "a name is %zu away", best);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

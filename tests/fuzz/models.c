@@ -37,7 +37,7 @@ static void check_near(const struct model_list *l)
 {
 	for (size_t i = 0; i < l->n && i < 4; i++) {
 		const char *near[3];
-		size_t n = models_near(l, l->v[i].id, near, 3);
+		size_t n = models_suggest(l, l->v[i].id, near, 3);
 
 		must(n <= 3, "%zu", n);
 		for (size_t k = 0; k < n; k++)

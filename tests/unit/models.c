@@ -94,7 +94,7 @@ static void test_limit(void)
 static void is_near(const char *word, const char *want, const struct model_list *l)
 {
 	const char *near[5];
-	size_t n = models_near(l, word, near, 5);
+	size_t n = models_suggest(l, word, near, 5);
 	struct buf got = BUF_INIT;
 
 	for (size_t i = 0; i < n; i++)

@@ -28,7 +28,7 @@ static struct scene {
 	bool unsynced;
 	int slow_ms;        /* what each step and each tool takes */
 	const char *arguments; /* of the first call; NULL: {"dir":"."} */
-	struct talk *how;
+	struct client *client;
 	int runs, requests;
 	size_t behind;      /* how often the disk had less than it should */
 	struct buf asked;   /* the messages of the last request */
@@ -133,7 +133,7 @@ static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
 	if (scene.kill_in_request == ++scene.requests)
 		raise(SIGKILL);
 	if (scene.lose_model_in == scene.requests) {
-		scene.how->no_model = true;
+		scene.client->no_model = true;
 		return err_set(e, ERR_NETWORK, "no such model");
 	}
 	scene.unsynced = scene.unsynced_in == scene.requests;
@@ -259,21 +259,21 @@ static int ask(const char *session, struct conversation *unsaved, int64_t steps_
 	struct turn_input in = { .prompt = span_str("q"), .wait = { .stop_fd = -1 }, .create = create_again,
 		                 .ctx = (void *)(uintptr_t)session, .tools = &tools, .model = "m", .events = { take, (void *)(uintptr_t)session } };
 	struct session x = SESSION_INIT;
-	struct talk how = TALK_INIT;
+	struct client client = CLIENT_INIT;
 	int r;
 
-	how.endpoint.config = &config;
-	how.endpoint.provider = &model;
-	snprintf(how.endpoint.name, sizeof(how.endpoint.name), "echo");
-	scene.how = &how;
+	client.endpoint.config = &config;
+	client.endpoint.provider = &model;
+	snprintf(client.endpoint.name, sizeof(client.endpoint.name), "echo");
+	scene.client = &client;
 	if (session && !history_exists(&store, session))
 		in.head = &head;
 	if (unsaved)
-		r = turn_run_unsaved(&in, out, &how, &store, NULL, (struct span){ NULL, 0 }, unsaved, e);
+		r = turn_run_unsaved(&in, out, &client, &store, NULL, (struct span){ NULL, 0 }, unsaved, e);
 	else
-		r = turn_run(&in, out, &how, &x, &store, session, e);
+		r = turn_run(&in, out, &client, &x, &store, session, e);
 	session_release(&x);
-	talk_close(&how);
+	client_close(&client);
 	return r;
 }
 

@@ -96,17 +96,17 @@ static int ask(struct witness *w, const char *prompt, int64_t window, bool exist
 {
 	const struct config config = CONFIG_INIT;
 	struct session x = SESSION_INIT;
-	struct talk how = TALK_INIT;
+	struct client client = CLIENT_INIT;
 	struct turn_input in = { .prompt = span_str(prompt), .wait = { .stop_fd = -1 }, .context = window,
 		                 .head = exists ? NULL : &w->head, .create = create, .ctx = w, .events = { take, w } };
-	int r = endpoint_find(&how.endpoint, &config, "echo", e);
+	int r = endpoint_find(&client.endpoint, &config, "echo", e);
 
 	buf_clear(&w->kinds);
 	buf_clear(&w->shown);
 	if (r == 0)
-		r = turn_run(&in, out, &how, &x, &store, w->id, e);
+		r = turn_run(&in, out, &client, &x, &store, w->id, e);
 	session_release(&x);
-	talk_close(&how);
+	client_close(&client);
 	return r;
 }
 

@@ -1,4 +1,4 @@
-#include "base/meanwhile.h"
+#include "base/idle.h"
 
 #include <stddef.h>
 
@@ -7,29 +7,29 @@
 
 #define PUSH_MS 20 /* until output that is held is tried again */
 
-int meanwhile_left(struct meanwhile *m, int ms)
+int idle_left(struct idle *idle, int ms)
 {
 	int64_t left;
 
 	if (io_push() && (ms < 0 || ms > PUSH_MS))
 		ms = PUSH_MS;
-	if (!m || !m->due)
+	if (!idle || !idle->due)
 		return ms;
-	if (m->due <= clock_steady_ms())
-		m->call(m);
-	if (!m->due)
+	if (idle->due <= clock_steady_ms())
+		idle->call(idle);
+	if (!idle->due)
 		return ms;
-	left = m->due - clock_steady_ms();
+	left = idle->due - clock_steady_ms();
 	left = left > 0 ? left : 0;
 	return ms < 0 || left < ms ? (int)left : ms;
 }
 
-int meanwhile_poll(struct meanwhile *m, struct pollfd *p, nfds_t n, int ms)
+int idle_poll(struct idle *idle, struct pollfd *p, nfds_t n, int ms)
 {
 	int64_t end = clock_steady_ms() + ms, left = ms;
 
 	for (;;) {
-		int r = poll(p, n, meanwhile_left(m, (int)left));
+		int r = poll(p, n, idle_left(idle, (int)left));
 
 		if (ms >= 0)
 			left = end - clock_steady_ms();

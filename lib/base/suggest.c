@@ -1,4 +1,4 @@
-#include "base/near.h"
+#include "base/suggest.h"
 
 #include <stdint.h>
 
@@ -7,13 +7,13 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* The usual table, of which three rows are enough. With `anywhere`, letters of `b` before and
- * behind those that are made cost nothing. */
+/* The Damerau-Levenshtein distance, with three rows of its table. With `anywhere`, bytes of `b` before
+ * and after the match cost nothing. */
 static size_t edits(struct span a, struct span b, bool anywhere)
 {
-	size_t row[3][NEAR_MAX + 1], best;
+	size_t row[3][SUGGEST_WORD_MAX + 1], best;
 
-	if (a.n > NEAR_MAX || b.n > NEAR_MAX)
+	if (a.n > SUGGEST_WORD_MAX || b.n > SUGGEST_WORD_MAX)
 		return SIZE_MAX;
 	for (size_t j = 0; j <= b.n; j++)
 		row[0][j] = anywhere ? 0 : j;
@@ -33,24 +33,24 @@ static size_t edits(struct span a, struct span b, bool anywhere)
 	return best;
 }
 
-size_t near_edits(struct span a, struct span b)
+size_t suggest_edits(struct span a, struct span b)
 {
 	return edits(a, b, false);
 }
 
-size_t near_part(struct span a, struct span b)
+size_t suggest_edits_in(struct span a, struct span b)
 {
 	return edits(a, b, true);
 }
 
-const char *near_name(const char *word, const char *const *candidates)
+const char *suggest_name(const char *word, const char *const *candidates)
 {
 	struct span w = span_str(word);
 	const char *best = NULL;
 	size_t nearest = w.n / 3 + 2;
 
 	for (; *candidates; candidates++) {
-		size_t d = near_edits(w, span_str(*candidates));
+		size_t d = suggest_edits(w, span_str(*candidates));
 
 		if (d < nearest) {
 			nearest = d;

@@ -1,4 +1,4 @@
-#include "base/meanwhile.h"
+#include "base/idle.h"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@ struct calls {
 	int64_t first, apart;
 };
 
-static void count(struct meanwhile *m)
+static void count(struct idle *m)
 {
 	struct calls *c = m->ctx;
 
@@ -19,30 +19,30 @@ static void count(struct meanwhile *m)
 	m->due = c->n < c->most ? clock_steady_ms() + c->apart : 0;
 }
 
-static struct meanwhile start(struct calls *c, int64_t after)
+static struct idle start(struct calls *c, int64_t after)
 {
-	return (struct meanwhile){ .due = clock_steady_ms() + after, .call = count, .ctx = c };
+	return (struct idle){ .due = clock_steady_ms() + after, .call = count, .ctx = c };
 }
 
 static void nobody(void)
 {
-	struct meanwhile none = { 0 };
+	struct idle none = { 0 };
 
-	is_int(meanwhile_left(NULL, 70), 70, "nobody: the whole time");
-	is_int(meanwhile_left(NULL, -1), -1, "nobody: for ever");
-	is_int(meanwhile_left(&none, -1), -1, "nothing is due: for ever");
-	is_int(meanwhile_poll(NULL, NULL, 0, 1), 0, "nobody: poll() as it is");
+	is_int(idle_left(NULL, 70), 70, "nobody: the whole time");
+	is_int(idle_left(NULL, -1), -1, "nobody: for ever");
+	is_int(idle_left(&none, -1), -1, "nothing is due: for ever");
+	is_int(idle_poll(NULL, NULL, 0, 1), 0, "nobody: poll() as it is");
 }
 
 static void in_time(void)
 {
 	struct calls c = { 0, 3, 0, 20 };
-	struct meanwhile m = start(&c, 20);
+	struct idle m = start(&c, 20);
 	int64_t began = clock_steady_ms();
 
-	is_int(meanwhile_poll(&m, NULL, 0, 0), 0, "no time to wait");
+	is_int(idle_poll(&m, NULL, 0, 0), 0, "no time to wait");
 	is_int(c.n, 0, "and nothing that was due");
-	is_int(meanwhile_poll(&m, NULL, 0, 200), 0, "a wait");
+	is_int(idle_poll(&m, NULL, 0, 200), 0, "a wait");
 	is_int(c.n, 3, "as often as it wanted");
 	ok(c.first - began >= 20, "and not before it was due");
 	ok(clock_steady_ms() - began >= 200, "the whole time is waited");
@@ -51,23 +51,23 @@ static void in_time(void)
 static void past(void)
 {
 	struct calls c = { 0, 1, 0, 0 };
-	struct meanwhile m = start(&c, -1000);
+	struct idle m = start(&c, -1000);
 
-	is_int(meanwhile_poll(&m, NULL, 0, 0), 0, "no time, and something is due");
+	is_int(idle_poll(&m, NULL, 0, 0), 0, "no time, and something is due");
 	is_int(c.n, 1, "it is called");
 }
 
 static void ready(void)
 {
 	struct calls c = { 0, 1, 0, 0 };
-	struct meanwhile m = start(&c, 60000);
+	struct idle m = start(&c, 60000);
 	struct pollfd p = { .events = POLLIN };
 	int ends[2];
 
 	if (pipe(ends) < 0 || write(ends[1], "x", 1) < 0)
 		tap_note("cannot make a pipe");
 	p.fd = ends[0];
-	is_int(meanwhile_poll(&m, &p, 1, -1), 1, "what is there is told at once");
+	is_int(idle_poll(&m, &p, 1, -1), 1, "what is there is told at once");
 	is_int(c.n, 0, "before anything is due");
 	close(ends[0]);
 	close(ends[1]);

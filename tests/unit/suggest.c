@@ -1,4 +1,4 @@
-#include "base/near.h"
+#include "base/suggest.h"
 
 #include <stdint.h>
 
@@ -6,17 +6,17 @@
 
 static size_t edits(const char *a, const char *b)
 {
-	return near_edits(span_str(a), span_str(b));
+	return suggest_edits(span_str(a), span_str(b));
 }
 
 static size_t part(const char *a, const char *b)
 {
-	return near_part(span_str(a), span_str(b));
+	return suggest_edits_in(span_str(a), span_str(b));
 }
 
 static void test_edits(void)
 {
-	char word[NEAR_MAX + 2];
+	char word[SUGGEST_WORD_MAX + 2];
 
 	is_int((int64_t)edits("", ""), 0, "nothing of nothing");
 	is_int((int64_t)edits("", "abc"), 3, "three letters more");
@@ -33,10 +33,10 @@ static void test_edits(void)
 	is_int((int64_t)part("", "abc"), 0, "nothing is a part of anything");
 	is_int((int64_t)part("xyz", "abc"), 3, "and the empty part is one");
 	memset(word, 'a', sizeof(word));
-	word[NEAR_MAX] = '\0';
+	word[SUGGEST_WORD_MAX] = '\0';
 	is_int((int64_t)edits(word, word + 1), 1, "the longest that is compared");
-	word[NEAR_MAX] = 'a';
-	word[NEAR_MAX + 1] = '\0';
+	word[SUGGEST_WORD_MAX] = 'a';
+	word[SUGGEST_WORD_MAX + 1] = '\0';
 	ok(edits(word, "a") == SIZE_MAX && edits("a", word) == SIZE_MAX, "and a longer one is not");
 	ok(part(word, "a") == SIZE_MAX && part("a", word) == SIZE_MAX, "nor for its parts");
 }
@@ -60,18 +60,18 @@ static void test_name(void)
 	static const char *const pair[] = { "ls", NULL };
 	char word[500];
 
-	is_str(near_name("sl", pair) ? "ls" : "", "ls", "swapped neighbours are one slip, not two");
+	is_str(suggest_name("sl", pair) ? "ls" : "", "ls", "swapped neighbours are one slip, not two");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *near = near_name(cases[i].word, names);
+		const char *suggestion = suggest_name(cases[i].word, names);
 
-		is_str(near ? near : "", cases[i].want, "nearest to '%s'", cases[i].word);
+		is_str(suggestion ? suggestion : "", cases[i].want, "nearest to '%s'", cases[i].word);
 	}
-	ok(!near_name("chat", none), "nearest of none");
+	ok(!suggest_name("chat", none), "nearest of none");
 	memset(word, 'a', sizeof(word) - 1);
 	word[sizeof(word) - 1] = '\0';
-	ok(!near_name(word, names), "a word that is far too long");
+	ok(!suggest_name(word, names), "a word that is far too long");
 	word[63] = '\0';
-	is_str(near_name(word, (const char *const[]){ "x", word + 1, NULL }), word + 1,
+	is_str(suggest_name(word, (const char *const[]){ "x", word + 1, NULL }), word + 1,
 	       "63 characters, one letter away");
 }
 
