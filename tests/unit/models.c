@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "client/models-cache.h"
 #include "tap.h"
 #include "temp.h"
 
@@ -251,7 +250,7 @@ static void keep(const struct endpoint *ep, const char *id, int64_t when)
 static bool is_kept(const struct endpoint *ep, const char *id)
 {
 	struct model_list l = MODEL_LIST_INIT;
-	bool good = models_load(&l, ep) && strcmp(ids(&l), id) == 0;
+	bool good = models_cached(&l, ep) && strcmp(ids(&l), id) == 0;
 
 	models_release(&l);
 	return good;
