@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,21 +13,99 @@
 #include "base/io.h"
 #include "base/json-scan.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/utf8.h"
 #include "store/index.h"
 #include "store/place.h"
+#include "store/quarantine.h"
+#include "store/removed.h"
 #include "store/spool.h"
 
-static int open_session(struct session *x, struct err *e)
+/* ---- finding ---- */
+
+static void copy_id(char id[ID_SIZE], struct span line)
 {
-	x->named = false;
-	x->fd = history_open(x->store, x->id, O_RDWR | O_APPEND, &x->dir, e);
-	return x->fd < 0 ? -1 : 0;
+	struct index_record r;
+
+	id[0] = '\0';
+	if (index_record(line, 0, &r))
+		snprintf(id, ID_SIZE, "%.*s", (int)r.id.n, r.id.p);
 }
 
-/* While this process waited, the session may have been removed, and even made anew:
- * the lock counts only if the name still leads to the file it is on. That this cannot be
- * seen does not make it so. */
+/* Takes the session with this id, or the only one whose id begins like this. The list may have a session
+ * that no longer exists. */
+static int resolve_prefix(const char *given, struct index_reader *r, char id[ID_SIZE],
+                          struct err *e)
+{
+	char one[ID_SIZE], names[512] = "";
+	struct span line;
+	size_t found = 0, n = 0;
+
+	r->prefix = span_str(given);
+	while (index_next(r, &line)) {
+		copy_id(one, line);
+		if (strcmp(one, given) == 0) {
+			memcpy(id, one, ID_SIZE);
+			return 0;
+		}
+		if (found++ == 0)
+			memcpy(id, one, ID_SIZE);
+		if (found <= 6)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+			                      found == 6 ? "…" : one);
+	}
+	if (r->oom)
+		return err_oom(e);
+	if (found > 1)
+		return err_set(e, ERR_USAGE, "session id '%s' is ambiguous: %s", given, names);
+	return found ? 0 : err_set(e, ERR_NOT_FOUND, "no session '%s'", given);
+}
+
+int session_resolve(const struct store *s, const char *given, char id[ID_SIZE], struct err *e)
+{
+	struct index_reader r;
+	int result;
+
+	if (id_check(given, e) < 0)
+		return -1;
+	if (history_exists(s, given)) {
+		snprintf(id, ID_SIZE, "%s", given);
+		return 0;
+	}
+	if (index_open(&r, s, false, e) < 0)
+		return -1;
+	result = resolve_prefix(given, &r, id, e);
+	index_close(&r);
+	return result;
+}
+
+int session_latest(const struct store *s, char id[ID_SIZE], struct err *e)
+{
+	struct index_reader r;
+	struct span line;
+	bool found = false;
+
+	if (index_open(&r, s, false, e) < 0)
+		return -1;
+	while (!found && index_next(&r, &line)) {
+		copy_id(id, line);
+		found = history_exists(s, id);
+	}
+	if (!found && r.oom)
+		err_oom(e);
+	else if (!found && r.unreadable && !r.before)
+		err_set(e, ERR_FAILED, "the list of sessions is damaged, so that the latest one is not known; "
+		        "run 'mc-session-fsck --repair'");
+	else if (!found)
+		err_set(e, ERR_NOT_FOUND, "there is no session to continue yet");
+	index_close(&r);
+	return found ? 0 : -1;
+}
+
+/* ---- reading ---- */
+
+/* While this process waited, the session may have been removed, and even created again: the lock counts
+ * only if the name still leads to the locked file. */
 int session_is_there(const struct session *x, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
@@ -37,12 +116,10 @@ int session_is_there(const struct session *x, struct err *e)
 	return leads < 0 ? err_sys(e, errno, "cannot examine session '%s'", x->id) : leads;
 }
 
-/* ---- reading ---- */
-
 #define WHOLE_MAX 262144 /* a smaller history is read as a whole */
 
-/* What the index says of the session, when that is of this history as it is now. It is looked for
- * only in so much of the index as the history has bytes: reading that would cost as much. */
+/* The session's record in the index, if it is of the current history. Only the last j->n bytes of the
+ * index are searched: to search more would cost more than to read the history. */
 static bool find_row(const struct store *s, const char *id, const struct jsonl *j,
                      struct session_info *info, struct json_object **row)
 {
@@ -74,7 +151,7 @@ int64_t session_branches(const struct store *s, const char *id, const struct jso
 	return info.branches;
 }
 
-static bool is_part(struct span line)
+static bool is_step(struct span line)
 {
 	struct span type;
 
@@ -82,8 +159,8 @@ static bool is_part(struct span line)
 	       (json_scan_is(type, span_str("step")) || json_scan_is(type, span_str("result")));
 }
 
-/* Where the exchange of this id stands near the beginning of the history. Its steps and their results may
- * be before it, however many. */
+/* Reads the exchange of this id if it is near the beginning of the history. Any number of steps and
+ * results may come before it. */
 static bool find_first(struct conversation *c, const struct jsonl *j, struct span id)
 {
 	struct err ignored = ERR_INIT;
@@ -91,7 +168,7 @@ static bool find_first(struct conversation *c, const struct jsonl *j, struct spa
 	size_t at = 0;
 
 	for (int i = 0; i < 8 && jsonl_next(j, &at, &line); i++) {
-		while (is_part(line))
+		while (is_step(line))
 			if (!jsonl_next(j, &at, &line))
 				return false;
 		if (record_parse(line, &c->first_record, &ignored) < 0) {
@@ -119,8 +196,8 @@ static bool find_summary(struct conversation *c, const struct jsonl *j, size_t a
 	return false;
 }
 
-/* The tags in the index's record. */
-static bool take_tags(struct conversation *c)
+/* Takes the tags from the index. */
+static bool copy_tags(struct conversation *c)
 {
 	struct json_object *list = json_member(c->row, "tags");
 	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
@@ -139,9 +216,9 @@ static bool take_tags(struct conversation *c)
 	return true;
 }
 
-/* Completes a conversation whose newest exchanges were read by what the index says of the rest.
- * False: it does not fit. */
-static bool complete(struct conversation *c, const struct jsonl *j, const struct session_info *info)
+/* Only the newest exchanges of the conversation were read: completes it by what the index says of the
+ * others. False: the index does not fit. */
+static bool complete_newest(struct conversation *c, const struct jsonl *j, const struct session_info *info)
 {
 	int64_t read = 0;
 
@@ -152,14 +229,14 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 		return false;
 	c->unread = info->exchange_count - read;
 	c->unread_summed = 0;
-	if (span_same(buf_span(&c->path[0]->id), info->root)) { /* only other records were not read */
+	if (span_same(buf_span(&c->path[0]->id), info->root)) { /* all exchanges were read, only other records were not */
 		if (c->unread || (info->summary_at && !c->summary))
 			return false;
 	} else if (!find_first(c, j, info->root)) {
 		return false;
 	} else {
 		c->first = &c->first_record.exchange;
-		if (c->first->status == STATUS_COMPLETE && !c->unread) /* then it is not the one that was counted */
+		if (c->first->status == STATUS_COMPLETE && !c->unread) /* then the index counted another one */
 			return false;
 	}
 	if (c->summary) {
@@ -171,14 +248,14 @@ static bool complete(struct conversation *c, const struct jsonl *j, const struct
 		c->unread_summed = info->summary_of < c->unread ? info->summary_of : c->unread;
 	}
 	c->info = *info;
-	if (!take_tags(c))
+	if (!copy_tags(c))
 		return false;
-	c->titled = true; /* the changes were not read; a title is made for young sessions only */
+	c->titled = true; /* the changes were not read; only young sessions get a title */
 	c->partial = true;
 	return true;
 }
 
-/* 1: read. 0: it is to be read as a whole. */
+/* 1: read. 0: the whole history must be read. */
 static int load_newest(struct session *x, const struct jsonl *j, const struct history_want *want,
                        struct err *e)
 {
@@ -194,15 +271,15 @@ static int load_newest(struct session *x, const struct jsonl *j, const struct hi
 	r = history_load_newest(c, x->store, x->id, j, want, &whole, e);
 	if (r < 0 && e->kind == ERR_FAILED)
 		return -1;
-	err_clear(e); /* the session record need not be the first line: reading all of it tells */
-	if (r == 0 && (whole || complete(c, j, &info)))
+	err_clear(e); /* the session record need not be the first line, which reading the whole history finds out */
+	if (r == 0 && (whole || complete_newest(c, j, &info)))
 		return 1;
 	conversation_release(c);
 	return 0;
 }
 
-/* Reads anew. On an error the conversation is what it was. */
-static int load(struct session *x, const struct jsonl *j, const struct history_want *want,
+/* Reads the history anew. After an error the conversation has not changed. */
+static int load_anew(struct session *x, const struct jsonl *j, const struct history_want *want,
                 struct err *e)
 {
 	struct conversation old = x->conversation;
@@ -216,14 +293,14 @@ static int load(struct session *x, const struct jsonl *j, const struct history_w
 		r = history_load(&x->conversation, x->store, x->id, j, e);
 	if (r < 0) {
 		conversation_release(&x->conversation);
-		x->conversation = old; /* in its own place, where it may point into itself */
+		x->conversation = old; /* in its own place: it may point into itself */
 		return -1;
 	}
 	conversation_release(&old);
 	return 0;
 }
 
-/* Reads on. What an error leaves half applied is of no use: then all is read anew. */
+/* Reads what was appended. After an error, which may leave a record half applied, all is read anew. */
 static int load_more(struct session *x, const struct jsonl *j, const struct history_want *want,
                      struct err *e)
 {
@@ -235,14 +312,14 @@ static int load_more(struct session *x, const struct jsonl *j, const struct hist
 	x->read = false;
 	conversation_release(&x->conversation);
 	x->conversation.lean = lean;
-	return load(x, j, want, e);
+	return load_anew(x, j, want, e);
 }
 
-/* Reads what the conversation lacks of the history, open as `fd`: what was appended to the file
- * that it was read from, or all of another one. A partial one is read anew, since more may be
- * wanted now, unless only its end is (`newest`). After an error the conversation is what it was, or
+/* Reads what the conversation lacks of the history, open as `fd`: what was appended to the file that it
+ * was read from, or all of another file. A partial conversation is read anew, since more may be wanted
+ * now, unless only its end is wanted (`newest`). After an error the conversation has not changed, or is
  * empty. */
-static int refresh(struct session *x, int fd, const struct history_want *want, bool newest,
+static int refresh_from(struct session *x, int fd, const struct history_want *want, bool newest,
                    struct err *e)
 {
 	struct conversation *c = &x->conversation;
@@ -259,7 +336,7 @@ static int refresh(struct session *x, int fd, const struct history_want *want, b
 		return 0;
 	if (jsonl_map(&j, fd, e) < 0)
 		return err_prefix(e, "session '%s'", x->id);
-	r = on ? load_more(x, &j, want, e) : load(x, &j, want, e);
+	r = on ? load_more(x, &j, want, e) : load_anew(x, &j, want, e);
 	jsonl_unmap(&j); /* the records are copies */
 	if (r < 0)
 		return -1;
@@ -270,7 +347,7 @@ static int refresh(struct session *x, int fd, const struct history_want *want, b
 	return 0;
 }
 
-static void begin(struct session *x, const struct store *s, const char *id)
+static void set_session(struct session *x, const struct store *s, const char *id)
 {
 	if (x->read && strcmp(x->id, id) != 0) {
 		conversation_release(&x->conversation);
@@ -286,11 +363,11 @@ int session_read(struct session *x, const struct store *s, const char *id,
 {
 	int dir, fd, r;
 
-	begin(x, s, id);
+	set_session(x, s, id);
 	fd = history_open(s, id, O_RDONLY, &dir, e);
 	if (fd < 0)
 		return -1;
-	r = refresh(x, fd, want, false, e);
+	r = refresh_from(x, fd, want, false, e);
 	close(fd);
 	close(dir);
 	return r;
@@ -298,7 +375,7 @@ int session_read(struct session *x, const struct store *s, const char *id,
 
 int session_refresh(struct session *x, const struct history_want *want, struct err *e)
 {
-	return refresh(x, x->fd, want, false, e);
+	return refresh_from(x, x->fd, want, false, e);
 }
 
 int session_check_last(const struct session *x, struct span last, struct err *e)
@@ -310,10 +387,10 @@ int session_check_last(const struct session *x, struct span last, struct err *e)
 	return err_set(e, ERR_FAILED, "another process has continued session '%s'", x->id);
 }
 
-/* ---- a turn that was cut short ---- */
+/* ---- storing an interrupted turn ---- */
 
-/* The steps that were stored have their own usage and text: what the spool holds of the last one is
- * not the exchange's answer when that step is stored. */
+/* Adds the steps that are stored to the interrupted exchange. They have their own usage and text: if the
+ * last one is stored, the text in the spool is that step's and not the exchange's answer. */
 static void add_steps(const struct conversation *c, const struct spool *sp, struct exchange *cut)
 {
 	const struct exchange_node *node = conversation_find_any(c, cut->id);
@@ -332,11 +409,11 @@ static int store_interrupted(struct session *x, const struct spool *sp, struct e
 {
 	if (session_refresh(x, NULL, e) < 0)
 		return -1;
-	/* A crash between storing an exchange and dropping its spool leaves both, and must not make
-	 * two of it. That the spool was dropped may be lost with the power even when later turns
-	 * are not, so that it need not be the last one. */
+	/* A crash between storing an exchange and deleting its spool leaves both, and the exchange must
+	 * not be stored twice. A loss of power may bring the spool back even after later turns, so the
+	 * exchange need not be the last one. */
 	if (conversation_find(&x->conversation, cut->id)) {
-		/* Written, but perhaps not yet on the disk. */
+		/* It is written, but perhaps not on the disk yet. */
 		if (io_datasync(x->fd) < 0)
 			return err_sys(e, errno, /* not reached: a second fault after a crash */
 			               "session '%s'", x->id);
@@ -349,9 +426,8 @@ static int store_interrupted(struct session *x, const struct spool *sp, struct e
 	return session_append_exchange(x, cut, NULL, NULL, e);
 }
 
-/* What cannot be read as a spool is not thrown away: it gets a name that is not in
- * the way of the next turn. */
-static int set_aside(struct session *x, const char *why, struct err *e)
+/* A spool that cannot be read is kept under another name, so that the next turn can begin. */
+static int keep_damaged(struct session *x, const char *why, struct err *e)
 {
 	char name[64];
 
@@ -364,7 +440,7 @@ static int set_aside(struct session *x, const char *why, struct err *e)
 	return 0;
 }
 
-/* Such a record would be refused by each reader, and so by each attempt to store it. */
+/* Every reader would refuse such a record. */
 static bool too_large(const struct exchange *x)
 {
 	struct buf b = BUF_INIT;
@@ -389,7 +465,7 @@ int session_seal(struct session *x, struct err *e)
 	if (found > 0)
 		r = store_interrupted(x, &sp, &cut, e);
 	else if (found < 0 && why.kind == ERR_DAMAGED)
-		r = set_aside(x, why.msg, e);
+		r = keep_damaged(x, why.msg, e);
 	else if (found < 0)
 		r = err_set(e, why.kind, "'%s/%s/" SPOOL_FILE "': %s", x->store->dir, x->id, why.msg);
 	spool_release(&sp);
@@ -420,9 +496,11 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 {
 	int there;
 
-	begin(x, s, id);
+	set_session(x, s, id);
 	for (;;) {
-		if (open_session(x, e) < 0)
+		x->named = false;
+		x->fd = history_open(s, x->id, O_RDWR | O_APPEND, &x->dir, e);
+		if (x->fd < 0)
 			return -1;
 		if (lock_take(x->fd, wait, e) < 0)
 			return lock_failed(x, e);
@@ -435,7 +513,7 @@ int session_hold(struct session *x, const struct store *s, const char *id,
 	}
 }
 
-/* Locks, and stores a turn that was cut short. */
+/* Locks, and stores an interrupted turn. */
 static int lock_and_seal(struct session *x, const struct store *s, const char *id,
                          const struct lock_wait *wait, struct err *e)
 {
@@ -497,10 +575,9 @@ int session_recover(const struct store *s, const char *id, struct err *e)
 
 /* ---- appending ---- */
 
-/* The first prompt makes the session worth keeping: its folder's name and those in it must survive a
- * power cut too. They are synced before anything is stored, since nobody would make up for it
- * afterwards. */
-static bool needs_names(const struct session *x)
+/* Before the first exchange is stored, the folder's name and the names in it must be synced, so that they
+ * survive a loss of power, too. An empty session is not worth that. */
+static bool is_unsynced(const struct session *x)
 {
 	return !x->conversation.nstored && !x->named;
 }
@@ -517,9 +594,9 @@ int session_spool(struct session *x, const struct exchange *exchange, int64_t st
 {
 	int fd = spool_begin(x->dir, exchange, step, e);
 
-	if (fd < 0 || !needs_names(x))
+	if (fd < 0 || !is_unsynced(x))
 		return fd;
-	if (io_sync_folder(x->store->fd) == 0) { /* spool_begin() has synced the folder itself */
+	if (io_sync_folder(x->store->fd) == 0) { /* spool_begin() has synced the session's folder */
 		x->named = true;
 		return fd;
 	}
@@ -529,7 +606,7 @@ int session_spool(struct session *x, const struct exchange *exchange, int64_t st
 	return -1;
 }
 
-/* What our own reader would refuse must not be acknowledged. */
+/* Fails for a record that the reader would refuse. */
 static int check_record(const struct buf *b, const struct record_gaps *gaps, struct err *e)
 {
 	size_t n = b->n, bad = utf8_valid(b->p, b->n) < b->n;
@@ -545,16 +622,16 @@ static int check_record(const struct buf *b, const struct record_gaps *gaps, str
 	return n > JSON_MAX ? err_set(e, ERR_FAILED, "it is larger than %u MiB", JSON_MAX >> 20) : 0;
 }
 
-/* What was appended is read as any reader does it, and so counts as it does there. */
+/* Reads what was appended as any reader does, so that the conversation is what they see. */
 static int read_back(struct session *x, struct err *why)
 {
 	const struct store *own = x->store;
-	struct store quiet = *own; /* what else is there is told when it is read to be used */
+	struct store quiet = *own; /* damage is reported when the session is read to be used */
 	int r;
 
 	quiet.notice = NULL;
 	x->store = &quiet;
-	r = refresh(x, x->fd, NULL, true, why);
+	r = refresh_from(x, x->fd, NULL, true, why);
 	x->store = own;
 	x->behind = r < 0;
 	return r;
@@ -566,8 +643,9 @@ int session_check_read(const struct session *x, struct err *e)
 	                           "next prompt reads all of it again", x->id) : 0;
 }
 
-/* That this fails does not undo it: the index is made up for by the next tool. */
-static void catch_up(struct session *x)
+/* Updates the conversation and the index after an append. A failure does not undo the append: the next
+ * tool updates the index. */
+static void list_current(struct session *x)
 {
 	struct err why = ERR_INIT;
 
@@ -577,8 +655,7 @@ static void catch_up(struct session *x)
 		index_update(x->store, x->id, &x->conversation.info);
 }
 
-/* Appends these lines. */
-static int append(struct session *x, const struct buf *b, const struct record_gaps *gaps,
+static int append_lines(struct session *x, const struct buf *b, const struct record_gaps *gaps,
                   const char *what, struct err *e)
 {
 	int there = session_is_there(x, e), r;
@@ -588,26 +665,26 @@ static int append(struct session *x, const struct buf *b, const struct record_ga
 	if (there <= 0)
 		return -1;
 	r = check_record(b, gaps, e);
-	if (r == 0 && needs_names(x))
+	if (r == 0 && is_unsynced(x))
 		r = sync_names(x, e);
 	if (r == 0)
 		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
 	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
 }
 
-/* One record that is not large. */
-static int append_one(struct session *x, struct buf *b, const char *what, struct err *e)
+/* Appends a record that is not large. */
+static int append_record(struct session *x, struct buf *b, const char *what, struct err *e)
 {
 	const struct record_gaps none = { .n = 0 };
-	int r = append(x, b, &none, what, e);
+	int r = append_lines(x, b, &none, what, e);
 
 	buf_release(b);
 	if (r == 0)
-		catch_up(x);
+		list_current(x);
 	return r;
 }
 
-#define KEPT 4096 /* bytes: more than the index has of a query */
+#define KEPT 4096 /* bytes of a text, more than the index needs */
 
 static struct span head_of(struct span s)
 {
@@ -616,10 +693,8 @@ static struct span head_of(struct span s)
 	return s.n > KEPT ? utf8_head((struct span){ s.p, KEPT }, KEPT / 4, &cut) : s;
 }
 
-/*
- * What was appended holds a text of a size that matters, and is not read back: the conversation gets
- * the beginning of each text, which is enough for the index, and is read anew before it is used again.
- */
+/* After an exchange with a large text was appended: it is not read back. The conversation gets the
+ * beginning of each text, which is enough for the index, and is read anew before it is used again. */
 static int apply_large(struct session *x, const struct exchange *exchange, const struct change *change,
                        const struct rewind *after, struct err *e)
 {
@@ -677,7 +752,7 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 	record_add_exchange_gaps(&b, exchange, &gaps);
 	if (after)
 		record_add_rewind(&b, after);
-	r = append(x, &b, &gaps, "exchange", e);
+	r = append_lines(x, &b, &gaps, "exchange", e);
 	buf_release(&b);
 	if (r < 0)
 		return -1;
@@ -685,17 +760,17 @@ int session_append_exchange(struct session *x, const struct exchange *exchange,
 	if (gaps.n)
 		list_large(x, exchange, change, after);
 	else
-		catch_up(x);
+		list_current(x);
 	return 0;
 }
 
-/* Nothing of it is in the index, which is written for each exchange. What could not be forced to the disk is
- * in the history all the same, and is read back, too. */
+/* Appends a step or a result. The index is written with its exchange. A record that could not be synced is
+ * in the history all the same, so it is read back, too. */
 static int append_part(struct session *x, struct buf *b, const char *what, struct err *e)
 {
 	const struct record_gaps none = { .n = 0 };
 	struct err ignored = ERR_INIT;
-	int r = append(x, b, &none, what, e);
+	int r = append_lines(x, b, &none, what, e);
 
 	buf_release(b);
 	read_back(x, &ignored);
@@ -728,7 +803,7 @@ int session_append_change(struct session *x, struct change change, struct err *e
 		return -1;
 	change.id = span_str(id);
 	record_add_change(&b, &change);
-	return append_one(x, &b, "change", e);
+	return append_record(x, &b, "change", e);
 }
 
 int session_append_summary(struct session *x, const struct summary *summary, struct err *e)
@@ -736,7 +811,7 @@ int session_append_summary(struct session *x, const struct summary *summary, str
 	struct buf b = BUF_INIT;
 
 	record_add_summary(&b, summary);
-	return append_one(x, &b, "summary", e);
+	return append_record(x, &b, "summary", e);
 }
 
 int session_append_rewind(struct session *x, struct span to, struct err *e)
@@ -747,5 +822,459 @@ int session_append_rewind(struct session *x, struct span to, struct err *e)
 	struct buf b = BUF_INIT;
 
 	record_add_rewind(&b, &r);
-	return append_one(x, &b, "rewind", e);
+	return append_record(x, &b, "rewind", e);
+}
+
+/* ---- deleting a folder ---- */
+
+static int empty_folder(int dir, const char *shown, struct err *e);
+
+static int delete_folder(int above, const char *name, const char *shown, struct err *e)
+{
+	int dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), r;
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot delete '%s'", shown);
+	r = empty_folder(dir, shown, e);
+	close(dir);
+	if (r == 0 && unlinkat(above, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = err_sys(e, errno, "cannot delete '%s'", shown);
+	return r;
+}
+
+static bool is_folder(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int delete_entry(int dir, const char *name, const char *above, struct err *e)
+{
+	char shown[PATH_MAX];
+	int why;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	why = errno; /* EPERM: a folder (POSIX), or an immutable file */
+	snprintf(shown, sizeof(shown), "%s/%s", above, name);
+	if (why == EISDIR || (why == EPERM && is_folder(dir, name)))
+		return delete_folder(dir, name, shown, e);
+	return err_sys(e, why, "cannot delete '%s'", shown);
+}
+
+/* Deletes what is in the folder. Links are not followed. */
+static int empty_folder(int dir, const char *shown, struct err *e)
+{
+	struct names names;
+	int r = 0;
+
+	if (names_read(&names, dir, e) < 0)
+		return err_prefix(e, "cannot delete '%s'", shown);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = delete_entry(dir, names.v[i], shown, e);
+	names_release(&names);
+	return r;
+}
+
+/* ---- creating ---- */
+
+/* The history is locked until the session is in the index: nobody can use or remove the session before,
+ * so this process cannot overwrite a newer record. */
+static int create_history(struct new_session *n, struct err *e)
+{
+	const struct lock_wait wait = { .stop_fd = -1 };
+
+	n->fd = openat(n->dir, HISTORY_FILE, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (n->fd < 0)
+		return err_sys(e, errno, "cannot create '" HISTORY_FILE "'");
+	place_give(n->fd, n->dir);
+	return lock_take(n->fd, &wait, e);
+}
+
+int session_begin(struct new_session *n, const struct store *s, const char *id, struct err *e)
+{
+	char unique[ID_SIZE];
+
+	*n = (struct new_session){ .store = s, .dir = -1, .fd = -1 };
+	snprintf(n->id, sizeof(n->id), "%s", id);
+	if (id_generate(unique, e) < 0)
+		return -1;
+	leftover_name_new(n->temp, id, unique);
+	store_share(s);
+	n->dir = place_make_folder(s->fd, n->temp, e);
+	if (n->dir >= 0 && create_history(n, e) == 0)
+		return 0;
+	session_abandon(n);
+	return err_prefix(e, "cannot create a session in '%s'", s->dir);
+}
+
+static void end_new(struct new_session *n)
+{
+	if (n->fd >= 0)
+		lock_end(n->fd);
+	if (n->dir >= 0)
+		close(n->dir);
+	n->fd = n->dir = -1;
+	store_unshare(n->store);
+}
+
+void session_abandon(struct new_session *n)
+{
+	struct err ignored = ERR_INIT;
+
+	if (n->dir >= 0)
+		delete_folder(n->store->fd, n->temp, n->temp, &ignored);
+	end_new(n);
+}
+
+/* Gives the folder the session's name. rename(2) replaces only an empty folder, never a session. */
+static int name_new(struct new_session *n, struct err *e)
+{
+	const struct store *s = n->store;
+
+	if (renameat(s->fd, n->temp, s->fd, n->id) == 0)
+		return 0;
+	if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
+		err_set(e, ERR_EXISTS, "session '%s' exists already", n->id);
+	else
+		err_sys(e, errno, "cannot create session '%s' in '%s'", n->id, s->dir);
+	session_abandon(n);
+	return -1;
+}
+
+static int read_new(const struct new_session *n, struct conversation *c, struct err *e)
+{
+	struct jsonl j;
+	int r;
+
+	if (jsonl_map(&j, n->fd, e) < 0)
+		return err_prefix(e, "session '%s'", n->id);
+	c->lean = true;
+	r = history_load(c, n->store, n->temp, &j, e);
+	jsonl_unmap(&j);
+	return r;
+}
+
+int session_publish(struct new_session *n, struct err *e)
+{
+	struct conversation c = CONVERSATION_INIT;
+	struct err why = ERR_INIT;
+	int r = read_new(n, &c, e);
+
+	/* artifact_put() has synced the files in artifacts/. */
+	if (r == 0 && (io_sync(n->fd) < 0 || io_sync_folder(n->dir) < 0))
+		r = err_sys(e, errno, "cannot be sure that session '%s' is on the disk", n->id);
+	if (r < 0)
+		session_abandon(n);
+	else
+		r = name_new(n, e);
+	if (r == 0) {
+		if (io_sync_folder(n->store->fd) < 0)
+			r = err_sys(e, errno, "cannot be sure that session '%s' is on the disk", n->id);
+		if (index_insert(n->store, n->id, &c.info, &why) < 0)
+			index_not_updated(n->store, n->id, why.msg);
+		end_new(n);
+	}
+	conversation_release(&c);
+	return r;
+}
+
+/* Creates a session without an exchange. The first exchange syncs its name. */
+static int create_as(const struct store *s, const struct session_head *head, const char *id,
+                     struct err *e)
+{
+	struct session_info info = {
+		.created_at = head->created_at, .updated_at = head->created_at,
+		.provider = head->provider,     .model = head->model,
+		.cwd = head->cwd,               .title = head->title,
+		.usage = USAGE_NONE,
+	};
+	struct buf record = BUF_INIT;
+	struct new_session n;
+	int r;
+
+	record_add_head(&record, head);
+	info.history_bytes = (int64_t)record.n;
+	if (buf_check(&record, e) < 0 || session_begin(&n, s, id, e) < 0) {
+		buf_release(&record);
+		return -1;
+	}
+	r = jsonl_append(n.fd, buf_span(&record), true, e);
+	if (r < 0) {
+		session_abandon(&n);
+		err_prefix(e, "cannot create a session in '%s'", s->dir);
+	} else {
+		r = name_new(&n, e);
+	}
+	if (r == 0) {
+		index_update(s, id, &info);
+		end_new(&n);
+	}
+	buf_release(&record);
+	return r;
+}
+
+int session_create(const struct store *s, struct session_head *head, char id[ID_SIZE],
+                   struct err *e)
+{
+	if (head->id.n) {
+		int64_t before;
+
+		memmove(id, head->id.p, head->id.n); /* the caller may have given it in `id` */
+		id[head->id.n] = '\0';
+		before = removed_latest(s, id);
+		if (head->created_at <= before) /* it is not the session that was removed */
+			head->created_at = before + 1;
+		return create_as(s, head, id, e);
+	}
+	for (;;) {
+		err_clear(e);
+		if (id_generate(id, e) < 0)
+			return -1;
+		head->id = span_str(id);
+		if (create_as(s, head, id, e) == 0)
+			return 0;
+		if (e->kind != ERR_EXISTS)
+			return -1;
+	}
+}
+
+/* ---- removing ---- */
+
+/* Some file systems cannot rename a folder (overlayfs one of its lower layer, project quotas one into
+ * another project), and a full file system may have no room for the new name. */
+static bool cannot_rename(int why)
+{
+	return why == EXDEV || why == EINVAL || why == ENOSYS || why == EOPNOTSUPP || why == ENOSPC ||
+	       why == EDQUOT;
+}
+
+static void put_back(const struct session *x, const char *name, struct err *e)
+{
+	if (renameat(x->store->fd, name, x->store->fd, x->id) < 0)
+		err_prefix(e, "session '%s' is now '%s/%s'", x->id, x->store->dir, name);
+}
+
+/* Takes the session off the list, and then deletes its empty folder: a check that finds the folder knows
+ * that a process is about to do the former. */
+static int unlist(const struct session *x, const char *name, struct err *e)
+{
+	const struct store *s = x->store;
+	int r = index_append_tombstone(s, x->id, clock_now_ms(), e);
+
+	if (r < 0) {
+		index_note_stale(s, x->id);
+		err_prefix(e, "session '%s' is deleted, but the list of sessions still has it", x->id);
+	}
+	if (unlinkat(s->fd, name, AT_REMOVEDIR) < 0 && r == 0)
+		r = err_sys(e, errno, "cannot delete '%s/%s'", s->dir, name);
+	return r;
+}
+
+/* createdAt of the first session record; -1 if the history has none. */
+static int64_t created_at(const struct session *x)
+{
+	struct err ignored = ERR_INIT;
+	struct record r;
+	struct span line;
+	struct jsonl j;
+	size_t at = 0;
+	int64_t when = -1;
+
+	if (jsonl_map(&j, x->fd, &ignored) < 0)
+		return -1;
+	while (when < 0 && jsonl_next(&j, &at, &line)) {
+		err_clear(&ignored);
+		if (record_parse(line, &r, &ignored) < 0)
+			continue;
+		if (r.type == RECORD_SESSION)
+			when = r.head.created_at;
+		record_release(&r);
+	}
+	jsonl_unmap(&j);
+	return when;
+}
+
+/* A full disk must not prevent the removal: note_late() notes it when there is room. */
+static int note_removal(struct session *x, struct removal *noted, int64_t created, struct err *e)
+{
+	if (removed_note(noted, x->store, x->id, created, e) == 0)
+		return 0;
+	if (!noted->full)
+		return err_prefix(e, "cannot delete session '%s'", x->id);
+	err_clear(e);
+	return 0;
+}
+
+static void note_late(const struct session *x, struct removal *noted, int64_t created)
+{
+	struct err why = ERR_INIT;
+
+	if (noted->fd < 0 && removed_note(noted, x->store, x->id, created, &why) < 0)
+		store_notice(x->store, "session '%s' is deleted, but that could not be noted: %s", x->id, why.msg);
+	removed_keep(noted);
+}
+
+int session_remove(struct session *x, struct err *e)
+{
+	const struct store *s = x->store;
+	struct removal noted = REMOVAL_NONE;
+	int64_t created = created_at(x);
+	char name[LEFTOVER_SIZE];
+	bool moved = false;
+	int r = note_removal(x, &noted, created, e);
+
+	leftover_name_removed(name, x->id, getpid(), clock_now_ms());
+	store_share(s);
+	if (r == 0)
+		moved = renameat(s->fd, x->id, s->fd, name) == 0;
+	if (r == 0 && ((!moved && !cannot_rename(errno)) || unlinkat(x->dir, HISTORY_FILE, 0) < 0)) {
+		r = err_sys(e, errno, "cannot delete session '%s'", x->id);
+		if (moved)
+			put_back(x, name, e);
+		removed_take_back(&noted);
+	} else if (r == 0) {
+		r = empty_folder(x->dir, moved ? name : x->id, e);
+		note_late(x, &noted, created);
+		if (r == 0)
+			r = unlist(x, moved ? name : x->id, e);
+		/* else the session stays listed, so that the user can try again */
+	}
+	store_unshare(s);
+	session_unlock(x);
+	return r;
+}
+
+/* ---- deleting what removed sessions left ---- */
+
+bool session_is_going(const struct store *s, const char *id)
+{
+	struct err ignored = ERR_INIT;
+	struct names names;
+	bool found = false;
+
+	if (names_read(&names, s->fd, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++)
+		found |= leftover_of(names.v[i], id) == LEFTOVER_REMOVED;
+	names_release(&names);
+	return found;
+}
+
+/* Whether a crash left this folder: of a session that was being removed, also in place, where only the
+ * history is gone; or of a session that was being created, unless some process may still be doing it. */
+static bool was_left(const struct store *s, const char *name, const char *id)
+{
+	enum leftover kind = leftover_of(name, id);
+	bool alone;
+
+	if (kind == LEFTOVER_REMOVED || (strcmp(name, id) == 0 && !history_exists(s, id)))
+		return true;
+	if (kind != LEFTOVER_NEW)
+		return false;
+	alone = store_alone(s);
+	if (alone)
+		store_unshare(s);
+	return alone;
+}
+
+static int purge_leftovers(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	struct names names;
+
+	if (names_read(&names, s->fd, e) < 0)
+		return err_prefix(e, "'%s'", s->dir);
+	for (size_t i = 0; i < names.n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (was_left(s, names.v[i], ids[k])) {
+				delete_entry(s->fd, names.v[i], s->dir, e);
+				break;
+			}
+	names_release(&names);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+/* Whether a file in quarantine belongs to one of the sessions, or is an old index, as its note says. */
+static bool is_of_one(struct span note, char *const *ids, size_t n)
+{
+	struct span value, session = { "", 0 };
+	struct buf from = BUF_INIT;
+	bool found;
+
+	json_scan_find(note, "session", &session);
+	if (json_scan_find(note, "from", &value))
+		json_scan_add_str(&from, value);
+	found = strcmp(from.p, INDEX_FILE) == 0 || strcmp(from.p, INDEX_TEMP) == 0;
+	for (size_t i = 0; i < n && !found; i++)
+		found = json_scan_is(session, span_str(ids[i])) || strcmp(from.p, ids[i]) == 0 ||
+		        leftover_of(from.p, ids[i]) != LEFTOVER_NONE;
+	buf_release(&from);
+	return found;
+}
+
+#define NOTE_MAX 65536
+
+static int read_note(int dir, const char *name, struct buf *note, struct err *e)
+{
+	int fd = place_file(dir, name, O_RDONLY, e), r;
+
+	if (fd < 0)
+		return err_prefix(e, "'" QUARANTINE_DIR "/%s'", name);
+	r = io_read_all(fd, note, NOTE_MAX);
+	if (r < 0)
+		err_sys(e, errno, "cannot read '" QUARANTINE_DIR "/%s'", name);
+	close(fd);
+	return r;
+}
+
+/* Deletes the file before the note that says what it is. */
+static void purge_quarantined(int dir, const char *note_name, char *const *ids, size_t n, struct err *e)
+{
+	size_t length = strlen(note_name) - strlen(QUARANTINE_NOTE);
+	struct buf note = BUF_INIT;
+	struct err why = ERR_INIT;
+	char name[NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, note_name);
+	if (strcmp(name, "") == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return; /* no repair writes such a note, and it would delete the store */
+	if (read_note(dir, note_name, &note, &why) == 0 && is_of_one(buf_span(&note), ids, n) &&
+	    delete_entry(dir, name, QUARANTINE_DIR, &why) == 0)
+		delete_entry(dir, note_name, QUARANTINE_DIR, &why);
+	if (why.kind != ERR_NONE && e->kind == ERR_NONE)
+		*e = why;
+	buf_release(&note);
+}
+
+static int purge_quarantine(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	int dir = place_folder(s->fd, QUARANTINE_DIR, e);
+	struct names names;
+
+	if (dir < 0)
+		return e->kind == ERR_NOT_FOUND ? (err_clear(e), 0) : err_prefix(e, "'" QUARANTINE_DIR "'");
+	if (names_read(&names, dir, e) == 0) {
+		for (size_t i = 0; i < names.n; i++)
+			if (span_ends(span_str(names.v[i]), QUARANTINE_NOTE))
+				purge_quarantined(dir, names.v[i], ids, n, e);
+		names_release(&names);
+	}
+	close(dir);
+	return e->kind == ERR_NONE ? 0 : -1;
+}
+
+int session_purge(const struct store *s, char *const *ids, size_t n, struct err *e)
+{
+	struct err leftovers = ERR_INIT, quarantine = ERR_INIT;
+
+	if (s->fd < 0 || !n)
+		return 0;
+	/* Go on after a failure. */
+	purge_leftovers(s, ids, n, &leftovers);
+	purge_quarantine(s, ids, n, &quarantine);
+	index_purge(s, ids, n, e);
+	if (e->kind == ERR_NONE)
+		*e = leftovers.kind != ERR_NONE ? leftovers : quarantine;
+	return e->kind == ERR_NONE ? 0 : -1;
 }
