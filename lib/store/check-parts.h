@@ -2,44 +2,8 @@
 #ifndef STORE_CHECK_PARTS_H
 #define STORE_CHECK_PARTS_H
 
-#include <sys/stat.h>
-
 #include "base/names.h"
-#include "store/check.h"
-#include "store/quarantine.h"
-
-/* Where a finding is. */
-struct spot {
-	const char *session; /* or NULL */
-	const char *folder;  /* from the sessions directory on, or NULL for itself */
-	const char *name;
-	size_t line;
-};
-
-/* What came of the repair. */
-struct outcome {
-	enum repair repair;
-	char place[QUARANTINE_PATH]; /* "": nothing was moved */
-	struct err why;              /* of an impossible one */
-};
-#define OUTCOME_NONE { .repair = REPAIR_NONE, .why = ERR_INIT }
-
-/* Turns the result of a repair that was tried into an outcome. */
-void outcome_set(struct outcome *o, int result);
-
-void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
-                const struct outcome *o, const char *fmt, ...) PRINTF_LIKE(5, 6);
-
-/* Tells of it, and with `repair` moves it to quarantine. */
-void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,
-                const char *message);
-
-/* Tells that it cannot be read, which no repair helps. */
-void check_unreadable(struct check *c, const struct spot *at, const char *why);
-
-/* Judges the file or folder `at` in `dir` by its looks: kind, owner, mode. True when it
- * is there, and what it should be, so that it can be read. */
-bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st);
+#include "store/check-report.h"
 
 /* ---- what is the tools' own ---- */
 

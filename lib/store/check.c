@@ -1,137 +1,14 @@
-/* The check of the whole store, and what its parts share. */
+/* The check of the whole store: its parts in order, and the files of the directory itself. */
 #include "store/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/check-parts.h"
 #include "store/index.h"
 #include "store/leftover.h"
-#include "store/place.h"
 #include "store/removed.h"
-
-const char *finding_name(enum finding_kind kind)
-{
-	static const char *const names[] = {
-		"torn",     "nul",   "record",  "head",  "version", "duplicate",
-		"parent",   "steps", "result",
-		"history",  "spool", "artifact", "leftover", "mode", "owner", "link",
-		"special",  "unreadable", "index", "stale", "unlisted", "orphan",
-	};
-
-	return names[kind];
-}
-
-/* ---- telling ---- */
-
-void outcome_set(struct outcome *o, int result)
-{
-	o->repair = result < 0 ? REPAIR_IMPOSSIBLE : REPAIR_DONE;
-}
-
-void check_tell(struct check *c, enum finding_kind kind, const struct spot *at,
-                const struct outcome *o, const char *fmt, ...)
-{
-	/* No buffers: that memory ran out may be just what is to be told. */
-	char file[QUARANTINE_PATH + 256], message[2 * sizeof(o->why.msg)];
-	struct finding f = { .kind = kind, .session = at->session, .file = file, .line = at->line,
-	                     .message = message, .repair = o->repair };
-	size_t n;
-	va_list ap;
-
-	snprintf(file, sizeof(file), "%s%s%s", at->folder ? at->folder : "", at->folder ? "/" : "",
-	         at->name);
-	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message) / 2, fmt, ap);
-	va_end(ap);
-	n = strlen(message);
-	if (o->repair == REPAIR_IMPOSSIBLE && o->why.msg[0])
-		snprintf(message + n, sizeof(message) - n, "; %s", o->why.msg);
-	f.quarantine = o->repair == REPAIR_DONE && o->place[0] ? o->place : NULL;
-	c->findings++;
-	c->report(c->ctx, &f);
-}
-
-void check_move(struct check *c, enum finding_kind kind, int dir, const struct spot *at,
-                const char *message)
-{
-	struct outcome o = OUTCOME_NONE;
-
-	if (c->repair)
-		outcome_set(&o, quarantine_move(c->store, dir, at->folder, at->name, o.place, &o.why));
-	check_tell(c, kind, at, &o, "%s", message);
-}
-
-void check_unreadable(struct check *c, const struct spot *at, const char *why)
-{
-	struct outcome o = { .repair = c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
-
-	check_tell(c, FINDING_UNREADABLE, at, &o, "cannot be read: %s", why);
-}
-
-/* ---- one file or folder ---- */
-
-static void tell_mode(struct check *c, const struct spot *at, const struct stat *st, mode_t want,
-                      const struct outcome *o)
-{
-	check_tell(c, FINDING_MODE, at, o, "its mode is %04o; it should be %04o",
-	           (unsigned)(st->st_mode & 07777), (unsigned)want);
-}
-
-static void check_mode(struct check *c, int dir, const struct spot *at, const struct stat *st,
-                       mode_t want)
-{
-	struct outcome o = OUTCOME_NONE;
-
-	if ((st->st_mode & 07777) == want)
-		return;
-	if (c->repair)
-		outcome_set(&o, place_set_mode(dir, at->name, st, want, &o.why));
-	tell_mode(c, at, st, want, &o);
-}
-
-bool check_place(struct check *c, int dir, const struct spot *at, bool folder, struct stat *st)
-{
-	struct outcome o = OUTCOME_NONE;
-	struct stat above;
-
-	if (fstatat(dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0 || fstat(dir, &above) < 0) {
-		if (errno != ENOENT)
-			check_tell(c, FINDING_UNREADABLE, at, &o, "cannot be examined: %s", strerror(errno));
-		return false;
-	}
-	switch (place_judge(st, folder, above.st_uid)) {
-	case PLACE_LINK:
-		check_move(c, FINDING_LINK, dir, at, "a symbolic link");
-		return false;
-	case PLACE_SPECIAL:
-		check_move(c, FINDING_SPECIAL, dir, at,
-		           S_ISDIR(st->st_mode) ? "a folder, where a file belongs"
-		           : folder             ? "no folder"
-		                                : "no regular file");
-		return false;
-	case PLACE_OWNER:
-		outcome_set(&o, c->repair ? err_set(&o.why, ERR_FAILED, "give it back with chown") : 0);
-		if (!c->repair)
-			o.repair = REPAIR_NONE;
-		check_tell(c, FINDING_OWNER, at, &o, "belongs to user %ld", (long)st->st_uid);
-		return false;
-	case PLACE_FINE:
-	case PLACE_HARD_LINK:
-	case PLACE_WRITABLE:
-		break;
-	}
-	/* The other name's owner decides on its mode; callers do away with the second name. */
-	if (folder || st->st_nlink == 1)
-		check_mode(c, dir, at, st, folder ? 0700 : 0600);
-	return true;
-}
-
-/* ---- the whole store ---- */
 
 /* The index and what belongs to it, by their looks. */
 static void check_top_file(struct check *c, const char *name)
@@ -216,8 +93,8 @@ static void check_top_files(struct check *c, const struct names *names)
 /* The directory's own mode, unless it is shared with what is not ours. */
 static int check_top_mode(struct check *c, const struct names *names, struct err *e)
 {
-	struct outcome o = OUTCOME_NONE;
 	struct spot at = { .name = "." };
+	struct err refused = ERR_INIT;
 	const char *stranger;
 	struct stat st;
 	int shared;
@@ -228,12 +105,9 @@ static int check_top_mode(struct check *c, const struct names *names, struct err
 		return 0;
 	shared = c->repair ? check_stranger(c, names, &stranger, e) : 0;
 	if (shared > 0)
-		outcome_set(&o, err_set(&o.why, ERR_FAILED, "'%.60s' in it is not mcbox's: use chmod",
-		                        stranger));
-	if (shared > 0)
-		tell_mode(c, &at, &st, 0700, &o);
-	else if (shared == 0)
-		check_mode(c, c->store->fd, &at, &st, 0700);
+		err_set(&refused, ERR_FAILED, "'%.60s' in it is not mcbox's: use chmod", stranger);
+	if (shared >= 0)
+		check_mode(c, c->store->fd, &at, &st, 0700, shared > 0 ? &refused : NULL);
 	return shared < 0 ? -1 : 0;
 }
 
