@@ -3,49 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "base/json.h"
 #include "base/url.h"
 #include "base/utf8.h"
-#include "provider/wire.h"
 #include "client/models.h"
+#include "client/retry.h"
 
 #define MESSAGE_MAX 300      /* characters of a server's own words */
-#define FIRST_DELAY_MS 500
-#define LONGEST_DELAY_MS 16000
-#define LONGEST_WAIT_MS 60000 /* that a server may ask for */
 #define SUGGESTIONS_MAX 5            /* names of models */
 #define SUGGESTIONS_PATIENCE_S 5     /* for a list that only makes an error better */
-
-/* ---- trying again ---- */
-
-static bool is_passing(long status)
-{
-	return status == 408 || status == 409 || status == 429 || (status >= 500 && status != 501);
-}
-
-/* Twice as long each time, less a random part, so that many do not come back at once. */
-static int64_t back_off(int attempt)
-{
-	int64_t most = FIRST_DELAY_MS;
-	uint16_t r = 0;
-
-	while (attempt-- > 0 && most < LONGEST_DELAY_MS)
-		most *= 2;
-	if (getrandom(&r, sizeof(r), 0) < 0)
-		r = 0;
-	return most - most / 2 * r / UINT16_MAX;
-}
-
-int64_t refusal_delay(const struct problem *p, long status, int64_t retry_after, int attempt)
-{
-	if (p->kind != PROBLEM_OTHER || (status && !is_passing(status)))
-		return -1;
-	if (retry_after > 0) /* none, or no time at all, is no word on how long */
-		return retry_after <= LONGEST_WAIT_MS ? retry_after : -1;
-	return back_off(attempt);
-}
 
 /* ---- the server's words ---- */
 
@@ -74,79 +41,17 @@ static void add_plain(struct buf *message, struct span body)
 
 /* ---- what it is about ---- */
 
-static bool says(struct span text, const char *words)
+static bool has_any(const char *text, const char *const *words)
 {
-	size_t n = strlen(words);
-
-	for (; text.n >= n; text.p++, text.n--)
-		if (strncasecmp(text.p, words, n) == 0)
-			return true;
-	return false;
-}
-
-static bool says_any(struct span text, const char *const *words)
-{
-	while (*words && !says(text, *words))
+	while (*words && !strcasestr(text, *words))
 		words++;
 	return *words != NULL;
-}
-
-bool refusal_is_about(const struct http_response *rs, const char *field)
-{
-	return (rs->status == 400 || rs->status == 422) && says(buf_span(&rs->body), field);
-}
-
-/* Anthropic: "max_tokens: 64000 > 4096, which is the maximum allowed number of output tokens for …".
- * Bedrock, and gateways to it: "The maximum tokens you requested exceeds the model limit of 4096." */
-int64_t refusal_limit(const struct http_response *rs)
-{
-	struct span body = buf_span(&rs->body);
-
-	if (refusal_is_about(rs, "maximum tokens you requested exceeds the model limit of"))
-		return wire_number_after(body, "model limit of");
-	if (!refusal_is_about(rs, "max_tokens") || !says(body, "maximum allowed number of output tokens"))
-		return 0;
-	return wire_number_after(body, " > ");
-}
-
-/* Google of Gemma; OpenAI of o1-mini; the templates of Gemma and older Mistral, in llama.cpp and
- * vLLM, which is a 500 at some of them. */
-bool refusal_is_about_system(const struct http_response *rs)
-{
-	static const char *const words[] = { "developer instruction is not enabled",
-		"system instruction is not enabled", "system instruction is not supported",
-		"system role not supported", "system role is not supported", "system role is not enabled",
-		"does not support 'system'", "does not support system", "system messages are not supported",
-		"system message is not supported", "system prompts are not supported",
-		"system prompt is not supported", "only user and assistant roles", "roles must alternate", NULL };
-
-	return rs->status >= 400 && says_any(buf_span(&rs->body), words);
-}
-
-/* Anthropic: "Invalid `signature` in `thinking` block", "`thinking` or `redacted_thinking` blocks in the
- * latest assistant message cannot be modified". OpenAI: "The encrypted content … could not be verified",
- * "Item 'rs_…' of type 'reasoning' was provided without its required following item", "Item with id
- * 'rs_…' not found. Items are not persisted …", which is a 404 at some. Google: "Thought signature is not valid". Others do not
- * know reasoning_content. */
-bool refusal_is_about_native(const struct http_response *rs)
-{
-	static const char *const words[] = { "signature", "thinking", "thought", "reasoning", "encrypted",
-		"not persisted", NULL };
-
-	return (rs->status == 400 || rs->status == 404 || rs->status == 422) &&
-	       says_any(buf_span(&rs->body), words);
-}
-
-/* OpenAI: "Encrypted content is not supported with this model". */
-bool refusal_is_about_include(const struct http_response *rs)
-{
-	return refusal_is_about(rs, "include") || refusal_is_about(rs, "encrypted content");
 }
 
 /* llama.cpp ("image input is not supported", a 500), Ollama ("this model is missing data required
  * for image input", "does not support images"), OpenRouter ("No endpoints found that support image
  * input", a 404), vLLM ("is not a multimodal model"). */
-static bool is_about_input(struct span said)
+static bool is_about_input(const char *message)
 {
 	static const char *const kinds[] = { "image", "vision", "audio", "video", "pdf", "document", "file",
 		"multimodal", "modalit", NULL };
@@ -154,7 +59,7 @@ static bool is_about_input(struct span said)
 		"support audio", "support file", "is not a multimodal", "missing data required", "cannot process",
 		"no vision", "mmproj", NULL };
 
-	return says_any(said, kinds) && says_any(said, refused);
+	return has_any(message, kinds) && has_any(message, refused);
 }
 
 static bool has_files(const struct chat_request *rq)
@@ -172,9 +77,10 @@ static bool has_files(const struct chat_request *rq)
 /* A model's name may have one of those words in it, too. */
 static void judge_input(struct problem *p, const struct request *rq)
 {
-	struct span said = buf_span(&p->message);
+	const char *message = p->message.p;
 
-	if (p->kind == PROBLEM_OTHER && is_about_input(said) && (has_files(rq->content) || says(said, "input")))
+	if (p->kind == PROBLEM_OTHER && is_about_input(message) &&
+	    (has_files(rq->content) || strcasestr(message, "input")))
 		p->kind = PROBLEM_INPUT;
 }
 
@@ -194,9 +100,9 @@ static void advise_context(const struct problem *p, struct buf *b)
 
 static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 {
-	if (retry_after > 2 * LONGEST_WAIT_MS)
+	if (retry_after > 2 * RETRY_AFTER_MAX_MS)
 		buf_addf(b, "; it asks to wait for %lld minutes", (long long)(retry_after + 59999) / 60000);
-	else if (retry_after > LONGEST_WAIT_MS)
+	else if (retry_after > RETRY_AFTER_MAX_MS)
 		buf_addf(b, "; it asks to wait for %lld seconds", (long long)(retry_after + 999) / 1000);
 	else if (last)
 		buf_adds(b, "; wait a little and try again");
@@ -263,11 +169,11 @@ static bool lacks_protocol(const struct client *client, const struct problem *p,
 {
 	const struct endpoint *ep = &client->endpoint;
 
-	return (status == 404 || status == 405 || status == 501 || says(buf_span(&p->message), "unexpected endpoint")) &&
+	return (status == 404 || status == 405 || status == 501 || strcasestr(p->message.p, "unexpected endpoint")) &&
 	       p->kind != PROBLEM_INPUT && ep->base_url && ep->provider->url_env &&
 	       ep->provider->base_url && strcmp(ep->provider->name, "openai-compatible") != 0 &&
 	       !span_same(url_host(ep->base_url), url_host(ep->provider->base_url)) &&
-	       (p->kind == PROBLEM_OTHER || !says(buf_span(&p->message), "model"));
+	       (p->kind == PROBLEM_OTHER || !strcasestr(p->message.p, "model"));
 }
 
 static void advise_protocol(const struct client *client, const struct request *rq, struct buf *b)
@@ -307,7 +213,7 @@ static void advise(struct client *client, const struct request *rq, const struct
 	else if (status == 413)
 		buf_adds(b, "; the request is too large for the server");
 	else if (status == 429 || status == 503 || status == 529 ||
-	         (is_passing(status) && retry_after > LONGEST_WAIT_MS))
+	         retry_after > RETRY_AFTER_MAX_MS)
 		advise_wait(retry_after, last, b);
 }
 

@@ -34,7 +34,7 @@ int aside_ask(struct aside *a, const struct chat_request *asked, struct span pro
 	rq.stream = a->client.stream;
 	rq.messages = &message;
 	rq.nmessages = 1;
-	r = client_prepare(&a->client, &rq, &l, e);
+	r = request_prepare(&l, &a->client, &rq, e);
 	if (r == 0)
 		r = client_run(&a->client, &l, reply, e);
 	request_release(&l);

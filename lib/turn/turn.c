@@ -325,7 +325,7 @@ static int draft(struct turn *t, struct err *e)
 		return -1;
 	t->content.messages = t->messages.list;
 	t->content.nmessages = t->messages.n;
-	if (client_prepare(client, &t->content, &t->request, e) < 0)
+	if (request_prepare(&t->request, client, &t->content, e) < 0)
 		return -1;
 	if (!t->out->exchange.steps) /* they were told */
 		tell_notices(t);
