@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/url.h"
 #include "client/models.h"
+#include "client/provider-choice.h"
 #include "tool.h"
 #include "tty/columns.h"
 #include "tty/neutral.h"
@@ -139,7 +140,7 @@ static void put_alias(struct request *rq, const struct config_alias *a)
 
 	if (a->provider && rq->provider && strcmp(a->provider, rq->provider) != 0)
 		return;
-	provider = provider ? provider : endpoint_choose(&rq->config, a->model);
+	provider = provider ? provider : provider_choose(&rq->config, a->model);
 	here = strcmp(provider, rq->endpoint.name) == 0;
 	put(rq, (struct line){ .id = a->name, .alias_of = a->model, .provider = provider,
 	                       .window = here ? models_window_in(&rq->list, &rq->endpoint, a->model) : 0 });
@@ -263,7 +264,7 @@ static int list(struct request *rq, struct err *e)
 	struct config *c = &rq->config;
 
 	if (config_load(c, e) < 0 ||
-	    endpoint_find(&rq->endpoint, c, rq->provider ? rq->provider : endpoint_choose(c, NULL), e) < 0 ||
+	    endpoint_find(&rq->endpoint, c, rq->provider ? rq->provider : provider_choose(c, NULL), e) < 0 ||
 	    get_list(rq, e) < 0 || choose_lines(rq, e) < 0)
 		return -1;
 	print_lines(rq);
@@ -295,7 +296,7 @@ static void add_provider_object(struct buf *b, const struct request *rq, const s
 	add_member(b, "baseUrl", url.n ? url.p : NULL);
 	add_header_names(b, ep->section);
 	add_member(b, "model", endpoint_model(ep));
-	if (strcmp(ep->name, endpoint_choose(&rq->config, NULL)) == 0)
+	if (strcmp(ep->name, provider_choose(&rq->config, NULL)) == 0)
 		json_put_bool(b, "default", true);
 	json_close(b, '}');
 	buf_addc(b, '\n');

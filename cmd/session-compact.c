@@ -95,20 +95,15 @@ static int choose_model(struct one *s, struct span stored, struct err *e)
 static int find_way(struct one *s, struct span own, struct err *e)
 {
 	const struct job *j = s->job;
-	struct buf name = BUF_INIT;
-	int r;
 
-	buf_add(&name, own.p, own.n);
-	r = buf_check(&name, e) < 0 ? -1 : endpoint_find(&s->client.endpoint, &j->tool.config, name.p, e);
-	buf_release(&name);
-	if (r == 0 && j->choice.provider && strcmp(j->choice.provider, s->client.endpoint.name) != 0)
-		r = err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and session '%s' keeps its provider, "
-		            "%s", j->choice.model, j->choice.provider, s->id, s->client.endpoint.name);
-	if (r < 0 || endpoint_params(&s->client.endpoint, &s->client.params, e) < 0)
+	s->client.idle_timeout = j->timeout;
+	if (client_use_provider(&s->client, &j->tool.config, own, e) < 0)
 		return -1;
+	if (j->choice.provider && strcmp(j->choice.provider, s->client.endpoint.name) != 0)
+		return err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and session '%s' keeps its provider, "
+		            "%s", j->choice.model, j->choice.provider, s->id, s->client.endpoint.name);
 	if (j->choice.model)
 		say_other_vendor(&s->client.endpoint, j->choice.model, true);
-	s->client.idle_timeout = j->timeout ? j->timeout : (long)j->tool.config.timeout;
 	s->client.stop_fd = j->stop_fd;
 	s->client.idle = &s->idle;
 	s->client.listener = (struct client_listener){ .wait = show_wait, .ctx = &s->job->show };

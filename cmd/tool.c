@@ -16,6 +16,7 @@
 #include "store/index.h"
 #include "store/session.h"
 #include "client/endpoint.h"
+#include "client/provider-choice.h"
 #include "tty/columns.h"
 #include "tty/neutral.h"
 #include "tty/pager.h"
@@ -342,7 +343,7 @@ int describe_session(struct session_head *head, const struct session_choice *giv
 
 	if (check_choice(given, e) < 0 || resolve_alias(&choice, config, e) < 0)
 		return -1;
-	name = choice.provider ? choice.provider : endpoint_choose(config, choice.model);
+	name = choice.provider ? choice.provider : provider_choose(config, choice.model);
 	if (endpoint_find(&ep, config, name, e) < 0)
 		return -1;
 	head->provider = span_str(ep.section ? ep.section->name : ep.provider->name);

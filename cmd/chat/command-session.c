@@ -8,6 +8,7 @@
 #include "base/words.h"
 #include "chat/command.h"
 #include "client/models.h"
+#include "client/provider-choice.h"
 #include "tty/neutral.h"
 
 #define SHOWN_MODELS 20
@@ -49,7 +50,7 @@ static const char *provider_for(const struct chat *chat, const char *model)
 	if (chat->tool.config.provider || !ep->provider->families ||
 	    strcmp(ep->name, ep->provider->name) != 0)
 		return ep->name;
-	vendor = provider_find(endpoint_choose(&chat->tool.config, model));
+	vendor = provider_find(provider_choose(&chat->tool.config, model));
 	return vendor && vendor->families ? vendor->name : ep->name;
 }
 

@@ -104,7 +104,7 @@ static struct client begin_client(struct chat *chat)
 	struct client client = CLIENT_INIT;
 
 	client.schema = chat->schema_file ? buf_span(&chat->schema) : (struct span){ NULL, 0 };
-	client.idle_timeout = chat->timeout ? chat->timeout : (long)chat->tool.config.timeout;
+	client.idle_timeout = chat->timeout;
 	client.stream = !chat->no_stream;
 	client.reasoning = chat->show.reasoning;
 	client.stop_fd = chat->stop_fd;
@@ -117,19 +117,11 @@ static int use_provider(struct entry *n, struct span stored, struct err *e)
 {
 	struct client *client = &n->s->client;
 	const struct cli *cli = n->chat->cli;
-	struct buf name = BUF_INIT;
-	int r;
+	int r = client_use_provider(client, &n->chat->tool.config, stored, e);
 
-	buf_add(&name, stored.p, stored.n);
-	r = buf_check(&name, e);
-	if (r == 0)
-		r = endpoint_find(&client->endpoint, &n->chat->tool.config, name.p, e);
-	if (r == 0)
-		r = endpoint_params(&client->endpoint, &client->params, e);
 	for (size_t i = 0; r == 0 && i < cli->nopts; i++)
 		if (cli->opts[i].id == 'o')
 			r = params_add(&client->params, cli->opts[i].val, e);
-	buf_release(&name);
 	return r;
 }
 

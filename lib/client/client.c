@@ -5,6 +5,20 @@
 
 #include "client/retry.h"
 
+int client_use_provider(struct client *client, const struct config *c, struct span provider, struct err *e)
+{
+	struct buf name = BUF_INIT;
+	int r;
+
+	buf_add(&name, provider.p, provider.n);
+	r = buf_check(&name, e) < 0 || endpoint_find(&client->endpoint, c, name.p, e) < 0 ||
+	    endpoint_params(&client->endpoint, &client->params, e) < 0 ? -1 : 0;
+	if (!client->idle_timeout)
+		client->idle_timeout = (long)c->timeout;
+	buf_release(&name);
+	return r;
+}
+
 int client_open(struct client *client, struct err *e)
 {
 	const struct config *c = client->endpoint.config;

@@ -1,6 +1,7 @@
 /*
  * Sends a request to a model and receives its reply.
  *
+ *	client_use_provider(&client, &config, provider, &e)
  *	client_open(&client, &e)                            loads the key, finds the server
  *	request_prepare(&request, &client, &content, &e)    writes the request for the provider
  *	client_run(&client, &request, &reply, &e)           sends it, and retries if that fails
@@ -55,6 +56,9 @@ struct client {
 
 #define CLIENT_INIT { .endpoint = ENDPOINT_INIT, .params = PARAMS_INIT, .stream = true, .stop_fd = -1 }
 
+/* Takes endpoint, parameters and, unless one is set, the idle timeout from the settings. `provider` is
+ * the name that a session has. */
+int client_use_provider(struct client *client, const struct config *c, struct span provider, struct err *e);
 /* A client that is open stays as it is. */
 int client_open(struct client *client, struct err *e);
 void client_close(struct client *client);

@@ -10,8 +10,8 @@
 #include "base/suggest.h"
 #include "base/url.h"
 #include "base/utf8.h"
+#include "client/provider-choice.h"
 
-#define NAMELESS "openai-compatible" /* whose server is looked for on this machine */
 #define GET_MAX (16u << 20)
 #define SAID_MAX 200       /* characters of what a server says of its refusal */
 #define GET_TIMEOUT_S 30L  /* without a byte */
@@ -22,38 +22,6 @@
 static const char *const local_urls[] = { "http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1", NULL };
 
 /* ---- which one ---- */
-
-static bool is_of_family(const struct provider *p, const char *model)
-{
-	for (const char *const *f = p->families; f && *f; f++)
-		if (strncmp(model, *f, strlen(*f)) == 0)
-			return true;
-	return false;
-}
-
-/* The first whose family `model` belongs to, or, with NULL, that has a key; or NULL. */
-static const char *find_vendor(const struct config *c, const char *model)
-{
-	for (const struct provider *const *p = providers; *p; p++) {
-		if (!(*p)->base_url || strcmp((*p)->name, NAMELESS) == 0)
-			continue;
-		if (model ? is_of_family(*p, model) : key_is_set(*p, config_provider(c, (*p)->name)))
-			return (*p)->name;
-	}
-	return NULL;
-}
-
-const char *endpoint_choose(const struct config *c, const char *model)
-{
-	const char *vendor;
-
-	if (c->provider)
-		return c->provider;
-	if (c->base_url || c->model_of_file)
-		return NAMELESS;
-	vendor = find_vendor(c, model ? model : c->model);
-	return vendor ? vendor : NAMELESS;
-}
 
 const char *endpoint_name(const struct config *c, size_t i)
 {
@@ -100,13 +68,13 @@ static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
 
 	if (own && s && s->type && strcmp(s->type, name) != 0)
 		return section_fault(ep->config, name, "'type' cannot be another than the provider itself", e);
-	ep->provider = own ? own : !s ? NULL : provider_find(s->type ? s->type : NAMELESS);
+	ep->provider = own ? own : !s ? NULL : provider_find(s->type ? s->type : PROVIDER_DEFAULT);
 	if (!own && !s)
 		return unknown(ep->config, name, e);
 	if (!ep->provider)
 		return section_fault(ep->config, name, "'type' must be anthropic, openai, google, "
 		                     "openai-compatible or echo", e);
-	if (!own && !s->base_url && strcmp(ep->provider->name, NAMELESS) == 0)
+	if (!own && !s->base_url && strcmp(ep->provider->name, PROVIDER_DEFAULT) == 0)
 		return section_fault(ep->config, name, "'baseUrl' is missing", e);
 	return 0;
 }
@@ -128,20 +96,20 @@ static int find_url(struct endpoint *ep, struct err *e)
 	const struct provider *p = ep->provider;
 	bool own = strcmp(ep->name, p->name) == 0;
 
-	if (own && strcmp(p->name, NAMELESS) == 0)
+	if (own && strcmp(p->name, PROVIDER_DEFAULT) == 0)
 		ep->base_url = ep->config->base_url;
 	else if (own && env_url(ep, e) < 0)
 		return -1;
 	if (!ep->base_url && ep->section)
 		ep->base_url = ep->section->base_url;
-	if (!ep->base_url && strcmp(ep->name, NAMELESS) != 0)
+	if (!ep->base_url && strcmp(ep->name, PROVIDER_DEFAULT) != 0)
 		ep->base_url = p->base_url;
 	return 0;
 }
 
 const char *endpoint_other_vendor(const struct endpoint *ep, const char *model)
 {
-	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+	const char *vendor = ep->provider->families ? provider_of_model(model) : NULL;
 
 	if (!vendor || strcmp(ep->name, ep->provider->name) != 0 || strcmp(vendor, ep->name) == 0)
 		return NULL;
@@ -171,7 +139,7 @@ void endpoint_release(struct endpoint *ep)
 /* A vendor has no models of another. Others may: gateways have all of them. */
 static bool is_of_other(const struct endpoint *ep, const char *model)
 {
-	const char *vendor = ep->provider->families ? find_vendor(ep->config, model) : NULL;
+	const char *vendor = ep->provider->families ? provider_of_model(model) : NULL;
 
 	return vendor && strcmp(vendor, ep->provider->name) != 0;
 }
@@ -184,7 +152,7 @@ static bool is_meant(const struct endpoint *ep)
 	if (!c->model || (c->model_provider && strcmp(c->model_provider, ep->name) != 0) ||
 	    is_of_other(ep, c->model))
 		return false;
-	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : NAMELESS, ep->name) == 0;
+	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : PROVIDER_DEFAULT, ep->name) == 0;
 }
 
 const char *endpoint_model(const struct endpoint *ep)
@@ -376,7 +344,7 @@ static int answers(struct endpoint *ep, struct http *h, const char *base_url, in
  * or -p says so: another key would not help. */
 static int nobody_here(const struct endpoint *ep, struct err *e)
 {
-	const char *vendor = find_vendor(ep->config, NULL);
+	const char *vendor = provider_with_key(ep->config);
 
 	if (vendor)
 		return err_set(e, ERR_NETWORK,
@@ -411,7 +379,7 @@ static bool needs_key(const struct endpoint *ep)
 	struct http_request rq = endpoint_request(ep, NULL, NULL, -1);
 	struct span own;
 
-	if (!ep->base_url || strcmp(ep->provider->name, NAMELESS) == 0 ||
+	if (!ep->base_url || strcmp(ep->provider->name, PROVIDER_DEFAULT) == 0 ||
 	    http_is_replaced(&rq, ep->provider->key_header))
 		return false;
 	own = url_host(ep->provider->base_url);

@@ -2,7 +2,7 @@
  * An endpoint: a provider as the settings have it. It is what -p names: a provider
  * itself, or a server of the user's own that speaks a provider's protocol.
  *
- *	name = endpoint_choose(&config, NULL, model);
+ *	name = provider_choose(&config, NULL, model);
  *	endpoint_find(&ep, &config, name, &e)
  *	model = endpoint_model(&ep)
  *	…                                  at the first request:
@@ -32,14 +32,6 @@ struct endpoint {
 };
 
 #define ENDPOINT_INIT { .key = KEY_INIT }
-
-/*
- * The name to use when none was given: that of the settings; else openai-compatible when
- * they have a base URL or a model alone; else the vendor whose family `model` (NULL: none
- * is named) belongs to; else, without a model, the first vendor with a key; else
- * openai-compatible, which is then looked for on this machine.
- */
-const char *endpoint_choose(const struct config *c, const char *model);
 
 /* The names of all there are, one for each `i` from 0 on: of the providers, then of the settings'
  * own, as these have them; NULL behind the last. endpoint_find() may still find fault with it. */
