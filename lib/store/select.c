@@ -17,14 +17,14 @@
 
 /* ---- what is wanted ---- */
 
-static int want(struct buf *to, const char *value, struct err *e)
+static int want_str(struct buf *to, const char *value, struct err *e)
 {
 	buf_clear(to);
 	json_add_str(to, span_str(value));
 	return buf_check(to, e);
 }
 
-/* As it is stored. The directory may be gone since. */
+/* In the form that is stored. The directory need not exist any more. */
 static int want_dir(struct buf *to, const char *dir, struct err *e)
 {
 	char path[PATH_MAX];
@@ -32,7 +32,7 @@ static int want_dir(struct buf *to, const char *dir, struct err *e)
 	int r;
 
 	utf8_add_clean(&clean, span_str(realpath(dir, path) ? path : dir));
-	r = buf_check(&clean, e) < 0 ? -1 : want(to, clean.p, e);
+	r = buf_check(&clean, e) < 0 ? -1 : want_str(to, clean.p, e);
 	buf_release(&clean);
 	return r;
 }
@@ -48,8 +48,8 @@ int select_option(struct select *s, int id, const char *value, struct err *e)
 {
 	switch (id) {
 	case SELECT_CWD: return want_dir(&s->cwd, value, e);
-	case SELECT_PROVIDER: return want(&s->provider, value, e);
-	case SELECT_MODEL: return want(&s->model, value, e);
+	case SELECT_PROVIDER: return want_str(&s->provider, value, e);
+	case SELECT_MODEL: return want_str(&s->model, value, e);
 	case SELECT_SINCE: return want_time(s, &s->since, value, e);
 	case SELECT_BEFORE: return want_time(s, &s->before, value, e);
 	default: return 0;
@@ -70,7 +70,7 @@ static bool has_before(const struct select *s)
 	return s->before != INT64_MAX;
 }
 
-unsigned select_fields(const struct select *s)
+static unsigned filtered_fields(const struct select *s)
 {
 	return (s->since != INT64_MIN ? INDEX_UPDATED : 0u) |
 	       (has_before(s) ? INDEX_UPDATED | INDEX_BYTES : 0u) |
@@ -78,25 +78,22 @@ unsigned select_fields(const struct select *s)
 	       (s->cwd.n ? INDEX_CWD : 0u);
 }
 
-static bool same(const struct buf *wanted, struct span value)
+static bool is_wanted(const struct buf *wanted, struct span value)
 {
 	return !wanted->n || span_same(buf_span(wanted), value);
 }
 
-bool select_matches(const struct select *s, const struct index_record *r)
-{
-	return r->updated_at >= s->since && r->updated_at < s->before && same(&s->provider, r->provider) &&
-	       same(&s->model, r->model) && same(&s->cwd, r->cwd);
-}
-
 static bool passes(const struct select_walk *w, const struct index_record *r)
 {
-	return select_matches(w->want, r) && (!w->also || w->also(w->ctx, r));
+	const struct select *s = w->want;
+
+	return r->updated_at >= s->since && r->updated_at < s->before && is_wanted(&s->provider, r->provider) &&
+	       is_wanted(&s->model, r->model) && is_wanted(&s->cwd, r->cwd) && (!w->also || w->also(w->ctx, r));
 }
 
 /* ---- --before, and an index that is not up to date ---- */
 
-/* Replaces the record by what the history says. */
+/* Replaces the record by one that is made from the history. */
 static int read_history(struct select_walk *w, const char *id, struct span *line, struct err *e)
 {
 	struct buf *v = array_room(w->fresh, w->nfresh, &w->fresh_cap, sizeof(*v), e), b = BUF_INIT;
@@ -118,8 +115,8 @@ static int read_history(struct select_walk *w, const char *id, struct span *line
 	return r;
 }
 
-/* The end of the second in which the file was last written, in ms; -1 where there is none,
- * INT64_MAX where that cannot be seen. */
+/* The end of the second in which the file was last written, in ms. -1: it does not exist. INT64_MAX: that
+ * cannot be seen. */
 static int64_t written_at(const struct store *s, const char *id, const char *name, int64_t *size)
 {
 	char path[ID_SIZE + 32];
@@ -140,7 +137,7 @@ static bool is_still_old(struct select_walk *w, struct span *line, struct index_
 
 	snprintf(id, sizeof(id), "%.*s", (int)r->id.n, r->id.p);
 	written = written_at(w->store, id, HISTORY_FILE, &size);
-	if (written < 0) /* there is nothing to lose */
+	if (written < 0) /* there is nothing to read */
 		return true;
 	if (written_at(w->store, id, SPOOL_FILE, &ignored) >= w->want->before)
 		return false;
@@ -157,7 +154,7 @@ static bool is_still_old(struct select_walk *w, struct span *line, struct index_
 
 int select_open(struct select_walk *w, bool all, struct err *e)
 {
-	w->fields |= select_fields(w->want);
+	w->fields |= filtered_fields(w->want);
 	return index_open(&w->index, w->store, all, e);
 }
 
