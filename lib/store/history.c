@@ -206,6 +206,18 @@ int history_load(struct conversation *c, const struct store *s, const char *id,
 	return history_load_more(c, s, id, j, e);
 }
 
+int history_read(struct conversation *c, const struct store *s, const char *id, struct err *e)
+{
+	struct jsonl j;
+	int r;
+
+	if (history_map(s, id, &j, e) < 0)
+		return -1;
+	r = history_load(c, s, id, &j, e);
+	jsonl_unmap(&j); /* the records are copies */
+	return r;
+}
+
 /* ---- backwards ---- */
 
 /* A record that was met on the way back. */

@@ -41,6 +41,8 @@ bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id
  */
 int history_load(struct conversation *c, const struct store *s, const char *id,
                  const struct jsonl *j, struct err *e);
+/* Opens the history and reads all of it like this. */
+int history_read(struct conversation *c, const struct store *s, const char *id, struct err *e);
 /* Reads on from c->bytes. The file has only grown since. */
 int history_load_more(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct err *e);

@@ -875,20 +875,6 @@ static int leave_out(const struct store *s, const char *id, struct rebuilt *all,
 	return keep_old(id, all, e);
 }
 
-/* Reads a history for the session's record. */
-static int read_session(const struct store *s, const char *id, struct conversation *c, struct err *e)
-{
-	struct jsonl j;
-	int r;
-
-	if (history_map(s, id, &j, e) < 0)
-		return -1;
-	c->lean = true;
-	r = history_load(c, s, id, &j, e);
-	jsonl_unmap(&j);
-	return r;
-}
-
 static int rebuild_session(const struct store *s, const char *id, struct rebuilt *all, struct err *e)
 {
 	struct conversation c = CONVERSATION_INIT;
@@ -896,7 +882,8 @@ static int rebuild_session(const struct store *s, const char *id, struct rebuilt
 	size_t start = all->text.n;
 	int r;
 
-	if (read_session(s, id, &c, &why) < 0) {
+	c.lean = true;
+	if (history_read(&c, s, id, &why) < 0) {
 		r = leave_out(s, id, all, &why, e);
 	} else {
 		index_add_record(&all->text, id, &c.info);
@@ -1134,7 +1121,8 @@ static int add_current(struct buf *b, const struct store *s, const char *id, boo
 	struct err why = ERR_INIT;
 
 	quiet.notice = NULL; /* the tools that use the session report its damage */
-	if (read_session(&quiet, id, &c, &why) == 0)
+	c.lean = true;
+	if (history_read(&c, &quiet, id, &why) == 0)
 		index_add_record(b, id, &c.info);
 	conversation_release(&c);
 	if (why.kind == ERR_FAILED)

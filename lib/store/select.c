@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/utf8.h"
-#include "store/session.h"
+#include "store/history.h"
 #include "store/spool.h"
 
 /* ---- what is wanted ---- */
@@ -97,19 +97,19 @@ static bool passes(const struct select_walk *w, const struct index_record *r)
 static int read_history(struct select_walk *w, const char *id, struct span *line, struct err *e)
 {
 	struct buf *v = array_room(w->fresh, w->nfresh, &w->fresh_cap, sizeof(*v), e), b = BUF_INIT;
-	struct session x = SESSION_INIT;
+	struct conversation c = CONVERSATION_INIT;
 	int r;
 
 	if (!v)
 		return -1;
 	w->fresh = v;
-	x.conversation.lean = true;
-	r = session_read(&x, w->store, id, NULL, e);
+	c.lean = true;
+	r = history_read(&c, w->store, id, e);
 	if (r == 0) {
-		index_add_record(&b, id, &x.conversation.info);
+		index_add_record(&b, id, &c.info);
 		r = buf_check(&b, e);
 	}
-	session_release(&x);
+	conversation_release(&c);
 	v[w->nfresh++] = b;
 	*line = buf_span(&b);
 	return r;
