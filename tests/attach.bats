@@ -350,10 +350,10 @@ broken() {
 	broken 'refused, because it has a second name'
 	rm "$file"
 	mkfifo "$file"
-	broken 'refused, because it is no regular file'
+	broken 'refused, because it is not a regular file'
 	rm "$file"
 	mkdir "$file"
-	broken 'refused, because it is no regular file'
+	broken 'refused, because it is not a regular file'
 	rmdir "$file"
 	cp cat.png "$file"
 	chmod 0666 "$file"

@@ -44,7 +44,7 @@ turn() { mc-chat --no-stdin -s "$@"; }
 		"$(history s)" | sed 's/9223372036854776000/9223372036854775807/' >huge
 	cat huge huge >>"$(history s)"
 	run_split mc-session-cat --status s
-	assert_err_has "'inputTokens' is no count"
+	assert_err_has "'inputTokens' is not a count"
 	assert_out_has 'tokens     1 in, 1 out'
 }
 

@@ -98,7 +98,7 @@ attached() {
 	craft a "$(head_of a)" "$(exchange 1)" "$(exchange 2 complete ',"attachments":[{"sha256":"../../b/history.jsonl","name":"n","type":"t","size":1}]')"
 	run_split mc-session-cat a
 	assert_status 1
-	assert_err_has "a/history.jsonl:3: skipped a damaged record: 'attachments' 1: 'sha256' is no digest"
+	assert_err_has "a/history.jsonl:3: skipped a damaged record: 'attachments' 1: 'sha256' is not a digest"
 	same queries 'ask 1' "$(sed -n 's/^> //p' out | paste -sd, -)"
 }
 

@@ -119,7 +119,7 @@ removal() { echo '{"id":"'"$1"'","createdAt":1700000000000,"deletedAt":170000000
 	assert_out "removed.jsonl:3: 'deletedAt' is missing
 removed.jsonl:4: 'id' is missing
 removed.jsonl:5: 'id' is not a session id
-removed.jsonl:6: the last line is no whole record: JSON that breaks off"
+removed.jsonl:6: the last line is not a whole record: JSON that breaks off"
 }
 
 @test "removed: a last line that lacks only its line feed is given one" {
@@ -1538,19 +1538,19 @@ list_kept() { mc-session-ls --json | diff list -; }
 	partial notes 9
 	run_split mc-session-fsck
 	assert_status 1
-	assert_out $'demo/history.jsonl:4: the last line is no whole record: JSON that breaks off\nnotes/turn.partial: a turn that was cut short'
+	assert_out $'demo/history.jsonl:4: the last line is not a whole record: JSON that breaks off\nnotes/turn.partial: an interrupted turn'
 	sed -i '1s/.*/garbage/' "$(history demo)"
 	sed -i '/"id":"demo"/d' "$MC_SESSIONS_DIR/index.jsonl"
 	run_split mc-session-fsck -r
 	assert_status 1
-	assert_out_has 'notes/turn.partial: a turn that was cut short; repaired'
+	assert_out_has 'notes/turn.partial: an interrupted turn; repaired'
 	grep -E '^demo/history.jsonl:1: .*; left as it is$' out
 	sed -i '1d' "$(history demo)"
 	head_of demo | cat - "$(history demo)" >history
 	cat history >"$(history demo)"
 	run_split mc-session-fsck --repair
 	assert_status 1
-	grep -Ex "demo/history.jsonl:4: the last line is no whole record: JSON that breaks off; moved to $Q" out
+	grep -Ex "demo/history.jsonl:4: the last line is not a whole record: JSON that breaks off; moved to $Q" out
 	grep -Ex "index.jsonl \('demo'\): .*; moved to $Q" out
 	run_split mc-session-fsck
 	assert_status 0

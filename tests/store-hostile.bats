@@ -62,13 +62,13 @@ every_tool_refuses() {
 	new a
 	rm "$(history a)"
 	mkfifo "$(history a)"
-	every_tool_refuses 'no regular file' a
+	every_tool_refuses 'not a regular file' a
 	rm "$(history a)"
 	mkdir "$(history a)"
-	every_tool_refuses 'no regular file' a
+	every_tool_refuses 'not a regular file' a
 	rmdir "$(history a)"
 	if mknod "$(history a)" c 1 3 2>/dev/null; then
-		every_tool_refuses 'no regular file' a
+		every_tool_refuses 'not a regular file' a
 	fi
 }
 
@@ -119,7 +119,7 @@ every_tool_refuses() {
 		mkfifo "$MC_SESSIONS_DIR/$file"
 		run_split timeout 20 mc-chat --no-stdin -s a "piped $file"
 		assert_status 0
-		assert_err_has 'no regular file'
+		assert_err_has 'not a regular file'
 		rm "$MC_SESSIONS_DIR/$file"
 		mv "outside.$file" "$MC_SESSIONS_DIR/$file"
 	done
@@ -143,7 +143,7 @@ every_tool_refuses() {
 	mkfifo "$MC_SESSIONS_DIR/a/turn.partial"
 	run_split timeout 20 mc-chat --no-stdin -s a three
 	assert_status 0
-	assert_err_has 'no regular file'
+	assert_err_has 'not a regular file'
 	ln outside "$MC_SESSIONS_DIR/a/turn.partial"
 	run_split timeout 20 mc-session-cat a
 	assert_status 0

@@ -71,11 +71,11 @@ member() { exchange 7 | jq -c "del(.$1)" | sed "s/}\$/,\"$1\":$2}/"; }
 	odd "$(member duration -Infinity)" 'no valid JSON (at byte'
 	odd "$(member duration 0x10)" 'no valid JSON (at byte'
 	odd "$(member duration 012)" 'no valid JSON (at byte'
-	odd "$(member duration 9007199254740992)" "'duration' is no count"
+	odd "$(member duration 9007199254740992)" "'duration' is not a count"
 	odd "$(member duration 99999999999999999999999999999999)" "'duration' is too large"
-	odd "$(member duration -1)" "'duration' is no count"
+	odd "$(member duration -1)" "'duration' is not a count"
 	odd "$(member duration 1e400)" "'duration' must be a whole number"
-	odd "$(member timestamp 9223372036854775807)" "'timestamp' is no time in milliseconds"
+	odd "$(member timestamp 9223372036854775807)" "'timestamp' is not a time in milliseconds"
 	odd "$(member timestamp 18446744073709551616)" "'timestamp' is too large"
 	odd "$(member tokenUsage '{"totalTokens":123456789012345678901234567890}')" "'totalTokens' is too large"
 	# What is not read may be any number.

@@ -61,7 +61,7 @@ static int check_files(struct shelf *a, bool locked, struct err *e)
 		struct spot at = spot(a, names.v[i]);
 
 		if (strcmp(names.v[i], ARTIFACT_TEMP) == 0 && locked)
-			check_move(a->c, FINDING_LEFTOVER, a->fd, &at, "an attachment whose storing was cut short");
+			check_move(a->c, FINDING_LEFTOVER, a->fd, &at, "an attachment that was not stored completely");
 		else
 			check_file(a, names.v[i]);
 	}

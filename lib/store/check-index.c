@@ -68,7 +68,7 @@ static int add_pending(struct check_index *ix, enum finding_kind kind, const cha
 static void tell_pending(struct check *c, const struct pending *p, const struct outcome *o)
 {
 	static const char *const messages[] = {
-		[FINDING_INDEX] = "a line that is no record",
+		[FINDING_INDEX] = "a line that is not a record",
 		[FINDING_TORN] = "the last line has no line feed",
 		[FINDING_STALE] = "its record is not what the history says",
 		[FINDING_UNLISTED] = "it has no record of the session",

@@ -101,8 +101,8 @@ bool check_place(struct check *c, int dir, const struct spot *at, bool folder, s
 	case PLACE_SPECIAL:
 		check_move(c, FINDING_SPECIAL, dir, at,
 		           S_ISDIR(st->st_mode) ? "a folder, where a file belongs"
-		           : folder             ? "no folder"
-		                                : "no regular file");
+		           : folder             ? "not a folder"
+		                                : "not a regular file");
 		return false;
 	case PLACE_OWNER:
 		if (c->repair)

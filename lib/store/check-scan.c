@@ -621,6 +621,6 @@ void scan_explain(const struct scan *s, const struct bad_line *bad, const struct
 			/* no memory to find out more than the scan did */
 			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)
-			err_prefix(why, "the last line is no whole record");
+			err_prefix(why, "the last line is not a whole record");
 	}
 }

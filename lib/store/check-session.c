@@ -96,7 +96,7 @@ static int check_entry(struct subject *s, int dir, const char *folder, const cha
 	if (is_folder && (!top || strcmp(name, ARTIFACTS_DIR) == 0))
 		return check_inner(s, dir, folder, name, e);
 	if (top && strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0)
-		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a turn that could not be read, set aside");
+		check_move(s->c, FINDING_LEFTOVER, dir, &at, "a damaged turn that an earlier tool kept");
 	else if (!is_folder && st.st_nlink > 1 &&
 	         !(top && (strcmp(name, HISTORY_FILE) == 0 || strcmp(name, SPOOL_FILE) == 0)))
 		check_move(s->c, FINDING_LINK, dir, &at, "it has a second hard link");
@@ -143,7 +143,7 @@ static int open_history(struct subject *s, struct err *e)
 		if (s->x.fd < 0)
 			return err_set(e, ERR_FAILED, "%s", strerror(errno));
 		if (fstat(s->x.fd, &st) < 0 || !S_ISREG(st.st_mode))
-			return err_set(e, ERR_FAILED, "it is no regular file");
+			return err_set(e, ERR_FAILED, "it is not a regular file");
 		if (!is_trusted(s, HISTORY_FILE, &st))
 			return err_set(e, ERR_FAILED, "it belongs to user %ld", (long)st.st_uid);
 		s->locked = lock_take(s->x.fd, &wait, &busy) == 0;
@@ -399,8 +399,8 @@ static int check_spool(struct subject *s, struct err *e)
 		seal(s, &o, &damage);
 	if (o.repair != REPAIR_DONE && read_spool(s, &damage, e) < 0)
 		return -1;
-	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "a turn that was cut short",
-	           damage.kind == ERR_DAMAGED ? ", and cannot be read" : "");
+	check_tell(s->c, FINDING_SPOOL, &at, &o, "%s%s", "an interrupted turn",
+	           damage.kind == ERR_DAMAGED ? " that cannot be read" : "");
 	return 0;
 }
 
@@ -416,8 +416,8 @@ static void check_temp(struct subject *s, const char *name, const char *what)
 /* What was to replace another file, when a process was killed. */
 static void check_temps(struct subject *s)
 {
-	check_temp(s, HISTORY_TEMP, "a repair that was cut short");
-	check_temp(s, SPOOL_TEMP, "the beginning of a step that was cut short");
+	check_temp(s, HISTORY_TEMP, "an interrupted repair");
+	check_temp(s, SPOOL_TEMP, "the beginning of an interrupted step");
 }
 
 /* ---- one after the other ---- */
@@ -498,7 +498,7 @@ static void tell_stranger(struct subject *s, const struct stat *st)
 	if (S_ISLNK(st->st_mode))
 		check_tell(s->c, FINDING_LINK, &at, &o, "a symbolic link");
 	else if (!S_ISDIR(st->st_mode))
-		check_tell(s->c, FINDING_SPECIAL, &at, &o, "no folder");
+		check_tell(s->c, FINDING_SPECIAL, &at, &o, "not a folder");
 	else if (s->x.dir >= 0 && fstatat(s->x.dir, HISTORY_FILE, &ignored, AT_SYMLINK_NOFOLLOW) == 0)
 		check_tell(s->c, FINDING_HEAD, &history, &o, "no valid session record");
 	else

@@ -23,12 +23,12 @@ static void check_top_file(struct check *c, const char *name)
 static const char *describe_leftover(const char *name)
 {
 	switch (leftover_kind(name)) {
-	case LEFTOVER_NEW: return "a session whose creation was cut short";
-	case LEFTOVER_REMOVED: return "a session whose deletion was cut short";
+	case LEFTOVER_NEW: return "a session whose creation was interrupted";
+	case LEFTOVER_REMOVED: return "a session whose deletion was interrupted";
 	case LEFTOVER_NONE: break;
 	}
-	return strcmp(name, REMOVED_TEMP) == 0 ? "a repair that was cut short"
-	                                       : "an index whose making was cut short";
+	return strcmp(name, REMOVED_TEMP) == 0 ? "an interrupted repair"
+	                                       : "an interrupted rebuild of the index";
 }
 
 static void check_leftover(struct check *c, const char *name)

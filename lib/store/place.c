@@ -36,7 +36,7 @@ int place_refuse(enum place_fault fault, const struct stat *st, struct err *e)
 	case PLACE_HARD_LINK:
 		return err_set(e, ERR_DAMAGED, "refused, because it has a second name (a hard link)");
 	case PLACE_SPECIAL:
-		return err_set(e, ERR_DAMAGED, "refused, because it is no regular %s",
+		return err_set(e, ERR_DAMAGED, "refused, because it is not a regular %s",
 		               S_ISDIR(st->st_mode) ? "file" : "file or folder");
 	case PLACE_OWNER:
 		return err_set(e, ERR_DAMAGED, "refused, because it belongs to another user (%ld)",

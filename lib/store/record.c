@@ -85,7 +85,7 @@ int record_get_time(struct json_object *o, const char *key, int64_t *ms, struct 
 
 	/* Up to the year 9999; what a damaged digit makes of a time is not one. */
 	if (got > 0 && (*ms < 0 || *ms > TIME_MAX))
-		return err_set(e, ERR_DAMAGED, "'%s' is no time in milliseconds", key);
+		return err_set(e, ERR_DAMAGED, "'%s' is not a time in milliseconds", key);
 	return got;
 }
 
@@ -132,7 +132,7 @@ static int parse_head(struct json_object *o, struct session_head *h, struct err 
 	    json_get_obj(o, "importedFrom", &h->imported_from, e) < 0)
 		return -1;
 	if (!id_valid(h->id.p, h->id.n))
-		return err_set(e, ERR_DAMAGED, "'id' is no session id");
+		return err_set(e, ERR_DAMAGED, "'id' is not a session id");
 	return 0;
 }
 
@@ -163,7 +163,7 @@ static int get_count(struct json_object *o, const char *key, int64_t *n, struct 
 	int got = json_get_int(o, key, n, e);
 
 	if (got > 0 && (*n < 0 || *n > COUNT_MAX))
-		return err_set(e, ERR_DAMAGED, "'%s' is no count", key);
+		return err_set(e, ERR_DAMAGED, "'%s' is not a count", key);
 	return got;
 }
 
@@ -209,7 +209,7 @@ static int parse_attachment(struct json_object *o, struct attachment_ref *a, str
 	    need(get_count(o, "size", &a->size, e), "size", e) < 0)
 		return -1;
 	if (!sha256_valid(a->sha256)) /* it becomes part of a path */
-		return err_set(e, ERR_DAMAGED, "'sha256' is no digest");
+		return err_set(e, ERR_DAMAGED, "'sha256' is not a digest");
 	return 0;
 }
 

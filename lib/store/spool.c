@@ -109,7 +109,7 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	/* What it becomes must be a record that can be read. */
 	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0 ||
 	    x->timestamp < 0 || x->timestamp > TIME_MAX)
-		return err_set(e, ERR_DAMAGED, "its first line is no exchange");
+		return err_set(e, ERR_DAMAGED, "its first line is not an exchange");
 	return record_parse_attachments(sp->head, x, e);
 }
 

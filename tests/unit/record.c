@@ -160,14 +160,14 @@ static void test_bad_attachments(void)
 	bad_attachments("[7]", "'attachments' 1: not an object");
 	bad_attachments("[null]", "'attachments' 1: not an object");
 	bad_attachments("[{}]", "'attachments' 1: 'sha256' is missing");
-	bad_attachments("[" FILE_OF("../../../history.jsonl") "]", "'attachments' 1: 'sha256' is no digest");
-	bad_attachments("[" FILE_OF(DIGEST) "," FILE_OF("00") "]", "'attachments' 2: 'sha256' is no digest");
+	bad_attachments("[" FILE_OF("../../../history.jsonl") "]", "'attachments' 1: 'sha256' is not a digest");
+	bad_attachments("[" FILE_OF(DIGEST) "," FILE_OF("00") "]", "'attachments' 2: 'sha256' is not a digest");
 	bad_attachments("[{\"sha256\":\"" DIGEST "\"}]", "'name' is missing");
 	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\"}]", "'type' is missing");
 	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\",\"type\":\"t\"}]",
 	                "'size' is missing");
 	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":\"n\",\"type\":\"t\",\"size\":-1}]",
-	                "'size' is no count");
+	                "'size' is not a count");
 	bad_attachments("[{\"sha256\":\"" DIGEST "\",\"name\":[],\"type\":\"t\",\"size\":1}]",
 	                "'name' must be a string");
 	bad_attachments("[{\"sha256\":null,\"name\":\"n\",\"type\":\"t\",\"size\":1}]",
@@ -356,7 +356,7 @@ static void test_bad_values(void)
 	refused(EXCHANGE, "duration", "-1");
 	ok(!parse("{\"type\":\"exchange\",\"id\":\"x\",\"timestamp\":1,\"query\":\"\",\"answer\":\"\",\"model\":"
 	          "\"\",\"status\":\"error\",\"tokenUsage\":{\"inputTokens\":-3}}", &r, &e), "negative tokens");
-	is_err(&e, ERR_DAMAGED, "'inputTokens' is no count", "says which");
+	is_err(&e, ERR_DAMAGED, "'inputTokens' is not a count", "says which");
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const costs[] = { "-0.1", "\"1\"", "1e300" };
 		struct buf b = BUF_INIT;

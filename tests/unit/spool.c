@@ -147,9 +147,9 @@ static void test_damage(void)
 	is_damaged("", "its first line breaks off");
 	is_damaged("{\"type\":\"exchange\",\"id\":\"u\",\"timest", "its first line breaks off");
 	is_damaged("\nanswer", "");
-	is_damaged("{}\nanswer", "its first line is no exchange");
-	is_damaged("{\"id\":\"u\"}\nanswer", "its first line is no exchange");
-	is_damaged("{\"timestamp\":1}\nanswer", "its first line is no exchange");
+	is_damaged("{}\nanswer", "its first line is not an exchange");
+	is_damaged("{\"id\":\"u\"}\nanswer", "its first line is not an exchange");
+	is_damaged("{\"timestamp\":1}\nanswer", "its first line is not an exchange");
 	is_damaged("{\"id\":\"u\",\"timestamp\":\"x\"}\n", "'timestamp' must be a whole number");
 	is_damaged("{\"id\":\"u\",\"timestamp\":1,\"attachments\":[{\"sha256\":\"x\"}]}\n",
 	           "'attachments' 1");
