@@ -101,7 +101,7 @@ static int find_way(struct one *s, struct span own, struct err *e)
 		return -1;
 	if (j->choice.provider && strcmp(j->choice.provider, s->client.endpoint.name) != 0)
 		return err_set(e, ERR_USAGE, "'%s' stands for a model of %s, and session '%s' keeps its provider, "
-		            "%s", j->choice.model, j->choice.provider, s->id, s->client.endpoint.name);
+		               "%s", j->choice.model, j->choice.provider, s->id, s->client.endpoint.name);
 	if (j->choice.model)
 		say_other_vendor(&s->client.endpoint, j->choice.model, true);
 	s->client.stop_fd = j->stop_fd;

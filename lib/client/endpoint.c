@@ -236,7 +236,7 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 {
 	struct problem p = PROBLEM_INIT;
 	struct buf way_out = BUF_INIT;
-	struct span said;
+	struct span text;
 	bool cut;
 
 	ep->provider->problem(buf_span(&rs->body), &p);
@@ -245,9 +245,9 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
 		key_advise(&ep->key, &way_out);
 	else if (rs->status >= 300 && rs->status < 400)
 		buf_adds(&way_out, "; redirects are not followed: is the base URL right?");
-	said = problem_said(&p, SAID_MAX, way_out.n > 0, &cut);
-	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, said.n ? ": " : "",
-	        (int)said.n, said.p, cut ? "…" : "", way_out.p);
+	text = problem_text(&p, SAID_MAX, way_out.n > 0, &cut);
+	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, text.n ? ": " : "",
+	        (int)text.n, text.p, cut ? "…" : "", way_out.p);
 	buf_release(&p.message);
 	buf_release(&way_out);
 	return -1;

@@ -124,7 +124,7 @@ static void get_models(struct client *client, const char *model, struct model_li
 }
 
 static void add_suggestions(const struct model_list *list, const char *model, const char *endpoint,
-                     struct buf *b)
+                            struct buf *b)
 {
 	const char *names[SUGGESTIONS_MAX];
 	size_t n = models_suggest(list, model, names, SUGGESTIONS_MAX);
@@ -251,11 +251,11 @@ int refusal_tell(struct client *client, const struct request *rq, const struct h
                  bool last, struct problem *p, struct err *e)
 {
 	struct buf way_out = BUF_INIT;
-	struct span said;
+	struct span text;
 	bool cut;
 
-	if (is_redirect(rs, &said))
-		return tell_redirect(client, rq, rs, said, e);
+	if (is_redirect(rs, &text))
+		return tell_redirect(client, rq, rs, text, e);
 	client->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
 	if (!p->message.n)
 		add_plain(&p->message, buf_span(&rs->body));
@@ -264,9 +264,9 @@ int refusal_tell(struct client *client, const struct request *rq, const struct h
 	key_redact(&client->endpoint.key, p->message.p, p->message.n);
 	advise(client, rq, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
 	       last, &way_out);
-	said = problem_said(p, MESSAGE_MAX, way_out.n > 0, &cut);
-	if (said.n)
-		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)said.n, said.p,
+	text = problem_text(p, MESSAGE_MAX, way_out.n > 0, &cut);
+	if (text.n)
+		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)text.n, text.p,
 		        cut ? "…" : "", way_out.p);
 	else
 		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", rq->shown.p, rs->status, way_out.p);

@@ -69,7 +69,7 @@ static const struct known *know(struct span model)
 	return k;
 }
 
-static int64_t window(struct span model)
+static int64_t anthropic_window(struct span model)
 {
 	return know(model)->window;
 }
@@ -142,7 +142,7 @@ static void add_text_block(struct buf *b, struct span text)
 	json_close(b, '}');
 }
 
-static void add_text(struct draft *d, const char *role, struct span text)
+static void anthropic_add_text(struct draft *d, const char *role, struct span text)
 {
 	begin_block(d, role);
 	add_text_block(d->b, text);
@@ -168,7 +168,7 @@ static void add_text_file(struct buf *b, const struct attachment *a)
 }
 
 /* A block of a user's message, or of the content of a result. */
-static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+static int anthropic_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	bool image = wire_is_image(a);
 
@@ -193,7 +193,7 @@ static int add_file(struct buf *b, const struct attachment *a, struct err *e)
 	return 0;
 }
 
-static void add_call(struct draft *d, const struct tool_call *c)
+static void anthropic_add_call(struct draft *d, const struct tool_call *c)
 {
 	begin_block(d, "assistant");
 	json_open(d->b, '{');
@@ -206,7 +206,7 @@ static void add_call(struct draft *d, const struct tool_call *c)
 }
 
 /* A result needs no content, but no block of it may be empty. */
-static int add_result(struct draft *d, const struct tool_result *t, struct err *e)
+static int anthropic_add_result(struct draft *d, const struct tool_result *t, struct err *e)
 {
 	bool text = !utf8_is_blank(t->output);
 
@@ -221,7 +221,7 @@ static int add_result(struct draft *d, const struct tool_result *t, struct err *
 		if (text)
 			add_text_block(d->b, t->output);
 		for (size_t i = 0; i < t->nfiles; i++)
-			if (add_file(d->b, &t->files[i], e) < 0)
+			if (anthropic_add_file(d->b, &t->files[i], e) < 0)
 				return -1;
 		json_close(d->b, ']');
 	}
@@ -256,11 +256,11 @@ static bool thinks(const struct chat_request *rq)
 }
 
 /* Whether these blocks belong to the text, of which *rest is what follows them. */
-static bool take_said(struct json_object *blocks, struct span text, struct span *rest)
+static bool take_text_blocks(struct json_object *blocks, struct span text, struct span *rest)
 {
 	*rest = text;
 	for (size_t i = 0; i < wire_length(blocks); i++)
-		if (!wire_take_said(rest, json_member_str(wire_element(blocks, i), "text")))
+		if (!wire_take_prefix(rest, json_member_str(wire_element(blocks, i), "text")))
 			return false;
 	return true;
 }
@@ -271,11 +271,11 @@ static bool take_said(struct json_object *blocks, struct span text, struct span 
  * others. Models from the 5.1 generation on check as well that what is before a block has not changed
  * since, and that none between others is missing; so in a text that was changed, all are left out.
  */
-static void add_answer(struct draft *d, const struct message *m, struct json_object *blocks)
+static void anthropic_add_answer(struct draft *d, const struct message *m, struct json_object *blocks)
 {
 	struct span text = wire_text_of(m), rest;
 
-	if (blocks && take_said(blocks, text, &rest)) {
+	if (blocks && take_text_blocks(blocks, text, &rest)) {
 		text = rest;
 		for (size_t i = 0; i < wire_length(blocks); i++) {
 			struct json_object *block = wire_element(blocks, i);
@@ -289,10 +289,10 @@ static void add_answer(struct draft *d, const struct message *m, struct json_obj
 		blocks = NULL;
 	}
 	if (!utf8_is_blank(text))
-		add_text(d, "assistant", text);
+		anthropic_add_text(d, "assistant", text);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->parts[i].kind == MESSAGE_CALL && !wire_has_id(blocks, "id", m->parts[i].call.id))
-			add_call(d, &m->parts[i].call);
+			anthropic_add_call(d, &m->parts[i].call);
 }
 
 static bool is_blank(const struct message *m)
@@ -304,21 +304,21 @@ static bool is_blank(const struct message *m)
 }
 
 /* A question that was empty would leave its answer without one. */
-static int add_message(struct draft *d, const struct message *m, struct err *e)
+static int anthropic_add_message(struct draft *d, const struct message *m, struct err *e)
 {
 	if (is_blank(m))
-		add_text(d, "user", span_str("(empty)"));
+		anthropic_add_text(d, "user", span_str("(empty)"));
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message_part *p = &m->parts[i];
 		int r = 0;
 
 		if (p->kind == MESSAGE_TEXT && !utf8_is_blank(p->text)) {
-			add_text(d, "user", p->text);
+			anthropic_add_text(d, "user", p->text);
 		} else if (p->kind == MESSAGE_FILE) {
 			begin_block(d, "user");
-			r = add_file(d->b, &p->file, e);
+			r = anthropic_add_file(d->b, &p->file, e);
 		} else if (p->kind == MESSAGE_RESULT) {
-			r = add_result(d, &p->result, e);
+			r = anthropic_add_result(d, &p->result, e);
 		}
 		if (r < 0)
 			return -1;
@@ -332,7 +332,7 @@ static int add_message(struct draft *d, const struct message *m, struct err *e)
  * tool before, where the request before put its mark. From the new one alone the server would find
  * that only if it were at most 20 blocks away, and each file is one.
  */
-static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
+static int anthropic_add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	bool think = thinks(rq);
 	size_t left = 0;
@@ -353,10 +353,10 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 		const struct message *m = &rq->messages[i];
 
 		if (m->role == ROLE_ASSISTANT) {
-			add_answer(&d, m, think ? wire_native_of(rq, m) : NULL);
+			anthropic_add_answer(&d, m, think ? wire_native_of(rq, m) : NULL);
 			continue;
 		}
-		if (add_message(&d, m, e) < 0)
+		if (anthropic_add_message(&d, m, e) < 0)
 			return -1;
 		if (left-- <= 2)
 			mark_block(b);
@@ -485,7 +485,7 @@ static void add_stop(struct buf *b, struct span stop)
 /* "thinking" and "output_config" have more to them than our words for them: who sets them
  * with -o gets them as they are. The latter not beside an effort or a schema, as it is in
  * the request only once. */
-static int add_params(struct buf *b, const struct chat_request *rq, struct err *e)
+static int anthropic_add_params(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	const char *own[] = { "model", "system", "messages", "stream", "stop_sequences",
 		              NULL, NULL };
@@ -511,17 +511,17 @@ static void add_url(struct buf *url, const char *base_url, const char *path)
 	buf_adds(url, path);
 }
 
-static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
-                        struct err *e)
+static int anthropic_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                             struct err *e)
 {
 	add_url(url, rq->base_url, "/messages");
 	wire_url_end(url, rq->base_url, "");
 	json_open(body, '{');
 	json_put_word(body, "model", rq->model);
-	if (add_messages(body, rq, e) < 0)
+	if (anthropic_add_messages(body, rq, e) < 0)
 		return -1;
 	json_put_bool(body, "stream", rq->stream);
-	if (add_params(body, rq, e) < 0)
+	if (anthropic_add_params(body, rq, e) < 0)
 		return -1;
 	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
@@ -538,7 +538,7 @@ static void take_count(int64_t *to, int64_t n)
 /* Tokens that came from the cache, or went there, are not among "input_tokens". The counts
  * at the end of a stream include those at its beginning, but not all servers repeat all of
  * them; as they only grow, the larger one holds. */
-static void take_usage(struct reply *r, struct json_object *o)
+static void anthropic_take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usage");
 	struct json_object *details = json_member(u, "output_tokens_details");
@@ -697,7 +697,7 @@ static void take_sizes(struct problem *p)
 
 /* {"type":"error","error":{"type":…,"message":…}}. The type alone does not tell what is wrong
  * with a request, nor that there is no more money: both are invalid_request_error. */
-static void take_problem(struct json_object *o, struct problem *p)
+static void anthropic_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error = json_member(o, "error");
 	struct span type = json_member_str(error, "type");
@@ -717,9 +717,9 @@ static void take_problem(struct json_object *o, struct problem *p)
 		p->kind = PROBLEM_QUOTA;
 }
 
-static void problem(struct span body, struct problem *p)
+static void anthropic_problem(struct span body, struct problem *p)
 {
-	wire_problem(body, take_problem, p);
+	wire_problem(body, anthropic_take_problem, p);
 }
 
 /* An error is an event, or stands in what an event brings. */
@@ -733,7 +733,7 @@ static int check_problem(struct reply *r, struct json_object *o, struct err *e)
 			at = json_member(o, *key);
 	if (!at)
 		return 0;
-	take_problem(at, &r->problem);
+	anthropic_take_problem(at, &r->problem);
 	return wire_report(&r->problem, e);
 }
 
@@ -743,32 +743,32 @@ static void take_typed(struct reply *r, struct json_object *o)
 	struct span type = json_member_str(o, "type");
 
 	if (span_eq(type, "message_start")) {
-		take_usage(r, json_member(o, "message"));
+		anthropic_take_usage(r, json_member(o, "message"));
 	} else if (span_eq(type, "content_block_start")) {
 		take_block(r, json_member(o, "content_block"), wire_count(o, "index"));
 	} else if (span_eq(type, "content_block_delta")) {
 		take_delta(r, json_member(o, "delta"), wire_count(o, "index"));
 	} else if (span_eq(type, "message_delta")) {
 		wire_finish(r, json_member_str(json_member(o, "delta"), "stop_reason"));
-		take_usage(r, o);
+		anthropic_take_usage(r, o);
 	} else if (span_eq(type, "message_stop")) {
 		r->done = true;
 	}
 }
 
-static void take_message(struct reply *r, struct json_object *o)
+static void anthropic_take_message(struct reply *r, struct json_object *o)
 {
 	struct json_object *content = json_member(o, "content");
 
 	for (size_t i = 0; i < wire_length(content); i++)
 		take_block(r, wire_element(content, i), (int64_t)i);
 	wire_finish(r, json_member_str(o, "stop_reason"));
-	take_usage(r, o);
+	anthropic_take_usage(r, o);
 }
 
 /* Takes over `o`. */
-static int take(struct reply *r, struct json_object *o,
-                void (*with)(struct reply *r, struct json_object *o), struct err *e)
+static int anthropic_take(struct reply *r, struct json_object *o,
+                          void (*with)(struct reply *r, struct json_object *o), struct err *e)
 {
 	int bad = check_problem(r, o, e);
 
@@ -777,22 +777,22 @@ static int take(struct reply *r, struct json_object *o,
 	return wire_done(o, bad, r, e);
 }
 
-static int take_event(struct reply *r, struct span data, struct err *e)
+static int anthropic_take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
 	int what = wire_object_event(data, &o, e);
 
 	if (what == WIRE_DONE) /* of a gateway; the vendor's own end is an event */
 		r->done |= r->finish_reason.n > 0;
-	return what == WIRE_VALUE ? take(r, o, take_typed, e) : what < 0 ? -1 : 0;
+	return what == WIRE_VALUE ? anthropic_take(r, o, take_typed, e) : what < 0 ? -1 : 0;
 }
 
 /* A refusal may leave a message without content. */
-static int take_whole(struct reply *r, struct span body, struct err *e)
+static int anthropic_take_whole(struct reply *r, struct span body, struct err *e)
 {
 	struct json_object *o;
 
-	if (wire_parse_body(body, &o, e) < 0 || take(r, o, take_message, e) < 0)
+	if (wire_parse_body(body, &o, e) < 0 || anthropic_take(r, o, anthropic_take_message, e) < 0)
 		return -1;
 	return wire_whole_done(r, e);
 }
@@ -811,17 +811,17 @@ static int models_url(const char *base_url, struct span page, struct buf *url, s
 }
 
 /* {"data":[{"id":…,"display_name":…,"max_input_tokens":…}],"has_more":…,"last_id":…} */
-static struct model read_model(struct json_object *o)
+static struct model anthropic_read_model(struct json_object *o)
 {
 	struct model m = { json_member_str(o, "id"), json_member_str(o, "display_name"),
 		           wire_count(o, "max_input_tokens") };
 
-	m.window = m.window > 0 ? m.window : window(m.id);
+	m.window = m.window > 0 ? m.window : anthropic_window(m.id);
 	return m;
 }
 
-static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
-                  void *ctx, struct buf *next, struct err *e)
+static int anthropic_models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                            void *ctx, struct buf *next, struct err *e)
 {
 	struct json_object *o, *list;
 	int r;
@@ -829,7 +829,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = wire_models_of(o, "data");
-	r = wire_take_models(list, read_model, take_model, ctx, e);
+	r = wire_take_models(list, anthropic_read_model, take_model, ctx, e);
 	if (json_object_get_boolean(json_member(o, "has_more")) && wire_length(list))
 		wire_add(next, o, "last_id");
 	json_object_put(o);
@@ -850,12 +850,12 @@ const struct provider provider_anthropic = {
 	.url_env = "ANTHROPIC_BASE_URL",
 	.key_header = "x-api-key: ",
 	.headers = headers,
-	.request = make_request,
-	.event = take_event,
-	.whole = take_whole,
+	.request = anthropic_request,
+	.event = anthropic_take_event,
+	.whole = anthropic_take_whole,
 	.end = wire_end, /* what follows the stop reason is only the end mark */
-	.problem = problem,
+	.problem = anthropic_problem,
 	.models_url = models_url,
-	.models = models,
-	.window = window,
+	.models = anthropic_models,
+	.window = anthropic_window,
 };

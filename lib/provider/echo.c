@@ -32,18 +32,31 @@ static size_t next_piece(struct span s, size_t at)
 	return i - at;
 }
 
-static int speak(const struct chat_request *rq, struct reply *r, struct err *e)
+/* The text of the last message of the user; empty when it has none. */
+static struct span last_prompt(const struct chat_request *rq)
 {
-	struct span said = chat_request_prompt(rq);
-	size_t at = r->text.n, n = next_piece(said, at);
+	for (size_t i = rq->nmessages; i-- > 0;) {
+		const struct message *m = &rq->messages[i];
+
+		for (size_t k = m->n; m->role == ROLE_USER && k-- > 0;)
+			if (m->parts[k].kind == MESSAGE_TEXT)
+				return m->parts[k].text;
+	}
+	return (struct span){ "", 0 };
+}
+
+static int echo(const struct chat_request *rq, struct reply *r, struct err *e)
+{
+	struct span prompt = last_prompt(rq);
+	size_t at = r->text.n, n = next_piece(prompt, at);
 	int64_t words;
 
-	buf_add(&r->text, said.p + at, n);
+	buf_add(&r->text, prompt.p + at, n);
 	if (buf_check(&r->text, e) < 0)
 		return -1;
-	if (r->text.n < said.n)
+	if (r->text.n < prompt.n)
 		return 1;
-	words = (int64_t)count_words(said);
+	words = (int64_t)count_words(prompt);
 	r->usage = (struct usage){ words, words, 2 * words, -1, -1, -1, -1 };
 	buf_adds(&r->finish_reason, FINISH_STOP);
 	r->done = true;
@@ -54,5 +67,5 @@ const struct provider provider_echo = {
 	.name = "echo",
 	.summary = "says the prompt back; needs no network",
 	.model = "echo",
-	.local = speak,
+	.local = echo,
 };

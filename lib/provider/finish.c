@@ -15,8 +15,8 @@
 
 /* In small letters. Underlines are for the reader: max_tokens is MAX-TOKENS and maxTokens, too. */
 static const struct {
-	const char *theirs;
-	const char *ours; /* FAILED: the reply was broken off; NOTHING: the word says nothing */
+	const char *vendor_word;
+	const char *word; /* FAILED: the reply was broken off; NOTHING: the word says nothing */
 } known[] = {
 	{ "stop", FINISH_STOP },
 	{ "end_turn", FINISH_STOP },
@@ -152,7 +152,7 @@ static size_t find(struct span word)
 	size_t i = 0;
 
 	word = bare(word);
-	while (i < sizeof(known) / sizeof(known[0]) && (!word.n || begins(word, known[i].theirs) != word.n))
+	while (i < sizeof(known) / sizeof(known[0]) && (!word.n || begins(word, known[i].vendor_word) != word.n))
 		i++;
 	return i;
 }
@@ -164,15 +164,15 @@ static bool is_error(struct span word)
 	return word.n > 5 && begins((struct span){ word.p + word.n - 5, 5 }, "error");
 }
 
-struct span finish_word(struct span theirs)
+struct span finish_word(struct span reason)
 {
-	size_t i = find(theirs);
+	size_t i = find(reason);
 
 	if (i == sizeof(known) / sizeof(known[0]))
-		return bare(theirs);
-	if (known[i].ours == NOTHING)
+		return bare(reason);
+	if (known[i].word == NOTHING)
 		return (struct span){ "", 0 };
-	return known[i].ours[0] ? span_str(known[i].ours) : bare(theirs);
+	return known[i].word[0] ? span_str(known[i].word) : bare(reason);
 }
 
 enum finish_kind finish_kind(struct span word)
@@ -183,5 +183,5 @@ enum finish_kind finish_kind(struct span word)
 		return FINISH_KNOWN;
 	if (i == sizeof(known) / sizeof(known[0]))
 		return is_error(word) ? FINISH_FAILURE : FINISH_UNKNOWN;
-	return known[i].ours == NOTHING || known[i].ours[0] ? FINISH_KNOWN : FINISH_FAILURE;
+	return known[i].word == NOTHING || known[i].word[0] ? FINISH_KNOWN : FINISH_FAILURE;
 }

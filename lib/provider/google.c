@@ -100,14 +100,14 @@ static void open_part(struct buf *b, const char **role, const char *whose)
 	*role = whose;
 }
 
-static void add_text(struct buf *b, struct span text)
+static void google_add_text(struct buf *b, struct span text)
 {
 	json_open(b, '{');
 	json_put_text(b, "text", text);
 	json_close(b, '}');
 }
 
-static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+static int google_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	if (wire_is_text(a)) {
 		json_open(b, '{');
@@ -169,7 +169,7 @@ static struct span id_of(struct span call, const struct message *asked, struct j
 	return call;
 }
 
-static void add_result(struct buf *b, const struct tool_result *t, struct span id)
+static void google_add_result(struct buf *b, const struct tool_result *t, struct span id)
 {
 	add_function(b, "functionResponse", id, t->name);
 	json_put_open(b, "response", '{');
@@ -188,8 +188,8 @@ static int add_query(struct buf *b, const char **role, const struct message *m, 
 			continue; /* the server refuses empty parts */
 		open_part(b, role, role_user);
 		if (p->kind == MESSAGE_TEXT)
-			add_text(b, p->text);
-		else if (p->kind == MESSAGE_FILE && add_file(b, &p->file, e) < 0)
+			google_add_text(b, p->text);
+		else if (p->kind == MESSAGE_FILE && google_add_file(b, &p->file, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -240,7 +240,7 @@ static void add_native(struct buf *b, const char **role, struct json_object *nat
  * (ai.google.dev/gemini-api/docs/thought-signatures). An empty answer is left out, as the server refuses
  * turns without parts.
  */
-static void add_answer(struct buf *b, const char **role, const struct message *m, struct json_object *native)
+static void google_add_answer(struct buf *b, const char **role, const struct message *m, struct json_object *native)
 {
 	struct span text = wire_text_of(m);
 	bool texts = take_signed(native, &text);
@@ -249,7 +249,7 @@ static void add_answer(struct buf *b, const char **role, const struct message *m
 	add_native(b, role, native, true, true);
 	if (texts && native ? text.n > 0 : !utf8_is_blank(text)) {
 		open_part(b, role, role_model);
-		add_text(b, text);
+		google_add_text(b, text);
 	}
 	add_native(b, role, native, false, texts);
 	for (size_t i = 0; i < m->n; i++) {
@@ -274,12 +274,12 @@ static int add_results(struct buf *b, const char **role, const struct message *m
 		const struct tool_result *t = &m->parts[i].result;
 
 		open_part(b, role, role_user);
-		add_result(b, t, id_of(t->call, asked, native));
+		google_add_result(b, t, id_of(t->call, asked, native));
 	}
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < m->parts[i].result.nfiles; k++) {
 			open_part(b, role, role_user);
-			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
+			if (google_add_file(b, &m->parts[i].result.files[k], e) < 0)
 				return -1;
 		}
 	return 0;
@@ -297,7 +297,7 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 		if (m->role == ROLE_USER)
 			r = add_query(b, &role, m, e);
 		else if (m->role == ROLE_ASSISTANT)
-			add_answer(b, &role, m, wire_native_of(rq, m));
+			google_add_answer(b, &role, m, wire_native_of(rq, m));
 		else
 			r = add_results(b, &role, m, m - 1, wire_native_of(rq, m - 1), e);
 		if (r < 0)
@@ -308,7 +308,7 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 	if (rq->system.n) {
 		json_put_open(b, "systemInstruction", '{');
 		json_put_open(b, "parts", '[');
-		add_text(b, rq->system);
+		google_add_text(b, rq->system);
 		json_close(b, ']');
 		json_close(b, '}');
 	}
@@ -487,8 +487,8 @@ static int add_config(struct buf *body, struct buf *config, const struct chat_re
 	return 0;
 }
 
-static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
-                        struct err *e)
+static int google_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                          struct err *e)
 {
 	struct buf config = BUF_INIT;
 	int r;
@@ -577,7 +577,7 @@ static void take_kind(struct problem *p, struct span status, struct json_object 
 
 /* {"error":{"code":…,"message":…,"status":…,"details":[…]}}, in an array where the server
  * streams without server-sent events. */
-static void take_problem(struct json_object *o, struct problem *p)
+static void google_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
 
@@ -588,16 +588,16 @@ static void take_problem(struct json_object *o, struct problem *p)
 	take_kind(p, json_member_str(error, "status"), json_member(error, "details"));
 }
 
-static void problem(struct span body, struct problem *p)
+static void google_problem(struct span body, struct problem *p)
 {
-	wire_problem(body, take_problem, p);
+	wire_problem(body, google_take_problem, p);
 }
 
 /* ---- its answer to ours ---- */
 
 /* Each chunk counts from the beginning. Counts of nothing are left out, so what was made may
  * be told by the total alone. */
-static void take_usage(struct reply *r, struct json_object *o)
+static void google_take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usageMetadata");
 	struct usage *to = &r->usage;
@@ -691,15 +691,15 @@ static int take_chunk(struct reply *r, struct json_object *o, struct err *e)
 		take_candidate(r, candidate);
 	if (!at)
 		take_block(r, o);
-	take_usage(r, o);
+	google_take_usage(r, o);
 	if (!at)
 		return 0;
-	take_problem(at, &r->problem);
+	google_take_problem(at, &r->problem);
 	return wire_report(&r->problem, e);
 }
 
 /* One chunk, or a list of them. Takes over `o`. */
-static int take(struct reply *r, struct json_object *o, struct err *e)
+static int google_take(struct reply *r, struct json_object *o, struct err *e)
 {
 	int bad = 0;
 
@@ -710,20 +710,20 @@ static int take(struct reply *r, struct json_object *o, struct err *e)
 	return wire_done(o, bad, r, e);
 }
 
-static int take_event(struct reply *r, struct span data, struct err *e)
+static int google_take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
 	int what = wire_event(data, &o, e);
 
 	if (what == WIRE_DONE) /* of a gateway; the vendor has no end mark */
 		r->done |= r->finish_reason.n > 0;
-	return what == WIRE_VALUE ? take(r, o, e) : what < 0 ? -1 : 0;
+	return what == WIRE_VALUE ? google_take(r, o, e) : what < 0 ? -1 : 0;
 }
 
 /* A server that does not know alt=sse streams an array of the chunks. */
-static int take_whole(struct reply *r, struct span body, struct err *e)
+static int google_take_whole(struct reply *r, struct span body, struct err *e)
 {
-	if (take_event(r, body, e) < 0)
+	if (google_take_event(r, body, e) < 0)
 		return -1;
 	return wire_whole_done(r, e);
 }
@@ -756,7 +756,7 @@ static bool generates(struct json_object *model)
 	return false;
 }
 
-static struct model read_model(struct json_object *o)
+static struct model google_read_model(struct json_object *o)
 {
 	struct span none = { "", 0 };
 	int64_t tokens = wire_count(o, "inputTokenLimit");
@@ -765,9 +765,9 @@ static struct model read_model(struct json_object *o)
 		               json_member_str(o, "displayName"), tokens > 0 ? tokens : 0 };
 }
 
-static int models(struct span body,
-                  int (*take_model)(void *ctx, const struct model *m, struct err *e), void *ctx,
-                  struct buf *next, struct err *e)
+static int google_models(struct span body,
+                         int (*take_model)(void *ctx, const struct model *m, struct err *e), void *ctx,
+                         struct buf *next, struct err *e)
 {
 	struct json_object *o;
 	int r = 0;
@@ -775,7 +775,7 @@ static int models(struct span body,
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o)) /* {}: a page of nothing */
-		r = wire_take_models(wire_models_of(o, "models"), read_model, take_model, ctx, e);
+		r = wire_take_models(wire_models_of(o, "models"), google_read_model, take_model, ctx, e);
 	if (r == 0)
 		wire_add(next, o, "nextPageToken");
 	json_object_put(o);
@@ -784,7 +784,7 @@ static int models(struct span body,
 
 /* As the models' pages have it (ai.google.dev/gemini-api/docs/models). Variants for images,
  * speech and the like have smaller ones, which only the list of models tells. */
-static int64_t window(struct span model)
+static int64_t google_window(struct span model)
 {
 	static const char *const million[] = { "gemini-flash-latest", "gemini-flash-lite-latest",
 		"gemini-pro-latest", "gemini-2.0-flash", "gemini-2.5-flash", "gemini-2.5-pro",
@@ -815,12 +815,12 @@ const struct provider provider_google = {
 	.key_env = key_env,
 	.url_env = "GOOGLE_GEMINI_BASE_URL",
 	.key_header = "x-goog-api-key: ",
-	.request = make_request,
-	.event = take_event,
-	.whole = take_whole,
+	.request = google_request,
+	.event = google_take_event,
+	.whole = google_take_whole,
 	.end = wire_end,
-	.problem = problem,
+	.problem = google_problem,
 	.models_url = models_url,
-	.models = models,
-	.window = window,
+	.models = google_models,
+	.window = google_window,
 };

@@ -19,7 +19,7 @@
 /* ---- our records to a request ---- */
 
 /* One part of a message's content. Images and PDF files go as data URLs. */
-static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+static int chat_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	json_open(b, '{');
 	if (wire_is_text(a)) {
@@ -95,7 +95,7 @@ static int add_parts(struct buf *b, const struct message *m, struct err *e)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->parts[i].kind == MESSAGE_TEXT)
 			add_text_part(b, m->parts[i].text);
-		else if (m->parts[i].kind == MESSAGE_FILE && add_file(b, &m->parts[i].file, e) < 0)
+		else if (m->parts[i].kind == MESSAGE_FILE && chat_add_file(b, &m->parts[i].file, e) < 0)
 			return -1;
 	return 0;
 }
@@ -123,7 +123,7 @@ static int add_prompts(struct buf *b, const struct message *m, size_t n, struct 
 	return 0;
 }
 
-static void add_message(struct buf *b, const char *role, struct span content)
+static void chat_add_message(struct buf *b, const char *role, struct span content)
 {
 	json_open(b, '{');
 	json_put_word(b, "role", role);
@@ -141,7 +141,7 @@ static struct json_object *extra_of(struct json_object *items, size_t place)
 	return NULL;
 }
 
-static void add_call(struct buf *b, const struct tool_call *c, struct json_object *extra)
+static void chat_add_call(struct buf *b, const struct tool_call *c, struct json_object *extra)
 {
 	json_open(b, '{');
 	json_put_text(b, "id", c->id);
@@ -172,7 +172,7 @@ static void add_native(struct buf *b, struct json_object *items, bool calls)
 }
 
 /* With calls, the content may be null, and strict servers do not take "". */
-static void add_answer(struct buf *b, const struct message *m, struct json_object *native, bool in_calls)
+static void chat_add_answer(struct buf *b, const struct message *m, struct json_object *native, bool in_calls)
 {
 	struct span text = { NULL, 0 };
 	size_t calls = 0;
@@ -189,7 +189,7 @@ static void add_answer(struct buf *b, const struct message *m, struct json_objec
 			continue;
 		if (!calls)
 			json_put_open(b, "tool_calls", '[');
-		add_call(b, &m->parts[i].call, extra_of(native, calls++));
+		chat_add_call(b, &m->parts[i].call, extra_of(native, calls++));
 	}
 	if (calls)
 		json_close(b, ']');
@@ -219,7 +219,7 @@ static int add_results(struct buf *b, const struct message *m, struct err *e)
 	json_put_open(b, "content", '[');
 	for (size_t i = 0; i < m->n; i++)
 		for (size_t k = 0; k < m->parts[i].result.nfiles; k++)
-			if (add_file(b, &m->parts[i].result.files[k], e) < 0)
+			if (chat_add_file(b, &m->parts[i].result.files[k], e) < 0)
 				return -1;
 	json_close(b, ']');
 	json_close(b, '}');
@@ -236,7 +236,7 @@ static bool has_calls(const struct chat_request *rq, size_t i)
 	return i < rq->nmessages && rq->messages[i].role == ROLE_TOOL;
 }
 
-static int add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
+static int chat_add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	const struct message *m = rq->messages;
 	size_t n = rq->nmessages;
@@ -250,7 +250,7 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 		} else {
 			end++;
 			if (m[i].role == ROLE_ASSISTANT)
-				add_answer(b, &m[i], wire_native_of(rq, &m[i]), has_calls(rq, i));
+				chat_add_answer(b, &m[i], wire_native_of(rq, &m[i]), has_calls(rq, i));
 			else if (add_results(b, &m[i], e) < 0)
 				return -1;
 		}
@@ -259,7 +259,7 @@ static int add_messages(struct buf *b, const struct chat_request *rq, struct err
 }
 
 /* With a schema the response format is ours too. */
-static int add_params(struct buf *b, const struct params *params, bool schema, struct err *e)
+static int chat_add_params(struct buf *b, const struct params *params, bool schema, struct err *e)
 {
 	const char *const own[] = { "model", "messages", "stream", "stream_options",
 		                    schema ? "response_format" : NULL, NULL };
@@ -271,7 +271,7 @@ static int add_params(struct buf *b, const struct params *params, bool schema, s
 	return params_add_others(params, own, b, e);
 }
 
-static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+static int chat_request(const struct chat_request *rq, struct buf *url, struct buf *body,
                         struct err *e)
 {
 	wire_url(url, rq->base_url, "/chat/completions");
@@ -280,8 +280,8 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	json_put_word(body, "model", rq->model);
 	json_put_open(body, "messages", '[');
 	if (rq->system.p)
-		add_message(body, "system", rq->system);
-	if (add_messages(body, rq, e) < 0)
+		chat_add_message(body, "system", rq->system);
+	if (chat_add_messages(body, rq, e) < 0)
 		return -1;
 	json_close(body, ']');
 	json_put_bool(body, "stream", rq->stream);
@@ -297,7 +297,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 		json_close(body, '}');
 		json_close(body, '}');
 	}
-	if (add_params(body, rq->params, rq->schema.p, e) < 0)
+	if (chat_add_params(body, rq->params, rq->schema.p, e) < 0)
 		return -1;
 	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
@@ -305,7 +305,7 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 
 /* ---- its answer to ours ---- */
 
-static void take_usage(struct reply *r, struct json_object *o)
+static void chat_take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usage");
 
@@ -331,7 +331,7 @@ static bool says_no_model(const struct buf *message)
 	        (strstr(message->p, "not found") || strstr(message->p, "does not exist")));
 }
 
-static void judge(struct problem *p, struct json_object *error)
+static void chat_judge(struct problem *p, struct json_object *error)
 {
 	struct span code = json_member_str(error, "code"), type = json_member_str(error, "type");
 
@@ -345,7 +345,7 @@ static void judge(struct problem *p, struct json_object *error)
 
 /* The codes are OpenAI's and Groq's; OpenRouter, vLLM and llama.cpp have the HTTP status
  * instead, 402 meaning that credits are used up. */
-static void take_problem(struct json_object *o, struct problem *p)
+static void chat_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
 
@@ -353,12 +353,12 @@ static void take_problem(struct json_object *o, struct problem *p)
 	wire_add_message(&p->message, o);
 	error = json_object_is_type(json_member(o, "error"), json_type_object) ? json_member(o, "error") : o;
 	p->status = wire_status(error, "code");
-	judge(p, error);
+	chat_judge(p, error);
 }
 
-static void problem(struct span body, struct problem *p)
+static void chat_problem(struct span body, struct problem *p)
 {
-	wire_problem(body, take_problem, p);
+	wire_problem(body, chat_take_problem, p);
 }
 
 /* An error is the event's, or stands in the choice or its message at gateways; llama.cpp's error
@@ -373,7 +373,7 @@ static int check_problem(struct reply *r, struct json_object *o, struct json_obj
 		at = o;
 	if (!at)
 		return 0;
-	take_problem(at, &r->problem);
+	chat_take_problem(at, &r->problem);
 	return wire_report(&r->problem, e);
 }
 
@@ -504,7 +504,7 @@ static void take_call(struct reply *r, struct json_object *o, int64_t place)
 }
 
 /* Mistral sends reasoning as parts of the content. */
-static void take_message(struct reply *r, struct json_object *message)
+static void chat_take_message(struct reply *r, struct json_object *message)
 {
 	struct json_object *content = json_member(message, "content");
 	struct json_object *calls = json_member(message, "tool_calls");
@@ -532,7 +532,7 @@ static bool take_choice(struct reply *r, struct json_object *choice, struct json
 	size_t had = r->text.n + r->reasoning.n;
 	bool words;
 
-	take_message(r, message);
+	chat_take_message(r, message);
 	words = r->text.n + r->reasoning.n > had;
 	if (words)
 		wire_go_on(r);
@@ -545,7 +545,7 @@ static bool take_choice(struct reply *r, struct json_object *choice, struct json
 /* The member `part` of the choice, which is "delta" in a stream and "message" in a whole answer.
  * Some servers have it the other way round; some end a stream with a message that says all of it
  * again. Takes over `o`. */
-static int take(struct reply *r, struct json_object *o, const char *part, struct err *e)
+static int chat_take(struct reply *r, struct json_object *o, const char *part, struct err *e)
 {
 	struct json_object *choice = wire_element(json_member(o, "choices"), 0);
 	struct json_object *message = json_member(choice, part);
@@ -555,25 +555,25 @@ static int take(struct reply *r, struct json_object *o, const char *part, struct
 		message = json_member(choice, strcmp(part, "delta") == 0 ? "message" : "delta");
 	if (!wire_error(o) && take_choice(r, choice, message) && own)
 		r->streamed = true;
-	take_usage(r, o);
+	chat_take_usage(r, o);
 	return wire_done(o, check_problem(r, o, choice, message, e), r, e);
 }
 
-static int take_event(struct reply *r, struct span data, struct err *e)
+static int chat_take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
 	int what = wire_object_event(data, &o, e);
 
 	if (what == WIRE_DONE)
 		r->done = true;
-	return what == WIRE_VALUE ? take(r, o, "delta", e) : what < 0 ? -1 : 0;
+	return what == WIRE_VALUE ? chat_take(r, o, "delta", e) : what < 0 ? -1 : 0;
 }
 
-static int take_whole(struct reply *r, struct span body, struct err *e)
+static int chat_take_whole(struct reply *r, struct span body, struct err *e)
 {
 	struct json_object *o;
 
-	if (wire_parse_body(body, &o, e) < 0 || take(r, o, "message", e) < 0)
+	if (wire_parse_body(body, &o, e) < 0 || chat_take(r, o, "message", e) < 0)
 		return -1;
 	return wire_whole_done(r, e);
 }
@@ -595,13 +595,13 @@ static int64_t window_of(struct json_object *o)
 	return n > 0 ? n : 0;
 }
 
-static struct model read_model(struct json_object *o)
+static struct model chat_read_model(struct json_object *o)
 {
 	return (struct model){ json_member_str(o, "id"), json_member_str(o, "name"), window_of(o) };
 }
 
-static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
-                  void *ctx, struct buf *next, struct err *e)
+static int chat_models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                       void *ctx, struct buf *next, struct err *e)
 {
 	struct json_object *o, *list;
 	int r = 0;
@@ -612,7 +612,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	list = wire_models_of(o, "data");
 	/* Ollama without a model says null. */
 	if (json_object_is_type(list, json_type_array) || !span_eq(json_member_str(o, "object"), "list"))
-		r = wire_take_models(list, read_model, take_model, ctx, e);
+		r = wire_take_models(list, chat_read_model, take_model, ctx, e);
 	json_object_put(o);
 	return r;
 }
@@ -626,11 +626,11 @@ const struct provider provider_openai_compatible = {
 	.key_env = key_env,
 	.url_env = "OPENAI_COMPATIBLE_BASE_URL",
 	.key_header = "Authorization: Bearer ",
-	.request = make_request,
-	.event = take_event,
-	.whole = take_whole,
+	.request = chat_request,
+	.event = chat_take_event,
+	.whole = chat_take_whole,
 	.end = wire_end, /* some servers leave the end mark out; the finish reason says as much */
-	.problem = problem,
+	.problem = chat_problem,
 	.models_url = wire_models_url,
-	.models = models,
+	.models = chat_models,
 };

@@ -64,7 +64,7 @@ static bool has_phases(struct span name)
  * be answered (1,050,000 and 400,000 less 128,000): a larger request is refused however little
  * it asks for.
  */
-static int64_t window(struct span model)
+static int64_t openai_window(struct span model)
 {
 	static const struct {
 		const char *name;
@@ -106,7 +106,7 @@ static void add_text_part(struct buf *b, const char *type, struct span text)
 	json_close(b, '}');
 }
 
-static int add_file(struct buf *b, const struct attachment *a, struct err *e)
+static int openai_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	json_open(b, '{');
 	if (wire_is_text(a)) {
@@ -137,7 +137,7 @@ static int add_prompt(struct buf *b, const struct message *m, struct err *e)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message_part *p = &m->parts[i];
 
-		if (p->kind == MESSAGE_FILE && add_file(b, &p->file, e) < 0)
+		if (p->kind == MESSAGE_FILE && openai_add_file(b, &p->file, e) < 0)
 			return -1;
 		if (p->kind == MESSAGE_TEXT && (p->text.n || m->n == 1))
 			add_text_part(b, "input_text", p->text);
@@ -159,7 +159,7 @@ static const char *phase_of(const struct message *m)
 /* What the model said is output_text, also when it is sent again, and an item of that kind has an id
  * (only its form is checked where nothing is stored), a status and, for each text, annotations. A
  * blank answer is left out: strict servers refuse one, and two prompts in a row are allowed. */
-static void add_answer(struct buf *b, struct span answer, size_t n, const char *phase)
+static void openai_add_answer(struct buf *b, struct span answer, size_t n, const char *phase)
 {
 	char id[32];
 
@@ -184,7 +184,7 @@ static void add_answer(struct buf *b, struct span answer, size_t n, const char *
 	json_close(b, '}');
 }
 
-static void add_call(struct buf *b, const struct tool_call *c)
+static void openai_add_call(struct buf *b, const struct tool_call *c)
 {
 	json_open(b, '{');
 	json_put_word(b, "type", "function_call");
@@ -196,7 +196,7 @@ static void add_call(struct buf *b, const struct tool_call *c)
 }
 
 /* The output is a text, or a list of parts. */
-static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
+static int openai_add_result(struct buf *b, const struct tool_result *t, struct err *e)
 {
 	json_open(b, '{');
 	json_put_word(b, "type", "function_call_output");
@@ -212,7 +212,7 @@ static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
 		wire_result_text(b, t);
 		json_close(b, '}');
 		for (size_t i = 0; i < t->nfiles; i++)
-			if (add_file(b, &t->files[i], e) < 0)
+			if (openai_add_file(b, &t->files[i], e) < 0)
 				return -1;
 		json_close(b, ']');
 	}
@@ -220,12 +220,12 @@ static int add_result(struct buf *b, const struct tool_result *t, struct err *e)
 	return 0;
 }
 
-static bool take_said(struct json_object *item, struct span *rest)
+static bool take_item_text(struct json_object *item, struct span *rest)
 {
 	struct json_object *content = json_member(item, "content");
 
 	for (size_t i = 0; i < wire_length(content); i++)
-		if (!wire_take_said(rest, json_member_str(wire_element(content, i), "text")))
+		if (!wire_take_prefix(rest, json_member_str(wire_element(content, i), "text")))
 			return false;
 	while (rest->n && rest->p[0] == '\n') /* before the next message, see paragraph() */
 		*rest = (struct span){ rest->p + 1, rest->n - 1 };
@@ -238,7 +238,7 @@ static bool belong(struct json_object *items, struct span text, struct span *res
 	*rest = text;
 	for (size_t i = 0; i < wire_length(items); i++)
 		if (span_eq(json_member_str(wire_element(items, i), "type"), "message") &&
-		    !take_said(wire_element(items, i), rest))
+		    !take_item_text(wire_element(items, i), rest))
 			return false;
 	return true;
 }
@@ -257,13 +257,13 @@ static int add_items(struct buf *b, const struct message *m, struct json_object 
 	for (size_t i = 0; i < wire_length(native); i++)
 		json_item_value(b, wire_element(native, i));
 	if (m->role == ROLE_ASSISTANT)
-		add_answer(b, rest, n, phases ? phase_of(m) : NULL);
+		openai_add_answer(b, rest, n, phases ? phase_of(m) : NULL);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message_part *p = &m->parts[i];
 
 		if (p->kind == MESSAGE_CALL && !wire_has_id(native, "call_id", p->call.id))
-			add_call(b, &p->call);
-		else if (p->kind == MESSAGE_RESULT && add_result(b, &p->result, e) < 0)
+			openai_add_call(b, &p->call);
+		else if (p->kind == MESSAGE_RESULT && openai_add_result(b, &p->result, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -339,7 +339,7 @@ static int add_reasoning(struct buf *b, const struct chat_request *rq, struct er
 	return 0;
 }
 
-static int add_text(struct buf *b, const struct chat_request *rq, struct err *e)
+static int openai_add_text(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	struct json_object *own;
 	bool format;
@@ -383,7 +383,7 @@ static int add_others(struct buf *b, const struct params *params, struct err *e)
 }
 
 /* The API has neither a seed nor stop sequences. */
-static int add_params(struct buf *b, const struct params *params, struct err *e)
+static int openai_add_params(struct buf *b, const struct params *params, struct err *e)
 {
 	if (params_refuse(params, "seed", "openai", e) < 0 ||
 	    params_refuse(params, "stop", "openai", e) < 0)
@@ -398,8 +398,8 @@ static int add_params(struct buf *b, const struct params *params, struct err *e)
 
 /* Nothing is left with OpenAI for later ("store"): the conversation is kept here, and sent
  * whole each time. */
-static int make_request(const struct chat_request *rq, struct buf *url, struct buf *body,
-                        struct err *e)
+static int openai_request(const struct chat_request *rq, struct buf *url, struct buf *body,
+                          struct err *e)
 {
 	wire_url(url, rq->base_url, "/responses");
 	wire_url_end(url, rq->base_url, "");
@@ -412,8 +412,8 @@ static int make_request(const struct chat_request *rq, struct buf *url, struct b
 	json_put_bool(body, "stream", rq->stream);
 	if (!rq->no_native && encrypts(fit_plain_name(span_str(rq->model))) && !params_get(rq->params, "include").p)
 		json_put_raw(body, "include", span_str("[\"reasoning.encrypted_content\"]"));
-	if (add_reasoning(body, rq, e) < 0 || add_text(body, rq, e) < 0 ||
-	    add_params(body, rq->params, e) < 0)
+	if (add_reasoning(body, rq, e) < 0 || openai_add_text(body, rq, e) < 0 ||
+	    openai_add_params(body, rq->params, e) < 0)
 		return -1;
 	json_close(body, '}');
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
@@ -442,7 +442,7 @@ static long status_of(struct span word)
 	return wire_says_quota(word) ? 429 : 0;
 }
 
-static void judge(struct problem *p, struct json_object *error)
+static void openai_judge(struct problem *p, struct json_object *error)
 {
 	struct span code = json_member_str(error, "code"), type = json_member_str(error, "type");
 
@@ -458,7 +458,7 @@ static void judge(struct problem *p, struct json_object *error)
 
 /* {"error":{…}}, a response that failed, or the event `error`, whose members stand in it
  * itself, or in its "error". */
-static void take_problem(struct json_object *o, struct problem *p)
+static void openai_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *inner = json_member(o, "error");
 	struct json_object *error = json_object_is_type(inner, json_type_object) ? inner : o;
@@ -467,12 +467,12 @@ static void take_problem(struct json_object *o, struct problem *p)
 	if (!p->message.n)
 		wire_add(&p->message, error, "code");
 	p->status = wire_status(error, "code");
-	judge(p, error);
+	openai_judge(p, error);
 }
 
-static void problem(struct span body, struct problem *p)
+static void openai_problem(struct span body, struct problem *p)
 {
-	wire_problem(body, take_problem, p);
+	wire_problem(body, openai_take_problem, p);
 }
 
 /* ---- its answer to ours ---- */
@@ -484,7 +484,7 @@ static void paragraph(struct buf *b)
 		buf_adds(b, "\n\n");
 }
 
-static void take_usage(struct reply *r, struct json_object *response)
+static void openai_take_usage(struct reply *r, struct json_object *response)
 {
 	struct json_object *u = json_member(response, "usage");
 
@@ -499,7 +499,7 @@ static void take_usage(struct reply *r, struct json_object *response)
 	r->usage.cost = wire_cost(u);
 }
 
-static void take_message(struct reply *r, struct json_object *item)
+static void openai_take_message(struct reply *r, struct json_object *item)
 {
 	struct json_object *content = json_member(item, "content");
 
@@ -592,7 +592,7 @@ static void take_output(struct reply *r, struct json_object *output)
 		struct span type = json_member_str(item, "type");
 
 		if (!r->streamed && span_eq(type, "message"))
-			take_message(r, item);
+			openai_take_message(r, item);
 		if (reasoning && span_eq(type, "reasoning")) {
 			take_thoughts(&r->reasoning, json_member(item, "summary"));
 			take_thoughts(&r->reasoning, json_member(item, "content"));
@@ -627,9 +627,9 @@ static int take_response(struct reply *r, struct json_object *response, struct s
 	struct span reason = json_member_str(json_member(response, "incomplete_details"), "reason");
 	struct span status = status_of_response(response, event);
 
-	take_usage(r, response);
+	openai_take_usage(r, response);
 	if (span_eq(status, "failed")) {
-		take_problem(response, &r->problem);
+		openai_take_problem(response, &r->problem);
 		return wire_report(&r->problem, e);
 	}
 	take_output(r, json_member(response, "output"));
@@ -683,7 +683,7 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 	           span_eq(type, "failed") || span_eq(type, "cancelled")) {
 		if (!wire_error(o))
 			return take_response(r, json_member(o, "response"), type, e);
-		take_problem(o, &r->problem); /* beside the response, at gateways */
+		openai_take_problem(o, &r->problem); /* beside the response, at gateways */
 		return wire_report(&r->problem, e);
 	}
 	return 0;
@@ -703,7 +703,7 @@ static int take_object(struct reply *r, struct json_object *o, struct err *e)
 	struct span type = json_member_str(o, "type");
 
 	if (is_error(o)) {
-		take_problem(o, &r->problem);
+		openai_take_problem(o, &r->problem);
 		return wire_report(&r->problem, e);
 	}
 	if (!wire_begins(type, "response."))
@@ -712,7 +712,7 @@ static int take_object(struct reply *r, struct json_object *o, struct err *e)
 }
 
 /* [DONE] is what gateways add; the end is a typed event. */
-static int take_event(struct reply *r, struct span data, struct err *e)
+static int openai_take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
 	int what = wire_object_event(data, &o, e);
@@ -733,7 +733,7 @@ static int check_whole(struct json_object *o, struct span status, struct err *e)
 	return wire_no_reply(e);
 }
 
-static int take_whole(struct reply *r, struct span body, struct err *e)
+static int openai_take_whole(struct reply *r, struct span body, struct err *e)
 {
 	struct json_object *o;
 	struct span status;
@@ -743,7 +743,7 @@ static int take_whole(struct reply *r, struct span body, struct err *e)
 		return -1;
 	status = json_member_str(o, "status");
 	if (!status.n && wire_error(o)) {
-		take_problem(o, &r->problem);
+		openai_take_problem(o, &r->problem);
 		result = wire_report(&r->problem, e);
 	} else {
 		result = check_whole(o, status, e);
@@ -761,13 +761,13 @@ static int end(const struct reply *r, struct err *e)
 /* ---- models ---- */
 
 /* The list holds ids and dates: neither which API a model is for, nor how much it takes. */
-static struct model read_model(struct json_object *o)
+static struct model openai_read_model(struct json_object *o)
 {
 	return (struct model){ .id = json_member_str(o, "id"), .name = { "", 0 } };
 }
 
-static int models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
-                  void *ctx, struct buf *next, struct err *e)
+static int openai_models(struct span body, int (*take_model)(void *ctx, const struct model *m, struct err *e),
+                         void *ctx, struct buf *next, struct err *e)
 {
 	struct json_object *o;
 	int r;
@@ -775,7 +775,7 @@ static int models(struct span body, int (*take_model)(void *ctx, const struct mo
 	(void)next;
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	r = wire_take_models(wire_models_of(o, "data"), read_model, take_model, ctx, e);
+	r = wire_take_models(wire_models_of(o, "data"), openai_read_model, take_model, ctx, e);
 	json_object_put(o);
 	return r;
 }
@@ -794,12 +794,12 @@ const struct provider provider_openai = {
 	.key_env = key_env,
 	.url_env = "OPENAI_BASE_URL",
 	.key_header = "Authorization: Bearer ",
-	.request = make_request,
-	.event = take_event,
-	.whole = take_whole,
+	.request = openai_request,
+	.event = openai_take_event,
+	.whole = openai_take_whole,
 	.end = end,
-	.problem = problem,
+	.problem = openai_problem,
 	.models_url = wire_models_url,
-	.models = models,
-	.window = window,
+	.models = openai_models,
+	.window = openai_window,
 };

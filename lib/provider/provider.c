@@ -25,13 +25,13 @@ const struct provider *provider_find(const char *name)
 	return NULL;
 }
 
-struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool *cut)
+struct span problem_text(const struct problem *p, size_t max, bool goes_on, bool *cut)
 {
-	struct span said = utf8_head(buf_span(&p->message), max, cut);
+	struct span text = utf8_head(buf_span(&p->message), max, cut);
 
-	if (goes_on && said.n > 1 && said.p[said.n - 1] == '.' && said.p[said.n - 2] != '.')
-		said.n--;
-	return said;
+	if (goes_on && text.n > 1 && text.p[text.n - 1] == '.' && text.p[text.n - 2] != '.')
+		text.n--;
+	return text;
 }
 
 bool chat_request_has_native(const struct chat_request *rq)
@@ -41,18 +41,6 @@ bool chat_request_has_native(const struct chat_request *rq)
 			if (rq->messages[i].parts[k].kind == MESSAGE_NATIVE)
 				return true;
 	return false;
-}
-
-struct span chat_request_prompt(const struct chat_request *rq)
-{
-	for (size_t i = rq->nmessages; i-- > 0;) {
-		const struct message *m = &rq->messages[i];
-
-		for (size_t k = m->n; m->role == ROLE_USER && k-- > 0;)
-			if (m->parts[k].kind == MESSAGE_TEXT)
-				return m->parts[k].text;
-	}
-	return (struct span){ "", 0 };
 }
 
 void reply_release(struct reply *r)

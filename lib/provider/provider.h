@@ -77,8 +77,6 @@ struct chat_request {
 
 /* Whether a message has native items. */
 bool chat_request_has_native(const struct chat_request *rq);
-/* The text of the last message of the user; empty when it has none. */
-struct span chat_request_prompt(const struct chat_request *rq);
 
 /* What the server says is wrong. */
 enum problem_kind {
@@ -100,9 +98,9 @@ struct problem {
 
 #define PROBLEM_INIT { PROBLEM_OTHER, BUF_INIT, 0, 0, 0 }
 
-/* The first `max` characters of its words, without the full stop where the sentence `goes_on`;
- * *cut says whether there were more. */
-struct span problem_said(const struct problem *p, size_t max, bool goes_on, bool *cut);
+/* The first `max` characters of the message, without its full stop if the sentence `goes_on`; *cut says
+ * whether there were more. */
+struct span problem_text(const struct problem *p, size_t max, bool goes_on, bool *cut);
 
 /* Why a reply ended, as Chat Completions call it. What has another reason keeps the
  * vendor's own word. */
@@ -117,9 +115,9 @@ enum finish_kind {
 	FINISH_UNKNOWN, /* nobody here knows the word: the reply may be incomplete */
 };
 
-/* Translates a vendor's finish reason, in any case: to one of these four, to an empty span when it
- * means nothing, and otherwise to itself. The span is static, or a part of `theirs`. */
-struct span finish_word(struct span theirs);
+/* Translates a vendor's finish reason, in any case: to one of these four, to an empty span if it
+ * means nothing, and otherwise to itself. The span is static, or a part of `reason`. */
+struct span finish_word(struct span reason);
 enum finish_kind finish_kind(struct span word);
 
 /* A call of a tool, as it comes in: complete when the reply has ended. */

@@ -114,25 +114,6 @@ int wire_refuse_file(const struct attachment *a, const char *provider, struct er
 
 /* ---- from the server ---- */
 
-static int no_object(struct json_object *o, struct err *e)
-{
-	json_object_put(o);
-	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
-}
-
-int wire_parse(struct span json, struct json_object **o, struct err *e)
-{
-	if (json_parse_lenient(json, o, e) < 0) {
-		if (e->kind != ERR_DAMAGED)
-			return -1;
-		e->kind = ERR_NETWORK;
-		return err_prefix(e, "the server sent a malformed event");
-	}
-	if (json_object_is_type(*o, json_type_object))
-		return 0;
-	return no_object(*o, e);
-}
-
 /* Not the beginning of a JSON text, nor a sentence that tells of an error. */
 static bool is_word(struct span s)
 {
@@ -201,18 +182,26 @@ int wire_object_event(struct span data, struct json_object **o, struct err *e)
 
 	if (what != WIRE_VALUE || json_object_is_type(*o, json_type_object))
 		return what;
-	return no_object(*o, e);
+	json_object_put(*o);
+	return err_set(e, ERR_NETWORK, "the server sent a malformed event: no JSON object");
 }
 
 int wire_parse_body(struct span json, struct json_object **o, struct err *e)
 {
 	struct err why = ERR_INIT;
 
-	if (wire_parse(json, o, &why) == 0)
+	if (json_parse_lenient(json, o, &why) < 0) {
+		*o = NULL;
+		if (why.kind != ERR_DAMAGED)
+			return err_set(e, why.kind, "%s", why.msg);
+		return json_is_whole(json) ? wire_no_reply(e)
+		                           : err_set(e, ERR_NETWORK, "the server sent a malformed event: %s", why.msg);
+	}
+	if (json_object_is_type(*o, json_type_object))
 		return 0;
-	if (why.kind == ERR_NETWORK && json_is_whole(json))
-		return wire_no_reply(e);
-	return err_set(e, why.kind, "%s", why.msg);
+	json_object_put(*o);
+	*o = NULL;
+	return wire_no_reply(e);
 }
 
 int wire_no_reply(struct err *e)
@@ -507,7 +496,7 @@ bool wire_has_id(struct json_object *items, const char *key, struct span id)
 	return i < wire_length(items);
 }
 
-bool wire_take_said(struct span *text, struct span piece)
+bool wire_take_prefix(struct span *text, struct span piece)
 {
 	if (text->n < piece.n || memcmp(text->p, piece.p, piece.n) != 0)
 		return false;
@@ -654,7 +643,7 @@ static int64_t number_after_any(struct span text, const char *const *words)
  * llama.cpp, and Ollama through it. "keep the first 5000 tokens … context length of only
  * 4096": LM Studio.
  */
-bool wire_says_context(struct problem *p)
+static bool says_context(struct problem *p)
 {
 	static const char *const window[] = { "maximum context length", "configured limit of",
 		                              "context length is only", "context length of only",
@@ -679,7 +668,7 @@ bool wire_is_context(struct json_object *error, struct problem *p)
 
 	p->tokens = tokens > 0 ? tokens : 0;
 	p->window = window > 0 ? window : 0;
-	if (wire_says_context(p) || span_eq(json_member_str(error, "type"), "exceed_context_size_error"))
+	if (says_context(p) || span_eq(json_member_str(error, "type"), "exceed_context_size_error"))
 		return true;
 	p->tokens = p->window = 0;
 	return false;

@@ -46,9 +46,8 @@ enum wire_event {
 int wire_event(struct span data, struct json_object **o, struct err *e);
 /* The same for a protocol whose events are objects: ERR_NETWORK for a list. */
 int wire_object_event(struct span data, struct json_object **o, struct err *e);
-/* Parses an object; ERR_NETWORK. The caller owns *o. */
-int wire_parse(struct span json, struct json_object **o, struct err *e);
-/* The same for the body of an answer: other JSON comes from the wrong server, or path. */
+/* Parses the object in the body of an answer: other JSON comes from the wrong server, or path.
+ * ERR_NETWORK. The caller owns *o. */
 int wire_parse_body(struct span json, struct json_object **o, struct err *e);
 /* ERR_NETWORK: there is none in it. */
 int wire_no_reply(struct err *e);
@@ -118,9 +117,9 @@ struct json_object *wire_native_of(const struct chat_request *rq, const struct m
 struct span wire_text_of(const struct message *m);
 /* Whether one of the native items has this id under `key`. */
 bool wire_has_id(struct json_object *items, const char *key, struct span id);
-/* Takes `piece`, which stands among the native items, from the beginning of the text. False when the
- * text does not begin with it: then somebody has changed the answer. */
-bool wire_take_said(struct span *text, struct span piece);
+/* Removes `piece`, a text among the native items, from the beginning of the answer's text. False if the
+ * text does not begin with it: then the answer was changed. */
+bool wire_take_prefix(struct span *text, struct span piece);
 
 /* Whether a value says anything: not null, false, 0, "", nor a list or object of such values. */
 bool wire_says(struct json_object *v);
@@ -138,7 +137,7 @@ int wire_report(const struct problem *p, struct err *e);
  * there is none. Digits may be grouped by commas. */
 int64_t wire_number_after(struct span text, const char *word);
 
-/* wire_parse() for a list of models: an object that has it, or the bare list. */
+/* Parses a list of models: an object that has it, or the bare list. */
 int wire_parse_models(struct span json, struct json_object **o, struct err *e);
 /* The list in it, which the vendor has under `key`; NULL when there is none. */
 struct json_object *wire_models_of(struct json_object *o, const char *key);
@@ -150,11 +149,9 @@ int wire_take_models(struct json_object *list, struct model (*read)(struct json_
 
 /* ---- what OpenAI says, and those who follow it ---- */
 
-/* Whether the message says that the request is larger than the model's window; then its
- * numbers are filled in, as far as they are told and not there yet. */
-bool wire_says_context(struct problem *p);
-/* The same of an error as a whole: llama.cpp, which speaks several protocols, gives it a type of its
- * own and has the numbers beside the message. */
+/* Whether an error says that the request is larger than the model's window; then the numbers that it
+ * tells are filled in. llama.cpp, which speaks several protocols, has a type of its own for that, and
+ * the numbers beside the message. */
 bool wire_is_context(struct json_object *error, struct problem *p);
 /* Whether an error's code or type says that there is no money left to pay with. */
 bool wire_says_quota(struct span word);

@@ -263,7 +263,7 @@ static size_t find_end(const struct tally *t, size_t keep)
 }
 
 static int finish(struct compaction *k, const struct work *w, const struct compact_ask *ask,
-                   size_t to, struct err *e)
+                  size_t to, struct err *e)
 {
 	const struct exchange *last = w->tally.exchange[to - 1];
 

@@ -255,8 +255,8 @@ static void test_parse(void)
 		const char *text, *why; /* NULL: it is an object */
 	} cases[] = {
 		{ "{}", NULL }, { " {\"a\":1}\n", NULL }, { "{\"a\":\"\xff\"}", NULL },
-		{ "[]", "malformed event: no JSON object" }, { "null", "malformed event" },
-		{ "5", "malformed event" }, { "", "malformed event" }, { "{", "malformed event" },
+		{ "[]", "holds no reply" }, { "null", "holds no reply" },
+		{ "5", "holds no reply" }, { "", "malformed event" }, { "{", "malformed event" },
 		{ "{} {}", "malformed event" }, { "{\"a\":}", "malformed event" },
 	};
 
@@ -265,7 +265,7 @@ static void test_parse(void)
 		struct json_object *o = NULL;
 		struct err e = ERR_INIT;
 
-		if (!is_int(wire_parse(copy, &o, &e), cases[i].why ? -1 : 0, "parse, case %zu", i))
+		if (!is_int(wire_parse_body(copy, &o, &e), cases[i].why ? -1 : 0, "parse, case %zu", i))
 			tap_note("%s", e.msg);
 		if (cases[i].why)
 			is_err(&e, ERR_NETWORK, cases[i].why, "blames the server");
@@ -281,7 +281,7 @@ static void test_members(void)
 	struct buf b = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	wire_parse(span_str("{\"s\":\"t\\u0000u\",\"n\":5,\"neg\":-1,\"f\":1.5,\"big\":9007199254740991,\"over\":"
+	wire_parse_body(span_str("{\"s\":\"t\\u0000u\",\"n\":5,\"neg\":-1,\"f\":1.5,\"big\":9007199254740991,\"over\":"
 	                    "9007199254740992,\"huge\":1e300,\"l\":[1,null,\"x\"],\"o\":{},\"z\":null}"), &o, &e);
 	wire_add(&b, o, "s");
 	wire_add(&b, o, "n");
@@ -470,19 +470,22 @@ static void test_context(void)
 		{ "", false, 0, 0 },
 	};
 
+	struct json_object *numbers = NULL;
+	struct err e = ERR_INIT;
+
+	wire_parse_body(span_str("{\"n_prompt_tokens\":1,\"n_ctx\":2}"), &numbers, &e);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct problem p = PROBLEM_INIT;
 
 		buf_adds(&p.message, cases[i].message);
-		is_int(wire_says_context(&p), cases[i].says, "a message, case %zu", i);
+		is_int(wire_is_context(NULL, &p), cases[i].says, "a message, case %zu", i);
 		is_int(p.tokens, cases[i].tokens, "the tokens");
 		is_int(p.window, cases[i].window, "the window");
-		p.tokens = 1;
-		p.window = 2;
-		wire_says_context(&p);
-		ok(p.tokens == 1 && p.window == 2, "what is known stays");
+		is_int(wire_is_context(numbers, &p), cases[i].says, "the same beside its numbers");
+		ok(!cases[i].says || (p.tokens == 1 && p.window == 2), "which are better than those of the words");
 		buf_release(&p.message);
 	}
+	json_object_put(numbers);
 	ok(wire_says_quota(span_str("insufficient_quota")) && wire_says_quota(span_str("billing_not_active")),
 	   "no money");
 	ok(!wire_says_quota(span_str("rate_limit_exceeded")) && !wire_says_quota(span_str("")), "too fast");
