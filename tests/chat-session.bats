@@ -248,7 +248,7 @@ knows_no_model() {
 		\"models\": [$(refuses 200 '{"data": [{"id": "gpt-5"}]}')]}"
 	run_split mc-chat --no-stdin -m gpt5 hello
 	assert_status 3
-	assert_err_has "lists no model 'gpt5'; near: gpt-5; session"
+	assert_err_has "lists no model 'gpt5'; similar: gpt-5; session"
 	same 'folders' 0 "$(sessions)"
 	run_split mc-chat --no-stdin -m gpt-5 hello # the name is right, so the URL may be wrong
 	assert_status 3

@@ -572,7 +572,7 @@ edited_by() {
 	enter /model
 	term_wait '^It offers alpha, beta; mc-models tells more$'
 	enter '/model alpah'
-	term_wait '^It is not among the models .*; near: alpha$'
+	term_wait '^It is not among the models .*; similar: alpha$'
 	same 'requests' GET "$(jq -r .method "$SERVER_LOG" | sort -u)"
 }
 

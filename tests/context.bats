@@ -225,7 +225,7 @@ load context
 	answers "$(refuses 400 '{"error":{"message":"This model'"'"'s maximum context length is 1000 tokens. However, your messages resulted in 1300 tokens.","code":"context_length_exceeded"}}')"
 	run_split mc-chat -s a hi
 	assert_status 3
-	assert_err_has '--context 1000 keeps a conversation within it, and mc-session-compact sums up what is older'
+	assert_err_has '--context 1000 keeps a conversation within it, and mc-session-compact summarizes older exchanges'
 }
 
 # autoCompact

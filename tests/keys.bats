@@ -65,10 +65,10 @@ refused_with() {
 	done
 	rm "$HOME/key"
 	mkfifo -m 600 "$HOME/key"
-	refused_with "$HOME/key" 'no regular file'
+	refused_with "$HOME/key" 'not a regular file'
 	rm "$HOME/key"
 	mkdir -m 700 "$HOME/key"
-	refused_with "$HOME/key" 'no regular file'
+	refused_with "$HOME/key" 'not a regular file'
 }
 
 # As containers give secrets to a program: a file of root's that all may read, in Kubernetes behind
@@ -121,11 +121,11 @@ refused_with() {
 	: >"$HOME/key"
 	refused_with "$HOME/key" 'no API key'
 	printf 'two words' >"$HOME/key"
-	refused_with "$HOME/key" 'a character that no key has (number 4)'
+	refused_with "$HOME/key" 'an invalid character (number 4)'
 	printf 'key\n\0' >"$HOME/key" # a NUL is not white space
-	refused_with "$HOME/key" 'a character that no key has (number 4)'
+	refused_with "$HOME/key" 'an invalid character (number 4)'
 	head -c 20000 /dev/zero | tr '\0' k >"$HOME/key"
-	refused_with "$HOME/key" 'larger than a key'
+	refused_with "$HOME/key" 'too long for an API key'
 }
 
 @test "apiKeyCommand: its output is the key; no shell reads it" {
@@ -168,11 +168,11 @@ refused_with() {
 	refused_with "mc-chat: apiKeyCommand 'sh': signal 9 ended it"
 }
 
-@test "apiKeyCommand: an output that does not end is larger than a key" {
+@test "apiKeyCommand: an output that does not end is too long for an API key" {
 	section '"apiKeyCommand":["yes"]'
-	refused_with "mc-chat: the output of apiKeyCommand 'yes' is larger than a key"
+	refused_with "mc-chat: the output of apiKeyCommand 'yes' is too long for an API key"
 	section '"apiKeyCommand":["sh","-c","head -c 16385 /dev/zero | tr '"'\\\\0'"' k"]'
-	refused_with 'larger than a key'
+	refused_with 'too long for an API key'
 	section '"apiKeyCommand":["sh","-c","head -c 16384 /dev/zero | tr '"'\\\\0'"' k"]'
 	mc-chat -p mine --no-save hi
 	same "the header's length" $((7 + 16384)) "$(sent | tr -d '\n' | wc -c)" # with "Bearer "
@@ -352,7 +352,7 @@ ALL_HEADERS="{\"api-key\":\"$KEY\",\"Authorization\":\"Bearer $KEY\",\"X-Title\"
 	section '' '{"status":302,"headers":{"Location":"https://login.test/?code=%73hort&x=y"}}'
 	run_split mc-chat -p mine hi
 	assert_status 3
-	assert_err_has "points to 'https://login.test/?code=***&x=***'"
+	assert_err_has "redirects to 'https://login.test/?code=***&x=***'"
 }
 
 @test "a secret of a query is in no message about a server that is not there, whatever its length" {
@@ -472,7 +472,7 @@ ALL_HEADERS="{\"api-key\":\"$KEY\",\"Authorization\":\"Bearer $KEY\",\"X-Title\"
 	nowhere
 }
 
-@test "a key is not sent to a server that was merely found on a port" {
+@test "a key is not sent to a server that was found on a port" {
 	cat >found.py <<-'PY'
 		# Ollama's port, on a machine of its own, while a command runs.
 		import fcntl, socket, struct, subprocess, sys, threading
@@ -496,7 +496,7 @@ ALL_HEADERS="{\"api-key\":\"$KEY\",\"Authorization\":\"Bearer $KEY\",\"X-Title\"
 	assert_status 3
 	has request "$(<heard)" 'GET /v1/models'
 	has request "$(<asked)" 'POST /v1/chat/completions'
-	assert_err_has 'answered 401; no API key is sent to a server that was merely found: name it in MC_BASE_URL'
+	assert_err_has 'answered 401; no API key is sent to a server that was found automatically: name it in MC_BASE_URL'
 	nowhere
 }
 

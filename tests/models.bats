@@ -762,16 +762,16 @@ GPTS=('{"id":"gpt-5"}' '{"id":"gpt-5-mini"}' '{"id":"o9"}' '{"id":"claude-x"}')
 	mc-session-new -i s -p openai-compatible -m gpt-5 >/dev/null
 	run_split mc-chat -s s -m gpt5 hi
 	assert_status 3
-	same error "mc-chat: the server answered 404: The model 'gpt5' does not exist; near: gpt-5, gpt-5-mini" "$err"
+	same error "mc-chat: the server answered 404: The model 'gpt5' does not exist; similar: gpt-5, gpt-5-mini" "$err"
 	same stored "${err#mc-chat: }" "$(exchange s .error)"
 	same requests $'POST\nGET' "$(jq -r .method "$SERVER_LOG")"
 	run_split mc-chat -s s -m gpt6 hi # the list is fresh
 	assert_status 3
-	assert_err_has "; the model 'gpt6' does not exist; near: gpt-5, gpt-5-mini"
+	assert_err_has "; the model 'gpt6' does not exist; similar: gpt-5, gpt-5-mini"
 	same requests 1 "$(asked)"
 	run_split mc-chat -s s -m zzzzzzzzz hi
 	assert_status 3
-	assert_err_has '; mc-models -p openai-compatible lists those there are'
+	assert_err_has '; mc-models -p openai-compatible lists the models'
 	same requests 1 "$(asked)"
 }
 
@@ -798,12 +798,12 @@ times_read() { grep -c "$(basename "$(kept)")" calls; }
 	mc-models >first
 	run_split mc-chat --no-save -m gpt5 hi
 	assert_status 3
-	assert_err_has '; near: gpt-5, gpt-5-mini'
+	assert_err_has '; similar: gpt-5, gpt-5-mini'
 	same requests 2 "$(asked)"
 	aged 25
 	run_split mc-chat --no-save -m gpt5 hi
 	assert_status 3
-	assert_err_has '; near: gpt-55'
+	assert_err_has '; similar: gpt-55'
 	same requests 3 "$(asked)"
 	aged 25
 	mc-models -q --cached | grep -qx gpt-55
@@ -815,7 +815,7 @@ times_read() { grep -c "$(basename "$(kept)")" calls; }
 	aged 25
 	run_split mc-chat --no-save -m gpt5 hi
 	assert_status 3
-	assert_err_has '; near: gpt-5, gpt-5-mini'
+	assert_err_has '; similar: gpt-5, gpt-5-mini'
 	same requests 2 "$(asked)"
 }
 
@@ -823,7 +823,7 @@ times_read() { grep -c "$(basename "$(kept)")" calls; }
 	RESPONSES="$(refuses 404 '<html><title>Not Found</title>' text/html)" offers "$(lists "${GPTS[@]}")"
 	run_split mc-chat --no-save -m gpt5 hi
 	assert_status 3
-	assert_err_has "404: Not Found; the server lists no model 'gpt5'; near: gpt-5, gpt-5-mini"
+	assert_err_has "404: Not Found; the server lists no model 'gpt5'; similar: gpt-5, gpt-5-mini"
 	run_split mc-chat --no-save -m gpt-5 hi
 	assert_status 3
 	assert_err_has 'are the base URL and the model'
@@ -864,7 +864,7 @@ times_read() { grep -c "$(basename "$(kept)")" calls; }
 	export OPENAI_COMPATIBLE_API_KEY=canary-of-a-key
 	RESPONSES=$(unknown canary-of-a-kez) offers "$(lists '{"id":"canary-of-a-key"}' '{"id":"canary-of-a-\u001b[31mkex"}')"
 	term_start -x 200 mc-chat --no-save -m canary-of-a-kez hi
-	term_wait 'near: canary-of-a-\^\[\[31mkex$'
+	term_wait 'similar: canary-of-a-\^\[\[31mkex$'
 	same 'exit status' 3 "$(term_status)"
 	[[ $(term_screen) != *canary-of-a-key* ]]
 }

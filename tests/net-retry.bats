@@ -212,7 +212,7 @@ waited() {
 	same 'lines' 1 "$(wc -l <"$BATS_TEST_TMPDIR/err")"
 	assert_err_has 'the server answered 503: slow'
 	assert_err_has 'trying again in 2 s'
-	[[ $err != *'wait a little'* ]] # it does
+	[[ $err != *'try again later'* ]] # it does
 	refute grep -q $'[\r\e]' "$BATS_TEST_TMPDIR/err"
 }
 

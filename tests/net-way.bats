@@ -44,7 +44,7 @@ refused() {
 		{status: ., headers: {Location: "/elsewhere"}}]}}')"
 	for code in 301 302 303 307 308; do
 		MC_RETRIES=2 run_split mc-chat -n -s s hi
-		failed_with "answered $code and points to '/elsewhere'"
+		failed_with "answered $code and redirects to '/elsewhere'"
 	done
 	same 'requests' 5 "$(requests)"
 }
@@ -542,7 +542,7 @@ sys.stdout.buffer.write(c.compress(sys.stdin.buffer.read()) + c.flush(zlib.Z_SYN
 	start=$SECONDS
 	for text in 'so far' ''; do
 		run_split timeout 60 mc-chat --timeout 1 -n -s s hi
-		failed_with 'the server sent nothing of a reply'
+		failed_with 'the server sent nothing of the reply for'
 		assert_out "$text"
 		same 'answer' "$text" "$(exchange s .answer)"
 		((SECONDS - start >= 5 && SECONDS - start <= 18))
@@ -642,7 +642,7 @@ sys.stdout.buffer.write(c.compress(sys.stdin.buffer.read()) + c.flush(zlib.Z_SYN
 	answers "$bomb" "$(jq -c '.headers = {"Transfer-Encoding":"gzip","Content-Encoding":"identity"}' <<<"$bomb")" \
 		"$(jq -c '.headers = {"Content-Encoding":"identity"}' <<<"$bomb")" \
 		"$(jq -c '.steps = [{send: "{\"a\":\""}] + .steps' <<<"$bomb")" "$(jq -c '.status = 400' <<<"$bomb")"
-	for why in 'a line of more than 16 MB' 'compressed answer' 'no reply of a model' 'larger than 16 MB' \
+	for why in 'a line of more than 16 MB' 'compressed answer' 'not a model'\''s reply' 'larger than 16 MB' \
 		'answered 400: 0000'; do
 		peak mc-chat -n -s s hi
 		failed_with "$why"

@@ -91,7 +91,7 @@ lacks() { assert_json "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])
 		# shellcheck disable=SC2086 # several words
 		run_split mc-chat --no-stdin -n -s s -p $provider -o "$key=" hi
 		assert_status 2
-		assert_err_has "'$key' cannot be left out of a request"
+		assert_err_has "'$key' cannot be omitted from a request"
 	done <<-END
 		model openai-compatible -m m
 		messages openai-compatible -m m
@@ -216,12 +216,12 @@ lacks() { assert_json "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])
 	chat anthropic -o temperature=0 -o max_tokens=200
 	lacks temperature
 	assert_json '.max_tokens == 200' body
-	same notice 'mc-chat: claude-opus-5-5 takes no temperature; it is not sent' "$err"
+	same notice 'mc-chat: claude-opus-5-5 does not accept temperature; it is not sent' "$err"
 	chat openai -o temperature=0 -o reasoning_effort=none
 	lacks temperature
 	assert_json '.reasoning.effort == "low"' body
 	assert_err_has "gpt-6.2-sol has no reasoning_effort 'none'; 'low' is sent instead"
-	assert_err_has 'gpt-6.2-sol takes no temperature; it is not sent'
+	assert_err_has 'gpt-6.2-sol does not accept temperature; it is not sent'
 	chat google -m gemma-3-27b-it --reasoning
 	lacks thinkingConfig
 	chat google -m gemini-3-pro -o reasoning_effort=max
@@ -289,7 +289,7 @@ lacks() { assert_json "[paths | map(strings) | join(\".\")] | all(test(\"(^|[.])
 		for vendor in openai anthropic google; do
 			run_split mc-chat --no-stdin --no-save -p $vendor hi
 			assert_status 3
-			assert_err_has 'seems not to speak'
+			assert_err_has 'does not seem to support'
 			assert_err_has MC_BASE_URL
 			assert_err_has OPENAI_COMPATIBLE_API_KEY
 			[[ $err != *deepseek* && $err != *'no model'* ]]

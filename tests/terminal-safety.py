@@ -724,7 +724,7 @@ def messages():
         (SAMPLE, {"MC_SESSIONS_DIR": b"/dev/null/" + SAMPLE, "XDG_CONFIG_HOME": SAMPLE}),
         (HIDDEN_URL, {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m", "MC_BASE_URL": HIDDEN_URL}),
         (b"", {"MC_PROVIDER": "openai-compatible", "MC_MODEL": SAMPLE}),
-        (b"a character that no key has", {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m",
+        (b"an invalid character", {"MC_PROVIDER": "openai-compatible", "MC_MODEL": "m",
                                           "OPENAI_COMPATIBLE_API_KEY": SAMPLE, "MC_BASE_URL": "http://127.0.0.1:1"}),
     ]
     cases += [(want, ["mc-chat", "-n", "-s", "new", "hi"], more) for want, more in settings]

@@ -179,7 +179,7 @@ fails_with() {
 	export OPENAI_BASE_URL=$MC_BASE_URL MC_PROVIDER=openai MC_MODEL=gpt-x
 	fails_with 'The server had an error'
 	# To wait would not fill the account.
-	MC_RETRIES=3 fails_with 'exceeded your current quota' 'nothing left to spend'
+	MC_RETRIES=3 fails_with 'exceeded your current quota' 'no credit left'
 	same requests 2 "$(wc -l <"$SERVER_LOG")"
 	fails_with 'Incorrect API key' OPENAI_API_KEY
 }

@@ -123,7 +123,7 @@ failed_with() {
 	done
 }
 
-@test "a JSON answer that holds no reply is an error" {
+@test "a JSON answer that contains no reply is an error" {
 	answers "$(refuses 200 '{}')" "$(refuses 200 '{"status":"ok"}')" "$(refuses 200 '{"choices":[]}')" "$(refuses 200 '[1]')"
 	for _ in 1 2 3 4; do
 		run_split mc-chat -n -s s hi

@@ -44,7 +44,7 @@ load wire
 	for key in $'sk-1\r\nX-Evil: 1' $'sk-1\nX-Evil: 1'; do
 		OPENAI_COMPATIBLE_API_KEY=$key run_split mc-chat hi
 		assert_status 2
-		assert_err_has 'has a character that no key has'
+		assert_err_has 'contains an invalid character'
 		[[ $err != *sk-1* && ! -s $SERVER_LOG ]]
 	done
 	for key in $'sk-1\n' $'sk-1\r'; do

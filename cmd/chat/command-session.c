@@ -159,7 +159,7 @@ static void tell_unlisted(const struct chat *chat, const char *model)
 	if (list.n && !models_find(&list, model)) {
 		n = models_suggest(&list, model, suggestion, sizeof(suggestion) / sizeof(suggestion[0]));
 		for (size_t i = 0; i < n; i++)
-			buf_addf(&line, "%s%s", i ? ", " : "; near: ", suggestion[i]);
+			buf_addf(&line, "%s%s", i ? ", " : "; similar: ", suggestion[i]);
 		command_tell("It is not among the models that %s was last known to offer%s",
 		             chat->at.client.endpoint.name, line.p);
 	}

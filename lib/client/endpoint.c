@@ -67,7 +67,7 @@ static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
 	const struct provider *own = provider_find(name);
 
 	if (own && s && s->type && strcmp(s->type, name) != 0)
-		return section_fault(ep->config, name, "'type' cannot be another than the provider itself", e);
+		return section_fault(ep->config, name, "'type' cannot differ from the provider's own name", e);
 	ep->provider = own ? own : !s ? NULL : provider_find(s->type ? s->type : PROVIDER_DEFAULT);
 	if (!own && !s)
 		return unknown(ep->config, name, e);
@@ -266,7 +266,7 @@ static int get_until(const struct endpoint *ep, struct http *h, const char *url,
 
 	*status = 0;
 	if (left <= 0)
-		return err_set(e, ERR_NETWORK, "the server takes too long for its answers");
+		return err_set(e, ERR_NETWORK, "the server takes too long to answer");
 	url_add_shown(&shown, url);
 	rq = endpoint_request(ep, url, shown.p, stop_fd);
 	if (most > left / 1000)

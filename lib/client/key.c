@@ -85,7 +85,7 @@ static int check(struct key *k, struct err *e)
 		return err_set(e, ERR_USAGE, "there is no API key in %s", k->source);
 	for (size_t i = 0; i < k->value.n; i++)
 		if (k->value.p[i] <= 0x20 || k->value.p[i] >= 0x7f)
-			return err_set(e, ERR_USAGE, "the API key in %s has a character that no key has (number %zu)",
+			return err_set(e, ERR_USAGE, "the API key in %s contains an invalid character (number %zu)",
 			               k->source, i + 1);
 	return 0;
 }
@@ -98,7 +98,7 @@ static int make_room(struct key *k, struct err *e)
 
 static int too_large(const struct key *k, struct err *e)
 {
-	return err_set(e, ERR_USAGE, "%s is larger than a key", k->source);
+	return err_set(e, ERR_USAGE, "%s is too long for an API key", k->source);
 }
 
 /* ---- a file ---- */
@@ -120,18 +120,18 @@ static int judge(int fd, const struct key *k, const char *path, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at %s", k->source);
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_USAGE, "%s is no regular file", k->source);
+		return err_set(e, ERR_USAGE, "%s is not a regular file", k->source);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, ERR_USAGE, "%s belongs to another user", k->source);
 	if (is_given(fd, &st)) {
 		if (!(st.st_mode & 022))
 			return 0;
-		return err_set(e, ERR_USAGE, "%s can be changed by others (mode %04o), and its mode is not yours to "
-		               "change: read it with 'apiKeyCommand', as in [\"cat\", \"%s\"]", k->source,
+		return err_set(e, ERR_USAGE, "other users can write to %s (mode %04o), and you cannot change its "
+		               "mode: read it with 'apiKeyCommand', as in [\"cat\", \"%s\"]", k->source,
 		               st.st_mode & 07777, path);
 	}
 	if (st.st_mode & 077)
-		return err_set(e, ERR_USAGE, "%s is open to others (mode %04o): chmod 600 '%s'", k->source,
+		return err_set(e, ERR_USAGE, "other users can access %s (mode %04o): chmod 600 '%s'", k->source,
 		               st.st_mode & 07777, path);
 	return 0;
 }
@@ -299,7 +299,7 @@ void key_advise(const struct key *k, struct buf *b)
 	if (k->value.n)
 		buf_addf(b, "; is the API key right? It came from %s", k->source);
 	else if (!*k->source)
-		buf_adds(b, "; no API key is sent to a server that was merely found: name it in MC_BASE_URL "
+		buf_adds(b, "; no API key is sent to a server that was found automatically: name it in MC_BASE_URL "
 		         "or the config file");
 	else
 		buf_addf(b, "; no API key is set: put one into %s", k->source);

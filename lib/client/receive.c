@@ -136,7 +136,7 @@ static int check_limits(struct receive *in, struct err *e)
 		return err_set(e, ERR_NETWORK, "the answer is larger than %d GB; the rest of it is not read",
 		               (int)(STREAM_MAX >> 30));
 	if (silent > in->client->idle_timeout * 1000 * SILENT_TIMEOUTS)
-		return err_set(e, ERR_NETWORK, "for %lld seconds the server sent nothing of a reply",
+		return err_set(e, ERR_NETWORK, "the server sent nothing of the reply for %lld seconds",
 		               (long long)(silent / 1000));
 	return 0;
 }
@@ -177,7 +177,7 @@ int receive_end(struct receive *in, const char *shown_url, struct err *e)
 	if (r < 0)
 		return -1;
 	if (in->form != FORM_WHOLE && !in->any_event)
-		return err_set(e, ERR_NETWORK, "the answer from '%s' is no reply of a model; is the base URL "
+		return err_set(e, ERR_NETWORK, "the answer from '%s' is not a model's reply; is the base URL "
 		               "right?", shown_url);
 	r = p->end(in->reply, e);
 	if (r < 0 && finish_kind(buf_span(&in->reply->finish_reason)) == FINISH_FAILURE) {

@@ -95,7 +95,7 @@ static void advise_context(const struct problem *p, struct buf *b)
 		buf_addf(b, "; --context %lld keeps a conversation within it", (long long)p->window);
 	else
 		buf_adds(b, "; --context TOKENS keeps a conversation within a window");
-	buf_adds(b, ", and mc-session-compact sums up what is older");
+	buf_adds(b, ", and mc-session-compact summarizes older exchanges");
 }
 
 static void advise_wait(int64_t retry_after, bool last, struct buf *b)
@@ -105,7 +105,7 @@ static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 	else if (retry_after > RETRY_AFTER_MAX_MS)
 		buf_addf(b, "; it asks to wait for %lld seconds", (long long)(retry_after + 999) / 1000);
 	else if (last)
-		buf_adds(b, "; wait a little and try again");
+		buf_adds(b, "; try again later");
 }
 
 /* A list that does not have the model, or has it and so is no explanation, or nothing. What
@@ -130,9 +130,9 @@ static void add_suggestions(const struct model_list *list, const char *model, co
 	size_t n = models_suggest(list, model, names, SUGGESTIONS_MAX);
 
 	for (size_t i = 0; i < n; i++)
-		buf_addf(b, "%s%s", i ? ", " : "; near: ", names[i]);
+		buf_addf(b, "%s%s", i ? ", " : "; similar: ", names[i]);
 	if (!n)
-		buf_addf(b, "; mc-models -p %s lists those there are", endpoint);
+		buf_addf(b, "; mc-models -p %s lists the models", endpoint);
 }
 
 /* The server says that there is no such model, or just 404, which may be a wrong base URL. */
@@ -182,7 +182,7 @@ static void advise_protocol(const struct client *client, const struct request *r
 	bool own = strcmp(ep->name, ep->provider->name) == 0;
 	const char *summary = ep->provider->summary;
 
-	buf_addf(b, "; '%s' is a part of %.*s, which this server seems not to speak: if it speaks Chat "
+	buf_addf(b, "; '%s' is a part of %.*s, which this server does not seem to support: if it supports Chat "
 	         "Completions, ", rq->shown.p, (int)strcspn(summary, ":"), summary);
 	if (own)
 		buf_addf(b, "name it in MC_BASE_URL instead of %s, and its key in OPENAI_COMPATIBLE_API_KEY",
@@ -205,7 +205,7 @@ static void advise(struct client *client, const struct request *rq, const struct
 	else if (is_about_model(p, status))
 		advise_model(client, rq, p, b);
 	else if (p->kind == PROBLEM_QUOTA)
-		buf_adds(b, "; the account has nothing left to spend");
+		buf_adds(b, "; the account has no credit left");
 	else if (status == 401 || status == 403)
 		key_advise(&client->endpoint.key, b);
 	else if (status == 407)
@@ -240,8 +240,9 @@ static int tell_redirect(const struct client *client, const struct request *rq,
 	key_redact(&client->endpoint.key, clean.p, clean.n); /* before it is cut */
 	to = utf8_head(buf_span(&clean), MESSAGE_MAX, &cut);
 	err_set(e, ERR_NETWORK,
-	        "'%s' answered %ld and points to '%.*s'; that is not followed, since the key and the prompt "
-	        "would go along: is the base URL right?", rq->shown.p, rs->status, (int)to.n, to.p);
+	        "'%s' answered %ld and redirects to '%.*s'; mcbox does not follow it, because the "
+	        "other server would get the key and the prompt: is the base URL right?", rq->shown.p, rs->status,
+	        (int)to.n, to.p);
 	buf_release(&target);
 	buf_release(&clean);
 	return -1;

@@ -339,7 +339,7 @@ static int anthropic_add_messages(struct buf *b, const struct chat_request *rq, 
 	struct draft d = { b, NULL };
 
 	if (rq->messages[rq->nmessages - 1].role == ROLE_USER && is_blank(&rq->messages[rq->nmessages - 1]))
-		return err_set(e, ERR_USAGE, "anthropic takes no empty prompt");
+		return err_set(e, ERR_USAGE, "anthropic does not accept an empty prompt");
 	if (rq->system.p && !utf8_is_blank(rq->system)) {
 		json_put_open(b, "system", '[');
 		add_text_block(b, rq->system);

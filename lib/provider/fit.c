@@ -225,7 +225,7 @@ static int fit_effort(struct params *p, const struct row *row, const char *model
 		params_drop(p, "reasoning_effort");
 		/* Not to reason is what it does. */
 		if (word != 0)
-			buf_addf(notices, "%s takes no reasoning_effort; it is not sent\n", model);
+			buf_addf(notices, "%s does not accept reasoning_effort; it is not sent\n", model);
 		return 0;
 	}
 	if (word == WORDS || (taken = nearest(row->efforts, word)) == word)
@@ -243,7 +243,7 @@ static void drop(struct params *p, const char *key, const char *model, const cha
 	if (!params_get(p, key).p)
 		return;
 	params_drop(p, key);
-	buf_addf(notices, "%s takes no %s%s; it is not sent\n", model, key, when);
+	buf_addf(notices, "%s does not accept %s%s; it is not sent\n", model, key, when);
 }
 
 static void fit_sampling(struct params *p, const struct row *row, const char *model, bool reasoning,
@@ -255,7 +255,7 @@ static void fit_sampling(struct params *p, const struct row *row, const char *mo
 	const char *when = s == NEVER ? "" : " while it reasons";
 
 	if (s == ONE && params_get(p, "temperature").p && params_get(p, "top_p").p)
-		drop(p, "top_p", model, " beside a temperature", notices);
+		drop(p, "top_p", model, " together with temperature", notices);
 	if (claude && s != NEVER && *row->efforts && (effort.p ? !none : reasoning))
 		s = NEVER; /* it thinks */
 	if ((s == IF_NONE && none) || (s == IF_NO_EFFORT && (none || !effort.p)) || s == ALWAYS || s == ONE)

@@ -117,7 +117,7 @@ static int google_add_file(struct buf *b, const struct attachment *a, struct err
 		return 0;
 	}
 	if (span_eq(a->type, "image/gif"))
-		return err_set(e, ERR_USAGE, "google takes no GIF images; convert '%.*s' to PNG",
+		return err_set(e, ERR_USAGE, "google does not accept GIF images; convert '%.*s' to PNG",
 		               (int)a->name.n, a->name.p);
 	if (!wire_is_image(a) && !wire_is_pdf(a))
 		return wire_refuse_file(a, "google", e);
@@ -355,10 +355,10 @@ static int check_free(const struct chat_request *rq, struct span key, struct err
 			return err_set(e, ERR_USAGE, "'%s' cannot be set with -o", *o);
 	for (const char *const *o = of_schema; rq->schema.p && *o; o++)
 		if (span_eq(key, *o))
-			return err_set(e, ERR_USAGE, "'%s' cannot be set along with a schema", *o);
+			return err_set(e, ERR_USAGE, "'%s' cannot be combined with a schema", *o);
 	for (size_t i = 0; i < NAMES; i++)
 		if (span_eq(key, names[i].member) && params_get(rq->params, names[i].key).p)
-			return err_set(e, ERR_USAGE, "'%s' and '%s' set the same; leave one out",
+			return err_set(e, ERR_USAGE, "'%s' and '%s' set the same parameter; omit one",
 			               names[i].key, names[i].member);
 	return 0;
 }

@@ -329,7 +329,7 @@ static int add_reasoning(struct buf *b, const struct chat_request *rq, struct er
 	summary = rq->reasoning && !json_object_object_get_ex(own, "summary", NULL);
 	json_object_put(own);
 	if (twice)
-		return err_set(e, ERR_USAGE, "'reasoning' has an effort already; give it without "
+		return err_set(e, ERR_USAGE, "'reasoning' already has an effort; omit "
 		                             "'reasoning_effort'");
 	open_object(b, rq->params, "reasoning");
 	json_put_raw(b, "effort", effort);
@@ -351,7 +351,7 @@ static int openai_add_text(struct buf *b, const struct chat_request *rq, struct 
 	format = json_object_object_get_ex(own, "format", NULL);
 	json_object_put(own);
 	if (rq->schema.p && format)
-		return err_set(e, ERR_USAGE, "'text' has a format already; give it without a schema");
+		return err_set(e, ERR_USAGE, "'text' already has a format; omit it or the schema");
 	open_object(b, rq->params, "text");
 	if (rq->schema.p) {
 		json_put_open(b, "format", '{');
@@ -726,7 +726,7 @@ static int check_whole(struct json_object *o, struct span status, struct err *e)
 	if (span_eq(status, "completed") || span_eq(status, "incomplete") || span_eq(status, "failed"))
 		return 0;
 	if (status.n)
-		return err_set(e, ERR_NETWORK, "the server's answer holds no reply: its status is '%.*s'",
+		return err_set(e, ERR_NETWORK, "the server's answer contains no reply: its status is '%.*s'",
 		               (int)status.n, status.p);
 	if (json_object_is_type(json_member(o, "output"), json_type_array))
 		return 0;

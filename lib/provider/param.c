@@ -363,8 +363,8 @@ int params_leave_out(const struct params *p, struct buf *body, struct buf *notic
 
 		if (is_needed(o, key)) {
 			json_object_put(o);
-			return err_set(e, ERR_USAGE, "'%s' cannot be left out of a request: the prompt is in it, or "
-			               "needs it", key);
+			return err_set(e, ERR_USAGE, "'%s' cannot be omitted from a request: it contains the prompt, or "
+			               "the prompt needs it", key);
 		}
 		if (!remove_path(o, key) && !remove_name(o, key) && !p->without[i].value.n)
 			buf_addf(notices, "'%s=' changes nothing: the request has no '%s'\n", key, key);

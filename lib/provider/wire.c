@@ -109,7 +109,7 @@ bool wire_is_text(const struct attachment *a)
 
 int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e)
 {
-	return err_set(e, ERR_USAGE, "%s takes no files of type %.*s", provider, (int)a->type.n, a->type.p);
+	return err_set(e, ERR_USAGE, "%s does not accept files of type %.*s", provider, (int)a->type.n, a->type.p);
 }
 
 /* ---- from the server ---- */
@@ -206,7 +206,7 @@ int wire_parse_body(struct span json, struct json_object **o, struct err *e)
 
 int wire_no_reply(struct err *e)
 {
-	return err_set(e, ERR_NETWORK, "the server's answer holds no reply; is the base URL right?");
+	return err_set(e, ERR_NETWORK, "the server's answer contains no reply; is the base URL right?");
 }
 
 int wire_done(struct json_object *o, int result, const struct reply *r, struct err *e)
@@ -587,7 +587,7 @@ int64_t wire_number_after(struct span text, const char *word)
 
 static int no_list(struct err *e)
 {
-	return err_set(e, ERR_NETWORK, "the server's answer is no list of models; is the base URL right?");
+	return err_set(e, ERR_NETWORK, "the server's answer is not a list of models; is the base URL right?");
 }
 
 int wire_parse_models(struct span json, struct json_object **o, struct err *e)

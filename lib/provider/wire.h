@@ -30,7 +30,7 @@ void wire_result_text(struct buf *b, const struct tool_result *t);
 bool wire_is_image(const struct attachment *a);
 bool wire_is_pdf(const struct attachment *a);
 bool wire_is_text(const struct attachment *a);
-/* ERR_USAGE: "PROVIDER takes no files of type …". */
+/* ERR_USAGE: "PROVIDER does not accept files of type …". */
 int wire_refuse_file(const struct attachment *a, const char *provider, struct err *e);
 
 /* ---- from the server ---- */

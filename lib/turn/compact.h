@@ -39,7 +39,7 @@ struct compaction {
 void compaction_release(struct compaction *k);
 
 /* 1: here it is. 0: there is nothing more to sum up. -1: as client_run(); a summary that the
- * model broke off or refused is none. `how` is open. Nothing is shown. */
+ * model broke off or refused is none. `client` is open. Nothing is shown. */
 int compact(struct compaction *k, const struct client *client, const struct compact_ask *ask,
             struct err *e);
 

@@ -7,7 +7,7 @@
 #define TITLE_MAX 80 /* characters of one that a model finds */
 
 /* Adds one for a conversation that begins with this exchange to `title`, and what finding it cost
- * to *usage. `how` is open. A reply of which no title can be made is ERR_NETWORK. */
+ * to *usage. `client` is open. A reply of which no title can be made is ERR_NETWORK. */
 int title_ask(struct buf *title, struct usage *usage, const struct client *client, const char *model,
               const struct exchange *x, struct err *e);
 

@@ -407,7 +407,7 @@ static void test_empty_parts(void)
 	           USER(T("q2") "," MARKED("(empty)") "," MARKED("now"))) REST, "and an exchange of nothing");
 	prompt.query = span_str(" \r\n");
 	converse(&rq, turns, 3, prompt);
-	is_refused(&rq, "anthropic takes no empty prompt", "an empty prompt");
+	is_refused(&rq, "anthropic does not accept an empty prompt", "an empty prompt");
 	ask(&rq, (struct span){ "\0", 1 });
 	is_request(&rq, MESSAGES(USER(MARKED("\\u0000"))) REST, "one of a NUL is not empty");
 }
@@ -439,7 +439,7 @@ static void test_files(void)
 	converse(&rq, NULL, 0, (struct context_turn){ .query = span_str(""), .files = all, .nfiles = 3 });
 	is_request(&rq, MESSAGES(USER(PNG "}," PDF "}," NOTE MARK "}")) REST, "files without a word");
 	converse(&rq, NULL, 0, (struct context_turn){ .query = span_str(""), .files = &sound, .nfiles = 1 });
-	is_refused(&rq, "anthropic takes no files of type audio/wav", "a file of another type");
+	is_refused(&rq, "anthropic does not accept files of type audio/wav", "a file of another type");
 }
 
 /* The request of one prompt with these parameters, from the stream on. */
@@ -600,8 +600,8 @@ static void test_models(void)
 		{ "a last page", "{\"data\":[{\"id\":\"x\"}],\"has_more\":false,\"last_id\":\"x\"}", "x||0\n", "",
 		  NULL },
 		{ "who has enough ends it", "{\"data\":[{\"id\":\"last\"},{\"id\":\"x\"}]}", "last||0\n", "", "enough" },
-		{ "what is no list", "{\"models\":[]}", "", "", "is no list of models" },
-		{ "what breaks off", "{\"data\":[", "", "", "no list of models" },
+		{ "what is no list", "{\"models\":[]}", "", "", "is not a list of models" },
+		{ "what breaks off", "{\"data\":[", "", "", "not a list of models" },
 	};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

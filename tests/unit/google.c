@@ -182,7 +182,7 @@ static void test_no_reply(void)
 		struct reply r;
 
 		is_int(whole(&r, bodies[i], &e), -1, "no reply: %s", bodies[i]);
-		is_err(&e, ERR_NETWORK, "holds no reply", "says so");
+		is_err(&e, ERR_NETWORK, "contains no reply", "says so");
 		reply_release(&r);
 	}
 }
@@ -326,9 +326,9 @@ static void test_files(void)
 	is_request(&rq, "{\"contents\":[{\"role\":\"user\",\"parts\":[" IMAGE("image/png", "iVBORw==") "]}]}",
 	           "a file alone");
 	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), gif, 1 });
-	is_refused(&rq, "google takes no GIF images; convert 'g.gif' to PNG", "a GIF");
+	is_refused(&rq, "google does not accept GIF images; convert 'g.gif' to PNG", "a GIF");
 	converse(&rq, NULL, 0, (struct context_turn){ span_str(""), span_str(""), tar, 1 });
-	is_refused(&rq, "google takes no files of type application/x-tar", "an archive");
+	is_refused(&rq, "google does not accept files of type application/x-tar", "an archive");
 }
 
 #define CALL(id, name, args) "{\"functionCall\":{\"id\":\"" id "\",\"name\":\"" name "\",\"args\":" args "}}"
@@ -473,15 +473,15 @@ static void test_refused(void)
 		{ { "systemInstruction=x", NULL }, "'systemInstruction' cannot be set with -o", false },
 		{ { "generationConfig={}", NULL }, "'generationConfig' cannot be set with -o", false },
 		{ { "model=x", NULL }, "'model' cannot be set with -o", false },
-		{ { "top_p=1", "topP=1", NULL }, "'top_p' and 'topP' set the same; leave one out", false },
+		{ { "top_p=1", "topP=1", NULL }, "'top_p' and 'topP' set the same parameter; omit one", false },
 		{ { "maxOutputTokens=1", "max_tokens=1", NULL }, "'max_tokens' and 'maxOutputTokens' set the same", false },
 		{ { "stop=a", "stopSequences=[]", NULL }, "'stop' and 'stopSequences' set the same", false },
 		{ { "thinkingConfig={}", "reasoning_effort=low", NULL }, "'reasoning_effort' and 'thinkingConfig'", false },
 		{ { "reasoning_effort=xhigh", NULL }, "must be none, minimal, low, medium or high for 'gemini-2.5-pro'", false },
-		{ { "responseMimeType=a", NULL }, "'responseMimeType' cannot be set along with a schema", true },
-		{ { "responseSchema={}", NULL }, "'responseSchema' cannot be set along with a schema", true },
-		{ { "responseJsonSchema={}", NULL }, "'responseJsonSchema' cannot be set along", true },
-		{ { "responseFormat={}", NULL }, "'responseFormat' cannot be set along with a schema", true },
+		{ { "responseMimeType=a", NULL }, "'responseMimeType' cannot be combined with a schema", true },
+		{ { "responseSchema={}", NULL }, "'responseSchema' cannot be combined with a schema", true },
+		{ { "responseJsonSchema={}", NULL }, "'responseJsonSchema' cannot be combined", true },
+		{ { "responseFormat={}", NULL }, "'responseFormat' cannot be combined with a schema", true },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -563,8 +563,8 @@ static void test_models(void)
 		{ "who has enough ends the list", "{\"models\":[{\"name\":\"models/last\"," METHODS("\"generateContent\"")
 		  "},{\"name\":\"models/x\"," METHODS("\"generateContent\"") "}],\"nextPageToken\":\"Ch=\"}",
 		  "last||0\n", "", "enough" },
-		{ "another kind of list", "{\"data\":[]}", "", "", "no list of models" },
-		{ "one that breaks off", "{\"models\":[{\"na", "", "", "no list of models" },
+		{ "another kind of list", "{\"data\":[]}", "", "", "not a list of models" },
+		{ "one that breaks off", "{\"models\":[{\"na", "", "", "not a list of models" },
 	};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

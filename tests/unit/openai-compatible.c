@@ -205,7 +205,7 @@ static void test_whole(void)
 	reply_release(&r);
 	/* What is no chat completion at all is no complete reply. */
 	is_int(whole(&r, "{\"status\":\"ok\"}", &e), -1, "one of something else");
-	is_err(&e, ERR_NETWORK, "holds no reply", "says so");
+	is_err(&e, ERR_NETWORK, "contains no reply", "says so");
 	reply_release(&r);
 }
 
@@ -470,7 +470,7 @@ static void test_files(void)
 	is_request(&rq, want.p, "and of one without an answer, which is one message with the next");
 	buf_release(&want);
 	converse(&rq, NULL, 0, (struct context_turn){ span_str("what?"), span_str(""), &other, 1 });
-	is_refused(&rq, "openai-compatible takes no files of type audio/wav", "a sound");
+	is_refused(&rq, "openai-compatible does not accept files of type audio/wav", "a sound");
 }
 
 static void test_params(void)
@@ -558,9 +558,9 @@ static void test_models(void)
 		{ "strange elements", "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\",\"context_length\":-1,"
 		  "\"max_model_len\":\"x\",\"name\":[]}]}", "a||0\n", "", NULL },
 		{ "one that is enough", "{\"data\":[{\"id\":\"last\"},{\"id\":\"b\"}]}", "last||0\n", "", "enough" },
-		{ "no list", "{\"data\":{}}", "", "", "no list of models" }, { "nothing", "{}", "", "", "no list of models" },
-		{ "an array", "[{\"id\":\"a\",\"context_length\":9}]", "a||9\n", "", NULL }, { "a torn one", "{\"data\":[", "", "", "no list of models" },
-		{ "an empty one", "", "", "", "no list of models" },
+		{ "no list", "{\"data\":{}}", "", "", "not a list of models" }, { "nothing", "{}", "", "", "not a list of models" },
+		{ "an array", "[{\"id\":\"a\",\"context_length\":9}]", "a||9\n", "", NULL }, { "a torn one", "{\"data\":[", "", "", "not a list of models" },
+		{ "an empty one", "", "", "", "not a list of models" },
 	};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

@@ -213,9 +213,9 @@ static void test_bad_whole(void)
 		  "the server reports: oh" },
 		{ "{\"error\":{\"message\":\"no such model\",\"code\":\"model_not_found\"}}",
 		  "the server reports: no such model" },
-		{ "{\"status\":\"queued\",\"output\":[]}", "holds no reply: its status is 'queued'" },
-		{ "{\"status\":\"cancelled\",\"output\":[]}", "holds no reply: its status is 'cancelled'" },
-		{ "{\"status\":\"ok\"}", "holds no reply" },
+		{ "{\"status\":\"queued\",\"output\":[]}", "contains no reply: its status is 'queued'" },
+		{ "{\"status\":\"cancelled\",\"output\":[]}", "contains no reply: its status is 'cancelled'" },
+		{ "{\"status\":\"ok\"}", "contains no reply" },
 		{ "{\"choices\":[{\"message\":{\"content\":\"hi\"}}]}", "is the base URL right?" },
 		{ "{\"output\":\"text\"}", "is the base URL right?" },
 		{ "{\"output\":[", "malformed" },
@@ -433,7 +433,7 @@ static void test_files(void)
 	buf_release(&want);
 	turn.files = &other;
 	converse(&rq, NULL, 0, turn);
-	is_refused(&rq, "openai takes no files of type audio/wav", "a sound");
+	is_refused(&rq, "openai does not accept files of type audio/wav", "a sound");
 	converse(&rq, &turn, 1, (struct context_turn){ .query = span_str("p") });
 	is_refused(&rq, "audio/wav", "a sound in an earlier turn");
 }
@@ -474,15 +474,15 @@ static void test_params(void)
 		{ "gpt-4.1", { "stop=END" }, NULL, false, "openai has no 'stop'" },
 		{ "gpt-4.1", { "max_tokens=5", "max_output_tokens=6" }, NULL, false, "are the same" },
 		{ "gpt-4.1", { "reasoning={\"effort\":\"low\"}", "reasoning_effort=high" }, NULL, false,
-		  "'reasoning' has an effort already" },
+		  "'reasoning' already has an effort" },
 		{ "gpt-4.1", { "reasoning={\"\\u0065ffort\":\"low\"}", "reasoning_effort=high" }, NULL, false,
-		  "'reasoning' has an effort already" },
+		  "'reasoning' already has an effort" },
 		{ "gpt-6.2-sol", { "reasoning={\"summary\":null}" }, NULL, true, ",\"reasoning\":{\"summary\":null}}" },
 		{ "gpt-4.1", { "text={\"a\":1,\"a\":2}" }, NULL, false, "'text' must be an object: " },
 		{ "gpt-4.1", { "reasoning=much" }, NULL, false, "'reasoning' must be an object" },
 		{ "gpt-4.1", { "reasoning=[{}]" }, NULL, false, "'reasoning' must be an object" },
 		{ "gpt-4.1", { "text=5" }, NULL, false, "'text' must be an object" },
-		{ "gpt-4.1", { "text={\"format\":{}}" }, "{}", false, "'text' has a format already" },
+		{ "gpt-4.1", { "text={\"format\":{}}" }, "{}", false, "'text' already has a format" },
 		{ "gpt-4.1", { "store=true" }, NULL, false, "'store' cannot be set with -o" },
 		{ "gpt-4.1", { "instructions=x" }, NULL, false, "'instructions' cannot be set" },
 		{ "gpt-4.1", { "input=x" }, NULL, false, "'input' cannot be set" },
@@ -570,11 +570,11 @@ static void test_models(void)
 		{ "strange elements", "{\"data\":[null,5,{},{\"id\":7},{\"id\":\"\"},{\"id\":\"a\"}]}", "a||0\n", "", NULL },
 		{ "one that is enough", "{\"data\":[{\"id\":\"a\"},{\"id\":\"last\"},{\"id\":\"b\"}]}", "a||0\nlast||0\n", "",
 		  "enough" },
-		{ "no list", "{\"data\":{}}", "", "", "no list of models" },
-		{ "nothing", "{}", "", "", "no list of models" },
+		{ "no list", "{\"data\":{}}", "", "", "not a list of models" },
+		{ "nothing", "{}", "", "", "not a list of models" },
 		{ "an array", "[{\"id\":\"a\"}]", "a||0\n", "", NULL },
-		{ "a torn one", "{\"data\":[", "", "", "no list of models" },
-		{ "an empty one", "", "", "", "no list of models" },
+		{ "a torn one", "{\"data\":[", "", "", "not a list of models" },
+		{ "an empty one", "", "", "", "not a list of models" },
 	};
 
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

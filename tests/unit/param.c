@@ -170,7 +170,7 @@ static void test_leave_out(void)
 			is_buf(&b, want.p, "the rest stays");
 			is_buf(&notices, cases[i].notice, "what changes nothing is told");
 		} else {
-			is_err(&e, ERR_USAGE, "cannot be left out", "with a sentence");
+			is_err(&e, ERR_USAGE, "cannot be omitted", "with a sentence");
 		}
 		buf_release(&b);
 		buf_release(&want);
@@ -255,8 +255,8 @@ static void test_parse(void)
 		const char *text, *why; /* NULL: it is an object */
 	} cases[] = {
 		{ "{}", NULL }, { " {\"a\":1}\n", NULL }, { "{\"a\":\"\xff\"}", NULL },
-		{ "[]", "holds no reply" }, { "null", "holds no reply" },
-		{ "5", "holds no reply" }, { "", "malformed event" }, { "{", "malformed event" },
+		{ "[]", "contains no reply" }, { "null", "contains no reply" },
+		{ "5", "contains no reply" }, { "", "malformed event" }, { "{", "malformed event" },
 		{ "{} {}", "malformed event" }, { "{\"a\":}", "malformed event" },
 	};
 
