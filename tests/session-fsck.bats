@@ -826,7 +826,7 @@ path() { mc-session-cat --json a 2>/dev/null | jq -r 'select(.type == "exchange"
 	mends 'duplicate a a/history.jsonl 2 impossible'
 	run_split mc-session-fsck -r
 	assert_status 1
-	assert_out 'a/history.jsonl:2: a second copy of this record; an exchange that does not say its parent follows it; left as it is'
+	assert_out "a/history.jsonl:2: a second copy of this record; an exchange without 'parent' follows it; left as it is"
 	same after 'x a c' "$(path)"
 	# Nobody meant that an exchange follows itself.
 	rm -r "$MC_SESSIONS_DIR"

@@ -1,4 +1,4 @@
-/* The check of what is attached to a session's exchanges. */
+/* The check of a session's attachments. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 struct shelf {
 	struct check *c;
 	const struct session *x;
-	const char *path; /* the folder's, from the sessions directory on */
+	const char *path; /* of the folder, relative to the sessions directory */
 	int fd;           /* -1: it is missing */
 };
 
@@ -23,8 +23,8 @@ static struct spot spot(const struct shelf *a, const char *name)
 	return (struct spot){ a->x->id, a->path, name, 0 };
 }
 
-/* Its looks were judged, with all that is in the folder. A name of another form is none of
- * ours. */
+/* Compares a file with its name. Its kind, owner and mode were checked before. Other names are not the
+ * tools' own. */
 static void check_file(struct shelf *a, const char *name)
 {
 	struct spot at = spot(a, name);
@@ -34,7 +34,7 @@ static void check_file(struct shelf *a, const char *name)
 	if (!sha256_valid(span_str(name)))
 		return;
 	if (fstatat(a->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || fstat(a->fd, &above) < 0) {
-		if (errno != ENOENT) /* moved just now, for its looks */
+		if (errno != ENOENT) /* moved to quarantine just now */
 			check_unreadable(a->c, &at, strerror(errno));
 		return;
 	}
@@ -71,12 +71,12 @@ static int check_files(struct shelf *a, bool locked, struct err *e)
 
 /* ---- what records refer to ---- */
 
-/* `r` has no JSON when there was no memory to read it: the name is left out then. */
+/* Without memory `r` could not be read and has no JSON: the name is left out then. */
 static void tell_missing(struct shelf *a, const struct record *r, const struct scan_ref *ref)
 {
 	struct outcome o = { .repair = a->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, .why = ERR_INIT };
 	struct spot at = { a->x->id, a->x->id, HISTORY_FILE, ref->line };
-	struct span name = { "", 0 }; /* that the user gave it */
+	struct span name = { "", 0 }; /* the user's name for it */
 
 	if (ref->attachment == REF_OUTPUT) {
 		check_tell(a->c, FINDING_ARTIFACT, &at, &o, "the output of a call is missing: " ARTIFACTS_DIR "/%s",
@@ -90,7 +90,7 @@ static void tell_missing(struct shelf *a, const struct record *r, const struct s
 	           "/%s", (int)(name.n < 255 ? name.n : 255), name.p, ref->sha256);
 }
 
-/* Whether what a record refers to is missing. */
+/* Whether the file that a record refers to is missing. */
 static bool is_missing(struct shelf *a, const struct scan_ref *ref)
 {
 	struct spot at = spot(a, ref->sha256);
@@ -115,7 +115,7 @@ static int in_file_order(const void *x, const void *y)
 	return a->attachment < b->attachment ? -1 : a->attachment > b->attachment;
 }
 
-/* In the order of the file, so that a record with many attachments is read once. */
+/* Reports in the order of the history, so that a record with many attachments is read once. */
 static void tell_all_missing(struct shelf *a, const struct jsonl *j, const struct scan_ref **v, size_t n)
 {
 	struct record r = { .json = NULL };
@@ -136,7 +136,7 @@ static void tell_all_missing(struct shelf *a, const struct jsonl *j, const struc
 	record_release(&r);
 }
 
-/* Each once, where it is named first. */
+/* Reports each missing file once, at the first record that refers to it. */
 static int check_refs(struct shelf *a, const struct scan *scan, const struct jsonl *j, struct err *e)
 {
 	const struct scan_ref **missing = malloc((scan->nrefs + 1) * sizeof(struct scan_ref *));
@@ -168,7 +168,7 @@ int check_artifacts(struct check *c, const struct session *x, const struct scan 
 	if (a.fd < 0 && why.kind != ERR_NOT_FOUND) {
 		struct spot at = { x->id, x->id, ARTIFACTS_DIR, 0 };
 
-		if (why.kind != ERR_DAMAGED) /* which was told */
+		if (why.kind != ERR_DAMAGED) /* else reported already */
 			check_unreadable(c, &at, why.msg);
 		return 0;
 	}

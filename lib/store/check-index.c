@@ -11,24 +11,24 @@
 #include "store/index.h"
 #include "store/place.h"
 
-/* What will be told when it is clear what became of it: the index is repaired once. */
+/* A finding that is reported at the end: the index is repaired once for all of them. */
 struct pending {
 	enum finding_kind kind;
 	size_t line;
-	char id[ID_SIZE]; /* "": no session's */
+	char id[ID_SIZE]; /* "": no particular session */
 };
 
 /*
- * The index as it was when the check began. Other processes go on meanwhile: what
- * differs from it is compared again with the index of that moment, under the session's
- * lock, before it is believed.
+ * A picture of the index when the check began. Other processes continue to write, so if a session
+ * differs from the picture, it is compared with the current index, under the session's lock, before the
+ * difference is reported.
  */
 struct check_index {
 	struct index_reader picture;
 	bool missing;
-	bool refused;  /* it is nothing to read; which was told */
-	bool sessions; /* there are some, so that it should not be missing */
-	int fd;        /* of what the picture is of; -1: of nothing */
+	bool refused;  /* it must not be read, which was reported */
+	bool sessions; /* there are sessions, so the index should not be missing */
+	int fd;        /* the file of the picture, or -1 */
 	struct live {
 		struct span id, line;
 	} *live; /* owned; sorted by id */
@@ -72,7 +72,7 @@ static void tell_pending(struct check *c, const struct pending *p, const struct 
 		[FINDING_TORN] = "the last line has no line feed",
 		[FINDING_STALE] = "its record is not what the history says",
 		[FINDING_UNLISTED] = "it has no record of the session",
-		[FINDING_ORPHAN] = "it has a record of a session that is not there",
+		[FINDING_ORPHAN] = "it has a record of a session that does not exist",
 	};
 	struct spot at = { p->id[0] ? p->id : NULL, NULL, INDEX_FILE, p->line };
 
@@ -139,8 +139,8 @@ static int open_picture(struct check *c, struct err *e)
 	return index_open_fd(&ix->picture, fd, true, e);
 }
 
-/* Under the lock, if there is one already, so that no record is half written. Where it
- * cannot be had, as on a read-only medium, nobody writes. */
+/* Takes the picture under the lock, if the lock file exists, so that no record is half written. If it
+ * cannot be locked, as on a read-only medium, nobody writes. */
 static int take_picture(struct check *c, struct err *e)
 {
 	struct err none = ERR_INIT;
@@ -188,7 +188,7 @@ void check_release(struct check *c)
 
 /* ---- records ---- */
 
-/* As the index is now; 0 also when it is missing. */
+/* Finds the record in the current index. 0 also if the index is missing. */
 static int record_now(struct check *c, const char *id, struct buf *line, struct err *e)
 {
 	int fd = index_open_file(c->store, O_RDONLY, e), r;
@@ -223,7 +223,7 @@ int check_index_record(struct check *c, const char *id, struct buf *line, struct
 	return found ? (buf_check(line, e) < 0 ? -1 : 1) : 0;
 }
 
-/* Since the picture was taken. */
+/* Whether the index has changed since the picture was taken. */
 static bool has_changed(const struct check *c)
 {
 	const struct check_index *ix = c->index;
@@ -233,7 +233,7 @@ static bool has_changed(const struct check *c)
 	       (size_t)st.st_size != ix->picture.file.mapped;
 }
 
-/* 1: the index has a record of the session; *equal tells whether it is this one. */
+/* 1: the index has a record of the session. *equal: it is `want`. */
 static int compare(struct check *c, const char *id, const struct buf *want, bool *equal,
                    struct err *e)
 {
@@ -250,7 +250,7 @@ static int compare(struct check *c, const char *id, const struct buf *want, bool
 	return found;
 }
 
-/* Of one session that was named: its record is added to those that are there. */
+/* Repairs the record of a single session: a new one is appended. */
 static void repair_one(struct check *c, const struct session *x, const struct session_info *sum,
                        enum finding_kind kind)
 {
@@ -284,8 +284,7 @@ static int compare_loaded(struct check *c, const struct session *x, const struct
 	return 0;
 }
 
-/* With an index that is missing or refused there is nothing to compare; a check of everything
- * tells why. */
+/* A check of the whole store reports why it is not readable. */
 static bool index_is_readable(const struct check *c)
 {
 	struct err ignored = ERR_INIT;
@@ -303,12 +302,12 @@ int check_index_session(struct check *c, struct session *x, bool whole, struct e
 	struct err why = ERR_INIT;
 	int r;
 
-	/* A missing index is one finding, and none where only some sessions are checked. */
+	/* A missing index is one finding, and none if only some sessions are checked. */
 	if (whole)
 		c->index->sessions = true;
 	if (whole ? c->index->missing || c->index->refused : !index_is_readable(c))
 		return 0;
-	quiet.notice = NULL; /* what it would say was told */
+	quiet.notice = NULL; /* damage was reported */
 	x->store = &quiet;
 	x->conversation.lean = true;
 	r = session_refresh(x, NULL, &why);
@@ -373,7 +372,7 @@ int check_index_end(struct check *c, struct err *e)
 	if (c->repair && ((missing && !index_is_readable(c)) || ix->npending))
 		outcome_set(&o, index_remake(&quiet, o.place, &o.why));
 	else if (c->repair)
-		outcome_set(&o, 0); /* storing a turn made it */
+		outcome_set(&o, 0); /* storing an interrupted turn has made it */
 	if (missing)
 		check_tell(c, FINDING_INDEX, &at, &o, "it is missing");
 	for (size_t i = 0; i < ix->npending; i++)

@@ -29,7 +29,7 @@ void check_lines_tell(const struct check_lines *l, const struct outcome *o)
 	stays.place[0] = needed.place[0] = '\0';
 	if (l->c->repair && needed.repair != REPAIR_IMPOSSIBLE) {
 		needed.repair = REPAIR_IMPOSSIBLE;
-		err_set(&needed.why, ERR_FAILED, "an exchange that does not say its parent follows it");
+		err_set(&needed.why, ERR_FAILED, "an exchange without 'parent' follows it");
 	}
 	for (size_t i = 0; i < l->scan->nbad; i++) {
 		const struct bad_line *b = &l->scan->bad[i];
@@ -68,7 +68,7 @@ static int copy_out(const struct check_lines *l, struct outcome *o)
 	return fd < 0 ? -1 : quarantine_sync(l->c->store, fd, &o->why);
 }
 
-/* The records on a line that goes, each on a line of its own. *k counts the pieces. */
+/* Writes the records of a line that is removed, each on a line of its own. *k counts the pieces. */
 static int copy_pieces(const struct check_lines *l, const struct bad_line *b, size_t *k, int fd)
 {
 	for (; *k < l->scan->npieces && l->scan->pieces[*k].start < b->start + b->n; ++*k) {
@@ -85,7 +85,7 @@ static int copy_instead(const struct bad_line *b, int fd)
 	return b->instead.p && (io_write(fd, b->instead.p, b->instead.n) < 0 || io_write(fd, "\n", 1) < 0) ? -1 : 0;
 }
 
-/* The bytes between those that go, as they are. */
+/* Writes what is not removed, byte for byte. */
 static int copy_rest(const struct check_lines *l, int fd)
 {
 	size_t at = 0, piece = 0;
@@ -93,7 +93,7 @@ static int copy_rest(const struct check_lines *l, int fd)
 	for (size_t i = 0; i < l->scan->nbad; i++) {
 		const struct bad_line *b = &l->scan->bad[i];
 
-		if (b->stays || b->start < at) /* a torn one may be a second copy, too: named twice */
+		if (b->stays || b->start < at) /* a torn line may also be a duplicate, and is listed twice then */
 			continue;
 		if (io_write(fd, l->j->p + at, b->start - at) < 0 || copy_pieces(l, b, &piece, fd) < 0 ||
 		    copy_instead(b, fd) < 0)
@@ -102,11 +102,11 @@ static int copy_rest(const struct check_lines *l, int fd)
 	}
 	if (io_write(fd, l->j->p + at, l->j->mapped - at) < 0)
 		return -1;
-	return l->scan->torn && at < l->j->mapped ? io_write(fd, "\n", 1) : 0; /* or it went, too */
+	return l->scan->torn && at < l->j->mapped ? io_write(fd, "\n", 1) : 0; /* unless the torn line was removed */
 }
 
-/* Puts a new file in the old one's place. It is locked before it has the name, so that the lock is
- * in one hand throughout. */
+/* Replaces the file. The new one is locked before it gets the name, so that no other process can take the
+ * lock in between. */
 static int write_anew(const struct check_lines *l, struct span first, struct err *e)
 {
 	const struct lock_wait now = { .no_wait = true, .stop_fd = -1 };

@@ -1,4 +1,4 @@
-/* What in the sessions directory is the tools' own: only that is repaired. */
+/* Finds out what in the sessions directory is the tools' own: only that is repaired. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,17 +13,18 @@
 #include "store/removed.h"
 #include "store/spool.h"
 
-#define LINES 16 /* of a file, that are looked at to see whose it is */
+#define LINES 16 /* how many lines of a file are read to see whose it is */
 
 /* ---- by content ---- */
 
-/* Nothing there, nothing to open, or nothing that may be read: none of ours, as far as it shows. */
+/* It does not exist, cannot be opened or may not be read: nothing shows that it is the tools' own. */
 static bool is_none(int why)
 {
 	return why == ENOENT || why == ENOTDIR || why == ELOOP || why == EACCES || why == ENXIO;
 }
 
-/* Whatever its mode and owner are: nothing is taken from it. 1, 0 where it is none, or -1. */
+/* Maps a file whatever its mode and owner are: only whose it is depends on it. 1, 0 (not a regular file) or
+ * -1. */
 static int map_file(int dir, const char *path, struct jsonl *j, struct err *e)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r = 0;
@@ -39,7 +40,7 @@ static int map_file(int dir, const char *path, struct jsonl *j, struct err *e)
 	return r;
 }
 
-/* One of a history, of this version or a later one. */
+/* Whether it is a record of a history, of this version or a later one. */
 static int is_record(struct span line, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -53,8 +54,8 @@ static int is_record(struct span line, struct err *e)
 	return ours;
 }
 
-/* A header, a record or a tombstone, however it is written. Other programs' files have ids and
- * versions, too. */
+/* Whether it is a header, a record or a tombstone, in any spelling. An id and a version are not enough:
+ * other programs' files have them, too. */
 static int is_index_line(struct span line, struct err *e)
 {
 	struct span value;
@@ -66,7 +67,7 @@ static int is_index_line(struct span line, struct err *e)
 	                                                json_scan_find(line, "deletedAt", &value))));
 }
 
-/* Whether one of the first lines is ours. 1, 0 or -1. */
+/* Whether one of the first lines is the tools' own. 1, 0 or -1. */
 static int any_line(int dir, const char *path, int (*is_ours)(struct span line, struct err *e),
                     struct err *e)
 {
@@ -79,7 +80,7 @@ static int any_line(int dir, const char *path, int (*is_ours)(struct span line, 
 		return found;
 	found = 0;
 	for (int i = 0; !found && i < LINES && jsonl_next(&j, &at, &line); i++) {
-		line.n = strnlen(line.p, line.n); /* a power cut may leave NULs after a record */
+		line.n = strnlen(line.p, line.n); /* a loss of power may leave NULs after a record */
 		found = line.n ? is_ours(line, e) : 0;
 	}
 	jsonl_unmap(&j);
@@ -111,11 +112,11 @@ bool check_own_file(const char *name)
 	       strncmp(name, SPOOL_DAMAGED, strlen(SPOOL_DAMAGED)) == 0;
 }
 
-/* What shows whose a folder is, beside a record in its history. */
+/* What the names in a folder show about its owner. */
 enum content {
-	CONTENT_NONE,  /* nothing, or a history: other programs have such, too */
-	CONTENT_OWN,   /* a turn, attachments, a repair: what the tools put into a session's */
-	CONTENT_OTHER, /* something else, too */
+	CONTENT_NONE,  /* nothing, or only a history: other programs have such files, too */
+	CONTENT_OWN,   /* a turn, attachments, a repair: only the tools make these */
+	CONTENT_OTHER, /* something else */
 };
 
 static int in_artifacts(const char *name)
@@ -131,7 +132,7 @@ static int in_session(const char *name)
 	return check_own_file(name) ? CONTENT_OWN : CONTENT_OTHER;
 }
 
-/* By the names in folder `path` in `dir`; -1 when they cannot be seen. */
+/* Judges the names in folder `path` in `dir`. -1: they cannot be read. */
 static int content_of(int dir, const char *path, int (*kind_of)(const char *name), struct err *e)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -153,7 +154,7 @@ static int content_of(int dir, const char *path, int (*kind_of)(const char *name
 	return content;
 }
 
-/* What is attached shows whose a folder is that has nothing else in it. */
+/* If the folder itself shows nothing, its attachments may. */
 static int content_of_folder(int dir, const char *name, struct err *e)
 {
 	char path[QUARANTINE_PATH + sizeof(ARTIFACTS_DIR)];
@@ -200,8 +201,8 @@ static int is_indexed(struct check *c, const char *id, struct err *e)
 	return found;
 }
 
-/* Of a folder that the index does not know. A history without a record of ours may be any
- * program's, if nothing else shows whose it is. */
+/* Judges a folder that the index does not know. A history without a valid record may belong to any program,
+ * unless something else shows whose it is. */
 static int judge_rest(struct check *c, const char *id, struct err *e)
 {
 	char path[ID_SIZE + sizeof("/" HISTORY_FILE)];
@@ -224,7 +225,7 @@ int check_own_session(struct check *c, const char *id, struct err *e)
 	if (own == 0)
 		own = has_history(c, id, &why);
 	if (own < 0 && why.kind != ERR_NONE)
-		return OWN_SESSION; /* what cannot be read is reported as that */
+		return OWN_SESSION; /* the check of the session reports that it cannot be read */
 	if (own == 0 && !c->index)
 		own = is_indexed(c, id, e);
 	if (own < 0)
@@ -249,7 +250,7 @@ int check_stranger(struct check *c, const struct names *names, const char **name
 
 /* ---- the store ---- */
 
-/* The sentence names some of what is there instead, and the store that may be meant. */
+/* The error names some of what is there instead, and the store that may be meant. */
 static int refuse(const struct check *c, const struct names *names, struct err *e)
 {
 	struct buf list = BUF_INIT, near = BUF_INIT;

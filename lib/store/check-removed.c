@@ -1,4 +1,4 @@
-/* The check of removed.jsonl. It is not a cache: a repair keeps all that is valid in it. */
+/* The check of removed.jsonl. It is not a cache, so a repair keeps every valid line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "store/place.h"
 #include "store/removed.h"
 
-/* Locks what is open as `fd`. A repair waits for whoever uses it, a check does not: *locked. 1; 0 where
- * the name leads to another file by now; or -1. */
+/* Locks the open file. A repair waits for the lock; a check does not, and sets *locked. 1; 0 if the name
+ * now leads to another file; or -1. */
 static int lock_file(struct check *c, int fd, bool repair, bool *locked, struct err *e)
 {
 	const struct lock_wait wait = { .no_wait = !repair, .shared = !repair, .stop_fd = c->wait.stop_fd };
@@ -23,7 +23,7 @@ static int lock_file(struct check *c, int fd, bool repair, bool *locked, struct 
 	return leads < 0 ? err_sys(e, errno, "cannot examine '" REMOVED_FILE "'") : leads;
 }
 
-/* A descriptor; -1: it is gone, or cannot be opened, which is told. -2: the check cannot go on. */
+/* A descriptor. -1: it is gone, or cannot be opened, which is reported. -2: the check cannot continue. */
 static int open_file(struct check *c, const struct spot *at, bool repair, bool *locked, struct err *e)
 {
 	const int flags = (repair ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -52,8 +52,7 @@ static bool is_linked(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink > 1;
 }
 
-/* Checks what is open as *fd; a repair may put another file there. 1: it needs a repair, and this is
- * none. */
+/* Checks the open file; a repair may replace *fd. 1: it needs a repair, and `repair` is false. */
 static int check_open(struct check *c, int *fd, bool repair, bool locked, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
@@ -93,7 +92,7 @@ static int check_file(struct check *c, const struct spot *at, bool repair, struc
 	return r;
 }
 
-/* Only what needs a repair waits for whoever uses the file. */
+/* Waits for the lock only if the file needs a repair. */
 int check_removed(struct check *c, struct err *e)
 {
 	const struct spot at = { .name = REMOVED_FILE };

@@ -38,7 +38,7 @@ static int add_piece(struct scan *s, const struct bad_line *at, struct err *e)
 	return 0;
 }
 
-/* Adds what makes it this record and no other (mc-session(5)); nothing where no member does. */
+/* Adds the members that identify the record (mc-session(5)); nothing if it has none. */
 static void add_identity(struct buf *b, const struct record *r)
 {
 	switch (r->type) {
@@ -105,7 +105,7 @@ static int add_ref(struct scan *s, struct span sha256, size_t attachment, const 
 	return 0;
 }
 
-/* What the record refers to in artifacts/. */
+/* Lists the record's references to artifacts/. */
 static int add_refs(struct scan *s, const struct record *r, const struct bad_line *at, struct err *e)
 {
 	const struct attachment_ref *a = r->type == RECORD_EXCHANGE ? r->exchange.attachments : NULL;
@@ -123,7 +123,7 @@ static int add_refs(struct scan *s, const struct record *r, const struct bad_lin
 	return 0;
 }
 
-/* Whether a line is a record of the file that it is in. */
+/* Whether a line is a valid record of its file. */
 static int judge(const struct scan *s, struct span line, struct err *why)
 {
 	struct record r;
@@ -136,7 +136,7 @@ static int judge(const struct scan *s, struct span line, struct err *why)
 	return 0;
 }
 
-/* 1: a record. 0: none. -1: that cannot be told. */
+/* 1: a record. 0: not a record. -1: this could not be found out. */
 static int take_record(struct scan *s, struct span line, const struct bad_line *at, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -156,8 +156,8 @@ static int take_record(struct scan *s, struct span line, const struct bad_line *
 	return result < 0 ? -1 : 1;
 }
 
-/* A loss of power may leave NUL bytes where the end of a line should be, or its beginning. No
- * record has one in it, so what is whole between them was stored. */
+/* A loss of power may leave NUL bytes in place of the end or the beginning of a line. No record has a NUL
+ * byte, so the whole records between them were stored. */
 static int take_pieces(struct scan *s, struct span line, struct bad_line *at, struct err *e)
 {
 	int good = 0;
@@ -174,7 +174,7 @@ static int take_pieces(struct scan *s, struct span line, struct bad_line *at, st
 	return good < 0 ? -1 : 0;
 }
 
-/* As take_record(); of a line that is none, `at` is told what it is instead. */
+/* As take_record(). Sets at->kind, for a line that is not a record. */
 static int take_line(struct scan *s, struct span line, struct bad_line *at, struct err *e)
 {
 	at->kind = memchr(line.p, '\0', line.n) ? FINDING_NUL : FINDING_RECORD;
@@ -244,7 +244,7 @@ static int by_place(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* The piece that this is, on a line that goes in any case; or NULL. */
+/* The piece for this record, if it is on a line with NUL bytes; or NULL. */
 static struct scan_piece *find_piece(struct scan *s, const struct seen *x)
 {
 	struct scan_piece key = { .start = x->start };
@@ -252,9 +252,9 @@ static struct scan_piece *find_piece(struct scan *s, const struct seen *x)
 	return s->npieces ? bsearch(&key, s->pieces, s->npieces, sizeof(key), by_place) : NULL;
 }
 
-/* Whether version `a` of a record counts rather than `b`, which is the last one or better than that: of
- * exchanges the one that got further; of these, of steps and of results the longer line, then the
- * greater bytes; of changes and summaries the last one. So a merge has it, too. */
+/* Whether version `a` of a record counts rather than `b`, which is the last one or better than the last. For
+ * exchanges the better status counts; then, and for steps and results, the longer line, then the greater
+ * bytes; for changes and summaries the last one. A merge uses the same order. */
 static bool is_better(const struct record *a, struct span x, const struct record *b, struct span y)
 {
 	if (a->type == RECORD_CHANGE || a->type == RECORD_SUMMARY)
@@ -277,8 +277,8 @@ static bool same_identity(const struct record *a, const struct record *b)
 	return same;
 }
 
-/* Two versions of an exchange that follow the same one, as far as they say. The conversation is what the
- * last version makes of it, so another one may only take its place if it has the same parent. */
+/* Whether two versions of an exchange have the same parent. The last version decides on the conversation, so
+ * only a version with the same parent may take its place. */
 static bool may_replace(const struct record *a, const struct record *b)
 {
 	const struct exchange *x = &a->exchange, *y = &b->exchange;
@@ -287,8 +287,8 @@ static bool may_replace(const struct record *a, const struct record *b)
 	                                      span_same(x->parent, y->parent));
 }
 
-/* The last line of the record seen[first], which becomes *r. What stands beside NUL bytes did not count
- * so far, and is the last one only where there is no other. */
+/* Finds the last line of the record seen[first], which becomes *r. A record beside NUL bytes did not count
+ * until now, so it is the last one only if there is no other. */
 static int find_last(struct scan *s, const struct jsonl *j, size_t first, size_t *last, struct record *r,
                      struct err *e)
 {
@@ -319,8 +319,8 @@ static int find_last(struct scan *s, const struct jsonl *j, size_t first, size_t
 	return 0;
 }
 
-/* The version that counts of the record seen[first], among those of the same hash. *last becomes its
- * last line. */
+/* Finds the version of the record seen[first] that counts, among those of the same hash, and its last
+ * line. */
 static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t *best, size_t *last,
                      struct record *kept, struct err *e)
 {
@@ -353,7 +353,7 @@ static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t
 	return 0;
 }
 
-/* A record that is `kept` in another place, or here instead: too many. */
+/* Notes a duplicate: another version is kept, elsewhere or (`instead`) in its place. */
 static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x, const struct seen *best,
                     bool instead, const struct record *kept, struct err *e)
 {
@@ -369,7 +369,7 @@ static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x,
 	if (instead)
 		bad.instead = text_of(best, j);
 	if (!same_identity(&r, kept))
-		; /* only its hash is the same */
+		; /* another record with the same hash */
 	else if (piece)
 		*piece = (struct scan_piece){ x->start, bad.instead.n, instead ? best->start : x->start };
 	else
@@ -378,7 +378,7 @@ static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x,
 	return result;
 }
 
-/* The version that counts takes the place of the last one. */
+/* Notes that the version that counts leaves its place for the last one's. */
 static int leave_place(struct scan *s, const struct seen *best, struct err *e)
 {
 	const struct bad_line bad = { .start = best->start, .n = best->n, .line = best->line,
@@ -391,7 +391,7 @@ static int leave_place(struct scan *s, const struct seen *best, struct err *e)
 	return 0;
 }
 
-/* All records of the identity of seen[first] but the version that counts are too many. */
+/* Notes every record with the identity of seen[first] except the version that counts. */
 static int judge_twins(struct scan *s, const struct jsonl *j, size_t first, struct err *e)
 {
 	struct lookup_at at = lookup_begin(&s->by_identity, s->seen[first].hash);
@@ -425,7 +425,7 @@ static int find_duplicates(struct scan *s, const struct jsonl *j, struct err *e)
 
 enum reading {
 	AS_IT_IS,  /* with the duplicates */
-	AT_ONCE,   /* with them, but of those of an exchange that follow each other at once only the last */
+	AT_ONCE,   /* with them, but only the last of consecutive lines of one exchange */
 	REPAIRED,
 };
 
@@ -434,8 +434,8 @@ struct trial {
 	const struct jsonl *j;
 	enum reading how;
 	struct conversation c;
-	struct record held; /* an exchange that another copy may follow; its json is NULL where there is none */
-	struct span line;   /* its */
+	struct record held; /* an exchange that another copy may follow; its json is NULL: none */
+	struct span line;   /* of `held` */
 };
 
 static int apply_held(struct trial *t, struct err *e)
@@ -533,9 +533,9 @@ static void mark_exchanges(struct scan *s, bool needed)
 }
 
 /*
- * An exchange that does not say its parent follows the one before it in the file. If that is a duplicate,
- * and without it the conversation would be another one, those of exchanges stay; unless an exchange
- * follows a copy of itself, which nobody meant.
+ * An exchange without a parent member follows the one before it in the file. If that is a duplicate whose
+ * removal would change the conversation, the duplicates of exchanges stay; unless an exchange follows a
+ * copy of itself, which is never meant.
  */
 static int keep_needed(struct scan *s, const struct jsonl *j, struct err *e)
 {
@@ -618,7 +618,7 @@ void scan_explain(const struct scan *s, const struct bad_line *bad, const struct
 		if (bad->stays)
 			err_set(why, ERR_DAMAGED, "it lacks its line feed");
 		else if (judge(s, line, why) < 0 && why->kind == ERR_FAILED)
-			/* no memory to find out more than the scan did */
+			/* there is no memory to find out more */
 			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)
 			err_prefix(why, "the last line is not a whole record");

@@ -1,4 +1,4 @@
-/* The check of one session. */
+/* The check of one session's folder and history. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,15 +14,15 @@
 
 struct subject {
 	struct check *c;
-	struct session x; /* its fd is -1 as long as the history is not open */
+	struct session x; /* its fd is -1 while the history is not open */
 	struct jsonl j;
-	struct jsonl_count lines; /* of it */
+	struct jsonl_count lines; /* of the history */
 	struct scan scan;
 	bool whole;    /* the whole store is checked */
-	bool locked;   /* nobody else uses it */
+	bool locked;   /* this process holds the session's lock */
 	bool linked;   /* the history has a second hard link */
-	struct buf cut; /* the exchange that a turn's file will become: its steps are stored before it */
-	bool mended;   /* the history is not what was scanned any more */
+	struct buf cut; /* the id of the exchange that turn.partial will become; its steps are stored before it */
+	bool mended;   /* the history has changed since it was scanned */
 };
 
 static struct spot spot(const struct subject *s, const char *name, size_t line)
@@ -39,8 +39,7 @@ static void tell_unreadable(const struct subject *s, const char *name, const cha
 
 /* ---- what is in the folder ---- */
 
-/* Whether something of this name is there: 1 or 0; -1 when that cannot be seen, which is
- * told. */
+/* Whether something of this name exists: 1 or 0. -1: that cannot be seen, which is reported. */
 static int look_at(const struct subject *s, int dir, const struct spot *at, struct stat *st)
 {
 	if (fstatat(dir, at->name, st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -51,7 +50,7 @@ static int look_at(const struct subject *s, int dir, const struct spot *at, stru
 	return -1;
 }
 
-/* Not of another owner, for one, so that it can be repaired. */
+/* Whether it belongs to the owner of the store, so that it can be repaired. */
 static bool is_trusted(const struct subject *s, const char *name, const struct stat *st)
 {
 	struct stat above;
@@ -80,7 +79,7 @@ static int check_inner(struct subject *s, int dir, const char *above, const char
 	return r;
 }
 
-/* Also of a name that is none of ours. */
+/* Names that are not the tools' own are checked, too. */
 static int check_entry(struct subject *s, int dir, const char *folder, const char *name,
                        struct err *e)
 {
@@ -118,13 +117,13 @@ static int check_entries(struct subject *s, int dir, const char *folder, struct 
 
 /* ---- opening ---- */
 
-/* The folder that was opened may have been renamed away since. */
+/* Whether the open folder still has the session's name. */
 static bool folder_is_there(const struct subject *s)
 {
 	return place_leads(s->x.store->fd, s->x.id, s->x.dir) > 0;
 }
 
-/* Whatever its mode is. A repair waits for whoever uses the session, a check does not. */
+/* Opens the history whatever its mode is. A repair waits until nobody uses the session, a check does not. */
 static int open_history(struct subject *s, struct err *e)
 {
 	struct lock_wait wait = s->c->repair ? s->c->wait : (struct lock_wait){ .stop_fd = -1 };
@@ -169,7 +168,7 @@ static struct check_lines lines_of(struct subject *s)
 	};
 }
 
-/* A session record made from what the index remembers. 1, 0 or -1. */
+/* Makes a session record from the index. 1, 0 (the index does not know the session) or -1. */
 static int make_head(struct subject *s, struct buf *head, struct err *e)
 {
 	struct err ignored = ERR_INIT;
@@ -194,7 +193,7 @@ static int make_head(struct subject *s, struct buf *head, struct err *e)
 	return found > 0 && buf_check(head, e) < 0 ? -1 : found;
 }
 
-/* -1 only when the check cannot go on. */
+/* -1 only if the check cannot continue. */
 static int repair_history(struct subject *s, struct outcome *o, struct err *e)
 {
 	const struct check_lines lines = lines_of(s);
@@ -237,14 +236,14 @@ static int check_records(struct subject *s, struct err *e)
 
 /* ---- the tree ---- */
 
-/* Something that no repair helps: a record that is not there cannot be made up. */
+/* Reports something that cannot be repaired: a missing record cannot be invented. */
 static void tell_tree(struct subject *s, enum finding_kind kind, size_t at, const char *message)
 {
 	struct outcome o = { s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
 	struct spot where = spot(s, HISTORY_FILE, jsonl_count(&s->j, &s->lines, at));
 
 	if (s->c->repair)
-		err_set(&o.why, ERR_FAILED, "no other record tells");
+		err_set(&o.why, ERR_FAILED, "no other record has what is missing");
 	check_tell(s->c, kind, &where, &o, "%s", message);
 }
 
@@ -300,7 +299,7 @@ static int check_steps(struct subject *s, const struct exchange_node *x, struct 
 	return 0;
 }
 
-/* An exchange without a parent that is there twice follows itself, until a repair. */
+/* If an exchange without a parent is stored twice, it follows itself until a repair. */
 static bool has_duplicates(const struct scan *scan)
 {
 	for (size_t i = 0; i < scan->nbad; i++)
@@ -309,7 +308,7 @@ static bool has_duplicates(const struct scan *scan)
 	return false;
 }
 
-/* What the records say of each other. */
+/* Checks what the records say about each other. */
 static int check_tree(struct subject *s, struct err *e)
 {
 	struct store quiet = *s->x.store;
@@ -318,7 +317,7 @@ static int check_tree(struct subject *s, struct err *e)
 	struct err why = ERR_INIT;
 	int r;
 
-	quiet.notice = NULL; /* damaged lines were told */
+	quiet.notice = NULL; /* damaged lines were reported */
 	s->x.store = &quiet;
 	s->x.conversation.lean = true;
 	r = session_refresh(&s->x, NULL, &why);
@@ -342,7 +341,7 @@ static int check_tree(struct subject *s, struct err *e)
 
 /* ---- the spool ---- */
 
-/* The turn is in the history, and its file gone. */
+/* Stores the interrupted turn. Fails if turn.partial is still there. */
 static int seal_and_see(struct subject *s, struct err *e)
 {
 	struct stat st;
@@ -368,7 +367,7 @@ static void seal(struct subject *s, struct outcome *o, struct err *damage)
 	spool_release(&sp);
 }
 
-/* Which exchange it will become. */
+/* Finds out which exchange turn.partial will become. */
 static int read_spool(struct subject *s, struct err *damage, struct err *e)
 {
 	struct exchange cut;
@@ -390,7 +389,7 @@ static int check_spool(struct subject *s, struct err *e)
 	if (!s->locked || look_at(s, s->x.dir, &at, &st) <= 0)
 		return 0;
 	if (!is_trusted(s, SPOOL_FILE, &st))
-		return 0; /* which was told */
+		return 0; /* reported already */
 	if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
 		check_move(s->c, FINDING_LINK, s->x.dir, &at, "it has a second hard link");
 		return 0;
@@ -413,16 +412,16 @@ static void check_temp(struct subject *s, const char *name, const char *what)
 		check_move(s->c, FINDING_LEFTOVER, s->x.dir, &at, what);
 }
 
-/* What was to replace another file, when a process was killed. */
+/* Files that were to replace others, when their process was killed. */
 static void check_temps(struct subject *s)
 {
 	check_temp(s, HISTORY_TEMP, "an interrupted repair");
 	check_temp(s, SPOOL_TEMP, "the beginning of an interrupted step");
 }
 
-/* ---- one after the other ---- */
+/* ---- the whole session ---- */
 
-/* What a repair left is what refers to the artifacts. */
+/* After a repair, the references of the new history count. */
 static int check_references(struct subject *s, struct err *e)
 {
 	if (s->mended) {
@@ -466,11 +465,11 @@ static int check_history(struct subject *s, struct err *e)
 	if (there <= 0)
 		return 0;
 	if (!is_trusted(s, HISTORY_FILE, &st) || S_ISLNK(st.st_mode))
-		return 0; /* which was told */
+		return 0; /* reported already */
 	if (open_history(s, &why) == 0)
 		return check_content(s, e);
 	if (why.kind == ERR_NOT_FOUND)
-		return 0; /* it was removed just now */
+		return 0; /* the session was removed just now */
 	if (why.kind == ERR_INTERRUPTED || why.kind == ERR_BUSY)
 		return err_set(e, why.kind, /* not reached: Ctrl-C ends mc-session-fsck */
 		               "%s", why.msg);
@@ -486,7 +485,7 @@ static void release(struct subject *s)
 	buf_release(&s->cut);
 }
 
-/* It belongs to another program or to the user: it is reported, and not touched. */
+/* Reports a folder of another program or of the user. It is not touched. */
 static void tell_stranger(struct subject *s, const struct stat *st)
 {
 	struct spot at = { s->x.id, NULL, s->x.id, 0 }, history = spot(s, HISTORY_FILE, 1);
@@ -511,14 +510,14 @@ static int open_folder(struct subject *s)
 	return s->x.dir;
 }
 
-/* All of it, after its mode: what may not be looked into is repaired first. */
+/* Checks a session's folder and all that is in it. Its mode is repaired first, so that it can be read. */
 static int check_own(struct subject *s, struct err *e)
 {
 	struct spot at = { s->x.id, NULL, s->x.id, 0 };
 	struct stat st;
 	int r;
 
-	/* Before anything in it is changed, so that it goes as it was. */
+	/* Before anything in it is changed, so that it is moved unchanged. */
 	if (s->x.dir >= 0 && fstatat(s->x.dir, HISTORY_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    errno == ENOENT) {
 		check_missing(s);
@@ -545,7 +544,7 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 
 	s.x.store = c->store;
 	snprintf(s.x.id, sizeof(s.x.id), "%s", id);
-	/* A plain file is not ours: it may have any name. */
+	/* A plain file is not a session, whatever its name is. */
 	if (look_at(&s, c->store->fd, &at, &st) <= 0 || S_ISREG(st.st_mode))
 		return 0;
 	open_folder(&s);

@@ -10,7 +10,7 @@
 #include "store/leftover.h"
 #include "store/removed.h"
 
-/* The index and what belongs to it, by their looks. */
+/* The index and its lock: kind, owner and mode. */
 static void check_top_file(struct check *c, const char *name)
 {
 	struct spot at = { .name = name };
@@ -40,7 +40,7 @@ static void check_leftover(struct check *c, const char *name)
 		check_move(c, FINDING_LEFTOVER, c->store->fd, &at, describe_leftover(name));
 }
 
-/* Moves them, or only sees whether there are any: 1, 0 or -1. */
+/* Moves the leftovers, or only finds out whether there are any: 1, 0 or -1. */
 static int each_leftover(struct check *c, const struct names *names, bool move, struct err *e)
 {
 	int own = 0, any = 0;
@@ -54,7 +54,7 @@ static int each_leftover(struct check *c, const struct names *names, bool move, 
 	return own < 0 ? -1 : any;
 }
 
-/* Alone with the directory and the index, so that none of them is somebody's work. */
+/* While no other process uses the directory or the index, so that no leftover is still in use. */
 static int check_leftovers(struct check *c, const struct names *names, struct err *e)
 {
 	int r = each_leftover(c, names, false, e), lock;
@@ -90,7 +90,7 @@ static void check_top_files(struct check *c, const struct names *names)
 			check_top_file(c, names->v[i]);
 }
 
-/* The directory's own mode, unless it is shared with what is not ours. */
+/* The mode of the directory itself. It is not repaired if other programs' files are there, too. */
 static int check_top_mode(struct check *c, const struct names *names, struct err *e)
 {
 	struct spot at = { .name = "." };
@@ -111,7 +111,7 @@ static int check_top_mode(struct check *c, const struct names *names, struct err
 	return shared < 0 ? -1 : 0;
 }
 
-/* Nothing is repaired where no lock keeps others from writing at the same time. */
+/* A repair needs locks, which keep others from writing at the same time. */
 static int need_locks(struct check *c, struct err *e)
 {
 	const struct lock_wait at_once = { .no_wait = true, .shared = true, .stop_fd = -1 };
