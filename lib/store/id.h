@@ -14,7 +14,7 @@
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,63}, and not one of the store's own file names. */
 bool id_valid(const char *id, size_t n);
-/* 0, or -1 with an error of kind ERR_USAGE that says what an id looks like. */
+/* Fails with ERR_USAGE, which says what an id looks like. */
 int id_check(const char *id, struct err *e);
 
 /* Eight characters of a-z0-9 from the system's random source, each equally likely. */

@@ -1,11 +1,10 @@
 /*
- * .quarantine: where a repair puts what it must move out of the way. The tools never read it,
- * and delete in it only what belongs to a session that is deleted. A note, which is written first,
- * has what is needed to undo the move: the old place and mode. Its name is that of the moved file
- * and QUARANTINE_NOTE.
+ * .quarantine: where a repair moves what is in its way. The tools never read these files, and delete
+ * only those that belong to a session that is removed. A note, which is written first, has what is needed
+ * to undo the move: the old path and mode. Its name is the name of the moved file with QUARANTINE_NOTE.
  *
- * `folder` is the session's id, or NULL for the sessions directory itself. `place`
- * becomes the path from the sessions directory on.
+ * `folder` is the session's id, or NULL for the sessions directory itself. `place` becomes the path
+ * relative to the sessions directory.
  */
 #ifndef STORE_QUARANTINE_H
 #define STORE_QUARANTINE_H
@@ -16,12 +15,12 @@
 #define QUARANTINE_PATH 256
 #define QUARANTINE_NOTE ".json"
 
-/* Moves `name`, whatever it is, out of `dir`. On the disk when this returns 0. */
+/* Moves `name`, whatever it is, out of `dir`. When this returns 0, the move is on the disk. */
 int quarantine_move(const struct store *s, int dir, const char *folder, const char *name,
                     char place[QUARANTINE_PATH], struct err *e);
 
-/* Creates a file for bytes of `name`, which is open as `from` and whose owner it gets; returns
- * a descriptor. It is kept by quarantine_sync(), which closes it. */
+/* Creates a file for bytes of `name`, which is open as `from` and whose owner it gets. Returns a descriptor,
+ * which quarantine_sync() syncs and closes. */
 int quarantine_create(const struct store *s, const char *folder, const char *name, int from,
                       char place[QUARANTINE_PATH], struct err *e);
 int quarantine_sync(const struct store *s, int fd, struct err *e);

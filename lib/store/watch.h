@@ -1,9 +1,9 @@
 /*
- * Waiting for what others do in a folder.
+ * Waiting for changes in a folder.
  *
- * Where the system tells of it (inotify), a wait ends at once; else it ends now and then, for
- * a look. On a file system that others reach over a network nothing is told of what they do:
- * that is noticed, too, by news that come without a word.
+ * With inotify a wait ends when something changes, else from time to time, so that the caller can look. A
+ * network file system does not report what other machines do: a look that finds news without an event
+ * shows this, and then waits end from time to time, too.
  *
  *	watch_begin(&w, dir)
  *	for (;;) { found = look…; how = watch_wait(&w, found, …); }
@@ -16,13 +16,13 @@
 #include <stdint.h>
 
 struct watch {
-	int fd;         /* inotify's; -1: there is none */
-	bool deaf;      /* it does not tell all */
-	bool told;      /* the last wait ended because it told of something */
+	int fd;         /* of inotify; -1: none */
+	bool deaf;      /* it does not report everything */
+	bool told;      /* the last wait ended with an event */
 	int64_t looked; /* when the last wait ended, in ms */
 };
 
-/* Where nothing can be told, it is waited for all the same. */
+/* Cannot fail: without inotify, waits end from time to time. */
 void watch_begin(struct watch *w, int dir);
 void watch_end(struct watch *w);
 
@@ -32,11 +32,8 @@ enum watch_result {
 	WATCH_LOST, /* nobody reads out_fd any more */
 };
 
-/*
- * `found`: the look after the last wait found news. `soon`: more are expected, so that a look
- * is worth its while more often where nothing is told. Looks are at least 10 ms apart, and at
- * most one second.
- */
+/* `found`: the look after the last wait found news. `soon`: more news are expected, so without events the
+ * caller looks more often. Looks are 10 ms to one second apart. */
 enum watch_result watch_wait(struct watch *w, bool found, bool soon, int stop_fd, int out_fd);
 
 #endif
