@@ -82,8 +82,8 @@ static bool is_there(int folder, const char *name)
 	return artifact_check(folder, name, &ignored) == 0;
 }
 
-/* Whole, since a file of the right name is taken for a whole one. A link or a FIFO of that name is
- * replaced, not followed. */
+/* Stores the file whole: a file of this name counts as whole. A link or a FIFO of this name is replaced, not
+ * followed. */
 static int write_new(int folder, const char *name, struct span bytes, struct err *e)
 {
 	struct replace r = REPLACE_INIT(folder, name, ARTIFACT_TEMP);
@@ -101,7 +101,7 @@ static int write_new(int folder, const char *name, struct span bytes, struct err
 	return -1;
 }
 
-/* Also of what was there: whoever put it there may have been killed before this. */
+/* An existing file, too: the process that stored it may have been killed before this. */
 static int sync_names(int dir, int folder, struct err *e)
 {
 	if (io_sync_folder(folder) < 0 || io_sync_folder(dir) < 0)

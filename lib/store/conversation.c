@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define DIRTY_PATH 1u     /* the head moved otherwise than to a new child of it */
+#define DIRTY_PATH 1u     /* the head moved, but not to a new child */
 #define DIRTY_BRANCHES 2u /* an exchange was left or replaced */
 #define DIRTY_NOTES 4u    /* a change or a summary */
 #define DIRTY_USAGE 8u    /* a record that was counted was replaced */
 #define DIRTY_STEPS 16u   /* the steps of an exchange are not in the order of their numbers */
 
-/* A change or a summary. One without an id is known by its line. */
+/* A change or a summary. Without an id, its line identifies it. */
 struct note {
 	struct record record;
 	size_t at;
@@ -35,7 +35,7 @@ static struct exchange_node *find_node(const struct conversation *c, struct span
 	return NULL;
 }
 
-/* The exchange of this id, which may not have been met yet; NULL without memory. */
+/* The exchange of this id, which is added if it is new; NULL without memory. */
 static struct exchange_node *get_node(struct conversation *c, struct span id, struct err *e)
 {
 	uint64_t hash = span_hash(id);
@@ -109,8 +109,8 @@ static int apply_session(struct conversation *c, struct record *r, size_t at)
 	return 0;
 }
 
-/* The last exchange or rewind names `x` as the head; NULL: nothing. One that is stored, or nothing,
- * is the head whatever came before. */
+/* The last exchange or rewind names `x` as the head, or nothing (NULL). If that is stored, or nothing, what
+ * the records before named does not matter any more. */
 static int name_head(struct conversation *c, struct exchange_node *x, struct err *e)
 {
 	struct exchange_node **v;
@@ -147,9 +147,8 @@ static size_t calls_of(const struct exchange_node *x)
 }
 
 /*
- * The parent that the record names, or that the exchange or rewind before it does. A rewind to
- * something that is not in the file counts for nothing; as long as that may still come, all that
- * may be the parent is noted.
+ * The parent that the record names, or that the exchange or rewind before it names. A rewind to an exchange
+ * that is not in the file has no effect; while that exchange may still come, every possible parent is noted.
  */
 static int find_parent(struct conversation *c, struct exchange_node *node, const struct exchange *x,
                        struct err *e)
@@ -286,9 +285,9 @@ struct step_node *conversation_find_step(const struct exchange_node *x, int64_t 
 }
 
 /*
- * Steps nearly always come in the order of their numbers, and are found by bisection. Once one does
- * not, a table finds all steps of its exchange, until order_steps() sorts them: to keep them in order
- * would take quadratic time.
+ * Steps nearly always come in the order of their numbers, and are found by bisection. If one does not, a table
+ * finds all steps of its exchange until order_steps() sorts them: to keep them sorted would take quadratic
+ * time.
  */
 static int note_step(struct conversation *c, struct exchange_node *x, int64_t n, struct err *e)
 {
@@ -348,7 +347,7 @@ static int apply_step(struct conversation *c, struct record *r, size_t at, struc
 		return -1;
 	note_time(c, r->step.timestamp, r->step.duration);
 	if (x->place != NO_PLACE)
-		c->dirty |= DIRTY_PATH; /* its calls are counted there */
+		c->dirty |= DIRTY_PATH; /* counts its calls */
 	s->at = at;
 	record_release(&s->record);
 	s->record = *r;
@@ -500,7 +499,7 @@ static struct exchange_node *last_stored(struct exchange_node *const *v, size_t 
 	return NULL;
 }
 
-/* From the head to the root: until a parent is missing, or was met before. */
+/* From the head to the root, or until a parent is missing or comes a second time. */
 static int find_path(struct conversation *c, struct err *e)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -539,8 +538,8 @@ static void reach(struct exchange_node *x)
 		x->reached = true;
 }
 
-/* A branch ends in an exchange off the path that no retry and no rewind left behind, itself or with
- * one that follows it, and that no other such exchange follows. */
+/* A branch ends in an exchange off the path. Neither a retry nor a rewind has left it or an exchange after it,
+ * and no other such exchange follows it. */
 static void count_branches(struct conversation *c)
 {
 	c->info.branches = 0;
@@ -574,7 +573,7 @@ void conversation_find_circles(struct conversation *c)
 		for (; x && x->at != NOT_STORED && !x->visit; last = x, x = x->parent)
 			x->visit = i + 1;
 		if (!last || !x || x->visit != i + 1)
-			continue; /* it ends, or comes to what was looked at before */
+			continue; /* the end, or an exchange that was visited before */
 		for (struct exchange_node *y = x; !y->circular; y = y->parent)
 			y->circular = true;
 	}
@@ -598,7 +597,7 @@ static int compare(struct span a, struct span b)
 	return order ? order : a.n < b.n ? -1 : a.n > b.n;
 }
 
-/* By time and id; of two that have the same, the last one in the file. */
+/* By time, then id, then place in the file. */
 static bool is_newer(const struct note *a, const struct note *b)
 {
 	int64_t x = note_timestamp(&a->record), y = note_timestamp(&b->record);
@@ -608,7 +607,7 @@ static bool is_newer(const struct note *a, const struct note *b)
 	return x != y ? x > y : order ? order > 0 : a->at > b->at;
 }
 
-/* The values of names, each of which the newest change decides. */
+/* Tags or metadata: the newest change of each name counts. */
 struct settings {
 	struct setting {
 		struct span name;
@@ -751,7 +750,7 @@ static void find_title(struct conversation *c)
 	if (best)
 		title = best->record.change.title;
 	c->titled = title.p != NULL;
-	c->info.title = title.n ? title : (struct span){ NULL, 0 }; /* an empty one takes it away */
+	c->info.title = title.n ? title : (struct span){ NULL, 0 }; /* an empty title removes it */
 }
 
 /* The summary that reaches furthest along the path; of two that reach equally far, the newer one. */
@@ -781,7 +780,7 @@ const struct summary *conversation_summary(const struct conversation *c, size_t 
 	const struct note *best = summary_note(c, n, covered);
 
 	if (!best && c->partial)
-		return c->summary; /* which stands for what was not read */
+		return c->summary; /* it stands for exchanges that were not read */
 	return best ? &best->record.summary : NULL;
 }
 
@@ -798,7 +797,7 @@ static void find_summary(struct conversation *c)
 
 /* ---- all of it ---- */
 
-/* That of the newest exchange that did not fail: a name that no server knows is not kept. */
+/* The model of the newest exchange that did not fail: a failed one may name a model that does not exist. */
 static struct span model_in_force(const struct conversation *c)
 {
 	for (size_t i = c->n; i--;)
@@ -817,7 +816,7 @@ static void find_ends(struct conversation *c)
 	c->info.model = model_in_force(c);
 }
 
-/* Only new exchanges at the end of the path. */
+/* If there are only new exchanges at the end of the path. */
 static int settle_partial(struct conversation *c, struct err *e)
 {
 	struct session_info *info = &c->info;
@@ -827,7 +826,7 @@ static int settle_partial(struct conversation *c, struct err *e)
 		return err_set(e, ERR_FAILED, "the conversation was not read from its beginning");
 	info->last_query = c->n ? conversation_last(c)->query : info->last_query;
 	info->model = model_in_force(c);
-	if (c->n && info->model.p == c->head.head.model.p) /* all that were read failed */
+	if (c->n && info->model.p == c->head.head.model.p) /* all exchanges that were read have failed */
 		info->model = model;
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "store/spool.h"
 
 #define PART 65536    /* bytes read at once */
-#define DOUBT_MS 1000 /* a turn that says nothing for so long may be nobody's */
+#define DOUBT_MS 1000 /* after such a silence, find out whether the turn still runs */
 #define HASH_BEGIN UINT64_C(14695981039346656037) /* FNV-1a, as in span_hash() */
 #define HASH_STEP UINT64_C(1099511628211)
 
@@ -41,7 +41,7 @@ static void note_told(struct follow_turn *t, struct span text)
 	t->told += text.n;
 }
 
-/* All that is held, or what of it is whole characters, made UTF-8 as the record will be. */
+/* Reports the held bytes, or only the whole characters of them, as UTF-8 like the record. */
 static int tell_text(struct follow *f, bool all, struct err *e)
 {
 	struct follow_turn *t = &f->turn;
@@ -95,13 +95,13 @@ static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 	return 0;
 }
 
-/* Its file has lost its name, and not to the turn's next step. */
+/* The turn's file has lost its name, and not to the turn's next step. */
 static int lose_turn(struct follow *f, struct err *e)
 {
 	return f->turn.running ? end_turn(f, FOLLOW_LOST, e) : 0;
 }
 
-/* 1 if its file still has its name, else 0; another file of that name is another turn's. */
+/* 1 if the turn's file still has its name, else 0: another file of that name belongs to another turn. */
 static int has_name(const struct follow *f, struct err *e)
 {
 	int leads = f->turn.fd < 0 ? 0 : place_leads(f->dir, SPOOL_FILE, f->turn.fd);
@@ -113,7 +113,7 @@ static int has_name(const struct follow *f, struct err *e)
 
 /* ---- the history ---- */
 
-/* What was not told yet of a text that is now stored. */
+/* Finds what was not reported yet of a text that is now stored. */
 static void describe_text(const struct follow_turn *t, struct span stored, struct follow_event *ev)
 {
 	struct span told = { stored.p, t->told };
@@ -138,7 +138,7 @@ static void describe_exchange(struct follow *f, const struct exchange *x, struct
 	buf_add(&f->last, x->id.p, x->id.n);
 }
 
-/* What of its text is not told yet is told now: the file may be gone before it is read again. */
+/* Reports the rest of the text now: the file may be deleted before it is read again. */
 static void describe_step(struct follow_turn *t, const struct step *s, struct follow_event *ev)
 {
 	ev->begun = t->running && span_same(s->exchange, buf_span(&t->id)) && s->n == t->step;
@@ -201,7 +201,7 @@ static int read_history(struct follow *f, struct err *e)
 
 /* ---- a turn begins ---- */
 
-/* Reads up to the first newline. 0: it is not there yet. */
+/* Reads the first line. 0: it has no newline yet. */
 static int read_head(int fd, struct buf *b, struct err *e)
 {
 	for (;;) {
@@ -223,7 +223,7 @@ static int read_head(int fd, struct buf *b, struct err *e)
 	}
 }
 
-/* `fd` becomes the turn's. */
+/* The turn takes `fd`. */
 static void take_turn(struct follow *f, int fd, size_t head, const struct exchange *x, int64_t step, bool running)
 {
 	struct follow_turn *t = &f->turn;
@@ -253,8 +253,8 @@ static bool is_between(const struct jsonl *j, size_t from, size_t end, struct sp
 	return true;
 }
 
-/* The step that the file is of may be stored already, and may have been told as one of an unknown turn, or
- * as what was there before: while its tools run, its file stays. Only steps and results can be behind it. */
+/* The step in the file may be stored already, and may have been reported as part of an unknown turn, or before
+ * following began: its file stays while its tools run. Only steps and results can follow it. */
 static int tell_stored_step(struct follow *f, struct err *e)
 {
 	size_t at = f->at;
@@ -279,9 +279,9 @@ static int tell_stored_step(struct follow *f, struct err *e)
 }
 
 /*
- * All that was stored before it is told first. That may be this turn itself: it was, or has
- * become, the last one when its file was opened, and others may have followed since. Only a file
- * that was there before the first look can be older: another writer's crash left it.
+ * What was stored before the turn is reported first. That may include this turn: it was the last one when its
+ * file was opened, or has been stored since, and other turns may have followed. Only a file that existed before
+ * the first look can be older: a crash of another writer left it.
  */
 static int begin_turn(struct follow *f, int fd, size_t head, const struct exchange *x, int64_t step, struct err *e)
 {
@@ -305,11 +305,11 @@ static int begin_turn(struct follow *f, int fd, size_t head, const struct exchan
 	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0 || (!next && tell_stored_step(f, e) < 0))
 		return -1;
 	if (!f->looked)
-		f->turn.moved -= DOUBT_MS; /* one that was there already is doubted at once */
+		f->turn.moved -= DOUBT_MS; /* a file that existed before is doubted at once */
 	return 0;
 }
 
-/* What cannot be read as a turn is told once; the next writer puts it aside. */
+/* A file that cannot be read as a turn is reported once; the next writer renames it. */
 static int refuse_turn(struct follow *f, int fd, const struct err *why, struct err *e)
 {
 	if (lose_turn(f, e) < 0) {
@@ -330,13 +330,13 @@ static int look_for_turn(struct follow *f, struct err *e)
 	int fd = place_file(f->dir, SPOOL_FILE, O_RDONLY, &why), r;
 
 	if (fd < 0)
-		return lose_turn(f, e); /* most often there is none; and a link is refused by the next writer */
+		return lose_turn(f, e); /* usually it does not exist; the next writer refuses a link */
 	r = read_head(fd, &head, e);
 	if (r > 0 && buf_check(&head, e) < 0)
 		r = -1; /* not reached: no memory while following */
 	if (r <= 0) {
 		close(fd);
-		if (r == 0) /* a next step would be all there */
+		if (r == 0) /* the file of a next step would be complete */
 			r = lose_turn(f, e);
 	} else {
 		r = spool_head(&sp, buf_span(&head), &x, &why);
@@ -349,19 +349,19 @@ static int look_for_turn(struct follow *f, struct err *e)
 
 /* ---- a turn that nobody runs ---- */
 
-/* /proc/locks tells nothing of a holder in another container or on another machine; but its
- * lock keeps ours out. */
+/* /proc/locks does not show a holder in another container or on another machine, but its lock excludes
+ * ours. */
 static bool is_held(const struct follow *f)
 {
 	if (lock_holder(f->fd) > 0)
 		return true;
 	if (flock(f->fd, LOCK_SH | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK; /* on a file system without locks nobody holds one */
+		return errno == EWOULDBLOCK; /* on a file system without locks, no process holds one */
 	flock(f->fd, LOCK_UN);
 	return false;
 }
 
-/* A writer that has let the lock go has stored the turn before, and taken its file away. */
+/* A writer stores the turn and deletes its file before it ends the lock. */
 static int doubt_turn(struct follow *f, struct err *e)
 {
 	int named;
@@ -390,7 +390,7 @@ static int look_at_turns(struct follow *f, struct err *e)
 	return doubt_turn(f, e);
 }
 
-/* `leads` and `why` are what place_leads() said of the history's name. */
+/* `leads` and `why` are the result and errno of place_leads() for the history. */
 static int judge_name(const struct follow *f, int leads, int why, struct err *e)
 {
 	if (leads > 0)
@@ -409,7 +409,7 @@ int follow_look(struct follow *f, struct err *e)
 	int leads, why;
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, f->id);
-	/* Before the rest is read, so that nothing of the old file is missed. */
+	/* Before the rest is read, so that nothing in the old file is missed. */
 	leads = place_leads(f->store->fd, path, f->fd);
 	why = errno;
 	f->found = false;

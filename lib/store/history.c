@@ -93,7 +93,7 @@ static bool is_exchange(struct span line, struct span id, struct record *r)
 	struct err ignored = ERR_INIT;
 	struct span own;
 
-	/* The line's bytes need not have the id's: a program may write any character as an escape. */
+	/* The bytes of the id need not be in the line: a program may write any character as an escape. */
 	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, id) || record_parse(line, r, &ignored) < 0)
 		return false;
 	if (r->type == RECORD_EXCHANGE && span_same(r->exchange.id, id))
@@ -114,8 +114,7 @@ bool history_find(const struct jsonl *j, size_t from, size_t end, struct span id
 
 /* ---- forwards ---- */
 
-/* Applies the record on a line. A damaged line is skipped, but an error of this moment (no memory) is
- * not. */
+/* Applies the record on a line. A damaged line is skipped; a lack of memory is an error. */
 static int apply_line(struct conversation *c, const struct store *s, const char *id,
                       const struct jsonl *j, struct jsonl_count *lines, size_t at, struct span line,
                       struct err *e)
@@ -154,7 +153,7 @@ static int read_again(struct conversation *c, size_t i, const struct jsonl *j, s
 	return record_parse(line, &x->record, e);
 }
 
-/* The texts that the index has, and the exchange whose model is in force. */
+/* Reads the texts that the index has, and the exchange whose model is current. */
 static int read_ends(struct conversation *c, const struct jsonl *j, struct err *e)
 {
 	bool known = false;
@@ -220,19 +219,19 @@ int history_read(struct conversation *c, const struct store *s, const char *id, 
 
 /* ---- backwards ---- */
 
-/* A record that was met on the way back. */
+/* A record that was read on the way back. */
 struct met {
 	struct record record;
 	struct span line;
 	size_t at;
 	bool on_path;
-	/* Of an exchange without a parent of its own: what the exchange or rewind before it names. */
+	/* For an exchange without a parent member: what the exchange or rewind before it names. */
 	bool implied;
 	struct span parent; /* p == NULL: nothing */
-	size_t oldest;      /* of a step: its line that was met last */
+	size_t oldest;      /* of a step: the line of it that was read last */
 };
 
-/* What an exchange weighs with those of its steps and results that were met, which may be before it. */
+/* The weight of an exchange with its steps and results so far, which may be before it in the file. */
 struct load {
 	struct span exchange;
 	int64_t weight;
@@ -246,7 +245,7 @@ struct walk {
 	const struct history_want *want;
 	struct met *v; /* owned; newest first */
 	size_t n, cap;
-	struct lookup exchanges, steps, results; /* the last line of each counts, and is met first */
+	struct lookup exchanges, steps, results; /* the last line of each counts, and is read first */
 	struct load *loads; /* owned */
 	size_t nloads, loads_cap;
 	struct lookup by_exchange; /* of the loads */
@@ -254,9 +253,9 @@ struct walk {
 	size_t head;     /* the newest exchange or rewind; or NONE */
 	size_t orphan;   /* an exchange whose parent the next exchange or rewind names; or NONE */
 	size_t last;     /* the oldest exchange of the conversation so far; or NONE */
-	size_t found;    /* how many of them there are */
-	size_t missing;  /* steps of these that were not met */
-	bool complete;   /* all exchanges that are wanted were met */
+	size_t found;    /* its number of exchanges */
+	size_t missing;  /* steps of these exchanges that were not read yet */
+	bool complete;   /* all wanted exchanges were read */
 };
 
 static bool is_head(const struct met *m)
@@ -370,8 +369,8 @@ static bool has_enough(const struct walk *w)
 	return w->want->last ? w->found == w->want->last : w->found && w->left <= 0;
 }
 
-/* Whether the step was met before exchange `x` in the file. One that was met only behind it may be a
- * better version, which a merge appended: the results are with the first one. */
+/* Whether the step was found before exchange `x` in the file. A step after it may be a better version that a
+ * merge appended; the results are with the first version. */
 static bool has_step(const struct walk *w, size_t x, int64_t n)
 {
 	size_t i = find_step(w, w->v[x].record.exchange.id, n);
@@ -379,8 +378,8 @@ static bool has_step(const struct walk *w, size_t x, int64_t n)
 	return i != NONE && w->v[i].oldest > x;
 }
 
-/* The newest exchange or rewind that names nothing, or something that was met. 0: it may name what
- * was not met yet. */
+/* Finds the newest exchange or rewind that names nothing, or an exchange that was read. 0: it may name one that
+ * was not read yet. */
 static int find_head(const struct walk *w, struct span *id)
 {
 	if (w->head == NONE)
@@ -400,7 +399,7 @@ static int find_next(const struct walk *w, struct span *id)
 	return m->record.exchange.has_parent || m->implied;
 }
 
-/* Follows the conversation as far as it was met. The history cannot have as many steps as `lines`. */
+/* Follows the conversation as far as it was read. The history cannot have as many steps as `lines`. */
 static int follow(struct walk *w, size_t lines, struct err *e)
 {
 	struct load *load;
@@ -477,7 +476,7 @@ static int meet_result(struct walk *w, size_t i, struct err *e)
 	return lookup_add(&w->results, result_hash(r), i, e) < 0 ? -1 : weigh(w, i, r->exchange, e);
 }
 
-/* Takes the record over. */
+/* Takes ownership of the record. */
 static int meet(struct walk *w, struct record *r, struct span line, size_t at, size_t lines,
                 struct err *e)
 {
@@ -502,7 +501,7 @@ static int meet(struct walk *w, struct record *r, struct span line, size_t at, s
 	return follow(w, lines, e);
 }
 
-/* Until what is wanted was met; *at is the offset of the oldest record then. */
+/* Reads backwards until all that is wanted was read; *at becomes the offset of the oldest record. */
 static int walk_back(struct walk *w, struct conversation *c, const struct store *s, const char *id,
                      const struct jsonl *j, size_t *at, struct err *e)
 {
@@ -529,8 +528,7 @@ static int walk_back(struct walk *w, struct conversation *c, const struct store 
 	return 0;
 }
 
-/* The session record, and nothing else of what is before offset `end`; *whole tells whether nothing else
- * is there. */
+/* Reads only the session record before offset `end`. *whole: nothing else is there. */
 static int read_head(struct conversation *c, const struct store *s, const char *id,
                      const struct jsonl *j, size_t end, bool *whole, struct err *e)
 {
@@ -544,7 +542,7 @@ static int read_head(struct conversation *c, const struct store *s, const char *
 	if (!jsonl_next(j, &at, &line))
 		return 0;
 	if (record_parse(line, &r, &ignored) < 0)
-		return apply_line(c, s, id, j, &lines, 0, line, e); /* which says what is wrong with it */
+		return apply_line(c, s, id, j, &lines, 0, line, e); /* it reports what is wrong */
 	/* An exchange there would seem to be what the ones that were read follow. */
 	if (r.type == RECORD_SESSION) {
 		applied = conversation_apply(c, &r, line, 0, e);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Checked for a million records at a time: a look into a table for each character. */
+/* A table, since a million ids may be checked at once. */
 enum { FIRST = 1, LATER = 2 };
 #define F FIRST
 static const unsigned char in_id[256] = {
@@ -81,7 +81,7 @@ int id_generate(char out[ID_SIZE], struct err *e)
 	while (n < 8) {
 		if (random_bytes(raw, sizeof(raw), e) < 0)
 			return -1;
-		/* 252 is the largest multiple of 36 in a byte: what is above would bias. */
+		/* 252 is the largest multiple of 36 in a byte: larger values would cause a bias. */
 		for (size_t i = 0; i < sizeof(raw) && n < 8; i++)
 			if (raw[i] < 252)
 				out[n++] = digits[raw[i] % 36];

@@ -1491,7 +1491,8 @@ static int rebuild_if_unreadable(const struct store *s, bool *made, struct err *
 	return fd;
 }
 
-/* Rebuilds the index, and continues with the sessions in the new one that were not given out yet. If that fails, the reader continues with the old one. */
+/* Rebuilds the index, and continues with the sessions in the new one that were not given out yet. If that
+ * fails, the reader continues with the old one. */
 static void begin_again(struct index_reader *r)
 {
 	struct index_reader *before = malloc(sizeof(*before));

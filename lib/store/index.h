@@ -60,7 +60,8 @@ struct index_reader {
 int index_open(struct index_reader *r, const struct store *s, bool all, struct err *e);
 /* The same for an open file, which is read as it is. */
 int index_open_fd(struct index_reader *r, int fd, bool all, struct err *e);
-/* The next live record, with its newline; its id is valid. False at the end, or if r->oom. The line stays until index_close(). */
+/* The next live record, with its newline; its id is valid. False at the end, or if r->oom. The line stays
+ * until index_close(). */
 bool index_next(struct index_reader *r, struct span *line);
 /* Tells the reader that index_record() could not read this line: it counts as unreadable. */
 void index_reject(struct index_reader *r, struct span line);

@@ -50,8 +50,8 @@ bool jsonl_next(const struct jsonl *j, size_t *at, struct span *line)
 	return true;
 }
 
-/* Processors read ahead of a forward walk by themselves, but hardly of this one. For
- * the line just found, as many bytes are asked for some way before it. */
+/* Processors read ahead of a forward walk, but hardly of a backward one. So for each line that is found, as many
+ * bytes are prefetched some way before it. */
 static void read_behind(const struct jsonl *j, size_t start, size_t n)
 {
 #if defined(__GNUC__)
@@ -153,8 +153,7 @@ int jsonl_append(int fd, struct span record, bool sync, struct err *e)
 
 #define PIECE 65536
 
-/* `piece` has room for what a part of the string becomes: memory does not run out between
- * two writes. */
+/* `piece` has room for every part of the string, so that memory does not run out between two writes. */
 static int write_escaped(int fd, struct span s, struct buf *piece)
 {
 	while (s.n) {

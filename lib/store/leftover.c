@@ -20,7 +20,7 @@ void leftover_name_removed(char name[LEFTOVER_SIZE], const char *id, pid_t pid, 
 	snprintf(name, LEFTOVER_SIZE, REMOVED "%s-%ld-%lld", id, (long)pid, (long long)time);
 }
 
-/* Cuts "-" and what is made of `set` off the end of `name`; returns how long that was, or 0. */
+/* Cuts "-" and characters of `set` off the end of `name`. Returns how many characters these were, or 0. */
 static size_t cut_end(struct span *name, const char *set)
 {
 	size_t n = name->n - span_trim_end(*name, set).n;

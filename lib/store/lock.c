@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "store/place.h"
 
-#define QUIET_MS 300 /* most holders are gone before a person would notice */
+#define QUIET_MS 300 /* most locks end before a person would notice */
 
 /* The holder in a line of /proc/locks that is about file `want`, else 0:
  * "12: FLOCK  ADVISORY  WRITE 4711 fe:00:131073 0 EOF"; "->" marks a waiter. */
@@ -47,7 +47,7 @@ pid_t lock_holder(int fd)
 	return found;
 }
 
-/* Sleeps `ms`; true when the user wants to stop. */
+/* Sleeps `ms`. True if the user wants to stop. */
 static bool pause_or_stop(const struct lock_wait *w, int ms)
 {
 	struct pollfd p = { .fd = w->stop_fd, .events = POLLIN };
@@ -55,7 +55,7 @@ static bool pause_or_stop(const struct lock_wait *w, int ms)
 	return idle_poll(w->idle, &p, 1, ms) > 0;
 }
 
-/* ENOLCK: NFS, where the lock service does not run. */
+/* ENOLCK: NFS without a running lock service. */
 static int lock_failed(const struct lock_wait *w, int why, struct err *e)
 {
 	if (why != ENOSYS && why != ENOLCK && why != ENOTSUP)
@@ -107,7 +107,7 @@ int lock_take(int fd, const struct lock_wait *w, struct err *e)
 	bool told = false;
 
 	for (int step = 1;; step = step < 8 ? step + 1 : step) {
-		/* Once told, a wait that nothing needs to break can be left to the kernel. */
+		/* Once the user knows, the kernel can wait, unless something may interrupt the wait. */
 		int how = (w->shared ? LOCK_SH : LOCK_EX) | (told && w->stop_fd < 0 ? 0 : LOCK_NB);
 
 		if (flock(fd, how) == 0) {

@@ -7,12 +7,12 @@
 
 #include "base/names.h"
 
-/* What helps where a file system does not store permissions, but invents them. */
+/* The advice for a file system that invents permissions. */
 #define ELSEWHERE                                                                                  \
 	"set MC_SESSIONS_DIR to a directory on another file system, or mount this one so that its "     \
 	"files are private (umask=077)"
 
-/* A file that loses its only name while it is open is none with a second one. */
+/* A file that has lost its only name while it is open has no second name. */
 enum place_fault place_judge(const struct stat *st, bool folder, uid_t owner)
 {
 	if (S_ISLNK(st->st_mode))
@@ -44,7 +44,7 @@ int place_refuse(enum place_fault fault, const struct stat *st, struct err *e)
 	case PLACE_WRITABLE:
 		break;
 	}
-	/* Nobody gives a file of ours such a mode: a file system may, to all that is on it. */
+	/* No user gives a file this mode, but some file systems give it to every file. */
 	if ((st->st_mode & 0777) == 0777)
 		return err_set(e, ERR_DAMAGED,
 		               "refused, because others may write to it: its mode is 0777; if "
@@ -55,8 +55,7 @@ int place_refuse(enum place_fault fault, const struct stat *st, struct err *e)
 	               "'chmod go-w' changes that");
 }
 
-/* The trusted owner is asked for only where it matters: a folder that is not this
- * user's own may hold the files of its owner. */
+/* A folder of another user may have files of that user. Its owner is looked up only if it matters. */
 static int check(int dir, int fd, bool folder, struct err *e)
 {
 	struct stat st, above;
@@ -126,13 +125,13 @@ int place_keeps_modes(int fd, struct err *e)
 
 /* ---- opening ---- */
 
-/* O_NONBLOCK: not to wait for somebody at the other end of a FIFO. */
+/* O_NONBLOCK: do not wait for the other end of a FIFO. */
 static int open_here(int dir, const char *name, int flags)
 {
 	return openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 }
 
-/* *made tells whether this call made it, so that it is nobody else's. */
+/* *made: this call created it, so nobody else uses it. */
 static int open_or_make(int dir, const char *name, int flags, bool *made)
 {
 	for (;;) {
@@ -150,7 +149,7 @@ static int open_or_make(int dir, const char *name, int flags, bool *made)
 	}
 }
 
-/* What was opened becomes the result, if it may be used. */
+/* Returns the descriptor if the file may be used. */
 static int judged(int dir, const char *name, int fd, bool folder, bool made, struct err *e)
 {
 	if (fd < 0) {
@@ -216,8 +215,8 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
 }
 
-/* A file that its owner may not open for reading. *by_path: fchmod(2) does not take this
- * descriptor, but a path leads to what it is open on, whatever has the name by now. */
+/* Opens a file that its owner may not read. fchmod(2) does not take this descriptor; *by_path leads to the open
+ * file even if another one has the name now. */
 static int open_closed(int dir, const char *name, char by_path[64])
 {
 #ifdef O_PATH

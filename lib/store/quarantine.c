@@ -14,14 +14,14 @@
 #include "store/id.h"
 #include "store/place.h"
 
-/* Returns a descriptor of the folder, made when it is missing. Its name is synced in any
- * case: whoever made it may have been killed before that. */
+/* Opens the folder, and creates it if it is missing. Its name is synced in any case: the process that created it
+ * may have been killed before that. */
 static int open_quarantine(const struct store *s, struct err *e)
 {
 	struct stat st, above;
 	int fd;
 
-	/* One that others may write to is closed to them first. */
+	/* If others may write to it, they are excluded first. */
 	if (fstatat(s->fd, QUARANTINE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0 && fstat(s->fd, &above) == 0 &&
 	    place_judge(&st, true, above.st_uid) == PLACE_WRITABLE &&
 	    place_set_mode(s->fd, QUARANTINE_DIR, &st, 0700, e) < 0)
@@ -36,7 +36,7 @@ static int open_quarantine(const struct store *s, struct err *e)
 	return fd;
 }
 
-/* A name that nothing there has: with a random end. */
+/* Makes a new name with a random end. */
 static int choose(const char *folder, const char *name, char place[QUARANTINE_PATH], struct err *e)
 {
 	char end[ID_SIZE];
@@ -85,7 +85,7 @@ static void add_note(struct buf *b, const char *folder, const char *name, const 
 	buf_release(&clean);
 }
 
-/* How to undo it, for what `st` describes. */
+/* Writes the note: how to undo the move of what `st` describes. */
 static int write_note(int q, const char *place, const char *folder, const char *name,
                       const struct stat *st, struct err *e)
 {

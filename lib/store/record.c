@@ -83,7 +83,7 @@ int record_get_time(struct json_object *o, const char *key, int64_t *ms, struct 
 {
 	int got = json_get_int(o, key, ms, e);
 
-	/* Up to the year 9999; what a damaged digit makes of a time is not one. */
+	/* Up to the year 9999, so that a time with a damaged digit is noticed. */
 	if (got > 0 && (*ms < 0 || *ms > TIME_MAX))
 		return err_set(e, ERR_DAMAGED, "'%s' is not a time in milliseconds", key);
 	return got;
@@ -102,7 +102,7 @@ static int get_list(struct json_object *o, const char *key, struct json_object *
 	return *list != NULL;
 }
 
-/* Of a session: the names. */
+/* The tags of a session record: names. */
 static int parse_tags(struct json_object *o, struct json_object **tags, struct err *e)
 {
 	int got = get_list(o, "tags", tags, e);
@@ -208,7 +208,7 @@ static int parse_attachment(struct json_object *o, struct attachment_ref *a, str
 	    need_str(o, "type", &a->type, e) < 0 ||
 	    need(get_count(o, "size", &a->size, e), "size", e) < 0)
 		return -1;
-	if (!sha256_valid(a->sha256)) /* it becomes part of a path */
+	if (!sha256_valid(a->sha256)) /* it is used in a path */
 		return err_set(e, ERR_DAMAGED, "'sha256' is not a digest");
 	return 0;
 }
@@ -219,8 +219,8 @@ static void free_list(struct json_object *owner, void *list)
 	free(list);
 }
 
-/* An array of structures for the elements of a JSON array. It belongs to that one, as their
- * strings do: so a record may be copied like any other. */
+/* Allocates structures for the elements of a JSON array. The JSON array owns them, as it owns the strings, so
+ * a record can be copied. */
 static void *make_list(struct json_object *list, size_t size, struct err *e)
 {
 	void *v = calloc(json_object_array_length(list) + 1, size);
@@ -257,7 +257,7 @@ int record_parse_attachments(struct json_object *o, struct exchange *x, struct e
 	return parse_attachments(o, &x->attachments, &x->nattachments, e);
 }
 
-/* The id of an exchange that null stands for none of. True when the member is there. */
+/* Reads the id of an exchange; null means none. True if the member exists. */
 static int get_exchange(struct json_object *o, const char *key, struct span *id, bool *there,
                         struct err *e)
 {
@@ -333,7 +333,7 @@ static int parse_artifact(struct json_object *o, struct span *sha256, struct err
 {
 	int got = json_get_str(o, "artifact", sha256, e);
 
-	if (got > 0 && !sha256_valid(*sha256)) /* it becomes part of a path */
+	if (got > 0 && !sha256_valid(*sha256)) /* it is used in a path */
 		return err_set(e, ERR_DAMAGED, "'artifact' is not a digest");
 	return got;
 }

@@ -34,7 +34,7 @@ static int append(struct removal *r, const char *id, int64_t created_at, struct 
 
 	if (fstat(r->fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine it");
-	r->before = st.st_size; /* from here on there is something to take back */
+	r->before = st.st_size; /* from here on removed_take_back() has something to do */
 	add_record(&line, id, created_at);
 	result = buf_check(&line, e);
 	if (result == 0 && (result = jsonl_append(r->fd, buf_span(&line), true, e)) < 0)
@@ -69,7 +69,7 @@ void removed_take_back(struct removal *r)
 {
 	struct stat st;
 
-	/* Then the lock is held: nobody has appended since. */
+	/* The lock is held, so nobody has appended since. */
 	if (r->before >= 0 && fstat(r->fd, &st) == 0 && st.st_size > r->before &&
 	    ftruncate(r->fd, r->before) == 0)
 		io_datasync(r->fd);
@@ -121,7 +121,7 @@ static int64_t created_at(struct span line, const char *id)
 	struct removed r;
 	struct span own;
 
-	/* Cheaper than parsing a line of another session. */
+	/* This is cheaper than to parse the lines of other sessions. */
 	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, span_str(id)) ||
 	    parse(line, &r, &ignored) < 0)
 		return -1;

@@ -44,8 +44,8 @@ static int create(int dir, struct span head, struct err *e)
 	return -1;
 }
 
-/* At no moment is there none: the steps that are stored would be of no exchange. That a loss of power
- * may bring the old one back does no harm, since its step is stored. */
+/* A spool must exist all the time: otherwise a crash would leave steps without an exchange. A loss of power may
+ * bring the old one back, which does no harm, since its step is stored. */
 static int next(int dir, struct span head, struct err *e)
 {
 	struct replace r = REPLACE_INIT(dir, SPOOL_FILE, SPOOL_TEMP);
@@ -106,7 +106,7 @@ static int parse_head(struct span line, struct spool *sp, struct exchange *x, st
 	    json_get_str(sp->head, "replaces", &x->replaces, e) < 0 ||
 	    json_get_int(sp->head, "n", &sp->step, e) < 0)
 		return -1;
-	/* What it becomes must be a record that can be read. */
+	/* It must become a record that can be read. */
 	if (!x->id.n || json_get_int(sp->head, "timestamp", &x->timestamp, e) <= 0 ||
 	    x->timestamp < 0 || x->timestamp > TIME_MAX)
 		return err_set(e, ERR_DAMAGED, "its first line is not an exchange");
@@ -120,8 +120,7 @@ int spool_head(struct spool *sp, struct span line, struct exchange *x, struct er
 	return parse_head(line, sp, x, e);
 }
 
-/* The head's bytes after which the answer starts; the file may have been cut
- * within the head, and then nothing had been sent. */
+/* The length of the head, after which the answer starts. If the file ends within the head, nothing was sent. */
 static int parse_spool(struct spool *sp, struct exchange *x, struct err *e)
 {
 	const char *end = memchr(sp->bytes.p, '\n', sp->bytes.n);

@@ -14,7 +14,7 @@
 #include "base/io.h"
 #include "store/place.h"
 
-/* So that the names in it survive a power cut. A folder that we may not read was not made by us. */
+/* Syncs the names in it. A folder that this process may not read was not made by it. */
 static int sync_folder(int dir, const char *path, struct err *e)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
@@ -33,7 +33,7 @@ int store_sync_name(const struct store *s, struct err *e)
 	return sync_folder(s->fd, "..", e);
 }
 
-/* Of an existing folder, too: its maker may have been killed before this. */
+/* An existing folder, too: the process that made it may have been killed before this. */
 static int sync_above(char *path, struct err *e)
 {
 	char *slash = strrchr(path, '/');
@@ -47,7 +47,7 @@ static int sync_above(char *path, struct err *e)
 	return r;
 }
 
-/* Takes away what folders_make() made, from the end of the path on. */
+/* Removes what folders_make() made, from the end of the path on. */
 static void remove_dirs(const char *dir, size_t made)
 {
 	char path[PATH_MAX];

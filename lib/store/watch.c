@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 
-#define PACE_MS 10   /* news that come faster are seen together */
-#define BEAT_MS 1000 /* in case that something was not told */
-#define SOON_MS 50   /* where nothing is told */
-#define IDLE_MS 200
+#define PACE_MS 10   /* faster news are seen together */
+#define BEAT_MS 1000 /* in case an event is missing */
+#define SOON_MS 50   /* without events, when news are expected */
+#define IDLE_MS 200  /* without events, otherwise */
 
 #if defined(__linux__)
 void watch_begin(struct watch *w, int dir)
@@ -55,7 +55,7 @@ static int patience(const struct watch *w, bool soon)
 	return soon ? SOON_MS : IDLE_MS;
 }
 
-/* Waits for any of the three, or only for the last two. */
+/* Waits for the watch (`all`), stop_fd or out_fd. */
 static enum watch_result wait_ms(struct watch *w, bool all, int64_t ms, int stop_fd, int out_fd)
 {
 	struct pollfd p[] = {
