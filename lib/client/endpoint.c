@@ -13,10 +13,10 @@
 #include "client/provider-choice.h"
 
 #define GET_MAX (16u << 20)
-#define SAID_MAX 200       /* characters of what a server says of its refusal */
+#define MESSAGE_MAX 200       /* characters of a server's error message */
 #define GET_TIMEOUT_S 30L  /* without a byte */
-#define GET_TOTAL_S 60L    /* in all: some send a byte now and then */
-#define LOOK_TIMEOUT_S 3L /* for what is found on a port of this machine */
+#define GET_TOTAL_S 60L    /* in total: some servers send a byte now and then */
+#define LOOK_TIMEOUT_S 3L /* for a server on this machine */
 
 /* Ollama, and llama.cpp's server. */
 static const char *const local_urls[] = { "http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1", NULL };
@@ -60,7 +60,7 @@ static int section_fault(const struct config *c, const char *name, const char *f
 	return err_set(e, ERR_FAILED, "config '%s': 'providers': '%s': %s", c->file, name, fault);
 }
 
-/* A name of the user's own speaks Chat Completions unless its `type` says otherwise. */
+/* An endpoint of the user's own uses Chat Completions unless its `type` says otherwise. */
 static int find_adapter(struct endpoint *ep, const char *name, struct err *e)
 {
 	const struct config_provider *s = ep->section;
@@ -89,7 +89,7 @@ static int env_url(struct endpoint *ep, struct err *e)
 	return url_check(url, e) == 0 ? 0 : err_prefix(e, "%s", name);
 }
 
-/* The environment's and the settings' top level speak of the provider itself, not of other
+/* The environment and the top level of the settings are about the provider itself, not about other
  * servers with its protocol. */
 static int find_url(struct endpoint *ep, struct err *e)
 {
@@ -134,23 +134,23 @@ void endpoint_release(struct endpoint *ep)
 	key_release(&ep->key);
 }
 
-/* ---- what it is used with ---- */
+/* ---- model and parameters ---- */
 
-/* A vendor has no models of another. Others may: gateways have all of them. */
-static bool is_of_other(const struct endpoint *ep, const char *model)
+/* A vendor does not have another vendor's models. Gateways may have all of them. */
+static bool is_other_vendors(const struct endpoint *ep, const char *model)
 {
 	const char *vendor = ep->provider->families ? provider_of_model(model) : NULL;
 
 	return vendor && strcmp(vendor, ep->provider->name) != 0;
 }
 
-/* The file's model is meant for the file's provider, and an alias for its own. */
-static bool is_meant(const struct endpoint *ep)
+/* The config file's model is for the file's provider, and an alias for its own. */
+static bool model_is_for(const struct endpoint *ep)
 {
 	const struct config *c = ep->config;
 
 	if (!c->model || (c->model_provider && strcmp(c->model_provider, ep->name) != 0) ||
-	    is_of_other(ep, c->model))
+	    is_other_vendors(ep, c->model))
 		return false;
 	return !c->model_of_file || strcmp(c->provider_of_file ? c->provider : PROVIDER_DEFAULT, ep->name) == 0;
 }
@@ -158,7 +158,7 @@ static bool is_meant(const struct endpoint *ep)
 const char *endpoint_model(const struct endpoint *ep)
 {
 	const struct config *c = ep->config;
-	bool meant = is_meant(ep);
+	bool meant = model_is_for(ep);
 
 	if (meant && !c->model_of_file)
 		return c->model;
@@ -169,7 +169,7 @@ const char *endpoint_model(const struct endpoint *ep)
 	return strcmp(ep->name, ep->provider->name) == 0 ? ep->provider->model : NULL;
 }
 
-static int add_params(struct json_object *o, struct params *p, struct err *e)
+static int add_options(struct json_object *o, struct params *p, struct err *e)
 {
 	if (!o)
 		return 0;
@@ -188,15 +188,15 @@ static int add_params(struct json_object *o, struct params *p, struct err *e)
 
 int endpoint_params(const struct endpoint *ep, struct params *p, struct err *e)
 {
-	if (add_params(ep->config->options, p, e) == 0 &&
-	    (!ep->section || add_params(ep->section->options, p, e) == 0))
+	if (add_options(ep->config->options, p, e) == 0 &&
+	    (!ep->section || add_options(ep->section->options, p, e) == 0))
 		return 0;
 	return err_prefix(e, "config '%s': 'options'", ep->config->file);
 }
 
 /* ---- requests ---- */
 
-/* The settings' headers are for the server that the user names, as the key is. */
+/* The settings' headers, like the key, are only for a server that the user names. */
 struct http_request endpoint_request(const struct endpoint *ep, const char *url, const char *shown,
                                      int stop_fd)
 {
@@ -221,7 +221,7 @@ struct answer {
 	int64_t deadline; /* steady clock, ms */
 };
 
-static int take_piece(void *ctx, struct span piece, struct err *e)
+static int add_body_piece(void *ctx, struct span piece, struct err *e)
 {
 	struct answer *a = ctx;
 
@@ -235,25 +235,25 @@ static int tell_status(const struct endpoint *ep, const char *url, const struct 
                        struct err *e)
 {
 	struct problem p = PROBLEM_INIT;
-	struct buf way_out = BUF_INIT;
+	struct buf advice = BUF_INIT;
 	struct span text;
 	bool cut;
 
 	ep->provider->problem(buf_span(&rs->body), &p);
 	key_redact(&ep->key, p.message.p, p.message.n);
 	if (rs->status == 401 || rs->status == 403 || p.status == 401)
-		key_advise(&ep->key, &way_out);
+		key_advise(&ep->key, &advice);
 	else if (rs->status >= 300 && rs->status < 400)
-		buf_adds(&way_out, "; redirects are not followed: is the base URL right?");
-	text = problem_text(&p, SAID_MAX, way_out.n > 0, &cut);
+		buf_adds(&advice, "; redirects are not followed: is the base URL right?");
+	text = problem_text(&p, MESSAGE_MAX, advice.n > 0, &cut);
 	err_set(e, ERR_NETWORK, "'%s' answered %ld%s%.*s%s%s", url, rs->status, text.n ? ": " : "",
-	        (int)text.n, text.p, cut ? "…" : "", way_out.p);
+	        (int)text.n, text.p, cut ? "…" : "", advice.p);
 	buf_release(&p.message);
-	buf_release(&way_out);
+	buf_release(&advice);
 	return -1;
 }
 
-/* A GET; ERR_NETWORK also for another status than 2xx, which goes to *status. */
+/* A GET request; ERR_NETWORK also if the status, which goes to *status, is not 2xx. */
 static int get_until(const struct endpoint *ep, struct http *h, const char *url, int stop_fd,
                      struct answer *a, long *status, struct err *e)
 {
@@ -274,7 +274,7 @@ static int get_until(const struct endpoint *ep, struct http *h, const char *url,
 	if (rq.idle_timeout > most)
 		rq.idle_timeout = most;
 	rq.deadline = a->deadline;
-	rq.piece = take_piece;
+	rq.piece = add_body_piece;
 	rq.ctx = a;
 	if (buf_check(&shown, e) < 0)
 		return -1;
@@ -311,7 +311,7 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
 			r = ep->provider->models(utf8_unmarked(buf_span(&body)), take, ctx, &next, e);
 	}
 	if (r < 0)
-		key_redact(&ep->key, e->msg, strlen(e->msg)); /* the server may say it back anywhere */
+		key_redact(&ep->key, e->msg, strlen(e->msg)); /* the server may repeat it anywhere */
 	buf_release(&url);
 	buf_release(&body);
 	buf_release(&page);
@@ -321,9 +321,9 @@ int endpoint_models(const struct endpoint *ep, struct http *h, int stop_fd,
 
 /* ---- a server on this machine ---- */
 
-/* Whatever it answers: it is there. */
-static int answers(struct endpoint *ep, struct http *h, const char *base_url, int stop_fd,
-                   struct err *e)
+/* 1: a server is there, whatever it answers. */
+static int probe_server(struct endpoint *ep, struct http *h, const char *base_url, int stop_fd,
+                        struct err *e)
 {
 	struct buf url = BUF_INIT, body = BUF_INIT;
 	struct answer a = { &body, clock_steady_ms() + GET_TOTAL_S * 1000 };
@@ -340,9 +340,9 @@ static int answers(struct endpoint *ep, struct http *h, const char *base_url, in
 	return e->kind != ERR_NONE ? -1 : status > 0;
 }
 
-/* Who has a vendor's key is here for a model that no vendor is known by, or because a session
- * or -p says so: another key would not help. */
-static int nobody_here(const struct endpoint *ep, struct err *e)
+/* A user with a vendor's key named a model that no vendor is known for, or the session or -p named this
+ * provider: advising another key would not help. */
+static int no_local_server(const struct endpoint *ep, struct err *e)
 {
 	const char *vendor = provider_with_key(ep->config);
 
@@ -357,10 +357,10 @@ static int nobody_here(const struct endpoint *ep, struct err *e)
 	               "MC_BASE_URL or the config file (mcbox-config(5)). '-p echo' needs none of them");
 }
 
-static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
+static int find_local_server(struct endpoint *ep, struct http *h, int stop_fd, struct err *e)
 {
 	for (const char *const *url = local_urls; *url; url++) {
-		int r = answers(ep, h, *url, stop_fd, e);
+		int r = probe_server(ep, h, *url, stop_fd, e);
 
 		if (r > 0) {
 			ep->base_url = *url;
@@ -369,11 +369,11 @@ static int look_here(struct endpoint *ep, struct http *h, int stop_fd, struct er
 		if (r != 0)
 			return r < 0 ? -1 : 0;
 	}
-	return nobody_here(ep, e);
+	return no_local_server(ep, e);
 }
 
-/* A vendor answers nobody without one, but would have read the prompt. A header of the user's own
- * may have it instead. */
+/* Without a key a vendor refuses, but would have got the prompt. A header of the user's own may hold the
+ * key instead. */
 static bool needs_key(const struct endpoint *ep)
 {
 	struct http_request rq = endpoint_request(ep, NULL, NULL, -1);
@@ -392,7 +392,7 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 		return 0;
 	if (ep->base_url && url_check_way(ep->base_url, ep->plain, e) < 0)
 		return -1;
-	/* The key is for the server that the user names, not for what is found on a port. */
+	/* The key is only for a server that the user names, not for one that is found on a port. */
 	if (ep->base_url && key_load(&ep->key, ep->provider, ep->config, ep->section, stop_fd, e) < 0)
 		return -1;
 	ep->key.section = ep->section;
@@ -400,7 +400,7 @@ int endpoint_open(struct endpoint *ep, struct http *h, int stop_fd, struct err *
 	if (needs_key(ep) && !ep->key.value.n)
 		return err_set(e, ERR_USAGE, "no API key for %s: put one into %s, or see \"API keys\" in "
 		               "mcbox-config(5)", ep->name, ep->key.source);
-	if (!ep->base_url && look_here(ep, h, stop_fd, e) < 0)
+	if (!ep->base_url && find_local_server(ep, h, stop_fd, e) < 0)
 		return -1;
 	ep->open = true;
 	return 0;

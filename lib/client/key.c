@@ -18,9 +18,9 @@
 extern char **environ;
 
 #define KEY_MAX 16384  /* bytes; some are signed tokens */
-#define KEY_SECRET 8   /* shorter ones are no secrets, and would be found in every other word */
+#define KEY_SECRET 8   /* shorter values are not secrets, and occur in ordinary words */
 
-/* An endpoint of the user's own has a key of its own. */
+/* The provider's variables are not for an endpoint of the user's own. */
 static const char *const *key_variables(const struct provider *p, const struct config_provider *s,
                                         const char *own[2])
 {
@@ -69,9 +69,9 @@ void key_origin(struct buf *b, const struct provider *p, const struct config_pro
 		buf_adds(b, "command"); /* its arguments may be secrets */
 }
 
-/* Anything but visible ASCII in a header could be taken for another header. What an
- * editor or a copy left at its ends is not meant. */
-static int check(struct key *k, struct err *e)
+/* Only visible ASCII: a line break would begin another header. White space that an editor left around
+ * the key is removed. */
+static int check_key(struct key *k, struct err *e)
 {
 	if (buf_check(&k->value, e) < 0)
 		return -1;
@@ -90,7 +90,7 @@ static int check(struct key *k, struct err *e)
 	return 0;
 }
 
-/* Room for all of it at once: what a buffer leaves behind when it grows would not be wiped. */
+/* Allocates all of it at once: a buffer that grows leaves copies that nobody wipes. */
 static int make_room(struct key *k, struct err *e)
 {
 	return buf_room(&k->value, KEY_MAX + 1) ? 0 : err_oom(e);
@@ -103,17 +103,17 @@ static int too_large(const struct key *k, struct err *e)
 
 /* ---- a file ---- */
 
-/* A file of root's, or on a file system that is mounted read-only, as containers get their secrets:
- * its mode is not the user's to change. */
-static bool is_given(int fd, const struct stat *st)
+/* The user cannot change the mode of root's files, nor on a read-only file system, which is how
+ * containers get their secrets. */
+static bool has_fixed_mode(int fd, const struct stat *st)
 {
 	struct statvfs fs;
 
 	return (st->st_uid == 0 && geteuid() != 0) || (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY));
 }
 
-/* Nobody else may change a key, nor read it where the user can prevent that. */
-static int judge(int fd, const struct key *k, const char *path, struct err *e)
+/* Nobody else may write to the file, nor read it if the user can prevent that. */
+static int check_key_file(int fd, const struct key *k, const char *path, struct err *e)
 {
 	struct stat st;
 
@@ -123,7 +123,7 @@ static int judge(int fd, const struct key *k, const char *path, struct err *e)
 		return err_set(e, ERR_USAGE, "%s is not a regular file", k->source);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return err_set(e, ERR_USAGE, "%s belongs to another user", k->source);
-	if (is_given(fd, &st)) {
+	if (has_fixed_mode(fd, &st)) {
 		if (!(st.st_mode & 022))
 			return 0;
 		return err_set(e, ERR_USAGE, "other users can write to %s (mode %04o), and you cannot change its "
@@ -136,7 +136,7 @@ static int judge(int fd, const struct key *k, const char *path, struct err *e)
 	return 0;
 }
 
-static int read_file(int fd, struct key *k, struct err *e)
+static int read_key_file(int fd, struct key *k, struct err *e)
 {
 	ssize_t n = 1;
 
@@ -152,7 +152,7 @@ static int read_file(int fd, struct key *k, struct err *e)
 	return k->value.n > KEY_MAX ? too_large(k, e) : 0;
 }
 
-static int load_file(struct key *k, const char *given, struct err *e)
+static int load_key_file(struct key *k, const char *given, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	int fd, r;
@@ -164,8 +164,8 @@ static int load_file(struct key *k, const char *given, struct err *e)
 	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		r = err_sys(e, errno, "cannot open %s", k->source);
-	else if ((r = judge(fd, k, path.p, e)) == 0)
-		r = read_file(fd, k, e);
+	else if ((r = check_key_file(fd, k, path.p, e)) == 0)
+		r = read_key_file(fd, k, e);
 	if (fd >= 0)
 		close(fd);
 	buf_release(&path);
@@ -212,7 +212,7 @@ char **key_environment(const struct config *c)
 	return list;
 }
 
-static int start(struct child *c, struct json_object *words, const struct config *cfg,
+static int start_key_command(struct child *c, struct json_object *words, const struct config *cfg,
                  const struct key *k, struct err *e)
 {
 	char **argv = config_command(words), **envp = key_environment(cfg);
@@ -237,20 +237,21 @@ static int load_command(struct key *k, struct json_object *words, const struct c
 
 	snprintf(k->source, sizeof(k->source), OUTPUT_OF "apiKeyCommand '%s'",
 	         json_object_get_string(json_object_array_get_idx(words, 0)));
-	if (make_room(k, e) < 0 || start(&child, words, c, k, e) < 0)
+	if (make_room(k, e) < 0 || start_key_command(&child, words, c, k, e) < 0)
 		return -1;
 	r = child_communicate(&child, span_str(""), &k->value, KEY_MAX, &wait, e);
 	if (r > 0)
 		r = too_large(k, e);
 	wait.stop = r < 0;
-	if (child_end(&child, &wait, e) < 0) /* an error of the reading stays */
+	if (child_end(&child, &wait, e) < 0) /* an earlier error stays */
 		r = -1;
 	return r < 0 && e->kind == ERR_FAILED ? err_prefix(e, "%s", command_of(k)) : r;
 }
 
-/* ---- all of them ---- */
+/* ---- all sources ---- */
 
-static void say_none(struct key *k, const struct provider *p, const struct config_provider *s)
+/* Without a key, `source` says where to put one. */
+static void name_expected_source(struct key *k, const struct provider *p, const struct config_provider *s)
 {
 	const char *own[2];
 	const char *const *names = key_variables(p, s, own);
@@ -273,15 +274,15 @@ int key_load(struct key *k, const struct provider *p, const struct config *c,
 		snprintf(k->source, sizeof(k->source), "the environment variable %s", name);
 		buf_adds(&k->value, env(name));
 	} else if (s && s->api_key_file) {
-		r = load_file(k, s->api_key_file, e);
+		r = load_key_file(k, s->api_key_file, e);
 	} else if (s && s->api_key_command) {
 		r = load_command(k, s->api_key_command, c, stop_fd, e);
 	} else {
-		say_none(k, p, s);
+		name_expected_source(k, p, s);
 		return 0;
 	}
 	if (r == 0)
-		r = check(k, e);
+		r = check_key(k, e);
 	if (r < 0)
 		explicit_bzero(k->value.p, k->value.n);
 	return r;
@@ -305,17 +306,16 @@ void key_advise(const struct key *k, struct buf *b)
 		buf_addf(b, "; no API key is set: put one into %s", k->source);
 }
 
-/* ---- keeping it out of what is shown and stored ---- */
+/* ---- hiding the secrets ---- */
 
-/* Each secret of a request: the key, the values of the settings' headers, with what stands behind
- * a scheme such as Bearer as one of its own, and those of the base URL's query, as they stand
- * there and decoded. */
+/* Iterates over the secrets of a request: the key; the values of the settings' headers, and their part
+ * after a scheme such as Bearer; the values in the base URL's query, encoded and decoded. */
 struct secrets {
 	const struct key *key;
 	enum { OF_KEY, OF_HEADERS, OF_QUERY, OF_NONE } from;
-	size_t i;           /* the header that comes next */
-	const char *rest;   /* of the header before; or of the base URL */
-	bool undecoded;     /* `value` is yet to be decoded */
+	size_t i;           /* the next header */
+	const char *rest;   /* of the current header, or of the base URL */
+	bool undecoded;     /* `value` must also be tried decoded */
 	struct span value;
 	char decoded[1024];
 };
@@ -326,8 +326,8 @@ static int hex(char c)
 	       : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Of another length than before: it may be in a text in this form, too. */
-static bool decode(struct secrets *s)
+/* False if decoding changes nothing. */
+static bool decode_secret(struct secrets *s)
 {
 	struct span v = s->value;
 	size_t n = 0;
@@ -376,7 +376,7 @@ static bool next_secret(struct secrets *s)
 		s->from = s->key->base_url ? OF_QUERY : OF_NONE;
 		s->rest = s->key->base_url;
 	}
-	if (s->undecoded && decode(s))
+	if (s->undecoded && decode_secret(s))
 		return true;
 	if (s->from == OF_QUERY)
 		return s->undecoded = url_next_secret(&s->rest, &s->value);
@@ -393,9 +393,9 @@ bool key_is_in(const struct key *k, struct span text)
 	return false;
 }
 
-/* How many bytes at the beginning of `text` are the secret, which may be escaped as in a JSON
- * string; 0: it is not there. */
-static size_t match(struct span secret, const char *text, size_t n)
+/* The length of the secret at the beginning of `text`, where it may be escaped as in a JSON string; 0: it
+ * is not there. */
+static size_t match_secret(struct span secret, const char *text, size_t n)
 {
 	size_t at = 0;
 
@@ -410,7 +410,7 @@ static size_t match(struct span secret, const char *text, size_t n)
 	return at;
 }
 
-static void redact(struct span secret, char *text, size_t n)
+static void redact_secret(struct span secret, char *text, size_t n)
 {
 	size_t len = secret.n, found;
 	char *end = text + n;
@@ -418,9 +418,9 @@ static void redact(struct span secret, char *text, size_t n)
 	if (len < KEY_SECRET)
 		return;
 	for (char *p = text; (p = memchr(p, secret.p[0], (size_t)(end - p))); p += found ? found : 1)
-		if ((found = match(secret, p, (size_t)(end - p))) > 0)
+		if ((found = match_secret(secret, p, (size_t)(end - p))) > 0)
 			memset(p, '*', found);
-	while (--len >= KEY_SECRET) /* a message that was cut may end within it */
+	while (--len >= KEY_SECRET) /* a message that was cut may end inside it */
 		if (n >= len && memcmp(text + n - len, secret.p, len) == 0)
 			memset(text + n - len, '*', len);
 }
@@ -430,10 +430,10 @@ void key_redact(const struct key *k, char *text, size_t n)
 	struct secrets s = { .key = k };
 
 	while (next_secret(&s))
-		redact(s.value, text, n);
+		redact_secret(s.value, text, n);
 }
 
-static size_t hide(struct span secret, char *text, size_t n, bool last, bool *hidden)
+static size_t hide_secret(struct span secret, char *text, size_t n, bool last, bool *hidden)
 {
 	size_t open = secret.n - 1 < n ? secret.n - 1 : n;
 	char *end = text + n;
@@ -461,7 +461,7 @@ size_t key_hide(const struct key *k, char *text, size_t n, bool last, bool *hidd
 	size_t open = 0;
 
 	while (next_secret(&s)) {
-		size_t of_this = hide(s.value, text, n, last, hidden);
+		size_t of_this = hide_secret(s.value, text, n, last, hidden);
 
 		open = of_this > open ? of_this : open;
 	}

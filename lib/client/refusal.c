@@ -11,8 +11,8 @@
 #include "client/retry.h"
 
 #define MESSAGE_MAX 300      /* characters of a server's own words */
-#define SUGGESTIONS_MAX 5            /* names of models */
-#define SUGGESTIONS_PATIENCE_S 5     /* for a list that only makes an error better */
+#define SUGGESTIONS_MAX 5        /* names of models */
+#define SUGGESTIONS_PATIENCE_S 5 /* for a list that only improves a message */
 
 /* ---- the server's words ---- */
 
@@ -27,15 +27,15 @@ static struct span page_title(struct span page)
 	return end ? (struct span){ start, (size_t)(end - start) } : (struct span){ "", 0 };
 }
 
-/* What a body says that is not JSON: a proxy's page its title, plain text itself. */
-static void add_plain(struct buf *message, struct span body)
+/* A body that is not JSON: the title of a proxy's page, or plain text. */
+static void add_plain_body(struct buf *message, struct span body)
 {
 	struct span text = span_trim_start(body, SPAN_WHITE);
 
 	if (text.n && text.p[0] == '<')
 		text = page_title(text);
 	else if (text.n && (text.p[0] == '{' || text.p[0] == '[' || json_is_whole(text)))
-		text.n = 0; /* JSON in which the adapter found no words */
+		text.n = 0; /* the adapter found no message in the JSON */
 	utf8_add_clean(message, span_trim_end(text, SPAN_WHITE));
 }
 
@@ -74,7 +74,7 @@ static bool has_files(const struct chat_request *rq)
 	return false;
 }
 
-/* A model's name may have one of those words in it, too. */
+/* The name of a model may contain one of these words. */
 static void judge_input(struct problem *p, const struct request *rq)
 {
 	const char *message = p->message.p;
@@ -84,7 +84,7 @@ static void judge_input(struct problem *p, const struct request *rq)
 		p->kind = PROBLEM_INPUT;
 }
 
-/* ---- the way out ---- */
+/* ---- what to do ---- */
 
 static void advise_context(const struct problem *p, struct buf *b)
 {
@@ -108,8 +108,7 @@ static void advise_wait(int64_t retry_after, bool last, struct buf *b)
 		buf_adds(b, "; try again later");
 }
 
-/* A list that does not have the model, or has it and so is no explanation, or nothing. What
- * was kept is asked for again when it is old, or has what the server says is not there. */
+/* Uses the cached list unless it is old, or has the model that the server does not have. */
 static void get_models(struct client *client, const char *model, struct model_list *list)
 {
 	struct endpoint *ep = &client->endpoint;
@@ -163,8 +162,8 @@ static void advise_model(struct client *client, const struct request *rq, const 
 	models_release(&list);
 }
 
-/* A 404 for the path of a vendor's own protocol, from a server that is not the vendor's; LM Studio
- * says so in words, with a status of 200. */
+/* A server of somebody else does not know the path of the vendor's protocol and answers 404. LM Studio
+ * answers 200 with an error message. */
 static bool lacks_protocol(const struct client *client, const struct problem *p, long status)
 {
 	const struct endpoint *ep = &client->endpoint;
@@ -251,7 +250,7 @@ static int tell_redirect(const struct client *client, const struct request *rq,
 int refusal_tell(struct client *client, const struct request *rq, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e)
 {
-	struct buf way_out = BUF_INIT;
+	struct buf advice = BUF_INIT;
 	struct span text;
 	bool cut;
 
@@ -259,31 +258,31 @@ int refusal_tell(struct client *client, const struct request *rq, const struct h
 		return tell_redirect(client, rq, rs, text, e);
 	client->endpoint.provider->problem(utf8_unmarked(buf_span(&rs->body)), p);
 	if (!p->message.n)
-		add_plain(&p->message, buf_span(&rs->body));
+		add_plain_body(&p->message, buf_span(&rs->body));
 	judge_input(p, rq);
-	/* Before it is cut: what is left of a key would not be known for one. */
+	/* Before it is cut: a part of a key would not be recognized. */
 	key_redact(&client->endpoint.key, p->message.p, p->message.n);
 	advise(client, rq, p, p->status == 401 ? 401 : rs->status == 407 && !rs->proxied ? 0 : rs->status, rs->retry_after,
-	       last, &way_out);
-	text = problem_text(p, MESSAGE_MAX, way_out.n > 0, &cut);
+	       last, &advice);
+	text = problem_text(p, MESSAGE_MAX, advice.n > 0, &cut);
 	if (text.n)
 		err_set(e, ERR_NETWORK, "the server answered %ld: %.*s%s%s", rs->status, (int)text.n, text.p,
-		        cut ? "…" : "", way_out.p);
+		        cut ? "…" : "", advice.p);
 	else
-		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", rq->shown.p, rs->status, way_out.p);
-	buf_release(&way_out);
+		err_set(e, ERR_NETWORK, "'%s' answered %ld%s", rq->shown.p, rs->status, advice.p);
+	buf_release(&advice);
 	return -1;
 }
 
 void refusal_advise(struct client *client, const struct request *rq, struct problem *p, bool last,
                     struct err *e)
 {
-	struct buf way_out = BUF_INIT;
+	struct buf advice = BUF_INIT;
 	size_t n;
 
 	judge_input(p, rq);
-	advise(client, rq, p, p->status, -1, last, &way_out);
+	advise(client, rq, p, p->status, -1, last, &advice);
 	n = strlen(e->msg);
-	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", way_out.p);
-	buf_release(&way_out);
+	snprintf(e->msg + n, sizeof(e->msg) - n, "%s", advice.p);
+	buf_release(&advice);
 }

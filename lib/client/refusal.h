@@ -1,14 +1,14 @@
-/* What to say when a server refuses: in its own words where it has some, and the way out. */
+/* Words the error for a request that the server refused: the server's message, and what to do. */
 #ifndef CLIENT_REFUSAL_H
 #define CLIENT_REFUSAL_H
 
 #include "client/client.h"
 
-/* An answer of another status than 2xx. Returns -1; fills in *p. To wait and try again is
- * advised only after the last attempt. */
+/* For an answer whose status is not 2xx. Returns -1, and fills in *p. Only after the `last` attempt
+ * does the message advise to try again later. */
 int refusal_tell(struct client *client, const struct request *rq, const struct http_response *rs,
                  bool last, struct problem *p, struct err *e);
-/* The error that `e` tells already, of an event in the stream: adds the way out. */
+/* For an error event in the stream, which `e` already tells: adds what to do. */
 void refusal_advise(struct client *client, const struct request *rq, struct problem *p, bool last,
                     struct err *e);
 

@@ -1,18 +1,17 @@
 /*
- * Makes what a server sends as a reply fit to be shown and stored, while it arrives:
+ * Prepares a reply for the screen and the store while it arrives:
  *
- * - Halves of a surrogate pair that come in two pieces are joined to one character; a half that
- *   stays alone becomes U+FFFD.
- * - The key and the other secrets of a request become asterisks where the server says them back.
- * - Text between <think> and </think> at the beginning of the reply becomes reasoning.
+ * - Joins the halves of a surrogate pair that arrive in two pieces; a single half becomes U+FFFD.
+ * - Replaces the key and the other secrets of the request, if the server repeats them, by asterisks.
+ * - Moves text between <think> and </think> at the beginning of the reply to the reasoning.
  *
  *	struct reply_filter f = { .key = &key, .think_tags = true };
- *	… each time the adapter has added something to the reply:
+ *	… each time after the adapter has added to the reply:
  *	reply_filter_run(&f, &reply, false)
  *	… show reply.text up to f.text, and reply.reasoning up to f.reasoning …
- *	reply_filter_run(&f, &reply, true)      the reply has ended, as it may
+ *	reply_filter_run(&f, &reply, true)      the reply has ended
  *
- * What comes out does not depend on the pieces in which the reply came.
+ * The result does not depend on how the reply was cut into pieces.
  */
 #ifndef CLIENT_REPLY_FILTER_H
 #define CLIENT_REPLY_FILTER_H
@@ -22,12 +21,12 @@
 
 struct reply_filter {
 	const struct key *key;
-	bool think_tags;        /* are looked for */
-	size_t text, reasoning; /* bytes of the reply's buffers that stay as they are */
-	bool key_open;          /* behind these there may be the beginning of a secret */
-	bool hidden;            /* the last run hid one */
+	bool think_tags;        /* look for them */
+	size_t text, reasoning; /* bytes of the reply's buffers that are final */
+	bool key_open;          /* a secret may begin after these */
+	bool hidden;            /* the last run found a secret */
 	enum { THINK_BEFORE, THINK_INSIDE, THINK_AFTER, THINK_OVER } think; /* private */
-	bool thought;           /* private: a part of the text became reasoning */
+	bool thought;           /* private: text became reasoning */
 };
 
 void reply_filter_run(struct reply_filter *f, struct reply *r, bool last);

@@ -21,7 +21,7 @@ int trace_open(struct trace *t, const char *path, struct err *e)
 	t->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	if (t->fd < 0)
 		return err_sys(e, errno, "cannot write the trace '%s'", path);
-	if (fstat(t->fd, &st) == 0 && !S_ISREG(st.st_mode)) /* somebody reads it, or does not */
+	if (fstat(t->fd, &st) == 0 && !S_ISREG(st.st_mode)) /* a pipe, whose reader may be slow */
 		io_hold_too(t->fd);
 	return 0;
 }
@@ -38,8 +38,8 @@ int trace_close(struct trace *t)
 	return t->failed;
 }
 
-/* Text of any kind: cleaned, and without the key. */
-static void add_text(const struct trace *t, struct buf *line, const char *name, struct span text)
+/* Adds any text: as valid UTF-8 and without the key. */
+static void trace_add_text(const struct trace *t, struct buf *line, const char *name, struct span text)
 {
 	struct buf clean = BUF_INIT;
 
@@ -50,7 +50,7 @@ static void add_text(const struct trace *t, struct buf *line, const char *name, 
 	buf_release(&clean);
 }
 
-static void begin(const struct trace *t, struct buf *line, const char *type)
+static void trace_begin(const struct trace *t, struct buf *line, const char *type)
 {
 	json_open(line, '{');
 	json_put_word(line, "type", type);
@@ -58,8 +58,8 @@ static void begin(const struct trace *t, struct buf *line, const char *type)
 	json_put_int(line, "elapsed", clock_steady_ms() - t->started);
 }
 
-/* One write a line: several processes may trace to one file. */
-static void end(struct trace *t, struct buf *line)
+/* Each line is one write: several processes may trace to one file. */
+static void trace_end(struct trace *t, struct buf *line)
 {
 	json_close(line, '}');
 	buf_addc(line, '\n');
@@ -104,16 +104,16 @@ void trace_request(struct trace *t, const struct http_request *rq, const struct 
 		return;
 	t->started = clock_steady_ms();
 	t->key = key;
-	begin(t, &line, "request");
+	trace_begin(t, &line, "request");
 	json_put_int(&line, "attempt", attempt + 1);
 	json_put_word(&line, "method", rq->body.p ? "POST" : "GET");
-	add_text(t, &line, "url", span_str(rq->shown_url));
+	trace_add_text(t, &line, "url", span_str(rq->shown_url));
 	add_headers(rq, &line);
 	if (rq->body.p) {
-		json_put_raw(&line, "body", rq->body); /* as the adapter made it */
-		key_redact(key, line.p, line.n); /* where a user wrote it into the prompt */
+		json_put_raw(&line, "body", rq->body); /* as sent */
+		key_redact(key, line.p, line.n); /* the user may have written it into the prompt */
 	}
-	end(t, &line);
+	trace_end(t, &line);
 }
 
 void trace_data(struct trace *t, struct span data)
@@ -124,18 +124,18 @@ void trace_data(struct trace *t, struct span data)
 	if (!t || t->fd < 0)
 		return;
 	had = t->held.n;
-	begin(t, &line, "data");
+	trace_begin(t, &line, "data");
 	buf_add(&t->bare, line.p, line.n);
 	json_put_word(&t->bare, "data", "***");
 	json_close(&t->bare, '}');
 	buf_addc(&t->bare, '\n');
-	add_text(t, &line, "data", data);
+	trace_add_text(t, &line, "data", data);
 	json_close(&line, '}');
 	buf_addc(&line, '\n');
 	buf_add(&t->held, line.p, line.n);
 	t->held.oom |= line.oom;
 	buf_release(&line);
-	if (had && t->held.n > HELD_MAX) /* what waits behind half a key is nothing that ends well */
+	if (had && t->held.n > HELD_MAX) /* a server that sends this much after half of the key repeats it on purpose */
 		trace_withhold(t);
 }
 
@@ -181,13 +181,13 @@ void trace_response(struct trace *t, const struct http_response *rs, const char 
 	if (!t || t->fd < 0)
 		return;
 	trace_release(t);
-	begin(t, &line, "response");
+	trace_begin(t, &line, "response");
 	json_put_int(&line, "status", rs->status);
-	add_text(t, &line, "head", buf_span(&rs->headers));
+	trace_add_text(t, &line, "head", buf_span(&rs->headers));
 	if (rs->body.n)
-		add_text(t, &line, "body", buf_span(&rs->body));
+		trace_add_text(t, &line, "body", buf_span(&rs->body));
 	add_times(&rs->times, &line);
 	if (why)
-		add_text(t, &line, "error", span_str(why));
-	end(t, &line);
+		trace_add_text(t, &line, "error", span_str(why));
+	trace_end(t, &line);
 }

@@ -1,10 +1,9 @@
 /*
- * A trace of the requests of a turn and what came back, as JSON Lines, to debug with.
- * mc-chat(1) documents the records. Keys are not in it: where a header holds one, and
- * where a server says it back, there are asterisks. Lines of data are held until it is known
- * whether a key in pieces is in them.
+ * Traces the requests of a turn and the answers as JSON Lines, for debugging. mc-chat(1) documents the
+ * records. Asterisks replace the key in headers and in what a server repeats. Lines of data are held
+ * until it is known whether they contain a part of the key.
  *
- * A trace that cannot be written says so once and ends nothing.
+ * A trace that cannot be written is reported once and ends nothing.
  */
 #ifndef CLIENT_TRACE_H
 #define CLIENT_TRACE_H
@@ -17,7 +16,7 @@ struct trace {
 	int64_t started;       /* of the request, steady clock, ms */
 	const struct key *key; /* to redact */
 	int failed;            /* errno of the first write that failed; 0: none */
-	struct buf held, bare; /* lines that are not written yet, and what they are without their data */
+	struct buf held, bare; /* lines that are not written yet, with and without their data */
 };
 
 #define TRACE_INIT { .fd = -1, .held = BUF_INIT, .bare = BUF_INIT }
@@ -30,13 +29,13 @@ int trace_close(struct trace *t);
 /* `t` may be NULL in all of these. */
 void trace_request(struct trace *t, const struct http_request *rq, const struct key *key,
                    int attempt);
-/* An event, or the whole body of an answer that did not stream. It is held until one of the next
- * two, as a part of the key may be in it whose rest is yet to come. */
+/* An event, or the whole body of an answer that does not stream. It is held until one of the next two
+ * calls, because it may end with the first half of the key. */
 void trace_data(struct trace *t, struct span data);
-/* Writes what is held; or writes it without its data, which would tell the key. */
+/* Writes the held lines; or writes them without their data, which contain the key. */
 void trace_release(struct trace *t);
 void trace_withhold(struct trace *t);
-/* What came of it; `why` is the error's message, or NULL. */
+/* The answer; `why` is the message of the error, or NULL. */
 void trace_response(struct trace *t, const struct http_response *rs, const char *why);
 
 #endif
