@@ -23,7 +23,7 @@ static ssize_t read_part(int fd, char *part, size_t n)
 }
 
 /* Without keeping it, `keep` being NULL. */
-static int take(int fd, const char *name, struct buf *keep, struct err *e)
+static int read_artifact(int fd, const char *name, struct buf *keep, struct err *e)
 {
 	struct sha256 s = SHA256_INIT;
 	char part[65536], hex[SHA256_HEX];
@@ -46,20 +46,20 @@ static int take(int fd, const char *name, struct buf *keep, struct err *e)
 	return keep ? buf_check(keep, e) : 0;
 }
 
-static int check(int folder, const char *name, struct buf *keep, struct err *e)
+static int check_artifact(int folder, const char *name, struct buf *keep, struct err *e)
 {
 	int fd = place_file(folder, name, O_RDONLY, e), r;
 
 	if (fd < 0)
 		return -1;
-	r = take(fd, name, keep, e);
+	r = read_artifact(fd, name, keep, e);
 	close(fd);
 	return r;
 }
 
 int artifact_check(int folder, const char *name, struct err *e)
 {
-	return check(folder, name, NULL, e);
+	return check_artifact(folder, name, NULL, e);
 }
 
 int artifact_get(int dir, const char *name, struct buf *b, struct err *e)
@@ -68,14 +68,14 @@ int artifact_get(int dir, const char *name, struct buf *b, struct err *e)
 
 	if (folder < 0)
 		return -1;
-	r = check(folder, name, b, e);
+	r = check_artifact(folder, name, b, e);
 	close(folder);
 	return r;
 }
 
 /* ---- writing ---- */
 
-static bool is_there(int folder, const char *name)
+static bool artifact_is_there(int folder, const char *name)
 {
 	struct err ignored = ERR_INIT;
 
@@ -84,7 +84,7 @@ static bool is_there(int folder, const char *name)
 
 /* Stores the file whole: a file of this name counts as whole. A link or a FIFO of this name is replaced, not
  * followed. */
-static int write_new(int folder, const char *name, struct span bytes, struct err *e)
+static int write_artifact(int folder, const char *name, struct span bytes, struct err *e)
 {
 	struct replace r = REPLACE_INIT(folder, name, ARTIFACT_TEMP);
 
@@ -102,7 +102,7 @@ static int write_new(int folder, const char *name, struct span bytes, struct err
 }
 
 /* An existing file, too: the process that stored it may have been killed before this. */
-static int sync_names(int dir, int folder, struct err *e)
+static int sync_artifact_names(int dir, int folder, struct err *e)
 {
 	if (io_sync_folder(folder) < 0 || io_sync_folder(dir) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
@@ -115,9 +115,9 @@ int artifact_put(int dir, const char *name, struct span bytes, struct err *e)
 
 	if (folder < 0)
 		return err_prefix(e, "'" ARTIFACTS_DIR "'");
-	r = is_there(folder, name) ? 0 : write_new(folder, name, bytes, e);
+	r = artifact_is_there(folder, name) ? 0 : write_artifact(folder, name, bytes, e);
 	if (r == 0)
-		r = sync_names(dir, folder, e);
+		r = sync_artifact_names(dir, folder, e);
 	close(folder);
 	return r < 0 ? err_prefix(e, "'" ARTIFACTS_DIR "'") : 0;
 }

@@ -18,16 +18,16 @@ struct shelf {
 	int fd;           /* -1: it is missing */
 };
 
-static struct spot spot(const struct shelf *a, const char *name)
+static struct spot artifact_spot(const struct shelf *a, const char *name)
 {
 	return (struct spot){ a->x->id, a->path, name, 0 };
 }
 
 /* Compares a file with its name. Its kind, owner and mode were checked before. Other names are not the
  * tools' own. */
-static void check_file(struct shelf *a, const char *name)
+static void check_artifact_file(struct shelf *a, const char *name)
 {
-	struct spot at = spot(a, name);
+	struct spot at = artifact_spot(a, name);
 	struct err why = ERR_INIT;
 	struct stat st, above;
 
@@ -58,12 +58,12 @@ static int check_files(struct shelf *a, bool locked, struct err *e)
 	if (names_read(&names, a->fd, e) < 0)
 		return err_prefix(e, "'%s/%s'", a->x->store->dir, a->path);
 	for (size_t i = 0; i < names.n; i++) {
-		struct spot at = spot(a, names.v[i]);
+		struct spot at = artifact_spot(a, names.v[i]);
 
 		if (strcmp(names.v[i], ARTIFACT_TEMP) == 0 && locked)
 			check_move(a->c, FINDING_LEFTOVER, a->fd, &at, "an attachment that was not stored completely");
 		else
-			check_file(a, names.v[i]);
+			check_artifact_file(a, names.v[i]);
 	}
 	names_release(&names);
 	return 0;
@@ -93,7 +93,7 @@ static void tell_missing(struct shelf *a, const struct record *r, const struct s
 /* Whether the file that a record refers to is missing. */
 static bool is_missing(struct shelf *a, const struct scan_ref *ref)
 {
-	struct spot at = spot(a, ref->sha256);
+	struct spot at = artifact_spot(a, ref->sha256);
 	struct stat st;
 
 	if (a->fd < 0)

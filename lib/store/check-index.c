@@ -234,8 +234,8 @@ static bool has_changed(const struct check *c)
 }
 
 /* 1: the index has a record of the session. *equal: it is `want`. */
-static int compare(struct check *c, const char *id, const struct buf *want, bool *equal,
-                   struct err *e)
+static int compare_record(struct check *c, const char *id, const struct buf *want, bool *equal,
+                          struct err *e)
 {
 	struct buf line = BUF_INIT;
 	int found = check_index_record(c, id, &line, e);
@@ -271,7 +271,7 @@ static int compare_loaded(struct check *c, const struct session *x, const struct
 	int found;
 
 	index_add_record(&want, x->id, &v->info);
-	found = buf_check(&want, e) < 0 ? -1 : compare(c, x->id, &want, &equal, e);
+	found = buf_check(&want, e) < 0 ? -1 : compare_record(c, x->id, &want, &equal, e);
 	buf_release(&want);
 	if (found < 0)
 		return -1;

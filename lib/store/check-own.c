@@ -251,7 +251,7 @@ int check_stranger(struct check *c, const struct names *names, const char **name
 /* ---- the store ---- */
 
 /* The error names some of what is there instead, and the store that may be meant. */
-static int refuse(const struct check *c, const struct names *names, struct err *e)
+static int refuse_store(const struct check *c, const struct names *names, struct err *e)
 {
 	struct buf list = BUF_INIT, near = BUF_INIT;
 	struct err ignored = ERR_INIT;
@@ -310,7 +310,7 @@ int check_recognise(struct check *c, struct err *e)
 		return err_prefix(e, "'%s'", c->store->dir);
 	r = find_store(c, &names, &strange, e);
 	if (r == 0 && strange)
-		r = refuse(c, &names, e);
+		r = refuse_store(c, &names, e);
 	names_release(&names);
 	return r < 0 ? -1 : 0;
 }

@@ -10,7 +10,7 @@
 
 /* Locks the open file. A repair waits for the lock; a check does not, and sets *locked. 1; 0 if the name
  * now leads to another file; or -1. */
-static int lock_file(struct check *c, int fd, bool repair, bool *locked, struct err *e)
+static int lock_removed(struct check *c, int fd, bool repair, bool *locked, struct err *e)
 {
 	const struct lock_wait wait = { .no_wait = !repair, .shared = !repair, .stop_fd = c->wait.stop_fd };
 	struct err why = ERR_INIT;
@@ -24,7 +24,7 @@ static int lock_file(struct check *c, int fd, bool repair, bool *locked, struct 
 }
 
 /* A descriptor. -1: it is gone, or cannot be opened, which is reported. -2: the check cannot continue. */
-static int open_file(struct check *c, const struct spot *at, bool repair, bool *locked, struct err *e)
+static int open_removed(struct check *c, const struct spot *at, bool repair, bool *locked, struct err *e)
 {
 	const int flags = (repair ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
@@ -36,7 +36,7 @@ static int open_file(struct check *c, const struct spot *at, bool repair, bool *
 				check_unreadable(c, at, strerror(errno));
 			return -1;
 		}
-		there = lock_file(c, fd, repair, locked, e);
+		there = lock_removed(c, fd, repair, locked, e);
 		if (there > 0)
 			return fd;
 		lock_end(fd);
@@ -80,10 +80,10 @@ static int check_open(struct check *c, int *fd, bool repair, bool locked, struct
 	return r;
 }
 
-static int check_file(struct check *c, const struct spot *at, bool repair, struct err *e)
+static int check_removed_file(struct check *c, const struct spot *at, bool repair, struct err *e)
 {
 	bool locked;
-	int fd = open_file(c, at, repair, &locked, e), r;
+	int fd = open_removed(c, at, repair, &locked, e), r;
 
 	if (fd < 0)
 		return fd == -1 ? 0 : -1;
@@ -101,6 +101,6 @@ int check_removed(struct check *c, struct err *e)
 
 	if (!check_place(c, c->store->fd, &at, false, &st))
 		return 0;
-	r = check_file(c, &at, false, e);
-	return r > 0 ? check_file(c, &at, true, e) : r;
+	r = check_removed_file(c, &at, false, e);
+	return r > 0 ? check_removed_file(c, &at, true, e) : r;
 }

@@ -124,7 +124,7 @@ static int add_refs(struct scan *s, const struct record *r, const struct bad_lin
 }
 
 /* Whether a line is a valid record of its file. */
-static int judge(const struct scan *s, struct span line, struct err *why)
+static int judge_line(const struct scan *s, struct span line, struct err *why)
 {
 	struct record r;
 
@@ -143,7 +143,7 @@ static int take_record(struct scan *s, struct span line, const struct bad_line *
 	struct record r;
 	int result = 0;
 
-	if ((s->removals ? judge(s, line, &why) : record_parse(line, &r, &why)) < 0) {
+	if ((s->removals ? judge_line(s, line, &why) : record_parse(line, &r, &why)) < 0) {
 		s->version |= why.kind == ERR_VERSION && !s->head;
 		return why.kind == ERR_FAILED ? err_set(e, why.kind, "%s", why.msg) : 0;
 	}
@@ -230,7 +230,7 @@ static int by_digest(const void *a, const void *b)
 	return x->attachment < y->attachment ? -1 : x->attachment > y->attachment;
 }
 
-static struct span text_of(const struct seen *x, const struct jsonl *j)
+static struct span seen_text(const struct seen *x, const struct jsonl *j)
 {
 	size_t n = x->n - (j->p[x->start + x->n - 1] == '\n');
 
@@ -296,14 +296,14 @@ static int find_last(struct scan *s, const struct jsonl *j, size_t first, size_t
 	size_t i;
 
 	*last = first;
-	if (record_parse(text_of(&s->seen[first], j), r, e) < 0)
+	if (record_parse(seen_text(&s->seen[first], j), r, e) < 0)
 		return -1;
 	while (lookup_next(&s->by_identity, &at, &i)) {
 		struct record other;
 
 		if (i == first)
 			continue;
-		if (record_parse(text_of(&s->seen[i], j), &other, e) < 0) {
+		if (record_parse(seen_text(&s->seen[i], j), &other, e) < 0) {
 			record_release(r);
 			return -1;
 		}
@@ -331,7 +331,7 @@ static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t
 		return -1;
 	*best = *last;
 	while (lookup_next(&s->by_identity, &at, &i)) {
-		struct span text = text_of(&s->seen[i], j);
+		struct span text = seen_text(&s->seen[i], j);
 		struct record r;
 
 		if (i == *best)
@@ -341,7 +341,7 @@ static int find_best(struct scan *s, const struct jsonl *j, size_t first, size_t
 			return -1;
 		}
 		if (same_identity(&r, kept) && may_replace(&r, kept) &&
-		    is_better(&r, text, kept, text_of(&s->seen[*best], j))) {
+		    is_better(&r, text, kept, seen_text(&s->seen[*best], j))) {
 			struct record other = *kept;
 
 			*kept = r;
@@ -358,16 +358,16 @@ static int add_twin(struct scan *s, const struct jsonl *j, const struct seen *x,
                     bool instead, const struct record *kept, struct err *e)
 {
 	struct bad_line bad = { .start = x->start, .n = x->n, .line = x->line, .kind = FINDING_DUPLICATE,
-	                        .differs = !span_same(text_of(x, j), text_of(best, j)),
+	                        .differs = !span_same(seen_text(x, j), seen_text(best, j)),
 	                        .exchange = kept->type == RECORD_EXCHANGE };
 	struct scan_piece *piece = find_piece(s, x);
 	struct record r;
 	int result = 0;
 
-	if (record_parse(text_of(x, j), &r, e) < 0)
+	if (record_parse(seen_text(x, j), &r, e) < 0)
 		return -1;
 	if (instead)
-		bad.instead = text_of(best, j);
+		bad.instead = seen_text(best, j);
 	if (!same_identity(&r, kept))
 		; /* another record with the same hash */
 	else if (piece)
@@ -446,7 +446,7 @@ static int apply_held(struct trial *t, struct err *e)
 	return r;
 }
 
-static int apply(struct trial *t, struct span line, struct err *e)
+static int try_record(struct trial *t, struct span line, struct err *e)
 {
 	struct err why = ERR_INIT;
 	struct record r;
@@ -471,20 +471,20 @@ static int apply(struct trial *t, struct span line, struct err *e)
 	return result;
 }
 
-static int apply_pieces(struct trial *t, const struct bad_line *b, struct err *e)
+static int try_pieces(struct trial *t, const struct bad_line *b, struct err *e)
 {
 	for (size_t i = 0; i < t->s->npieces; i++) {
 		const struct scan_piece *p = &t->s->pieces[i];
 
 		if (p->start >= b->start && p->start < b->start + b->n && p->n &&
-		    apply(t, (struct span){ t->j->p + p->from, p->n }, e) < 0)
+		    try_record(t, (struct span){ t->j->p + p->from, p->n }, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* *k counts the bad lines. */
-static int apply_line(struct trial *t, size_t *k, struct span line, struct err *e)
+static int try_line(struct trial *t, size_t *k, struct span line, struct err *e)
 {
 	size_t at = (size_t)(line.p - t->j->p);
 	const struct bad_line *b = NULL;
@@ -493,10 +493,10 @@ static int apply_line(struct trial *t, size_t *k, struct span line, struct err *
 		if (t->s->bad[*k].start == at && !(b && b->kind == FINDING_DUPLICATE))
 			b = &t->s->bad[*k];
 	if (!b || b->kind == FINDING_TORN || (b->kind == FINDING_DUPLICATE && t->how != REPAIRED))
-		return apply(t, line, e);
+		return try_record(t, line, e);
 	if (b->kind == FINDING_NUL)
-		return apply_pieces(t, b, e);
-	return b->instead.p ? apply(t, b->instead, e) : 0;
+		return try_pieces(t, b, e);
+	return b->instead.p ? try_record(t, b->instead, e) : 0;
 }
 
 static int try_reading(struct trial *t, struct err *e)
@@ -506,10 +506,10 @@ static int try_reading(struct trial *t, struct err *e)
 
 	t->c.lean = true;
 	while (jsonl_next(t->j, &at, &line))
-		if (apply_line(t, &k, line, e) < 0)
+		if (try_line(t, &k, line, e) < 0)
 			return -1;
 	line = (struct span){ t->j->p + t->j->n, t->j->mapped - t->j->n };
-	if (t->s->torn && apply_line(t, &k, line, e) < 0)
+	if (t->s->torn && try_line(t, &k, line, e) < 0)
 		return -1;
 	return apply_held(t, e) < 0 ? -1 : conversation_settle(&t->c, e);
 }
@@ -562,7 +562,7 @@ static int keep_needed(struct scan *s, const struct jsonl *j, struct err *e)
 	return r;
 }
 
-static int scan(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
+static int scan_all(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 {
 	if (scan_lines(s, j, e) < 0)
 		return -1;
@@ -578,13 +578,13 @@ static int scan(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 int scan_history(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 {
 	*s = (struct scan){ .removals = false };
-	return scan(s, j, tail, e);
+	return scan_all(s, j, tail, e);
 }
 
 int scan_removed(struct scan *s, const struct jsonl *j, bool tail, struct err *e)
 {
 	*s = (struct scan){ .removals = true };
-	return scan(s, j, tail, e);
+	return scan_all(s, j, tail, e);
 }
 
 void scan_release(struct scan *s)
@@ -617,7 +617,7 @@ void scan_explain(const struct scan *s, const struct bad_line *bad, const struct
 	default:
 		if (bad->stays)
 			err_set(why, ERR_DAMAGED, "it lacks its line feed");
-		else if (judge(s, line, why) < 0 && why->kind == ERR_FAILED)
+		else if (judge_line(s, line, why) < 0 && why->kind == ERR_FAILED)
 			/* there is no memory to find out more */
 			*why = (struct err){ ERR_DAMAGED, "not a valid record" };
 		if (bad->kind == FINDING_TORN && !bad->stays)

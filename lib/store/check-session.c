@@ -25,14 +25,14 @@ struct subject {
 	bool mended;   /* the history has changed since it was scanned */
 };
 
-static struct spot spot(const struct subject *s, const char *name, size_t line)
+static struct spot session_spot(const struct subject *s, const char *name, size_t line)
 {
 	return (struct spot){ s->x.id, s->x.id, name, line };
 }
 
 static void tell_unreadable(const struct subject *s, const char *name, const char *why)
 {
-	struct spot at = spot(s, name, 0);
+	struct spot at = session_spot(s, name, 0);
 
 	check_unreadable(s->c, &at, why);
 }
@@ -163,7 +163,7 @@ static int open_history(struct subject *s, struct err *e)
 static struct check_lines lines_of(struct subject *s)
 {
 	return (struct check_lines){
-		.c = s->c, .at = spot(s, HISTORY_FILE, 0), .dir = s->x.dir, .fd = &s->x.fd,
+		.c = s->c, .at = session_spot(s, HISTORY_FILE, 0), .dir = s->x.dir, .fd = &s->x.fd,
 		.temp = HISTORY_TEMP, .linked = s->linked, .j = &s->j, .scan = &s->scan,
 	};
 }
@@ -212,7 +212,7 @@ static int repair_history(struct subject *s, struct outcome *o, struct err *e)
 static int check_records(struct subject *s, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
-	struct spot first = spot(s, HISTORY_FILE, 1);
+	struct spot first = session_spot(s, HISTORY_FILE, 1);
 	struct check_lines lines;
 	struct stat st;
 
@@ -240,7 +240,7 @@ static int check_records(struct subject *s, struct err *e)
 static void tell_tree(struct subject *s, enum finding_kind kind, size_t at, const char *message)
 {
 	struct outcome o = { s->c->repair ? REPAIR_IMPOSSIBLE : REPAIR_NONE, "", ERR_INIT };
-	struct spot where = spot(s, HISTORY_FILE, jsonl_count(&s->j, &s->lines, at));
+	struct spot where = session_spot(s, HISTORY_FILE, jsonl_count(&s->j, &s->lines, at));
 
 	if (s->c->repair)
 		err_set(&o.why, ERR_FAILED, "no other record has what is missing");
@@ -355,7 +355,7 @@ static int seal_and_see(struct subject *s, struct err *e)
 
 static void seal(struct subject *s, struct outcome *o, struct err *damage)
 {
-	struct spot at = spot(s, SPOOL_FILE, 0);
+	struct spot at = session_spot(s, SPOOL_FILE, 0);
 	struct exchange cut;
 	struct spool sp;
 
@@ -382,7 +382,7 @@ static int read_spool(struct subject *s, struct err *damage, struct err *e)
 static int check_spool(struct subject *s, struct err *e)
 {
 	struct outcome o = OUTCOME_NONE;
-	struct spot at = spot(s, SPOOL_FILE, 0);
+	struct spot at = session_spot(s, SPOOL_FILE, 0);
 	struct err damage = ERR_INIT;
 	struct stat st;
 
@@ -405,7 +405,7 @@ static int check_spool(struct subject *s, struct err *e)
 
 static void check_temp(struct subject *s, const char *name, const char *what)
 {
-	struct spot at = spot(s, name, 0);
+	struct spot at = session_spot(s, name, 0);
 	struct stat st;
 
 	if (s->locked && look_at(s, s->x.dir, &at, &st) > 0)
@@ -455,7 +455,7 @@ static void check_missing(struct subject *s)
 
 static int check_history(struct subject *s, struct err *e)
 {
-	struct spot at = spot(s, HISTORY_FILE, 0);
+	struct spot at = session_spot(s, HISTORY_FILE, 0);
 	struct err why = ERR_INIT;
 	struct stat st;
 	int there = look_at(s, s->x.dir, &at, &st);
@@ -477,7 +477,7 @@ static int check_history(struct subject *s, struct err *e)
 	return 0;
 }
 
-static void release(struct subject *s)
+static void release_subject(struct subject *s)
 {
 	jsonl_unmap(&s->j);
 	scan_release(&s->scan);
@@ -488,7 +488,7 @@ static void release(struct subject *s)
 /* Reports a folder of another program or of the user. It is not touched. */
 static void tell_stranger(struct subject *s, const struct stat *st)
 {
-	struct spot at = { s->x.id, NULL, s->x.id, 0 }, history = spot(s, HISTORY_FILE, 1);
+	struct spot at = { s->x.id, NULL, s->x.id, 0 }, history = session_spot(s, HISTORY_FILE, 1);
 	struct outcome o = OUTCOME_NONE;
 	struct stat ignored;
 
@@ -553,6 +553,6 @@ int check_folder(struct check *c, const char *id, bool whole, struct err *e)
 		own = check_own(&s, e);
 	else if (own == OWN_NONE)
 		tell_stranger(&s, &st);
-	release(&s);
+	release_subject(&s);
 	return own < 0 ? -1 : 0;
 }

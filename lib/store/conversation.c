@@ -590,7 +590,7 @@ static void count_usage(struct conversation *c)
 
 /* ---- what was changed about the session ---- */
 
-static int compare(struct span a, struct span b)
+static int compare_bytes(struct span a, struct span b)
 {
 	int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
 
@@ -602,7 +602,7 @@ static bool is_newer(const struct note *a, const struct note *b)
 {
 	int64_t x = note_timestamp(&a->record), y = note_timestamp(&b->record);
 	struct span empty = { "", 0 }, p = note_id(&a->record), q = note_id(&b->record);
-	int order = compare(p.p ? p : empty, q.p ? q : empty);
+	int order = compare_bytes(p.p ? p : empty, q.p ? q : empty);
 
 	return x != y ? x > y : order ? order > 0 : a->at > b->at;
 }
@@ -667,7 +667,7 @@ static void settings_release(struct settings *s)
 
 static int by_bytes(const void *a, const void *b)
 {
-	return compare(*(const struct span *)a, *(const struct span *)b);
+	return compare_bytes(*(const struct span *)a, *(const struct span *)b);
 }
 
 static int take_tags(struct conversation *c, const struct settings *s, struct err *e)

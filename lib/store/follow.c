@@ -19,7 +19,7 @@
 #define HASH_BEGIN UINT64_C(14695981039346656037) /* FNV-1a, as in span_hash() */
 #define HASH_STEP UINT64_C(1099511628211)
 
-static void tell(struct follow *f, const struct follow_event *ev)
+static void tell_event(struct follow *f, const struct follow_event *ev)
 {
 	f->found = true;
 	f->tell(f->ctx, ev);
@@ -55,7 +55,7 @@ static int tell_text(struct follow *f, bool all, struct err *e)
 	}
 	note_told(t, buf_span(&clean));
 	if (clean.n)
-		tell(f, &(struct follow_event){ .kind = FOLLOW_TEXT, .text = buf_span(&clean) });
+		tell_event(f, &(struct follow_event){ .kind = FOLLOW_TEXT, .text = buf_span(&clean) });
 	buf_drop(&t->held, n);
 	buf_release(&clean);
 	return 0;
@@ -91,7 +91,7 @@ static int end_turn(struct follow *f, enum follow_kind how, struct err *e)
 		return -1; /* not reached: no memory while following */
 	f->turn.running = false;
 	f->turn.cut = true;
-	tell(f, &(struct follow_event){ .kind = how });
+	tell_event(f, &(struct follow_event){ .kind = how });
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static int tell_record(struct follow *f, size_t at, struct span line, const stru
 		describe_exchange(f, &r->exchange, &ev);
 	else if (r->type == RECORD_STEP)
 		describe_step(&f->turn, &r->step, &ev);
-	tell(f, &ev);
+	tell_event(f, &ev);
 	return buf_check(&f->last, e);
 }
 
@@ -182,7 +182,7 @@ static int tell_records(struct follow *f, struct err *e)
 	return 0;
 }
 
-static int read_history(struct follow *f, struct err *e)
+static int tell_history(struct follow *f, struct err *e)
 {
 	struct stat st;
 
@@ -202,7 +202,7 @@ static int read_history(struct follow *f, struct err *e)
 /* ---- a turn begins ---- */
 
 /* Reads the first line. 0: it has no newline yet. */
-static int read_head(int fd, struct buf *b, struct err *e)
+static int read_first_line(int fd, struct buf *b, struct err *e)
 {
 	for (;;) {
 		char *to = buf_room(b, PART);
@@ -290,7 +290,7 @@ static int begin_turn(struct follow *f, int fd, size_t head, const struct exchan
 	size_t from = f->looked ? f->at : 0;
 	int64_t wanted;
 
-	if ((!next && lose_turn(f, e) < 0) || read_history(f, e) < 0) {
+	if ((!next && lose_turn(f, e) < 0) || tell_history(f, e) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -301,7 +301,7 @@ static int begin_turn(struct follow *f, int fd, size_t head, const struct exchan
 	if (stored)
 		return 0;
 	if (!next)
-		tell(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
+		tell_event(f, &(struct follow_event){ .kind = FOLLOW_BEGUN, .exchange = x });
 	if (buf_check(&f->turn.id, e) < 0 || read_reply(f, e) < 0 || (!next && tell_stored_step(f, e) < 0))
 		return -1;
 	if (!f->looked)
@@ -331,7 +331,7 @@ static int look_for_turn(struct follow *f, struct err *e)
 
 	if (fd < 0)
 		return lose_turn(f, e); /* usually it does not exist; the next writer refuses a link */
-	r = read_head(fd, &head, e);
+	r = read_first_line(fd, &head, e);
 	if (r > 0 && buf_check(&head, e) < 0)
 		r = -1; /* not reached: no memory while following */
 	if (r <= 0) {
@@ -372,7 +372,7 @@ static int doubt_turn(struct follow *f, struct err *e)
 	if (is_held(f))
 		return 0;
 	named = has_name(f, e);
-	if (named < 0 || read_reply(f, e) < 0 || read_history(f, e) < 0)
+	if (named < 0 || read_reply(f, e) < 0 || tell_history(f, e) < 0)
 		return -1;
 	return f->turn.running ? end_turn(f, named ? FOLLOW_CUT : FOLLOW_LOST, e) : 0;
 }
@@ -383,7 +383,7 @@ static int look_at_turns(struct follow *f, struct err *e)
 {
 	int named = has_name(f, e);
 
-	if (named < 0 || read_reply(f, e) < 0 || read_history(f, e) < 0)
+	if (named < 0 || read_reply(f, e) < 0 || tell_history(f, e) < 0)
 		return -1;
 	if (!named && look_for_turn(f, e) < 0)
 		return -1;
@@ -413,7 +413,7 @@ int follow_look(struct follow *f, struct err *e)
 	leads = place_leads(f->store->fd, path, f->fd);
 	why = errno;
 	f->found = false;
-	if ((f->turns ? look_at_turns(f, e) : read_history(f, e)) < 0)
+	if ((f->turns ? look_at_turns(f, e) : tell_history(f, e)) < 0)
 		return -1;
 	f->looked = true;
 	return judge_name(f, leads, why, e);

@@ -343,7 +343,7 @@ static int64_t counted(const struct walk *w, const struct load *l)
 }
 
 /* Adds the weight of record `i`, which belongs to that exchange. */
-static int weigh(struct walk *w, size_t i, struct span exchange, struct err *e)
+static int add_weight(struct walk *w, size_t i, struct span exchange, struct err *e)
 {
 	int64_t weight, before;
 	struct load *l;
@@ -400,7 +400,7 @@ static int find_next(const struct walk *w, struct span *id)
 }
 
 /* Follows the conversation as far as it was read. The history cannot have as many steps as `lines`. */
-static int follow(struct walk *w, size_t lines, struct err *e)
+static int follow_path(struct walk *w, size_t lines, struct err *e)
 {
 	struct load *load;
 	struct span id;
@@ -448,7 +448,7 @@ static int meet_head(struct walk *w, size_t i, struct err *e)
 		w->orphan = i;
 	if (find_exchange(w, target) != NONE)
 		return 0;
-	return lookup_add(&w->exchanges, span_hash(target), i, e) < 0 ? -1 : weigh(w, i, target, e);
+	return lookup_add(&w->exchanges, span_hash(target), i, e) < 0 ? -1 : add_weight(w, i, target, e);
 }
 
 static int meet_step(struct walk *w, size_t i, struct err *e)
@@ -464,7 +464,7 @@ static int meet_step(struct walk *w, size_t i, struct err *e)
 		w->v[known].oldest = i;
 		return 0;
 	}
-	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e) < 0 ? -1 : weigh(w, i, s->exchange, e);
+	return lookup_add(&w->steps, step_hash(s->exchange, s->n), i, e) < 0 ? -1 : add_weight(w, i, s->exchange, e);
 }
 
 static int meet_result(struct walk *w, size_t i, struct err *e)
@@ -473,7 +473,7 @@ static int meet_result(struct walk *w, size_t i, struct err *e)
 
 	if (w->want->last || has_result(w, r))
 		return 0;
-	return lookup_add(&w->results, result_hash(r), i, e) < 0 ? -1 : weigh(w, i, r->exchange, e);
+	return lookup_add(&w->results, result_hash(r), i, e) < 0 ? -1 : add_weight(w, i, r->exchange, e);
 }
 
 /* Takes ownership of the record. */
@@ -498,7 +498,7 @@ static int meet(struct walk *w, struct record *r, struct span line, size_t at, s
 	if (result < 0)
 		return -1;
 	w->complete = w->complete || has_enough(w);
-	return follow(w, lines, e);
+	return follow_path(w, lines, e);
 }
 
 /* Reads backwards until all that is wanted was read; *at becomes the offset of the oldest record. */
@@ -529,8 +529,8 @@ static int walk_back(struct walk *w, struct conversation *c, const struct store 
 }
 
 /* Reads only the session record before offset `end`. *whole: nothing else is there. */
-static int read_head(struct conversation *c, const struct store *s, const char *id,
-                     const struct jsonl *j, size_t end, bool *whole, struct err *e)
+static int read_session_head(struct conversation *c, const struct store *s, const char *id,
+                             const struct jsonl *j, size_t end, bool *whole, struct err *e)
 {
 	struct jsonl_count lines = JSONL_COUNT_INIT;
 	struct err ignored = ERR_INIT;
@@ -562,7 +562,7 @@ int history_load_newest(struct conversation *c, const struct store *s, const cha
 
 	*whole = at == 0;
 	if (r == 0 && !*whole)
-		r = read_head(c, s, id, j, at, whole, e);
+		r = read_session_head(c, s, id, j, at, whole, e);
 	for (size_t i = w.n; i--;) {
 		if (r == 0)
 			r = conversation_apply(c, &w.v[i].record, w.v[i].line, w.v[i].at, e);

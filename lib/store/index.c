@@ -117,7 +117,7 @@ static bool next_field(struct json_scan *s, size_t *i, struct span *value)
 	return true;
 }
 
-static bool take_field(struct index_record *r, const struct field *f, struct span value)
+static bool set_field(struct index_record *r, const struct field *f, struct span value)
 {
 	void *to = (char *)r + f->offset;
 
@@ -146,7 +146,7 @@ bool index_record(struct span line, unsigned wanted, struct index_record *r)
 		expected = i + 1;
 		if (i == FIELDS || !(wanted & fields[i].bit))
 			continue;
-		if (!take_field(r, &fields[i], value))
+		if (!set_field(r, &fields[i], value))
 			return false;
 		found |= fields[i].bit;
 	}
@@ -204,7 +204,7 @@ int index_info(struct span line, struct session_info *info, struct json_object *
 
 #define QUERY_MAX 100 /* characters of a query that the index keeps */
 
-static void put_query(struct buf *b, const char *key, struct span s)
+static void put_short_query(struct buf *b, const char *key, struct span s)
 {
 	bool cut = false;
 	struct buf text = BUF_INIT;
@@ -237,13 +237,13 @@ void index_add_record_members(struct buf *b, const char *id, const struct sessio
 	json_put_text(b, "provider", s->provider);
 	json_put_text(b, "model", s->model);
 	json_put_text(b, "cwd", s->cwd);
-	put_query(b, "title", s->title);
+	put_short_query(b, "title", s->title);
 	json_put_open(b, "tags", '[');
 	for (size_t i = 0; i < s->ntags; i++)
 		json_item_str(b, s->tags[i]);
 	json_close(b, ']');
-	put_query(b, "firstQuery", s->first_query);
-	put_query(b, "lastQuery", s->last_query);
+	put_short_query(b, "firstQuery", s->first_query);
+	put_short_query(b, "lastQuery", s->last_query);
 	json_put_str(b, "root", s->root);
 	if (s->summary_at) {
 		json_put_int(b, "summaryAt", s->summary_at);
@@ -946,7 +946,7 @@ static int check_soon(const struct store *s, const struct names *names, const ch
 
 /* Makes the index from the histories. `old` is the current index, or -1. `place` is NULL where a tool does
  * this on its own, so that it must not take long. The lock is held. */
-static int rebuild(const struct store *s, int old, char *place, struct err *e)
+static int rebuild_index(const struct store *s, int old, char *place, struct err *e)
 {
 	struct rebuilt all = { .text = BUF_INIT, .old = old };
 	struct names names;
@@ -999,7 +999,7 @@ static int compact_index(const struct store *s, int fd, struct err *e)
 		return -1;
 	result = collect_lines(&r, &lines, &n, e);
 	if (result == 0)
-		result = r.unreadable ? rebuild(s, fd, NULL, e) : write_index(s, lines, n, NULL, e);
+		result = r.unreadable ? rebuild_index(s, fd, NULL, e) : write_index(s, lines, n, NULL, e);
 	free(lines);
 	index_close(&r);
 	return result;
@@ -1033,14 +1033,14 @@ static int open_or_rebuild(const struct store *s, int flags, struct err *e)
 	if (fd >= 0 || e->kind != ERR_NOT_FOUND)
 		return fd;
 	err_clear(e);
-	return rebuild(s, -1, NULL, e) < 0 ? -1 : index_open_file(s, flags, e);
+	return rebuild_index(s, -1, NULL, e) < 0 ? -1 : index_open_file(s, flags, e);
 }
 
 /* ---- writing over lines ---- */
 
 /* Overwrites `line`, which is without its newline, by a tombstone for `id` of the same length, or by
  * blanks if `id` is empty. */
-static int write_over(int fd, const struct jsonl *j, struct span line, struct span id, struct err *e)
+static int overwrite_line(int fd, const struct jsonl *j, struct span line, struct span id, struct err *e)
 {
 	static const char end[] = ",\"version\":1}";
 	struct buf b = BUF_INIT;
@@ -1072,7 +1072,7 @@ static int blank_torn_end(int fd, struct err *e)
 		return -1;
 	torn = (struct span){ j.p + j.n, j.mapped - j.n };
 	if (torn.n && !json_is_whole(torn))
-		r = write_over(fd, &j, torn, (struct span){ "", 0 }, e);
+		r = overwrite_line(fd, &j, torn, (struct span){ "", 0 }, e);
 	jsonl_unmap(&j);
 	if (r == 0 && lseek(fd, 0, SEEK_END) < 0)
 		r = err_sys(e, errno, "cannot find its end");
@@ -1176,7 +1176,7 @@ static int mend_stale(const struct store *s, struct err *e)
 	if (e->kind == ERR_NONE && buf_check(&records, e) == 0)
 		index = open_or_rebuild(s, O_RDWR, e);
 	if (index >= 0) {
-		r = named ? append_named(index, buf_span(&records), e) : rebuild(s, index, NULL, e);
+		r = named ? append_named(index, buf_span(&records), e) : rebuild_index(s, index, NULL, e);
 		if (r == 0 && gone) /* so that none of its text stays */
 			compact_index(s, index, &ignored);
 		close(index);
@@ -1203,7 +1203,7 @@ static int open_current(const struct store *s, int flags, struct err *e)
 }
 
 /* With `gone`, only if there is no session with this id. */
-static int append_record(const struct store *s, struct span record, const char *gone, struct err *e)
+static int append_index_line(const struct store *s, struct span record, const char *gone, struct err *e)
 {
 	int lock = index_lock(s, e), fd = -1, r = -1;
 
@@ -1231,7 +1231,7 @@ int index_append(const struct store *s, const char *id, const struct session_inf
 	int r;
 
 	index_add_record(&b, id, sum);
-	r = buf_check(&b, e) < 0 ? -1 : append_record(s, buf_span(&b), NULL, e);
+	r = buf_check(&b, e) < 0 ? -1 : append_index_line(s, buf_span(&b), NULL, e);
 	buf_release(&b);
 	return r;
 }
@@ -1248,7 +1248,7 @@ static int insert_record(const struct store *s, int fd, struct span record, int6
 		return -1;
 	r = collect_lines(&reader, &lines, &n, e);
 	if (r == 0 && reader.unreadable) {
-		r = rebuild(s, fd, NULL, e); /* from all histories, so with the new record */
+		r = rebuild_index(s, fd, NULL, e); /* from all histories, so with the new record */
 	} else if (r == 0) {
 		struct span *v = calloc(n + 1, sizeof(*v));
 		struct index_record old;
@@ -1303,7 +1303,7 @@ int index_append_tombstone(const struct store *s, const char *id, int64_t now, s
 	int r;
 
 	add_tombstone(&b, id, now);
-	r = buf_check(&b, e) < 0 ? -1 : append_record(s, buf_span(&b), id, e);
+	r = buf_check(&b, e) < 0 ? -1 : append_index_line(s, buf_span(&b), id, e);
 	buf_release(&b);
 	return r;
 }
@@ -1329,7 +1329,7 @@ static bool is_gone(const struct store *s, struct span id, char *const *ids, siz
 
 /* If there is no room for a new file, or it cannot be renamed, the sessions' lines are overwritten
  * in place. A process that has the file mapped sees tombstones. */
-static int write_over_all(const struct store *s, int fd, char *const *ids, size_t n, struct err *e)
+static int overwrite_lines(const struct store *s, int fd, char *const *ids, size_t n, struct err *e)
 {
 	struct jsonl j;
 	struct span line, id;
@@ -1345,13 +1345,13 @@ static int write_over_all(const struct store *s, int fd, char *const *ids, size_
 			continue;
 		kind = index_judge((struct span){ line.p, line.n + 1 }, &id);
 		if (kind == INDEX_RECORD && is_gone(s, id, ids, n))
-			r = write_over(fd, &j, line, id, e);
+			r = overwrite_line(fd, &j, line, id, e);
 		else if (kind == INDEX_BAD)
-			r = write_over(fd, &j, line, (struct span){ "", 0 }, e);
+			r = overwrite_line(fd, &j, line, (struct span){ "", 0 }, e);
 	}
 	line = (struct span){ j.p + j.n, j.mapped - j.n };
 	if (r == 0 && may_be_of(line, ids, n))
-		r = write_over(fd, &j, line, (struct span){ "", 0 }, e);
+		r = overwrite_line(fd, &j, line, (struct span){ "", 0 }, e);
 	jsonl_unmap(&j);
 	return r;
 }
@@ -1368,7 +1368,7 @@ int index_purge(const struct store *s, char *const *ids, size_t n, struct err *e
 	fd = open_current(s, O_RDWR, e);
 	if (fd >= 0) {
 		r = compact_index(s, fd, &why);
-		if (r < 0 && (r = write_over_all(s, fd, ids, n, e)) < 0)
+		if (r < 0 && (r = overwrite_lines(s, fd, ids, n, e)) < 0)
 			store_file_failed(s, INDEX_FILE, e);
 		close(fd);
 	}
@@ -1387,7 +1387,7 @@ int index_remake(const struct store *s, char *place, struct err *e)
 	if (lock < 0)
 		return -1;
 	old = index_open_file(s, O_RDONLY, &ignored);
-	r = rebuild(s, old, place, e);
+	r = rebuild_index(s, old, place, e);
 	if (old >= 0)
 		close(old);
 	lock_end(lock);
@@ -1481,7 +1481,7 @@ static int rebuild_if_unreadable(const struct store *s, bool *made, struct err *
 		return -1;
 	fd = open_or_rebuild(s, O_RDONLY, e);
 	if (fd >= 0 && !is_readable(fd, e)) { /* else another process has rebuilt it */
-		int r = e->kind == ERR_NONE ? rebuild(s, fd, NULL, e) : -1;
+		int r = e->kind == ERR_NONE ? rebuild_index(s, fd, NULL, e) : -1;
 
 		close(fd);
 		fd = r < 0 ? -1 : index_open_file(s, O_RDONLY, e);

@@ -31,7 +31,7 @@ static size_t cut_end(struct span *name, const char *set)
 	return n;
 }
 
-static enum leftover parse(const char *name, struct span *id)
+static enum leftover parse_leftover(const char *name, struct span *id)
 {
 	*id = span_str(name);
 	if (strncmp(name, NEW, strlen(NEW)) == 0) {
@@ -50,13 +50,13 @@ enum leftover leftover_kind(const char *name)
 {
 	struct span ignored;
 
-	return parse(name, &ignored);
+	return parse_leftover(name, &ignored);
 }
 
 enum leftover leftover_of(const char *name, const char *id)
 {
 	struct span own;
-	enum leftover kind = parse(name, &own);
+	enum leftover kind = parse_leftover(name, &own);
 
 	return span_eq(own, id) ? kind : LEFTOVER_NONE;
 }

@@ -56,7 +56,7 @@ int place_refuse(enum place_fault fault, const struct stat *st, struct err *e)
 }
 
 /* A folder of another user may have files of that user. Its owner is looked up only if it matters. */
-static int check(int dir, int fd, bool folder, struct err *e)
+static int check_opened(int dir, int fd, bool folder, struct err *e)
 {
 	struct stat st, above;
 	uid_t owner;
@@ -81,7 +81,7 @@ static int open_failed(int dir, const char *name, bool folder, int why, struct e
 	return err_sys(e, why, "cannot open it");
 }
 
-static bool is_empty(int dir)
+static bool is_empty_folder(int dir)
 {
 	struct err ignored = ERR_INIT;
 	struct names names;
@@ -94,7 +94,7 @@ static bool is_empty(int dir)
 static bool is_fresh(int fd, const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode))
-		return is_empty(fd);
+		return is_empty_folder(fd);
 	return S_ISREG(st->st_mode) && st->st_nlink == 1 && st->st_size == 0;
 }
 
@@ -164,7 +164,7 @@ static int judged(int dir, const char *name, int fd, bool folder, bool made, str
 	} else {
 		if (made)
 			place_give(fd, dir);
-		if (check(dir, fd, folder, e) == 0)
+		if (check_opened(dir, fd, folder, e) == 0)
 			return fd;
 	}
 	close(fd);
@@ -184,7 +184,7 @@ int place_check_new(int dir, int fd, struct err *e)
 	if (place_keeps_modes(fd, e) < 0)
 		return -1;
 	place_give(fd, dir);
-	return check(dir, fd, false, e);
+	return check_opened(dir, fd, false, e);
 }
 
 int place_folder(int dir, const char *name, struct err *e)

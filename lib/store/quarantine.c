@@ -37,7 +37,7 @@ static int open_quarantine(const struct store *s, struct err *e)
 }
 
 /* Makes a new name with a random end. */
-static int choose(const char *folder, const char *name, char place[QUARANTINE_PATH], struct err *e)
+static int choose_name(const char *folder, const char *name, char place[QUARANTINE_PATH], struct err *e)
 {
 	char end[ID_SIZE];
 
@@ -115,7 +115,7 @@ static void remove_note(int q, const char *place)
 	unlinkat(q, file, 0);
 }
 
-static int move(int q, int dir, const char *name, const char *place, struct err *e)
+static int move_and_sync(int q, int dir, const char *name, const char *place, struct err *e)
 {
 	if (renameat(dir, name, q, base(place)) < 0) {
 		err_sys(e, errno, "cannot move it to '%s'", place);
@@ -137,8 +137,8 @@ int quarantine_move(const struct store *s, int dir, const char *folder, const ch
 		return -1;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		err_sys(e, errno, "cannot examine it");
-	else if (choose(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0)
-		r = move(q, dir, name, place, e);
+	else if (choose_name(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0)
+		r = move_and_sync(q, dir, name, place, e);
 	close(q);
 	return r;
 }
@@ -153,7 +153,7 @@ int quarantine_create(const struct store *s, const char *folder, const char *nam
 		return -1;
 	if (fstat(from, &st) < 0)
 		err_sys(e, errno, "cannot examine it");
-	else if (choose(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0) {
+	else if (choose_name(folder, name, place, e) == 0 && write_note(q, place, folder, name, &st, e) == 0) {
 		fd = openat(q, base(place), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0) {
 			err_sys(e, errno, "cannot create '%s'", place);

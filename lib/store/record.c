@@ -470,20 +470,20 @@ void record_release(struct record *r)
 /* ---- writing ---- */
 
 /* A record and its type. */
-static void begin(struct buf *b, const char *type)
+static void begin_record(struct buf *b, const char *type)
 {
 	json_open(b, '{');
 	json_put_word(b, "type", type);
 }
 
-static void end(struct buf *b)
+static void end_record(struct buf *b)
 {
 	buf_adds(b, "}\n");
 }
 
 void record_add_head(struct buf *b, const struct session_head *h)
 {
-	begin(b, "session");
+	begin_record(b, "session");
 	json_put_int(b, "version", RECORD_VERSION);
 	json_put_text(b, "id", h->id);
 	json_put_int(b, "createdAt", h->created_at);
@@ -496,7 +496,7 @@ void record_add_head(struct buf *b, const struct session_head *h)
 	json_put_value(b, "metadata", h->metadata);
 	json_put_value(b, "forkedFrom", h->forked_from);
 	json_put_value(b, "importedFrom", h->imported_from);
-	end(b);
+	end_record(b);
 }
 
 static void add_tokens(struct buf *b, const char *key, int64_t n)
@@ -606,19 +606,19 @@ void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct re
 	gaps->n = 0;
 	json_open(b, '{');
 	add_exchange(b, x, gaps);
-	end(b);
+	end_record(b);
 }
 
 void record_add_exchange(struct buf *b, const struct exchange *x)
 {
 	json_open(b, '{');
 	add_exchange(b, x, NULL);
-	end(b);
+	end_record(b);
 }
 
 void record_add_step(struct buf *b, const struct step *s)
 {
-	begin(b, "step");
+	begin_record(b, "step");
 	json_put_text(b, "exchange", s->exchange);
 	json_put_int(b, "n", s->n);
 	json_put_int(b, "timestamp", s->timestamp);
@@ -637,12 +637,12 @@ void record_add_step(struct buf *b, const struct step *s)
 	add_duration(b, s->duration);
 	add_usage(b, &s->usage);
 	json_put_value(b, "native", s->native);
-	end(b);
+	end_record(b);
 }
 
 void record_add_result(struct buf *b, const struct result *r)
 {
-	begin(b, "result");
+	begin_record(b, "result");
 	json_put_text(b, "exchange", r->exchange);
 	json_put_int(b, "n", r->n);
 	json_put_text(b, "call", r->call);
@@ -654,12 +654,12 @@ void record_add_result(struct buf *b, const struct result *r)
 	json_put_text(b, "output", r->output);
 	record_add_attachments(b, r->attachments, r->nattachments);
 	json_put_optional(b, "artifact", r->artifact);
-	end(b);
+	end_record(b);
 }
 
 void record_add_change(struct buf *b, const struct change *c)
 {
-	begin(b, "change");
+	begin_record(b, "change");
 	json_put_optional(b, "id", c->id);
 	json_put_int(b, "timestamp", c->timestamp);
 	json_put_optional(b, "title", c->title);
@@ -667,12 +667,12 @@ void record_add_change(struct buf *b, const struct change *c)
 	json_put_value(b, "metadata", c->metadata);
 	if (usage_known(&c->usage))
 		add_usage(b, &c->usage);
-	end(b);
+	end_record(b);
 }
 
 void record_add_summary(struct buf *b, const struct summary *s)
 {
-	begin(b, "summary");
+	begin_record(b, "summary");
 	json_put_optional(b, "id", s->id);
 	json_put_int(b, "timestamp", s->timestamp);
 	json_put_text(b, "upTo", s->up_to);
@@ -680,17 +680,17 @@ void record_add_summary(struct buf *b, const struct summary *s)
 	json_put_text(b, "model", s->model);
 	if (usage_known(&s->usage))
 		add_usage(b, &s->usage);
-	end(b);
+	end_record(b);
 }
 
 void record_add_rewind(struct buf *b, const struct rewind *r)
 {
-	begin(b, "rewind");
+	begin_record(b, "rewind");
 	json_put_int(b, "timestamp", r->timestamp);
 	if (r->has_from)
 		json_put_str(b, "from", r->from);
 	json_put_str(b, "to", r->to);
 	if (r->merged)
 		json_put_bool(b, "merged", true);
-	end(b);
+	end_record(b);
 }

@@ -15,7 +15,7 @@
 #include "store/place.h"
 #include "store/record.h"
 
-static void add_record(struct buf *b, const char *id, int64_t created_at)
+static void add_removal(struct buf *b, const char *id, int64_t created_at)
 {
 	json_open(b, '{');
 	json_put_word(b, "id", id);
@@ -26,7 +26,7 @@ static void add_record(struct buf *b, const char *id, int64_t created_at)
 	buf_addc(b, '\n');
 }
 
-static int append(struct removal *r, const char *id, int64_t created_at, struct err *e)
+static int append_removal(struct removal *r, const char *id, int64_t created_at, struct err *e)
 {
 	struct buf line = BUF_INIT;
 	struct stat st;
@@ -35,7 +35,7 @@ static int append(struct removal *r, const char *id, int64_t created_at, struct 
 	if (fstat(r->fd, &st) < 0)
 		return err_sys(e, errno, "cannot examine it");
 	r->before = st.st_size; /* from here on removed_take_back() has something to do */
-	add_record(&line, id, created_at);
+	add_removal(&line, id, created_at);
 	result = buf_check(&line, e);
 	if (result == 0 && (result = jsonl_append(r->fd, buf_span(&line), true, e)) < 0)
 		r->full = errno == ENOSPC || errno == EDQUOT;
@@ -51,7 +51,7 @@ int removed_note(struct removal *r, const struct store *s, const char *id, int64
 	*r = (struct removal)REMOVAL_NONE;
 	r->fd = lock_open(s->fd, REMOVED_FILE, O_RDWR | O_APPEND | O_CREAT, &wait, e);
 	r->full = r->fd < 0 && (errno == ENOSPC || errno == EDQUOT);
-	if (r->fd >= 0 && append(r, id, created_at, e) == 0)
+	if (r->fd >= 0 && append_removal(r, id, created_at, e) == 0)
 		return 0;
 	if (r->fd >= 0)
 		removed_take_back(r);
@@ -83,7 +83,7 @@ struct removed {
 	int64_t created_at; /* -1: not known */
 };
 
-static int parse(struct span line, struct removed *r, struct err *e)
+static int parse_removal(struct span line, struct removed *r, struct err *e)
 {
 	int64_t deleted_at;
 	int got;
@@ -109,13 +109,13 @@ int removed_judge(struct span line, struct err *e)
 {
 	struct removed r;
 
-	if (parse(line, &r, e) < 0)
+	if (parse_removal(line, &r, e) < 0)
 		return -1;
 	json_object_put(r.json);
 	return 0;
 }
 
-static int64_t created_at(struct span line, const char *id)
+static int64_t removed_created_at(struct span line, const char *id)
 {
 	struct err ignored = ERR_INIT;
 	struct removed r;
@@ -123,7 +123,7 @@ static int64_t created_at(struct span line, const char *id)
 
 	/* This is cheaper than to parse the lines of other sessions. */
 	if (!json_scan_find(line, "id", &own) || !json_scan_is(own, span_str(id)) ||
-	    parse(line, &r, &ignored) < 0)
+	    parse_removal(line, &r, &ignored) < 0)
 		return -1;
 	json_object_put(r.json);
 	return r.created_at;
@@ -142,7 +142,7 @@ int64_t removed_latest(const struct store *s, const char *id)
 		return -1;
 	if (jsonl_map(&j, fd, &ignored) == 0) {
 		while (jsonl_next(&j, &at, &line)) {
-			int64_t this = created_at(line, id);
+			int64_t this = removed_created_at(line, id);
 
 			latest = this > latest ? this : latest;
 		}

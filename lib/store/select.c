@@ -94,7 +94,7 @@ static bool passes(const struct select_walk *w, const struct index_record *r)
 /* ---- --before, and an index that is not up to date ---- */
 
 /* Replaces the record by one that is made from the history. */
-static int read_history(struct select_walk *w, const char *id, struct span *line, struct err *e)
+static int remake_record(struct select_walk *w, const char *id, struct span *line, struct err *e)
 {
 	struct buf *v = array_room(w->fresh, w->nfresh, &w->fresh_cap, sizeof(*v), e), b = BUF_INIT;
 	struct conversation c = CONVERSATION_INIT;
@@ -143,7 +143,7 @@ static bool is_still_old(struct select_walk *w, struct span *line, struct index_
 		return false;
 	if (size == r->history_bytes && written < w->want->before)
 		return true;
-	if (read_history(w, id, line, &e) == 0)
+	if (remake_record(w, id, line, &e) == 0)
 		return index_record(*line, w->fields, r) && passes(w, r);
 	if (e.kind != ERR_NOT_FOUND && w->left_out)
 		w->left_out(w->ctx, id, &e);

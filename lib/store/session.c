@@ -120,8 +120,8 @@ int session_is_there(const struct session *x, struct err *e)
 
 /* The session's record in the index, if it is of the current history. Only the last j->n bytes of the
  * index are searched: to search more would cost more than to read the history. */
-static bool find_row(const struct store *s, const char *id, const struct jsonl *j,
-                     struct session_info *info, struct json_object **row)
+static bool find_index_record(const struct store *s, const char *id, const struct jsonl *j,
+                              struct session_info *info, struct json_object **row)
 {
 	struct err ignored = ERR_INIT;
 	struct buf line = BUF_INIT;
@@ -145,13 +145,13 @@ int64_t session_branches(const struct store *s, const char *id, const struct jso
 	struct session_info info;
 	struct json_object *row;
 
-	if (!find_row(s, id, j, &info, &row))
+	if (!find_index_record(s, id, j, &info, &row))
 		return -1;
 	json_object_put(row);
 	return info.branches;
 }
 
-static bool is_step(struct span line)
+static bool is_step_line(struct span line)
 {
 	struct span type;
 
@@ -168,7 +168,7 @@ static bool find_first(struct conversation *c, const struct jsonl *j, struct spa
 	size_t at = 0;
 
 	for (int i = 0; i < 8 && jsonl_next(j, &at, &line); i++) {
-		while (is_step(line))
+		while (is_step_line(line))
 			if (!jsonl_next(j, &at, &line))
 				return false;
 		if (record_parse(line, &c->first_record, &ignored) < 0) {
@@ -265,7 +265,7 @@ static int load_newest(struct session *x, const struct jsonl *j, const struct hi
 	bool whole;
 	int r;
 
-	if (!want || j->n < WHOLE_MAX || !find_row(x->store, x->id, j, &info, &row))
+	if (!want || j->n < WHOLE_MAX || !find_index_record(x->store, x->id, j, &info, &row))
 		return 0;
 	c->row = row;
 	r = history_load_newest(c, x->store, x->id, j, want, &whole, e);
@@ -582,7 +582,7 @@ static bool is_unsynced(const struct session *x)
 	return !x->conversation.nstored && !x->named;
 }
 
-static int sync_names(struct session *x, struct err *e)
+static int sync_session_names(struct session *x, struct err *e)
 {
 	if (io_sync_folder(x->dir) < 0 || io_sync_folder(x->store->fd) < 0)
 		return err_sys(e, errno, "cannot be sure that it is on the disk");
@@ -666,14 +666,14 @@ static int append_lines(struct session *x, const struct buf *b, const struct rec
 		return -1;
 	r = check_record(b, gaps, e);
 	if (r == 0 && is_unsynced(x))
-		r = sync_names(x, e);
+		r = sync_session_names(x, e);
 	if (r == 0)
 		r = jsonl_append_gaps(x->fd, buf_span(b), gaps->list, gaps->n, true, e);
 	return r < 0 ? err_prefix(e, "cannot store the %s in session '%s'", what, x->id) : 0;
 }
 
 /* Appends a record that is not large. */
-static int append_record(struct session *x, struct buf *b, const char *what, struct err *e)
+static int append_small(struct session *x, struct buf *b, const char *what, struct err *e)
 {
 	const struct record_gaps none = { .n = 0 };
 	int r = append_lines(x, b, &none, what, e);
@@ -803,7 +803,7 @@ int session_append_change(struct session *x, struct change change, struct err *e
 		return -1;
 	change.id = span_str(id);
 	record_add_change(&b, &change);
-	return append_record(x, &b, "change", e);
+	return append_small(x, &b, "change", e);
 }
 
 int session_append_summary(struct session *x, const struct summary *summary, struct err *e)
@@ -811,7 +811,7 @@ int session_append_summary(struct session *x, const struct summary *summary, str
 	struct buf b = BUF_INIT;
 
 	record_add_summary(&b, summary);
-	return append_record(x, &b, "summary", e);
+	return append_small(x, &b, "summary", e);
 }
 
 int session_append_rewind(struct session *x, struct span to, struct err *e)
@@ -822,7 +822,7 @@ int session_append_rewind(struct session *x, struct span to, struct err *e)
 	struct buf b = BUF_INIT;
 
 	record_add_rewind(&b, &r);
-	return append_record(x, &b, "rewind", e);
+	return append_small(x, &b, "rewind", e);
 }
 
 /* ---- deleting a folder ---- */
@@ -1073,7 +1073,7 @@ static int unlist(const struct session *x, const char *name, struct err *e)
 }
 
 /* createdAt of the first session record; -1 if the history has none. */
-static int64_t created_at(const struct session *x)
+static int64_t head_created_at(const struct session *x)
 {
 	struct err ignored = ERR_INIT;
 	struct record r;
@@ -1120,7 +1120,7 @@ int session_remove(struct session *x, struct err *e)
 {
 	const struct store *s = x->store;
 	struct removal noted = REMOVAL_NONE;
-	int64_t created = created_at(x);
+	int64_t created = head_created_at(x);
 	char name[LEFTOVER_SIZE];
 	bool moved = false;
 	int r = note_removal(x, &noted, created, e);

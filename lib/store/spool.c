@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "store/place.h"
 
-static void add_head(struct buf *b, const struct exchange *x, int64_t step)
+static void add_spool_head(struct buf *b, const struct exchange *x, int64_t step)
 {
 	json_open(b, '{');
 	json_put_word(b, "type", "exchange");
@@ -29,7 +29,7 @@ static void add_head(struct buf *b, const struct exchange *x, int64_t step)
 	buf_addc(b, '\n');
 }
 
-static int create(int dir, struct span head, struct err *e)
+static int create_spool(int dir, struct span head, struct err *e)
 {
 	int fd = openat(dir, SPOOL_FILE, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -46,7 +46,7 @@ static int create(int dir, struct span head, struct err *e)
 
 /* A spool must exist all the time: otherwise a crash would leave steps without an exchange. A loss of power may
  * bring the old one back, which does no harm, since its step is stored. */
-static int next(int dir, struct span head, struct err *e)
+static int replace_spool(int dir, struct span head, struct err *e)
 {
 	struct replace r = REPLACE_INIT(dir, SPOOL_FILE, SPOOL_TEMP);
 
@@ -67,9 +67,9 @@ int spool_begin(int dir, const struct exchange *x, int64_t step, struct err *e)
 	struct buf head = BUF_INIT;
 	int fd = -1;
 
-	add_head(&head, x, step);
+	add_spool_head(&head, x, step);
 	if (buf_check(&head, e) == 0)
-		fd = step ? next(dir, buf_span(&head), e) : create(dir, buf_span(&head), e);
+		fd = step ? replace_spool(dir, buf_span(&head), e) : create_spool(dir, buf_span(&head), e);
 	buf_release(&head);
 	return fd;
 }
@@ -94,7 +94,7 @@ static void begin_exchange(struct exchange *x)
 	x->usage = (struct usage)USAGE_NONE;
 }
 
-static int parse_head(struct span line, struct spool *sp, struct exchange *x, struct err *e)
+static int parse_spool_head(struct span line, struct spool *sp, struct exchange *x, struct err *e)
 {
 	if (json_parse_object(line, &sp->head, e) < 0)
 		return -1;
@@ -117,7 +117,7 @@ int spool_head(struct spool *sp, struct span line, struct exchange *x, struct er
 {
 	*sp = (struct spool){ BUF_INIT, BUF_INIT, NULL, 0 };
 	begin_exchange(x);
-	return parse_head(line, sp, x, e);
+	return parse_spool_head(line, sp, x, e);
 }
 
 /* The length of the head, after which the answer starts. If the file ends within the head, nothing was sent. */
@@ -128,7 +128,7 @@ static int parse_spool(struct spool *sp, struct exchange *x, struct err *e)
 
 	if (!end)
 		return err_set(e, ERR_DAMAGED, "its first line breaks off");
-	if (parse_head((struct span){ sp->bytes.p, (size_t)(end - sp->bytes.p) }, sp, x, e) < 0)
+	if (parse_spool_head((struct span){ sp->bytes.p, (size_t)(end - sp->bytes.p) }, sp, x, e) < 0)
 		return -1;
 	answer.p = end + 1;
 	answer.n = sp->bytes.n - (size_t)(answer.p - sp->bytes.p);

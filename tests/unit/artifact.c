@@ -143,7 +143,7 @@ static void test_file_of_others(void)
 	get("hello", "a file of its own");
 	unlink(path);
 	ok(mkfifo(path, 0600) == 0, "a FIFO");
-	get_fails(ERR_DAMAGED, "no regular file");
+	get_fails(ERR_DAMAGED, "not a regular file");
 	put("hello", "put over the FIFO");
 	get("hello", "a file");
 	chmod(path, 0666);
@@ -161,7 +161,7 @@ static void test_folder_in_place(void)
 	put("hello", "put");
 	unlink(path);
 	mkdir(path, 0700);
-	get_fails(ERR_DAMAGED, "no regular file");
+	get_fails(ERR_DAMAGED, "not a regular file");
 	is_int(artifact_put(dir, name, span_str("hello"), &e), -1, "a folder does not give way");
 	is_err(&e, ERR_FAILED, "'artifacts': cannot rename", "says so");
 	ok(access(ARTIFACTS_DIR "/" ARTIFACT_TEMP, F_OK) < 0, "nothing temporary is left");

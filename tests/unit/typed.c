@@ -178,7 +178,7 @@ static void test_hostile(void)
 	err_clear(&e);
 	is_int(mkfifo(path_of(TYPED_FILE), 0600), 0, "a FIFO");
 	is_int(typed_add(&t, span_str("x"), &e), -1, "is not waited for");
-	is_err(&e, ERR_DAMAGED, "no regular file", "and the error says why");
+	is_err(&e, ERR_DAMAGED, "not a regular file", "and the error says why");
 	clear();
 	err_clear(&e);
 	write_file("");
