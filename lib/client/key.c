@@ -52,11 +52,6 @@ const char *key_place(const struct provider *p, const struct config_provider *s)
 	return s->api_key_command ? "apiKeyCommand" : NULL; /* its arguments may be secrets */
 }
 
-bool key_is_set(const struct provider *p, const struct config_provider *s)
-{
-	return key_place(p, s) != NULL;
-}
-
 void key_origin(struct buf *b, const struct provider *p, const struct config_provider *s)
 {
 	const char *name = find_variable(p, s);

@@ -30,14 +30,11 @@ int key_load(struct key *k, const struct provider *p, const struct config *c,
              const struct config_provider *section, int stop_fd, struct err *e);
 void key_release(struct key *k);
 
-/* Whether a key is configured, without reading it. */
-bool key_is_set(const struct provider *p, const struct config_provider *section);
-
 /* The source of the key, as the user set it: the variable, the file in the settings' spelling, or
  * "apiKeyCommand"; NULL: none is configured. Reads nothing. */
 const char *key_place(const struct provider *p, const struct config_provider *section);
 
-/* The same for mc-models and for the cache's file name: adds "env NAME", "file PATH", "command", or
+/* The same for the name of a cache file: adds "env NAME", "file PATH", "command", or
  * nothing. */
 void key_origin(struct buf *b, const struct provider *p, const struct config_provider *section);
 

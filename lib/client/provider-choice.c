@@ -21,7 +21,7 @@ const char *provider_of_model(const char *model)
 const char *provider_with_key(const struct config *c)
 {
 	for (const struct provider *const *p = providers; *p; p++)
-		if (is_vendor(*p) && key_is_set(*p, config_provider(c, (*p)->name)))
+		if (is_vendor(*p) && key_place(*p, config_provider(c, (*p)->name)))
 			return (*p)->name;
 	return NULL;
 }

@@ -7,7 +7,7 @@
 
 #define OPEN "<think>"
 #define CLOSE "</think>"
-#define BLANKS_MAX 4096 /* that may be held back, to see what follows */
+#define BLANKS_MAX 4096 /* bytes of white space that are held back until text follows */
 
 /* ---- think tags ---- */
 
@@ -51,7 +51,7 @@ static void move(struct reply_filter *f, struct reply *r, size_t n)
 	buf_drop(&r->text, n);
 }
 
-/* Whether it can go on: with what is there, the state is another. */
+/* The next three return true if the state has changed, and false if more text is needed. */
 static bool look_before(struct reply_filter *f, struct reply *r, bool last)
 {
 	struct span text = buf_span(&r->text);
@@ -89,7 +89,7 @@ static bool look_inside(struct reply_filter *f, struct reply *r, bool last)
 	return false;
 }
 
-/* The answer follows, or more thoughts in tags of their own. */
+/* The answer follows, or another pair of tags. */
 static bool look_after(struct reply_filter *f, struct reply *r, bool last)
 {
 	buf_drop(&r->text, blanks_at_start(buf_span(&r->text)));
@@ -99,8 +99,8 @@ static bool look_after(struct reply_filter *f, struct reply *r, bool last)
 	return true;
 }
 
-/* As long as it looks for tags, nothing of the text has been shown. */
-static void take_thoughts(struct reply_filter *f, struct reply *r, bool last)
+/* No text is shown until the search for tags is over. */
+static void move_thoughts(struct reply_filter *f, struct reply *r, bool last)
 {
 	bool more = true;
 
@@ -109,13 +109,13 @@ static void take_thoughts(struct reply_filter *f, struct reply *r, bool last)
 		       : f->think == THINK_INSIDE ? look_inside(f, r, last) : look_after(f, r, last);
 }
 
-/* ---- halves of surrogate pairs: three bytes each, as JSON's escapes stand for them ---- */
+/* ---- halves of surrogate pairs: three bytes each, from JSON's escapes ---- */
 
 #define HALF 3
 
 enum half { HIGH = 0xa0, LOW = 0xb0 }; /* the least second byte */
 
-/* Whether the bytes are the beginning of one, as far as they go. */
+/* Whether these bytes begin a half; there may be fewer than three. */
 static bool begins_half(const char *p, size_t n, enum half which)
 {
 	const unsigned char *s = (const unsigned char *)p;
@@ -129,7 +129,7 @@ static bool is_half(const char *p, size_t n, enum half which)
 	return n >= HALF && begins_half(p, n, which);
 }
 
-/* The text may go on so that there is a pair. */
+/* Whether the next piece may complete a pair. */
 static bool is_open(const char *p, size_t n)
 {
 	if (n < HALF)
@@ -143,8 +143,8 @@ static uint32_t bits(const char *p)
 	return (uint32_t)((unsigned char)p[1] & 0x0f) << 6 | ((unsigned char)p[2] & 0x3f);
 }
 
-/* The character that both halves are. Returns its length. */
-static size_t join(char *to, const char *halves)
+/* Writes the character of both halves. Returns its length. */
+static size_t join_pair(char *to, const char *halves)
 {
 	uint32_t c = 0x10000 + (bits(halves) << 10 | bits(halves + HALF));
 
@@ -155,7 +155,7 @@ static size_t join(char *to, const char *halves)
 	return 4;
 }
 
-/* From byte `from` on, in place. Returns how many bytes at the end may be a part of a pair. */
+/* Joins in place, from byte `from` on. Returns how many bytes at the end may be a part of a pair. */
 static size_t join_halves(struct buf *b, size_t from, bool last)
 {
 	size_t to = from, held = 0;
@@ -177,7 +177,7 @@ static size_t join_halves(struct buf *b, size_t from, bool last)
 		}
 		n = 1;
 		if (is_half(p, left, HIGH) && is_half(p + HALF, left - HALF, LOW)) {
-			to += join(b->p + to, p);
+			to += join_pair(b->p + to, p);
 			n = 2 * HALF;
 		} else if (is_half(p, left, HIGH) || is_half(p, left, LOW)) {
 			memcpy(b->p + to, UTF8_REPLACEMENT, HALF);
@@ -195,14 +195,14 @@ static size_t join_halves(struct buf *b, size_t from, bool last)
 	return held;
 }
 
-/* ---- all of it ---- */
+/* ---- interface ---- */
 
 static void settle(struct reply_filter *f, struct buf *b, size_t *ready, bool last)
 {
 	size_t held = join_halves(b, *ready, last), open;
 
 	open = key_hide(f->key, b->p + *ready, b->n - held - *ready, last, &f->hidden);
-	if (held) /* these bytes follow it, and are not part of a key */
+	if (held) /* the key would have to go on with these bytes, and cannot */
 		open = 0;
 	f->key_open |= open > 0;
 	*ready = b->n - held - open;
@@ -213,7 +213,7 @@ void reply_filter_run(struct reply_filter *f, struct reply *r, bool last)
 	f->key_open = f->hidden = false;
 	if (!f->think_tags)
 		f->think = THINK_OVER;
-	take_thoughts(f, r, last);
+	move_thoughts(f, r, last);
 	if (f->think == THINK_OVER)
 		settle(f, &r->text, &f->text, last);
 	settle(f, &r->reasoning, &f->reasoning, last);

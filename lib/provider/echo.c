@@ -20,7 +20,7 @@ static size_t count_words(struct span s)
 	return n;
 }
 
-/* A word with the white space before it. */
+/* The next word, with the white space before it. */
 static size_t next_piece(struct span s, size_t at)
 {
 	size_t i = at;

@@ -1,10 +1,10 @@
 /*
- * Why a reply ended, in one vocabulary: that of Chat Completions.
+ * Translates the reasons why a reply ended to those of Chat Completions.
  *
- * Gateways pass the words of one vendor on through the protocol of another, so one table
- * serves all protocols. Sources, as of November 2026: the references that the adapters name;
- * docs.mistral.ai and api-docs.deepseek.com (finish_reason), docs.cohere.com (finish_reason),
- * docs.x.ai, docs.aws.amazon.com Bedrock "Converse" (stopReason), docs.z.ai "Chat Completion",
+ * Gateways pass on one vendor's words in another vendor's protocol, so all protocols share one table.
+ * Sources, as of November 2026: the references that the adapters name; docs.mistral.ai and
+ * api-docs.deepseek.com (finish_reason), docs.cohere.com (finish_reason), docs.x.ai,
+ * docs.aws.amazon.com Bedrock "Converse" (stopReason), docs.z.ai "Chat Completion",
  * github.com/huggingface/text-generation-inference, github.com/sgl-project/sglang,
  * github.com/vllm-project/vllm, the types of LM Studio's lmstudio-js.
  */
@@ -13,10 +13,10 @@
 #define FAILED ""
 #define NOTHING NULL
 
-/* In small letters. Underlines are for the reader: max_tokens is MAX-TOKENS and maxTokens, too. */
+/* In lower case. Underscores do not count: max_tokens is also MAX-TOKENS and maxTokens. */
 static const struct {
 	const char *vendor_word;
-	const char *word; /* FAILED: the reply was broken off; NOTHING: the word says nothing */
+	const char *word; /* FAILED: the server broke off the reply; NOTHING: the word has no meaning */
 } known[] = {
 	{ "stop", FINISH_STOP },
 	{ "end_turn", FINISH_STOP },
@@ -113,8 +113,7 @@ static char small(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* How many bytes at the start of `s` spell `with`, whatever separates its words; 0 if it starts
- * with something else. */
+/* How many bytes at the beginning of `s` spell `with`, with any separators; 0: others. */
 static size_t begins(struct span s, const char *with)
 {
 	size_t i = 0;
@@ -130,8 +129,7 @@ static size_t begins(struct span s, const char *with)
 	return i;
 }
 
-/* What is left of a word without the name of the list that some put before it:
- * FinishReason.STOP, FINISH_REASON_STOP, REASON_MAX_LEN. */
+/* Removes the name of the enumeration: FinishReason.STOP, FINISH_REASON_STOP, REASON_MAX_LEN. */
 static struct span bare(struct span word)
 {
 	static const char *const before[] = { "finish_reason", "reason", NULL };
@@ -146,8 +144,8 @@ static struct span bare(struct span word)
 	return word;
 }
 
-/* The entry's index; the table's size when there is none. */
-static size_t find(struct span word)
+/* The index in the table, or its size. */
+static size_t find_known(struct span word)
 {
 	size_t i = 0;
 
@@ -157,7 +155,7 @@ static size_t find(struct span word)
 	return i;
 }
 
-/* Gateways make up names for what went wrong: upstream_error, apiError. */
+/* Gateways invent names for failures: upstream_error, apiError. */
 static bool is_error(struct span word)
 {
 	word = bare(word);
@@ -166,7 +164,7 @@ static bool is_error(struct span word)
 
 struct span finish_word(struct span reason)
 {
-	size_t i = find(reason);
+	size_t i = find_known(reason);
 
 	if (i == sizeof(known) / sizeof(known[0]))
 		return bare(reason);
@@ -177,7 +175,7 @@ struct span finish_word(struct span reason)
 
 enum finish_kind finish_kind(struct span word)
 {
-	size_t i = find(word);
+	size_t i = find_known(word);
 
 	if (!bare(word).n)
 		return FINISH_KNOWN;

@@ -4,13 +4,13 @@
 
 #include "base/json.h"
 
-/* When temperature and top_p (and top_k) are taken. */
+/* When the model accepts temperature and top_p (and top_k). */
 enum sampling {
 	ALWAYS,
 	NEVER,
 	ONE,         /* one of the two */
 	IF_NONE,     /* with the reasoning_effort none */
-	IF_NO_EFFORT /* with that, or without any, which is the same there */
+	IF_NO_EFFORT /* with none, or without an effort, which means the same */
 };
 
 /* From the least to the most. */
@@ -22,7 +22,7 @@ static const char *const words[] = { "none", "minimal", "low", "medium", "high",
 #define ALL "none minimal low medium high xhigh max"
 
 /*
- * The row with the longest name that the model begins with counts. References, as of November
+ * The row with the longest name that begins the model's name counts. References, as of November
  * 2026: developers.openai.com/api, guides "Reasoning models" and "Using GPT-6.2", and the
  * models' own pages; platform.claude.com, build-with-claude/effort and …/thinking, and the
  * migration guides; ai.google.dev/gemini-api/docs/generate-content/thinking and
@@ -33,7 +33,7 @@ static const struct row {
 	enum sampling sampling;
 	bool no_system;
 } table[] = {
-	/* Of the oldest of these, an effort is a budget of tokens. */
+	/* For the oldest of these, an effort is a budget of tokens. */
 	{ "anthropic", "claude-instant", NO_EFFORT, ALWAYS, false },
 	{ "anthropic", "claude-2", NO_EFFORT, ALWAYS, false },
 	{ "anthropic", "claude-3", NO_EFFORT, ALWAYS, false },
@@ -95,7 +95,7 @@ static const struct row {
 	{ "openai", "gpt-6.1-terra", "none low medium high xhigh max", IF_NONE, false },
 	{ "openai", "gpt-6.2", "low medium high xhigh max", NEVER, false },
 
-	/* Until 2.5 an effort is a budget of tokens, and since 3 a level. */
+	/* Until 2.5 an effort is a budget of tokens; since 3 it is a level. */
 	{ "google", "gemini-pro", NO_EFFORT, ALWAYS, true },
 	{ "google", "gemini-1.0", NO_EFFORT, ALWAYS, true },
 	{ "google", "gemini-1.5", NO_EFFORT, ALWAYS, false },
@@ -143,7 +143,7 @@ struct span fit_claude_name(struct span model, char room[FIT_NAME])
 	return (struct span){ room, n };
 }
 
-/* NULL: nothing is known of it. */
+/* NULL: an unknown model. */
 static const struct row *find_row(const char *provider, const char *model)
 {
 	char room[FIT_NAME];
@@ -191,8 +191,8 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* The nearest effort that the model has; of two equally near, the higher. */
-static size_t nearest(const char *efforts, size_t word)
+/* The nearest effort that the model has; of two, the higher. */
+static size_t nearest_effort(const char *efforts, size_t word)
 {
 	for (size_t by = 0; by < WORDS; by++) {
 		if (word + by < WORDS && has_word(efforts, words[word + by]))
@@ -203,7 +203,7 @@ static size_t nearest(const char *efforts, size_t word)
 	return word;
 }
 
-/* `json` is a string with its quotes. A word that nobody has is the server's to judge. */
+/* `json` is a string with its quotes. An unknown word is left to the server. */
 static size_t find_word(struct span json)
 {
 	size_t i = 0;
@@ -223,12 +223,12 @@ static int fit_effort(struct params *p, const struct row *row, const char *model
 
 	if (set.p && !*row->efforts) {
 		params_drop(p, "reasoning_effort");
-		/* Not to reason is what it does. */
+		/* A model that never reasons does what "none" asks for. */
 		if (word != 0)
 			buf_addf(notices, "%s does not accept reasoning_effort; it is not sent\n", model);
 		return 0;
 	}
-	if (word == WORDS || (taken = nearest(row->efforts, word)) == word)
+	if (word == WORDS || (taken = nearest_effort(row->efforts, word)) == word)
 		return 0;
 	buf_addf(notices, "%s has no reasoning_effort '%s'; '%s' is sent instead\n", model, words[word],
 	         words[taken]);
@@ -238,7 +238,7 @@ static int fit_effort(struct params *p, const struct row *row, const char *model
 	return r;
 }
 
-static void drop(struct params *p, const char *key, const char *model, const char *when, struct buf *notices)
+static void drop_param(struct params *p, const char *key, const char *model, const char *when, struct buf *notices)
 {
 	if (!params_get(p, key).p)
 		return;
@@ -255,15 +255,15 @@ static void fit_sampling(struct params *p, const struct row *row, const char *mo
 	const char *when = s == NEVER ? "" : " while it reasons";
 
 	if (s == ONE && params_get(p, "temperature").p && params_get(p, "top_p").p)
-		drop(p, "top_p", model, " together with temperature", notices);
+		drop_param(p, "top_p", model, " together with temperature", notices);
 	if (claude && s != NEVER && *row->efforts && (effort.p ? !none : reasoning))
-		s = NEVER; /* it thinks */
+		s = NEVER; /* the model thinks */
 	if ((s == IF_NONE && none) || (s == IF_NO_EFFORT && (none || !effort.p)) || s == ALWAYS || s == ONE)
 		return;
-	drop(p, "temperature", model, when, notices);
-	drop(p, "top_p", model, when, notices);
+	drop_param(p, "temperature", model, when, notices);
+	drop_param(p, "top_p", model, when, notices);
 	if (claude)
-		drop(p, "top_k", model, when, notices);
+		drop_param(p, "top_k", model, when, notices);
 }
 
 int fit_params(struct params *p, const char *provider, const char *model, bool reasoning,

@@ -74,7 +74,7 @@ static bool is_whole(struct json_object *v)
 	return json_object_is_type(v, json_type_int);
 }
 
-static bool fits(struct json_object *v, enum kind kind, bool positive)
+static bool has_kind(struct json_object *v, enum kind kind, bool positive)
 {
 	switch (kind) {
 	case NUMBER:
@@ -89,8 +89,8 @@ static bool fits(struct json_object *v, enum kind kind, bool positive)
 	}
 }
 
-/* The value as it is sent: servers take whole numbers only without a fraction. */
-static int check(struct span key, struct span json, struct buf *value, struct err *e)
+/* Writes the value as it is sent: servers accept whole numbers only without a fraction. */
+static int check_param(struct span key, struct span json, struct buf *value, struct err *e)
 {
 	size_t i = find_common(key);
 	struct json_object *v;
@@ -100,7 +100,7 @@ static int check(struct span key, struct span json, struct buf *value, struct er
 		return buf_add(value, json.p, json.n), 0;
 	if (json_parse_lenient(json, &v, e) < 0)
 		return -1;
-	right = fits(v, common[i].kind, strcmp(common[i].key, "max_tokens") == 0);
+	right = has_kind(v, common[i].kind, strcmp(common[i].key, "max_tokens") == 0);
 	if (common[i].kind == WHOLE && json_object_is_type(v, json_type_double))
 		buf_addf(value, "%lld", (long long)json_object_get_int64(v));
 	else
@@ -155,7 +155,7 @@ int params_set(struct params *p, struct span key, struct span json, struct err *
 		return not ? 0 : append(&p->without, &p->nwithout, key, span_str(was_set ? "set" : ""), e);
 	if (not)
 		drop(p->without, &p->nwithout, not);
-	r = check(key, json, &value, e) < 0 || buf_check(&value, e) < 0
+	r = check_param(key, json, &value, e) < 0 || buf_check(&value, e) < 0
 	            ? -1 : append(&p->list, &p->n, key, buf_span(&value), e);
 	buf_release(&value);
 	return r;
@@ -181,7 +181,7 @@ int params_copy(struct params *to, const struct params *from, struct err *e)
 	return 0;
 }
 
-/* A word that a common parameter wants is a string even where it could be a number. */
+/* For a common parameter that is a word, the value is a string even if it looks like a number. */
 static bool is_json(struct span key, struct span value)
 {
 	size_t i = find_common(key);
@@ -255,9 +255,9 @@ int params_refuse(const struct params *p, const char *key, const char *provider,
 	return err_set(e, ERR_USAGE, "%s has no '%s'", provider, key);
 }
 
-/* ---- what the request must not have ---- */
+/* ---- fields that the request must not have ---- */
 
-/* What the conversation is made of, in all protocols. */
+/* The members that hold the conversation, in all protocols. */
 static bool holds_prompt(struct span name)
 {
 	static const char *const names[] = { "model", "messages", "input", "contents", "role", "content",
@@ -270,7 +270,7 @@ static bool holds_prompt(struct span name)
 	return *each != NULL;
 }
 
-/* In a schema of the user's own, any name may stand for anything. */
+/* In the user's own schema a name may mean anything. */
 static bool is_schema(const char *name)
 {
 	return strcmp(name, "schema") == 0 || strcmp(name, "responseJsonSchema") == 0;
@@ -296,7 +296,7 @@ static bool remove_path(struct json_object *o, const char *path)
 	}
 	if (!json_object_is_type(o, json_type_object))
 		return false;
-	if (json_object_object_get_ex(o, path, NULL)) { /* a name may have dots in it */
+	if (json_object_object_get_ex(o, path, NULL)) { /* a name may contain dots */
 		json_object_object_del(o, path);
 		return true;
 	}
@@ -311,7 +311,7 @@ static bool remove_path(struct json_object *o, const char *path)
 	return true;
 }
 
-/* Removes what has that name at any depth. */
+/* Removes the members of that name at any depth. */
 static bool remove_name(struct json_object *o, const char *name)
 {
 	bool removed = false;
@@ -329,7 +329,7 @@ static bool remove_name(struct json_object *o, const char *name)
 		if (!is_schema(key) && remove_name(value, name)) {
 			removed = true;
 			if (is_empty(value))
-				json_object_object_del(o, key); /* which this kind of loop allows */
+				json_object_object_del(o, key); /* the loop allows that */
 		}
 	}
 	return removed;
@@ -342,7 +342,7 @@ static struct span last_name(struct span path)
 	return dot ? (struct span){ dot + 1, (size_t)(path.p + path.n - dot - 1) } : path;
 }
 
-/* The member "text" of a request itself is the reply's format, at OpenAI. */
+/* For OpenAI the member "text" of the request is the format of the reply. */
 static bool is_needed(struct json_object *o, const char *key)
 {
 	if (strcmp(key, "text") == 0 && json_object_object_get_ex(o, key, NULL))

@@ -43,7 +43,7 @@ void wire_add_encoded(struct buf *url, struct span s)
 			buf_addf(url, "%%%02X", (unsigned)(unsigned char)s.p[i]);
 }
 
-/* A name must not end the tag that it is in. */
+/* A name must not end the tag that contains it. */
 static void add_name(struct buf *b, struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
@@ -114,7 +114,7 @@ int wire_refuse_file(const struct attachment *a, const char *provider, struct er
 
 /* ---- from the server ---- */
 
-/* Not the beginning of a JSON text, nor a sentence that tells of an error. */
+/* Neither JSON nor a sentence, which may be an error message. */
 static bool is_word(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
@@ -123,7 +123,7 @@ static bool is_word(struct span s)
 	return true;
 }
 
-/* [DONE], in small letters and with blanks too. */
+/* [DONE], in upper or lower case, with or without blanks. */
 static bool is_end_mark(struct span s)
 {
 	s = span_trim(s, SPAN_WHITE);
@@ -161,7 +161,7 @@ static int one_event(struct span data, struct json_object **o, struct err *e)
 	return what;
 }
 
-/* Keep-alives that are separated by a single newline arrive as one event of several lines. */
+/* Keep-alives separated by a single newline arrive as one event of several lines. */
 int wire_event(struct span data, struct json_object **o, struct err *e)
 {
 	const char *end;
@@ -285,7 +285,7 @@ int64_t wire_cost(struct json_object *usage)
 	struct json_object *cost = json_member(usage, "cost");
 
 	if (!json_object_is_type(cost, json_type_double) && !json_object_is_type(cost, json_type_int))
-		return -1; /* other servers have an object there */
+		return -1; /* some servers have an object there */
 	return usage_cost(json_object_get_double(cost));
 }
 
@@ -415,7 +415,7 @@ static void list_add(struct buf *list, struct span json)
 	json_close(list, ']');
 }
 
-static void add_plain(struct reply *r)
+static void add_plain_items(struct reply *r)
 {
 	if (r->plain.n)
 		list_add(&r->native, (struct span){ r->plain.p + 1, r->plain.n - 2 });
@@ -436,13 +436,13 @@ static void list_add_item(struct reply *r, struct buf *list, struct json_object 
 
 void wire_native(struct reply *r, struct json_object *item)
 {
-	add_plain(r);
+	add_plain_items(r);
 	list_add_item(r, &r->native, item);
 }
 
 void wire_native_begin(struct reply *r, const char *json)
 {
-	add_plain(r);
+	add_plain_items(r);
 	list_add(&r->native, span_str(json));
 	r->oom |= r->native.oom;
 }
@@ -539,8 +539,8 @@ struct json_object *wire_error(struct json_object *o)
 	return wire_says(error) ? error : NULL;
 }
 
-/* {"error":{"message":…}} by most, in an array by some; "error" is a string at Ollama, and true beside
- * a message at others; FastAPI servers say "detail", which may be a list of {"msg":…}. */
+/* Most servers send {"error":{"message":…}}, some in an array. For Ollama "error" is a string, for others
+ * it is true beside a message; FastAPI servers send "detail", which may be a list of {"msg":…}. */
 void wire_add_message(struct buf *message, struct json_object *error)
 {
 	static const char *const keys[] = { "error", "message", "detail", "msg", "text", "errors", NULL };
@@ -622,9 +622,9 @@ int wire_take_models(struct json_object *list, struct model (*read)(struct json_
 	return r;
 }
 
-/* ---- what OpenAI says, and those who follow it ---- */
+/* ---- errors of OpenAI and of servers that follow it ---- */
 
-/* The number behind the first of some words that is in the text. */
+/* The number after the first of these words that the text contains. */
 static int64_t number_after_any(struct span text, const char *const *words)
 {
 	int64_t n = 0;
@@ -638,7 +638,7 @@ static int64_t number_after_any(struct span text, const char *const *words)
  * "maximum context length is 4096 tokens. However, your messages resulted in 5000" (or "you
  * requested", or "your request has"): OpenAI, OpenRouter, vLLM. "exceed the configured limit
  * of 272000 tokens. Your messages resulted in 300000": OpenAI. "You passed 5000 input tokens
- * … context length is only 4096": vLLM of 2026, which says characters where it did not count
+ * … context length is only 4096": vLLM of 2026, which counts characters if it did not count
  * tokens. "request (5000 tokens) exceeds the available context size (4096 tokens)":
  * llama.cpp, and Ollama through it. "keep the first 5000 tokens … context length of only
  * 4096": LM Studio.
@@ -674,8 +674,7 @@ bool wire_is_context(struct json_object *error, struct problem *p)
 	return false;
 }
 
-/* Since 2026 OpenAI's type is insufficient_quota, and the code says more (its guide "Error
- * codes"). */
+/* Since 2026 OpenAI's type is insufficient_quota, and the code is more precise (guide "Error codes"). */
 bool wire_says_quota(struct span word)
 {
 	static const char *const words[] = { "insufficient_quota", "credit_balance_exhausted",
@@ -692,7 +691,7 @@ bool wire_says_quota(struct span word)
 
 int wire_models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
-	(void)page; /* all are on the first */
+	(void)page; /* there is only one */
 	wire_url(url, base_url, "/models");
 	wire_url_end(url, base_url, "");
 	return buf_check(url, e);
