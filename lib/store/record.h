@@ -31,22 +31,22 @@ enum record_type {
 enum status { STATUS_COMPLETE, STATUS_ERROR, STATUS_INTERRUPTED };
 const char *status_name(enum status s);
 
-#define COUNT_MAX ((INT64_C(1) << 53) - 1) /* what every JSON reader can count to */
+#define COUNT_MAX ((INT64_C(1) << 53) - 1) /* every JSON reader can count so far */
 #define TIME_MAX INT64_C(253402300799999)   /* the end of the year 9999 */
 
-/* Token usage. -1 where unknown. */
+/* Token usage. -1: unknown. */
 struct usage {
-	int64_t input;  /* tokens of the whole request, those from a cache included */
-	int64_t output; /* all that were generated, the reasoning included */
+	int64_t input;  /* tokens of the whole request, including those from a cache */
+	int64_t output; /* all generated tokens, including the reasoning */
 	int64_t total;
 	int64_t reasoning, cached, cache_write;
-	int64_t cost; /* in 10^-9 US dollars, where the provider reports it: so sums are exact */
+	int64_t cost; /* in 10^-9 US dollars, so that sums are exact, if the provider reports it */
 };
 #define USAGE_NONE { -1, -1, -1, -1, -1, -1, -1 }
 bool usage_known(const struct usage *u);
-/* Adds what is known of `u` to `sum`. */
+/* Adds the known values of `u` to `sum`. */
 void usage_add(struct usage *sum, const struct usage *u);
-/* Dollars for the member `cost`; -1 when that is not an amount. */
+/* Converts dollars for the member `cost`; -1 if that is not an amount. */
 int64_t usage_cost(double dollars);
 /* Adds the dollars as a decimal number, without an exponent. */
 void usage_add_cost(struct buf *b, int64_t cost);
@@ -54,15 +54,15 @@ void usage_add_cost(struct buf *b, int64_t cost);
 struct session_head {
 	int64_t created_at;
 	struct span id, cwd, provider, model, title, system;
-	/* JSON; NULL when there is none: an array of strings, and objects. */
+	/* An array of strings, and objects; NULL: none. */
 	struct json_object *tags, *metadata, *forked_from, *imported_from;
 };
 
 /* A file that was sent with a prompt, or came with a result. Its content is in artifacts/, see
  * artifact.h. */
 struct attachment_ref {
-	struct span sha256; /* of its content, as sha256_hex() has it; the file's name there */
-	struct span name;   /* as the user called it, without its folder */
+	struct span sha256; /* of its content, from sha256_hex(); the file's name there */
+	struct span name;   /* the user's name for it, without its folder */
 	struct span type;   /* MIME */
 	int64_t size;       /* bytes */
 };
@@ -77,7 +77,7 @@ struct exchange {
 	struct span query, answer, model;
 	enum status status;
 	int64_t steps;    /* how many step records it has */
-	int64_t duration; /* ms; -1 when unknown */
+	int64_t duration; /* ms; -1: unknown */
 	struct usage usage;
 	int64_t left_out; /* exchanges of the conversation that were not sent in full */
 	struct span finish_reason, error, reasoning;
@@ -100,7 +100,7 @@ struct step {
 	struct span text, reasoning, model;
 	const struct tool_call *calls;
 	size_t ncalls;
-	int64_t duration; /* ms; -1 when unknown */
+	int64_t duration; /* ms; -1: unknown */
 	struct usage usage;
 	struct json_object *native;
 };
@@ -116,9 +116,9 @@ struct result {
 	int64_t timestamp;
 	enum result_status status;
 	int64_t exit_status; /* -1: none */
-	int64_t duration;    /* ms; -1 when unknown */
+	int64_t duration;    /* ms; -1: unknown */
 	struct span output;
-	struct span artifact; /* the SHA-256 of the whole output where `output` is a part of it */
+	struct span artifact; /* the SHA-256 of the whole output, if `output` is a part of it */
 	const struct attachment_ref *attachments;
 	size_t nattachments;
 };
@@ -127,20 +127,20 @@ struct result {
 struct change {
 	struct span id; /* p == NULL only in a history of another program */
 	int64_t timestamp;
-	struct span title;              /* empty: takes it away */
+	struct span title;              /* empty: removes it */
 	struct json_object *tags;       /* names with true or false; or NULL */
-	struct json_object *metadata;   /* names with values, null takes one away; or NULL */
-	struct usage usage;             /* of having a model find the title */
+	struct json_object *metadata;   /* names with values, null removes a name; or NULL */
+	struct usage usage;             /* of the request for a title */
 };
 #define CHANGE_INIT { .usage = USAGE_NONE }
 
 /* Stands for an exchange and its ancestors when the context is short. */
 struct summary {
-	struct span id; /* as that of a change */
+	struct span id; /* p == NULL only in a history of another program */
 	int64_t timestamp;
-	struct span up_to; /* that exchange's id */
+	struct span up_to; /* the id of that exchange */
 	struct span text, model;
-	struct usage usage; /* of making it */
+	struct usage usage; /* of the request for the summary */
 };
 
 /* Moves the head. */
@@ -152,7 +152,7 @@ struct rewind {
 	bool merged;      /* written by a merge */
 };
 
-/* What the texts of a record come to, in eighths of a token. lib/turn/tokens.c fills it in; it is kept
+/* The size of a record's texts in eighths of a token. lib/turn/tokens.c fills it in; it is kept
  * here because measuring takes as long as reading, and several steps of a turn need it. */
 struct measure {
 	bool known;
@@ -176,11 +176,11 @@ struct record {
 	struct measure measure;
 };
 
-/* Fails with a sentence's end that says what is wrong with the line. */
+/* The error is the end of a sentence that says what is wrong with the line. */
 int record_parse(struct span line, struct record *r, struct err *e);
 void record_release(struct record *r);
 
-/* One line each, with its newline. */
+/* These add one line, with its newline. */
 void record_add_head(struct buf *b, const struct session_head *h);
 void record_add_exchange(struct buf *b, const struct exchange *x);
 void record_add_step(struct buf *b, const struct step *s);
@@ -189,12 +189,12 @@ void record_add_change(struct buf *b, const struct change *c);
 void record_add_summary(struct buf *b, const struct summary *s);
 void record_add_rewind(struct buf *b, const struct rewind *r);
 
-/* Reads the attachments of an exchange, which stay good as long as `o`. */
+/* Reads the attachments of an exchange, which are valid as long as `o`. */
 int record_parse_attachments(struct json_object *o, struct exchange *x, struct err *e);
-/* The member, or nothing when there are none. */
+/* Adds the member, or nothing if there are no attachments. */
 void record_add_attachments(struct buf *b, const struct attachment_ref *a, size_t n);
 
-/* The same without its large strings, which belong where the gaps are. */
+/* The same without the large strings, whose places are the gaps. */
 #define RECORD_GAPS 3
 struct record_gaps {
 	struct json_gap list[RECORD_GAPS];
@@ -202,13 +202,13 @@ struct record_gaps {
 };
 void record_add_exchange_gaps(struct buf *b, const struct exchange *x, struct record_gaps *gaps);
 
-/* The members of an exchange without the braces, for a line that has more. */
+/* Adds the members of an exchange without the braces, for a line that has more members. */
 void record_add_exchange_members(struct buf *b, const struct exchange *x);
-/* As json_get_int(), of a time: a value that cannot be one is an error. */
+/* As json_get_int(), for a time: a value that cannot be a time is an error. */
 int record_get_time(struct json_object *o, const char *key, int64_t *ms, struct err *e);
-/* Reads a member of that kind; what it does not have stays as it is. */
+/* Reads a member with token usage; values that it lacks do not change. */
 int record_parse_usage(struct json_object *o, const char *key, struct usage *u, struct err *e);
-/* {"inputTokens":…} or null. */
+/* Adds {"inputTokens":…} or null. */
 void record_add_usage(struct buf *b, const struct usage *u);
 
 #endif
