@@ -4,9 +4,9 @@
  * References, as of November 2026: platform.claude.com/docs/en: api/messages,
  * api/models-list and api/errors; build-with-claude/streaming, …/thinking, …/effort,
  * …/structured-outputs, …/prompt-caching, …/handling-stop-reasons, …/context-windows,
- * …/preserved-thinking, …/vision and …/pdf-support; models/overview. The types of events and blocks are in
- * github.com/anthropics/anthropic-sdk-typescript, src/resources/messages/messages.ts, and
- * those of the list of models in src/resources/models.ts.
+ * …/preserved-thinking, …/vision and …/pdf-support; models/overview.
+ * github.com/anthropics/anthropic-sdk-typescript has the types of events and blocks in
+ * src/resources/messages/messages.ts, and of the list of models in src/resources/models.ts.
  */
 #include <string.h>
 
@@ -16,18 +16,18 @@
 #include "provider/wire.h"
 
 #define DEFAULT_URL "https://api.anthropic.com"
-#define DEFAULT_MODEL "claude-opus-5-5" /* what models/overview tells the undecided to take */
+#define DEFAULT_MODEL "claude-opus-5-5" /* models/overview recommends it */
 
-/* ---- what is known of models ---- */
+/* ---- models that are known ---- */
 
-/* Those of before the 4.6 generation think only when given a budget of tokens, or not at all,
- * and refuse what newer ones want instead ("adaptive", with an effort). */
+/* Models before the 4.6 generation think only with a budget of tokens, or not at all, and refuse what
+ * newer models require ("adaptive", with an effort). */
 enum thinking { ADAPTIVE, BUDGET, NO_THINKING };
 
 static const struct known {
-	const char *id; /* or what comes before a "-": a version or a date */
+	const char *id; /* or the part before "-" and a version or a date */
 	int64_t window;
-	int64_t output; /* the most tokens that an answer may have, where that is less than 64000; or 0 */
+	int64_t output; /* the largest max_tokens, if less than 64000; or 0 */
 	enum thinking thinking;
 } known[] = {
 	{ "claude-fable-5", 1000000, 0, ADAPTIVE },
@@ -56,7 +56,7 @@ static const struct known {
 	{ NULL, 0, 0, ADAPTIVE },
 };
 
-/* The end of the table when there is none. */
+/* An unknown model gets the last row. */
 static const struct known *know(struct span model)
 {
 	char room[FIT_NAME];
@@ -75,11 +75,10 @@ static int64_t anthropic_window(struct span model)
 }
 
 /*
- * The API wants a limit. It costs nothing that is not used, thinking counts towards it,
- * and it must not be above what the model can do: 128,000 since 4.6, 64,000 or 32,000
- * before, 8192 and 4096 of the oldest, and unknown for what a gateway offers beside Claude. Without a stream the
- * answer to a larger one might not come before the connection is cut (api/errors). Older
- * models refuse one that is above what the request leaves of the window.
+ * The API requires a limit. Unused tokens cost nothing, and thinking counts towards it. It must not exceed
+ * what the model can do: 128,000 since 4.6, 64,000 or 32,000 before, 8192 and 4096 for the oldest, unknown
+ * for other models of a gateway. Without a stream, the connection might be cut before a longer answer is
+ * complete (api/errors). Older models refuse a limit above what the request leaves of the window.
  */
 static int64_t default_max_tokens(const struct chat_request *rq)
 {
@@ -93,15 +92,15 @@ static int64_t default_max_tokens(const struct chat_request *rq)
 	return rq->room > 0 && rq->room < n ? rq->room : n;
 }
 
-/* ---- our records to a request ---- */
+/* ---- writing the request ---- */
 
 /*
- * Blocks of text without any are refused, and roles must take turns. So blocks go one by
- * one to the message of their role, and the next message begins where the role changes.
+ * The API refuses empty blocks of text, and roles must alternate. So each block is added to the open
+ * message, and a new message begins when the role changes.
  */
 struct draft {
 	struct buf *b;
-	const char *role; /* of the message that is open; NULL: none is */
+	const char *role; /* of the open message; NULL: none */
 };
 
 static void end_message(struct draft *d)
@@ -123,8 +122,7 @@ static void begin_block(struct draft *d, const char *role)
 	}
 }
 
-/* Marks the block that was added last: it ends a prefix that the server is to keep for the next
- * request. */
+/* Marks the last block: the server caches the prefix that it ends, for the next request. */
 static void mark_block(struct buf *b)
 {
 	b->n -= !b->oom;
@@ -151,7 +149,7 @@ static void anthropic_add_text(struct draft *d, const char *role, struct span te
 static void add_text_file(struct buf *b, const struct attachment *a)
 {
 	json_open(b, '{');
-	if (utf8_is_blank(a->bytes)) { /* no document without text either */
+	if (utf8_is_blank(a->bytes)) { /* a document must not be empty either */
 		json_put_word(b, "type", "text");
 		json_key(b, "text");
 		wire_text_file(b, a);
@@ -167,7 +165,7 @@ static void add_text_file(struct buf *b, const struct attachment *a)
 	json_close(b, '}');
 }
 
-/* A block of a user's message, or of the content of a result. */
+/* Adds a block to a user's message or to the content of a result. */
 static int anthropic_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	bool image = wire_is_image(a);
@@ -205,7 +203,7 @@ static void anthropic_add_call(struct draft *d, const struct tool_call *c)
 	json_close(d->b, '}');
 }
 
-/* A result needs no content, but no block of it may be empty. */
+/* A result may have no content, but no empty block. */
 static int anthropic_add_result(struct draft *d, const struct tool_result *t, struct err *e)
 {
 	bool text = !utf8_is_blank(t->output);
@@ -229,7 +227,7 @@ static int anthropic_add_result(struct draft *d, const struct tool_result *t, st
 	return 0;
 }
 
-/* Of those that think only when told to, the generation 4.6 and later; "none" is an effort here. */
+/* Opus 4 and Sonnet 4 think only on request. */
 static bool thinks_unasked(struct span model)
 {
 	static const char *const asked[] = { "claude-opus-4", "claude-sonnet-4", NULL };
@@ -242,8 +240,8 @@ static bool thinks_unasked(struct span model)
 	return !*a && know(model)->thinking == ADAPTIVE;
 }
 
-/* Whether the model thinks in its reply to this request: else the API takes no thinking of before. What
- * a gateway has beside Claude is thought to. */
+/* Whether the model thinks in its reply to this request: if not, the API refuses earlier thinking. Other
+ * models of a gateway are assumed to think. */
 static bool thinks(const struct chat_request *rq)
 {
 	struct span own = params_get(rq->params, "thinking"), effort = params_get(rq->params, "reasoning_effort");
@@ -255,7 +253,7 @@ static bool thinks(const struct chat_request *rq)
 	return rq->reasoning || effort.p || thinks_unasked(span_str(rq->model));
 }
 
-/* Whether these blocks belong to the text, of which *rest is what follows them. */
+/* Whether the text begins with the text of these blocks; *rest is what follows. */
 static bool take_text_blocks(struct json_object *blocks, struct span text, struct span *rest)
 {
 	*rest = text;
@@ -266,10 +264,10 @@ static bool take_text_blocks(struct json_object *blocks, struct span text, struc
 }
 
 /*
- * The blocks of thinking are native. They come first, or with text between them, and must go back as
- * they came, those without text too: each has a signature. A model reads only its own and those of some
- * others. Models from the 5.1 generation on check as well that what is before a block has not changed
- * since, and that none between others is missing; so in a text that was changed, all are left out.
+ * Blocks of thinking are native. They come first, or with text between them, and must be sent back
+ * unchanged, even without text: each has a signature. A model reads only its own blocks and those of some
+ * other models. Since the 5.1 generation, models also check that what precedes a block is unchanged and
+ * that no block is missing; so if the text was changed, all blocks are omitted.
  */
 static void anthropic_add_answer(struct draft *d, const struct message *m, struct json_object *blocks)
 {
@@ -303,7 +301,7 @@ static bool is_blank(const struct message *m)
 	return true;
 }
 
-/* A question that was empty would leave its answer without one. */
+/* An earlier empty prompt gets a text, so that its answer does not follow another answer. */
 static int anthropic_add_message(struct draft *d, const struct message *m, struct err *e)
 {
 	if (is_blank(m))
@@ -327,10 +325,10 @@ static int anthropic_add_message(struct draft *d, const struct message *m, struc
 }
 
 /*
- * Three of the four marks that the API allows: the system prompt, which other conversations
- * share; the last message, whose prefix the next request begins with; and the one of the user or a
- * tool before, where the request before put its mark. From the new one alone the server would find
- * that only if it were at most 20 blocks away, and each file is one.
+ * Sets three of the four cache marks that the API allows: after the system prompt, which other
+ * conversations share; after the last message, with which the next request begins; and after the message
+ * of the user or a tool before it, where the previous request set its mark. Without the third, the server
+ * finds the cached prefix only if it is at most 20 blocks away, and each file is a block.
  */
 static int anthropic_add_messages(struct buf *b, const struct chat_request *rq, struct err *e)
 {
@@ -366,7 +364,7 @@ static int anthropic_add_messages(struct buf *b, const struct chat_request *rq, 
 	return 0;
 }
 
-/* The budget for an effort; 0 for a word that is none. */
+/* The budget for an effort; 0: an unknown word. */
 static int64_t budget_of(struct span effort)
 {
 	static const struct {
@@ -381,7 +379,7 @@ static int64_t budget_of(struct span effort)
 	return 0;
 }
 
-/* It is at least 1024, and less than the limit for all; half of that is left to the answer. */
+/* The budget is at least 1024 and at most half of the limit, unless half is less than 1024. */
 static int add_budget(struct buf *b, const struct chat_request *rq, struct span effort,
                       struct err *e)
 {
@@ -419,8 +417,8 @@ static void add_no_thinking(struct buf *b, struct span model)
 	json_close(b, '}');
 }
 
-/* Newer models send no text of their thinking unless told to; for some of them it is off
- * unless told to. "none" is nobody's effort, but what other vendors call no thinking. */
+/* Newer models send the text of their thinking only on request, and some think only on request. The API
+ * has no effort "none", which is other vendors' word for no thinking. */
 static int add_thinking(struct buf *b, const struct chat_request *rq, struct span effort,
                         struct err *e)
 {
@@ -442,7 +440,7 @@ static int add_thinking(struct buf *b, const struct chat_request *rq, struct spa
 	return 0;
 }
 
-/* Whether there was anything to say in it. */
+/* False: the request needs no output_config. */
 static bool add_output_config(struct buf *b, const struct chat_request *rq, struct span effort)
 {
 	if (span_eq(effort, "\"none\"") || know(span_str(rq->model))->thinking != ADAPTIVE)
@@ -482,9 +480,8 @@ static void add_stop(struct buf *b, struct span stop)
 	}
 }
 
-/* "thinking" and "output_config" have more to them than our words for them: who sets them
- * with -o gets them as they are. The latter not beside an effort or a schema, as it is in
- * the request only once. */
+/* "thinking" and "output_config" have more members than mcbox sets: with -o the user sets the whole
+ * object. output_config cannot be combined with an effort or a schema, which are its members. */
 static int anthropic_add_params(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	const char *own[] = { "model", "system", "messages", "stream", "stop_sequences",
@@ -502,7 +499,7 @@ static int anthropic_add_params(struct buf *b, const struct chat_request *rq, st
 	return params_add_others(rq->params, own, b, e);
 }
 
-/* The vendor's own base URL has no version in it, that of many gateways has. */
+/* The vendor's base URL has no version; the base URLs of many gateways have one. */
 static void add_url(struct buf *url, const char *base_url, const char *path)
 {
 	wire_url(url, base_url, "");
@@ -527,7 +524,7 @@ static int anthropic_request(const struct chat_request *rq, struct buf *url, str
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
-/* ---- its answer to ours ---- */
+/* ---- reading the answer ---- */
 
 static void take_count(int64_t *to, int64_t n)
 {
@@ -535,9 +532,9 @@ static void take_count(int64_t *to, int64_t n)
 		*to = n;
 }
 
-/* Tokens that came from the cache, or went there, are not among "input_tokens". The counts
- * at the end of a stream include those at its beginning, but not all servers repeat all of
- * them; as they only grow, the larger one holds. */
+/* "input_tokens" does not include tokens read from or written to the cache. The counts at the end of a
+ * stream include the counts at its beginning, but not all servers repeat all of them; counts only grow,
+ * so the larger one is right. */
 static void anthropic_take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usage");
@@ -561,7 +558,7 @@ static void anthropic_take_usage(struct reply *r, struct json_object *o)
 		r->usage.total = wire_sum(r->usage.input, r->usage.output);
 }
 
-enum open { NOTHING, THINKING, SIGNATURE, TEXT }; /* of a native or plain item, a string */
+enum open { NOTHING, THINKING, SIGNATURE, TEXT }; /* the string of an item that is still growing */
 
 /* The calls so far, before more thinking. */
 static void add_plain_calls(struct reply *r)
@@ -604,7 +601,7 @@ static void begin_text(struct reply *r, struct json_object *o)
 	r->native_open = TEXT;
 }
 
-/* A block, or the beginning of one, with its number. Other kinds are tools that the server runs. */
+/* A block, or its beginning, with its number. Other kinds are tools that the server runs. */
 static void take_block(struct reply *r, struct json_object *o, int64_t index)
 {
 	struct span type = json_member_str(o, "type");
@@ -622,7 +619,7 @@ static void take_block(struct reply *r, struct json_object *o, int64_t index)
 
 		wire_call_name(r, c, json_member_str(o, "name"));
 		if (json_object_is_type(input, json_type_object) && json_object_object_length(input))
-			wire_call_whole(r, c, input); /* empty in a stream, where it comes in pieces */
+			wire_call_whole(r, c, input); /* empty in a stream, where it arrives in pieces */
 	}
 }
 
@@ -653,7 +650,7 @@ static void take_delta(struct reply *r, struct json_object *o, int64_t index)
 		if (r->ncalls)
 			wire_call_piece(r, wire_call(r, (struct span){ "", 0 }, index), json_member(o, "partial_json"));
 	} else {
-		take_block(r, o, index); /* as some gateways call it */
+		take_block(r, o, index); /* some gateways send a whole block here */
 	}
 }
 
@@ -695,8 +692,8 @@ static void take_sizes(struct problem *p)
 	p->window = wire_number_after(text, " > ");
 }
 
-/* {"type":"error","error":{"type":…,"message":…}}. The type alone does not tell what is wrong
- * with a request, nor that there is no more money: both are invalid_request_error. */
+/* {"type":"error","error":{"type":…,"message":…}}. A faulty request and an account without credit have the
+ * same type: invalid_request_error. */
 static void anthropic_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error = json_member(o, "error");
@@ -722,7 +719,7 @@ static void anthropic_problem(struct span body, struct problem *p)
 	wire_problem(body, anthropic_take_problem, p);
 }
 
-/* An error is an event, or stands in what an event brings. */
+/* An error is an event, or a member of another event. */
 static int check_problem(struct reply *r, struct json_object *o, struct err *e)
 {
 	static const char *const inner[] = { "message", "content_block", "delta", NULL };
@@ -737,7 +734,7 @@ static int check_problem(struct reply *r, struct json_object *o, struct err *e)
 	return wire_report(&r->problem, e);
 }
 
-/* Others are pings, the ends of blocks, and what is yet to be invented. */
+/* Other types are pings and the ends of blocks. */
 static void take_typed(struct reply *r, struct json_object *o)
 {
 	struct span type = json_member_str(o, "type");
@@ -782,7 +779,7 @@ static int anthropic_take_event(struct reply *r, struct span data, struct err *e
 	struct json_object *o;
 	int what = wire_object_event(data, &o, e);
 
-	if (what == WIRE_DONE) /* of a gateway; the vendor's own end is an event */
+	if (what == WIRE_DONE) /* only gateways send it; the vendor's end mark is an event */
 		r->done |= r->finish_reason.n > 0;
 	return what == WIRE_VALUE ? anthropic_take(r, o, take_typed, e) : what < 0 ? -1 : 0;
 }
@@ -802,7 +799,7 @@ static int anthropic_take_whole(struct reply *r, struct span body, struct err *e
 static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
 	add_url(url, base_url, "/models");
-	wire_url_end(url, base_url, "limit=1000"); /* the most that it allows */
+	wire_url_end(url, base_url, "limit=1000"); /* the maximum */
 	if (page.n) {
 		buf_adds(url, "&after_id=");
 		wire_add_encoded(url, page);

@@ -24,7 +24,7 @@
 
 /* ---- the URL ---- */
 
-/* A whole segment of a path: v1, v1beta, v1alpha, v2beta1. */
+/* Whether a segment of a path is a version: v1, v1beta, v1alpha, v2beta1. */
 static bool is_version(struct span s)
 {
 	size_t i = 1;
@@ -36,8 +36,8 @@ static bool is_version(struct span s)
 	return i == s.n;
 }
 
-/* Google's own libraries take a base URL without a version, other programs one with it. A
- * version anywhere in the path counts, as there is in …/v1/publishers/google. */
+/* Google's libraries expect a base URL without a version, other programs expect it with one. A version
+ * may be anywhere in the path, as in …/v1/publishers/google. */
 static bool has_version(const char *base_url)
 {
 	const char *scheme = strstr(base_url, "://"), *p = scheme ? scheme + 3 : base_url;
@@ -56,7 +56,7 @@ static void add_base(struct buf *url, const char *base_url, const char *path)
 	buf_adds(url, path);
 }
 
-/* A model's name as the lists have it, models/NAME, is NAME to us. */
+/* The lists write models/NAME; mcbox uses NAME. */
 static struct span bare_name(struct span model)
 {
 	size_t n = wire_begins(model, "models/") ? strlen("models/") : 0;
@@ -87,8 +87,8 @@ static void end_turn(struct buf *b, const char *role)
 	json_close(b, '}');
 }
 
-/* Opens a part of what `whose` said. Roles must alternate: a prompt that was left unanswered
- * is one turn with the next. */
+/* Begins a part of a message of `whose` role. Roles must alternate: a prompt without an answer becomes
+ * one message with the next prompt. */
 static void open_part(struct buf *b, const char **role, const char *whose)
 {
 	if (*role == whose)
@@ -132,7 +132,7 @@ static int google_add_file(struct buf *b, const struct attachment *a, struct err
 	return 0;
 }
 
-/* `part` is opened: a call or a result, which begin alike. */
+/* Begins a call or a result; their first members are the same. */
 static void add_function(struct buf *b, const char *part, struct span id, struct span name)
 {
 	json_open(b, '{');
@@ -142,7 +142,7 @@ static void add_function(struct buf *b, const char *part, struct span id, struct
 	json_put_text(b, "name", name);
 }
 
-/* The native part of the call in this place, among the calls; NULL when it has none. */
+/* The native part of the call with this number; NULL: it has none. */
 static struct json_object *native_call(struct json_object *native, size_t place)
 {
 	for (size_t i = 0; i < wire_length(native); i++)
@@ -151,18 +151,18 @@ static struct json_object *native_call(struct json_object *native, size_t place)
 	return NULL;
 }
 
-/* As the model has it: older models give none, and then the result must not have one either. */
+/* The id that the model sent. Older models send none, and then the result must not have one either. */
 static struct span id_of(struct span call, const struct message *asked, struct json_object *native)
 {
-	struct json_object *theirs;
+	struct json_object *own;
 	size_t place = 0;
 
 	for (size_t i = 0; i < asked->n; i++) {
 		if (asked->parts[i].kind != MESSAGE_CALL)
 			continue;
 		if (span_same(asked->parts[i].call.id, call)) {
-			theirs = native_call(native, place);
-			return theirs ? json_member_str(theirs, "id") : call;
+			own = native_call(native, place);
+			return own ? json_member_str(own, "id") : call;
 		}
 		place++;
 	}
@@ -195,8 +195,7 @@ static int add_query(struct buf *b, const char **role, const struct message *m, 
 	return 0;
 }
 
-/* Text is either the reply's or a summary of the thoughts. There are other kinds of parts,
- * for tools, code and images. */
+/* Text is part of the reply or of a summary of the thoughts. Other parts are for tools, code and images. */
 static bool is_thought(struct json_object *part)
 {
 	struct json_object *thought = json_member(part, "thought");
@@ -204,7 +203,7 @@ static bool is_thought(struct json_object *part)
 	return json_object_is_type(thought, json_type_boolean) && json_object_get_boolean(thought);
 }
 
-/* The text without what signed parts say, which follow it. A signature of a text may be left out. */
+/* The text without the text of the signed parts, which follow it. A signature of a text may be omitted. */
 static bool take_signed(struct json_object *native, struct span *text)
 {
 	struct span all = *text;
@@ -235,10 +234,10 @@ static void add_native(struct buf *b, const char **role, struct json_object *nat
 }
 
 /*
- * Signed parts are native, and go back as they came: a call's signature is demanded, until the user has
- * said something else, and the one of the first of several calls is for all of them
- * (ai.google.dev/gemini-api/docs/thought-signatures). An empty answer is left out, as the server refuses
- * turns without parts.
+ * Signed parts are native and are sent back unchanged: the server requires a call's signature until the
+ * next prompt; if there are several calls, the first has the signature for all of them
+ * (ai.google.dev/gemini-api/docs/thought-signatures). An empty answer is omitted, because the server
+ * refuses messages without parts.
  */
 static void google_add_answer(struct buf *b, const char **role, const struct message *m, struct json_object *native)
 {
@@ -266,7 +265,7 @@ static void google_add_answer(struct buf *b, const char **role, const struct mes
 	}
 }
 
-/* Their files follow all of them: the number of the results must be that of the calls. */
+/* The files follow all results: there must be as many results as calls. */
 static int add_results(struct buf *b, const char **role, const struct message *m, const struct message *asked,
                        struct json_object *native, struct err *e)
 {
@@ -317,7 +316,7 @@ static int add_contents(struct buf *b, const struct chat_request *rq, struct err
 
 /* ---- parameters ---- */
 
-/* The common ones whose name is another here. */
+/* Common parameters that have another name in this API. */
 static const struct {
 	const char *key, *member;
 } names[] = {
@@ -330,7 +329,7 @@ static const struct {
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
-/* Members of the request itself; what else is set with -o goes into generationConfig. */
+/* Members of the request itself; other parameters are members of generationConfig. */
 static bool is_top_level(struct span key)
 {
 	static const char *const top[] = { "safetySettings", "tools", "toolConfig", "cachedContent",
@@ -342,7 +341,7 @@ static bool is_top_level(struct span key)
 	return *t != NULL;
 }
 
-/* ERR_USAGE for a member that the request has already. */
+/* ERR_USAGE for a member that mcbox sets itself. */
 static int check_free(const struct chat_request *rq, struct span key, struct err *e)
 {
 	static const char *const own[] = { "contents", "systemInstruction", "generationConfig",
@@ -380,8 +379,8 @@ static int add_others(const struct chat_request *rq, struct buf *body, struct bu
 	return 0;
 }
 
-/* Models of the generation 2.5 take a number of tokens; these are the ones that Google's own
- * Chat Completions take for an effort. */
+/* Models of the generation 2.5 take a number of tokens; Google's Chat Completions translate an effort to
+ * these numbers. */
 static int add_budget(struct buf *b, const struct chat_request *rq, struct span effort,
                       struct err *e)
 {
@@ -401,7 +400,7 @@ static int add_budget(struct buf *b, const struct chat_request *rq, struct span 
 	               "'%s'", rq->model);
 }
 
-/* Later ones a level, of which each model has its own few. */
+/* Later models take a level; each model has only some of them. */
 static void add_level(struct buf *b, struct span effort)
 {
 	struct buf upper = BUF_INIT;
@@ -433,12 +432,12 @@ static int add_effort(struct buf *b, const struct chat_request *rq, struct span 
 	return r;
 }
 
-/* A thinkingConfig of the user's own is left as it is. */
+/* The user's own thinkingConfig does not change. */
 static int add_thinking(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	struct span effort = params_get(rq->params, "reasoning_effort");
 
-	bool thoughts = rq->reasoning && fit_reasons("google", rq->model); /* others refuse to be asked */
+	bool thoughts = rq->reasoning && fit_reasons("google", rq->model); /* other models refuse this */
 
 	if (params_get(rq->params, "thinkingConfig").p || (!effort.p && !thoughts))
 		return 0;
@@ -505,14 +504,14 @@ static int google_request(const struct chat_request *rq, struct buf *url, struct
 	return r < 0 || buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
-/* ---- what is wrong ---- */
+/* ---- errors ---- */
 
 static bool says(const struct problem *p, const char *words)
 {
 	return strcasestr(p->message.p, words) != NULL;
 }
 
-/* The words of errors that carry no details. */
+/* Messages of errors without details. */
 static bool is_about_key(const struct problem *p)
 {
 	return says(p, "API key not valid") || says(p, "API key not found") ||
@@ -543,8 +542,8 @@ static bool has_day_quota(struct json_object *details)
 	return false;
 }
 
-/* The same status for too many requests in a minute, which passes, and for what does not: the
- * day's quota, one of zero (the model is not in this tier), a spending cap, used-up credits. */
+/* Too many requests in a minute, which passes, have the same status as what does not pass: the quota of a
+ * day, a quota of zero (the model is not in this tier), a spending cap, no credits. */
 static bool is_used_up(const struct problem *p, struct json_object *details)
 {
 	return p->status == 402 || has_day_quota(details) || says(p, "per day") ||
@@ -571,11 +570,11 @@ static void take_kind(struct problem *p, struct span status, struct json_object 
 	} else if (span_eq(status, "RESOURCE_EXHAUSTED") && is_used_up(p, details)) {
 		p->kind = PROBLEM_QUOTA;
 	} else if (has_reason(details, "API_KEY_INVALID") || is_about_key(p)) {
-		p->status = 401; /* it comes as 400 */
+		p->status = 401; /* the answer says 400 */
 	}
 }
 
-/* {"error":{"code":…,"message":…,"status":…,"details":[…]}}, in an array where the server
+/* {"error":{"code":…,"message":…,"status":…,"details":[…]}}, in an array if the server
  * streams without server-sent events. */
 static void google_take_problem(struct json_object *o, struct problem *p)
 {
@@ -593,10 +592,10 @@ static void google_problem(struct span body, struct problem *p)
 	wire_problem(body, google_take_problem, p);
 }
 
-/* ---- its answer to ours ---- */
+/* ---- reading the answer ---- */
 
-/* Each chunk counts from the beginning. Counts of nothing are left out, so what was made may
- * be told by the total alone. */
+/* Each chunk counts from the beginning. Counts of 0 are omitted, so the output may follow from the total
+ * alone. */
 static void google_take_usage(struct reply *r, struct json_object *o)
 {
 	struct json_object *u = json_member(o, "usageMetadata");
@@ -616,7 +615,7 @@ static void google_take_usage(struct reply *r, struct json_object *o)
 }
 
 
-/* Calls come whole, each once, and the older models' without an id. */
+/* A call arrives whole and once; older models send no id. */
 static void take_call(struct reply *r, struct json_object *call)
 {
 	struct reply_call *c = wire_call(r, json_member_str(call, "id"), (int64_t)r->ncalls);
@@ -625,7 +624,7 @@ static void take_call(struct reply *r, struct json_object *call)
 	wire_call_whole(r, c, json_member(call, "args"));
 }
 
-/* Signed parts, and all calls where one is signed. */
+/* Keeps signed parts, and all calls if one is signed. */
 static void take_native(struct reply *r, struct json_object *part)
 {
 	if (json_member_str(part, "thoughtSignature").n)
@@ -648,7 +647,7 @@ static void add_parts(struct reply *r, struct json_object *parts)
 	}
 }
 
-/* The first candidate; with candidateCount there are more, each with its index. */
+/* The first candidate; candidateCount asks for more, each with its index. */
 static struct json_object *candidate_of(struct json_object *o)
 {
 	struct json_object *list = json_member(o, "candidates");
@@ -671,7 +670,7 @@ static void take_candidate(struct reply *r, struct json_object *candidate)
 		wire_add(&r->problem.message, candidate, "finishMessage");
 }
 
-/* A prompt that is refused has no candidates, or an empty one, and a reason. */
+/* A refused prompt has no candidates, or an empty one, and a reason. */
 static void take_block(struct reply *r, struct json_object *o)
 {
 	struct span reason = json_member_str(json_member(o, "promptFeedback"), "blockReason");
@@ -715,7 +714,7 @@ static int google_take_event(struct reply *r, struct span data, struct err *e)
 	struct json_object *o;
 	int what = wire_event(data, &o, e);
 
-	if (what == WIRE_DONE) /* of a gateway; the vendor has no end mark */
+	if (what == WIRE_DONE) /* only gateways send an end mark */
 		r->done |= r->finish_reason.n > 0;
 	return what == WIRE_VALUE ? google_take(r, o, e) : what < 0 ? -1 : 0;
 }
@@ -733,7 +732,7 @@ static int google_take_whole(struct reply *r, struct span body, struct err *e)
 static int models_url(const char *base_url, struct span page, struct buf *url, struct err *e)
 {
 	add_base(url, base_url, "/models");
-	wire_url_end(url, base_url, "pageSize=1000"); /* the most there is */
+	wire_url_end(url, base_url, "pageSize=1000"); /* the maximum */
 	if (page.n) {
 		buf_adds(url, "&pageToken=");
 		wire_add_encoded(url, page);
@@ -774,7 +773,7 @@ static int google_models(struct span body,
 
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
-	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o)) /* {}: a page of nothing */
+	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o)) /* {}: an empty page */
 		r = wire_take_models(wire_models_of(o, "models"), google_read_model, take_model, ctx, e);
 	if (r == 0)
 		wire_add(next, o, "nextPageToken");
@@ -782,8 +781,8 @@ static int google_models(struct span body,
 	return r < 0 ? -1 : buf_check(next, e);
 }
 
-/* As the models' pages have it (ai.google.dev/gemini-api/docs/models). Variants for images,
- * speech and the like have smaller ones, which only the list of models tells. */
+/* From the models' pages (ai.google.dev/gemini-api/docs/models). Variants for images, speech and the like
+ * have smaller windows, which only the list of models has. */
 static int64_t google_window(struct span model)
 {
 	static const char *const million[] = { "gemini-flash-latest", "gemini-flash-lite-latest",

@@ -1,6 +1,6 @@
 /*
  * openai-compatible: the Chat Completions protocol, as OpenAI defined it and as
- * Ollama, llama.cpp, vLLM, LM Studio and OpenRouter speak it.
+ * Ollama, llama.cpp, vLLM, LM Studio and OpenRouter implement it.
  *
  * References: developers.openai.com/api, reference "Chat Completions" and guides "Error
  * codes", "File inputs"; github.com/ollama/ollama docs/openai.md and openai/openai.go;
@@ -16,9 +16,9 @@
 
 #define DEFAULT_URL "http://localhost:11434/v1" /* Ollama's */
 
-/* ---- our records to a request ---- */
+/* ---- writing the request ---- */
 
-/* One part of a message's content. Images and PDF files go as data URLs. */
+/* Adds a part of a message's content. Images and PDF files are data URLs. */
 static int chat_add_file(struct buf *b, const struct attachment *a, struct err *e)
 {
 	json_open(b, '{');
@@ -60,7 +60,7 @@ static bool has_files(const struct message *m)
 	return false;
 }
 
-/* An answer without a word or a call. Strict servers refuse it: it is left out. */
+/* Whether an answer has neither text nor calls. It is omitted, because strict servers refuse it. */
 static bool says_nothing(const struct message *m)
 {
 	if (m->role != ROLE_ASSISTANT)
@@ -72,7 +72,7 @@ static bool says_nothing(const struct message *m)
 	return true;
 }
 
-/* Texts alone are a string, which every server takes. */
+/* Only text becomes a string, which every server accepts. */
 static void add_texts(struct buf *b, const struct message *m, size_t n)
 {
 	size_t had;
@@ -100,7 +100,7 @@ static int add_parts(struct buf *b, const struct message *m, struct err *e)
 	return 0;
 }
 
-/* The user's of these `n` as one message: many servers want the roles to take turns. */
+/* Joins the user's messages among these `n`: many servers require alternating roles. */
 static int add_prompts(struct buf *b, const struct message *m, size_t n, struct err *e)
 {
 	bool files = false;
@@ -131,8 +131,8 @@ static void chat_add_message(struct buf *b, const char *role, struct span conten
 	json_close(b, '}');
 }
 
-/* What stood beside the function of the call in this place, as Google's endpoint has it, which demands it
- * back (ai.google.dev/gemini-api/docs/thought-signatures). NULL: nothing did. */
+/* The member extra_content of the call with this number, which Google's endpoint sends and requires back
+ * (ai.google.dev/gemini-api/docs/thought-signatures); or NULL. */
 static struct json_object *extra_of(struct json_object *items, size_t place)
 {
 	for (size_t i = 0; i < wire_length(items); i++)
@@ -155,9 +155,9 @@ static void chat_add_call(struct buf *b, const struct tool_call *c, struct json_
 	json_close(b, '}');
 }
 
-/* Native items are members of the message: OpenRouter's reasoning_details, which may always go back
- * (openrouter.ai/docs "Reasoning Tokens"), and reasoning_content, which DeepSeek demands in a turn with
- * calls, then and later, and has no use for in others (api-docs.deepseek.com "Thinking Mode"). */
+/* Native items are members of the message: OpenRouter's reasoning_details, which may always be sent back
+ * (openrouter.ai/docs "Reasoning Tokens"), and reasoning_content, which DeepSeek requires for turns with
+ * calls, then and later, and does not use for others (api-docs.deepseek.com "Thinking Mode"). */
 static void add_native(struct buf *b, struct json_object *items, bool calls)
 {
 	for (size_t i = 0; i < wire_length(items); i++) {
@@ -171,7 +171,7 @@ static void add_native(struct buf *b, struct json_object *items, bool calls)
 	}
 }
 
-/* With calls, the content may be null, and strict servers do not take "". */
+/* With calls, the content may be null; strict servers refuse "". */
 static void chat_add_answer(struct buf *b, const struct message *m, struct json_object *native, bool in_calls)
 {
 	struct span text = { NULL, 0 };
@@ -196,7 +196,7 @@ static void chat_add_answer(struct buf *b, const struct message *m, struct json_
 	json_close(b, '}');
 }
 
-/* A result is a text: images and PDF files follow as the user's, after all of the results. */
+/* A result is text: its images and PDF files follow in a user's message, after all results. */
 static int add_results(struct buf *b, const struct message *m, struct err *e)
 {
 	size_t files = 0;
@@ -226,7 +226,7 @@ static int add_results(struct buf *b, const struct message *m, struct err *e)
 	return 0;
 }
 
-/* Whether tools were called in the turn of this message: between two of the user's. */
+/* Whether the model called tools in the turn of this message, between two messages of the user. */
 static bool has_calls(const struct chat_request *rq, size_t i)
 {
 	while (i > 0 && rq->messages[i - 1].role != ROLE_USER)
@@ -258,7 +258,7 @@ static int chat_add_messages(struct buf *b, const struct chat_request *rq, struc
 	return 0;
 }
 
-/* With a schema the response format is ours too. */
+/* With a schema mcbox sets the response format. */
 static int chat_add_params(struct buf *b, const struct params *params, bool schema, struct err *e)
 {
 	const char *const own[] = { "model", "messages", "stream", "stream_options",
@@ -303,7 +303,7 @@ static int chat_request(const struct chat_request *rq, struct buf *url, struct b
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
-/* ---- its answer to ours ---- */
+/* ---- reading the answer ---- */
 
 static void chat_take_usage(struct reply *r, struct json_object *o)
 {
@@ -320,7 +320,7 @@ static void chat_take_usage(struct reply *r, struct json_object *o)
 	r->usage.cost = wire_cost(u);
 }
 
-/* Words, and not codes, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`
+/* Messages, for want of a code, of Ollama and llama.cpp ("model 'x' not found"), vLLM ("The model `x`
  * does not exist."), OpenRouter ("x is not a valid model ID"), DeepSeek ("Model Not Exist"), Mistral
  * ("Invalid model: x") and gateways. */
 static bool says_no_model(const struct buf *message)
@@ -343,8 +343,8 @@ static void chat_judge(struct problem *p, struct json_object *error)
 		p->kind = PROBLEM_QUOTA;
 }
 
-/* The codes are OpenAI's and Groq's; OpenRouter, vLLM and llama.cpp have the HTTP status
- * instead, 402 meaning that credits are used up. */
+/* OpenAI and Groq send codes; OpenRouter, vLLM and llama.cpp send the HTTP status instead; 402 means that
+ * there are no credits left. */
 static void chat_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *error;
@@ -361,8 +361,8 @@ static void chat_problem(struct span body, struct problem *p)
 	wire_problem(body, chat_take_problem, p);
 }
 
-/* An error is the event's, or stands in the choice or its message at gateways; llama.cpp's error
- * events are the bare error. */
+/* The error is a member of the event or, from gateways, of the choice or its message; llama.cpp sends
+ * the bare error as an event. */
 static int check_problem(struct reply *r, struct json_object *o, struct json_object *choice,
                          struct json_object *message, struct err *e)
 {
@@ -377,12 +377,12 @@ static int check_problem(struct reply *r, struct json_object *o, struct json_obj
 	return wire_report(&r->problem, e);
 }
 
-enum open { NOTHING, CONTENT, DETAIL }; /* of the native item */
+enum open { NOTHING, CONTENT, DETAIL }; /* the string of the native item that is still growing */
 
 static void take_content(struct reply *r, struct span piece)
 {
 	if (r->native.n && r->native_open != CONTENT)
-		return; /* there are details, which say the same */
+		return; /* the details contain the same */
 	if (!r->native.n)
 		wire_native_begin(r, "{\"reasoning_content\":\"\"}");
 	r->native_open = CONTENT;
@@ -392,7 +392,7 @@ static void take_content(struct reply *r, struct span piece)
 
 #define DETAILS_TAIL "]}]"
 
-/* `key` is the member with the text, which stands last. */
+/* `key` is the member with the text, which comes last. */
 static void add_detail(struct buf *b, struct json_object *detail, const char *key)
 {
 	json_open(b, '{');
@@ -416,7 +416,7 @@ static void begin_detail(struct reply *r, struct json_object *detail, const char
 	buf_adds(list, DETAILS_TAIL);
 }
 
-/* The details come in pieces, too: those of one text have its number, and the last one its signature. */
+/* Details arrive in pieces, too: the pieces of one text share a number, and the last has the signature. */
 static void take_detail(struct reply *r, struct json_object *detail)
 {
 	static const char *const keys[] = { "text", "summary", "data" };
@@ -440,7 +440,7 @@ static void take_detail(struct reply *r, struct json_object *detail)
 	if (r->native_open == CONTENT)
 		buf_clear(&r->native);
 	else if (r->native_open == NOTHING && r->native.n)
-		return; /* what belongs to a call is the last item */
+		return; /* the last item belongs to a call */
 	begin_detail(r, detail, keys[k]);
 	r->native_open = DETAIL;
 	r->native_index = index;
@@ -448,9 +448,9 @@ static void take_detail(struct reply *r, struct json_object *detail)
 	r->native_for_calls = false;
 }
 
-/* "reasoning_content" at DeepSeek, llama.cpp and older vLLM, "reasoning" at OpenRouter, Ollama and
- * newer vLLM, "thinking" at some gateways; a text, or a list of parts. OpenRouter has it in
- * "reasoning_details" as well, where others may have it alone. */
+/* DeepSeek, llama.cpp and older vLLM send "reasoning_content", OpenRouter, Ollama and newer vLLM
+ * "reasoning", some gateways "thinking": a text, or a list of parts. OpenRouter repeats it in
+ * "reasoning_details"; other servers may send only those. */
 static void take_reasoning(struct reply *r, struct json_object *message)
 {
 	static const char *const keys[] = { "reasoning_content", "reasoning", "thinking", NULL };
@@ -487,7 +487,7 @@ static void take_extra(struct reply *r, size_t place, struct json_object *extra)
 	buf_release(&b);
 }
 
-/* A call or a piece of one. It has a number, unless it stands at its `place` in a list of all. */
+/* A call or a piece of a call. It has a number, or its `place` in the list of all calls. */
 static void take_call(struct reply *r, struct json_object *o, int64_t place)
 {
 	struct json_object *function = json_member(o, "function"), *arguments = json_member(function, "arguments");
@@ -499,7 +499,7 @@ static void take_call(struct reply *r, struct json_object *o, int64_t place)
 		take_extra(r, (size_t)(c - r->calls), json_member(o, "extra_content"));
 	if (c && json_object_is_type(arguments, json_type_string) &&
 	    span_same(buf_span(&c->arguments), json_member_str(function, "arguments")))
-		return; /* some servers end a stream with all of it again */
+		return; /* some servers repeat all of it at the end of a stream */
 	wire_call_piece(r, c, arguments);
 }
 
@@ -518,7 +518,7 @@ static void chat_take_message(struct reply *r, struct json_object *message)
 	take_reasoning(r, message);
 	for (size_t i = 0; i < wire_length(calls); i++)
 		take_call(r, wire_element(calls, i), (int64_t)i);
-	if (wire_says(call)) { /* before there were several */
+	if (wire_says(call)) { /* the older protocol, with a single call */
 		struct reply_call *c = wire_call(r, (struct span){ "", 0 }, 0);
 
 		wire_call_name(r, c, json_member_str(call, "name"));
@@ -526,7 +526,7 @@ static void chat_take_message(struct reply *r, struct json_object *message)
 	}
 }
 
-/* Whether it has words. */
+/* Whether the choice has text or reasoning. */
 static bool take_choice(struct reply *r, struct json_object *choice, struct json_object *message)
 {
 	size_t had = r->text.n + r->reasoning.n;
@@ -542,9 +542,8 @@ static bool take_choice(struct reply *r, struct json_object *choice, struct json
 	return words;
 }
 
-/* The member `part` of the choice, which is "delta" in a stream and "message" in a whole answer.
- * Some servers have it the other way round; some end a stream with a message that says all of it
- * again. Takes over `o`. */
+/* Reads the member `part` of the choice: "delta" in a stream, "message" in a whole answer. Some servers do
+ * it the other way round; some repeat the whole message at the end of a stream. Takes over `o`. */
 static int chat_take(struct reply *r, struct json_object *o, const char *part, struct err *e)
 {
 	struct json_object *choice = wire_element(json_member(o, "choices"), 0);
@@ -580,10 +579,9 @@ static int chat_take_whole(struct reply *r, struct span body, struct err *e)
 
 /* ---- models ---- */
 
-/* {"data":[{"id":…}]}, at Together AI the list alone; the window is "context_length" at OpenRouter, "max_model_len" at
- * vLLM, "context_window" at Groq, "max_context_length" at Mistral, and in "meta" at newer
- * llama.cpp, which tells there too for how much the model was trained: that may be more than
- * the server gives it. */
+/* {"data":[{"id":…}]}, or the bare list from Together AI. The window is "context_length" for OpenRouter,
+ * "max_model_len" for vLLM, "context_window" for Groq, "max_context_length" for Mistral. Newer llama.cpp
+ * has it in "meta", beside the window that the model was trained for, which may be larger. */
 static int64_t window_of(struct json_object *o)
 {
 	static const char *const keys[] = { "context_length", "max_model_len", "context_window",
@@ -610,7 +608,7 @@ static int chat_models(struct span body, int (*take_model)(void *ctx, const stru
 	if (wire_parse_models(body, &o, e) < 0)
 		return -1;
 	list = wire_models_of(o, "data");
-	/* Ollama without a model says null. */
+	/* Ollama without a model sends null. */
 	if (json_object_is_type(list, json_type_array) || !span_eq(json_member_str(o, "object"), "list"))
 		r = wire_take_models(list, chat_read_model, take_model, ctx, e);
 	json_object_put(o);
@@ -629,7 +627,7 @@ const struct provider provider_openai_compatible = {
 	.request = chat_request,
 	.event = chat_take_event,
 	.whole = chat_take_whole,
-	.end = wire_end, /* some servers leave the end mark out; the finish reason says as much */
+	.end = wire_end, /* some servers send no end mark, only a finish reason */
 	.problem = chat_problem,
 	.models_url = wire_models_url,
 	.models = chat_models,

@@ -1,6 +1,6 @@
 /*
- * openai: OpenAI's Responses API, which Ollama, llama.cpp, vLLM, LM Studio and OpenRouter
- * speak too.
+ * openai: OpenAI's Responses API, which Ollama, llama.cpp, vLLM, LM Studio and OpenRouter support,
+ * too.
  *
  * References, at developers.openai.com/api: reference "Create a response", "Streaming
  * events", "List models"; guides "Reasoning models", "Structured model outputs", "Images and
@@ -8,8 +8,8 @@
  * GPT-6.2"; "All models" and "Deprecations". The types of github.com/openai/openai-python,
  * src/openai/types/responses.
  *
- * A prefix of the conversation that stays the same is cached by OpenAI unasked: the
- * instructions come first, and each turn adds to the end.
+ * OpenAI caches the unchanged beginning of a conversation by default: the instructions come first, and
+ * each turn adds to the end.
  */
 #include <string.h>
 
@@ -17,14 +17,14 @@
 #include "provider/fit.h"
 #include "provider/wire.h"
 
-/* ---- what is known of the models ---- */
+/* ---- models that are known ---- */
 
 static bool is_digit(struct span s, size_t i)
 {
 	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
 }
 
-/* 602 for gpt-6.2-sol, 400 for gpt-4o; 0 for another name, as Azure's gpt-35-turbo. */
+/* 602 for gpt-6.2-sol, 400 for gpt-4o; 0 for other names, such as Azure's gpt-35-turbo. */
 static int version(struct span name)
 {
 	int v = 0;
@@ -37,8 +37,8 @@ static int version(struct span name)
 	return is_digit(name, 5) ? 0 : v;
 }
 
-/* Others answer a request that has the member `reasoning` with 400. Reasoning models are
- * gpt-5 and all after it, but for its chat variant; the o series; and the open ones. */
+/* Other models answer 400 to a request with the member `reasoning`. Reasoning models are gpt-5 and later,
+ * except its chat variant; the o series; and the open models. */
 static bool reasons(struct span name)
 {
 	if (version(name) >= 500)
@@ -46,23 +46,23 @@ static bool reasons(struct span name)
 	return (wire_begins(name, "o") && is_digit(name, 1)) || wire_begins(name, "gpt-oss");
 }
 
-/* Reasoning that is not stored comes encrypted when it is asked for, so that it can be sent back. Others
- * refuse to be asked; the open models' reasoning is no secret. */
+/* Whether to ask for encrypted reasoning, which OpenAI does not store and the next request sends back. Other
+ * models refuse to be asked; the open models' reasoning is not secret. */
 static bool encrypts(struct span name)
 {
 	return reasons(name) && !wire_begins(name, "gpt-oss");
 }
 
-/* From gpt-5.3-codex on, an answer that is sent again is to say what it was. */
+/* Since gpt-5.3-codex, an answer that is sent back should have a phase. */
 static bool has_phases(struct span name)
 {
 	return version(name) >= 503;
 }
 
 /*
- * What a request may fill. From gpt-5 on that is the documented window less the most that may
- * be answered (1,050,000 and 400,000 less 128,000): a larger request is refused however little
- * it asks for.
+ * The most tokens of a request. Since gpt-5 that is the documented window minus the longest reply
+ * (1,050,000 or 400,000 minus 128,000): a larger request is refused even if its max_output_tokens is
+ * small.
  */
 static int64_t openai_window(struct span model)
 {
@@ -88,7 +88,7 @@ static int64_t openai_window(struct span model)
 
 		if (n <= longest || !wire_begins(name, known[i].name))
 			continue;
-		if (n < name.n && name.p[n] != '-' && name.p[n] != ':') /* gpt-6.3 is no gpt-6 */
+		if (n < name.n && name.p[n] != '-' && name.p[n] != ':') /* gpt-6.3 is not gpt-6 */
 			continue;
 		longest = n;
 		tokens = known[i].tokens;
@@ -96,7 +96,7 @@ static int64_t openai_window(struct span model)
 	return tokens;
 }
 
-/* ---- our records to a request ---- */
+/* ---- writing the request ---- */
 
 static void add_text_part(struct buf *b, const char *type, struct span text)
 {
@@ -147,7 +147,7 @@ static int add_prompt(struct buf *b, const struct message *m, struct err *e)
 	return 0;
 }
 
-/* What is said before a call is not the answer yet. */
+/* Text before a call is not the final answer. */
 static const char *phase_of(const struct message *m)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -156,9 +156,9 @@ static const char *phase_of(const struct message *m)
 	return "final_answer";
 }
 
-/* What the model said is output_text, also when it is sent again, and an item of that kind has an id
- * (only its form is checked where nothing is stored), a status and, for each text, annotations. A
- * blank answer is left out: strict servers refuse one, and two prompts in a row are allowed. */
+/* The model's text is output_text, also when it is sent back. The item must have an id (only its form is
+ * checked if nothing is stored), a status and, for each text, annotations. A blank answer is omitted:
+ * strict servers refuse it, and two prompts in a row are allowed. */
 static void openai_add_answer(struct buf *b, struct span answer, size_t n, const char *phase)
 {
 	char id[32];
@@ -227,12 +227,12 @@ static bool take_item_text(struct json_object *item, struct span *rest)
 	for (size_t i = 0; i < wire_length(content); i++)
 		if (!wire_take_prefix(rest, json_member_str(wire_element(content, i), "text")))
 			return false;
-	while (rest->n && rest->p[0] == '\n') /* before the next message, see paragraph() */
+	while (rest->n && rest->p[0] == '\n') /* between messages, see paragraph() */
 		*rest = (struct span){ rest->p + 1, rest->n - 1 };
 	return true;
 }
 
-/* Whether the native items belong to the text, of which *rest is what follows them. */
+/* Whether the text begins with the text of the native items; *rest is what follows. */
 static bool belong(struct json_object *items, struct span text, struct span *rest)
 {
 	*rest = text;
@@ -243,8 +243,8 @@ static bool belong(struct json_object *items, struct span text, struct span *res
 	return true;
 }
 
-/* Each answer, call and result is an item of its own. Items of reasoning are native; each goes back to
- * its place, before the message or call that it led to. */
+/* Each answer, call and result is an item. Items of reasoning are native; each is sent back in its place,
+ * before the message or call that it led to. */
 static int add_items(struct buf *b, const struct message *m, struct json_object *native, size_t n, bool phases,
                      struct err *e)
 {
@@ -287,7 +287,7 @@ static int add_input(struct buf *b, const struct chat_request *rq, struct err *e
 	return 0;
 }
 
-/* The user's own object of that name; NULL when there is none. */
+/* The object of that name that the user has set with -o, or NULL. */
 static int own_object(const struct params *params, const char *key, struct json_object **o,
                       struct err *e)
 {
@@ -302,7 +302,7 @@ static int own_object(const struct params *params, const char *key, struct json_
 	return err_set(e, ERR_USAGE, "'%s' must be an object: %s", key, why.msg);
 }
 
-/* Begins an object that has the user's own members, so that ours can be added. */
+/* Begins an object with the user's members, so that ours can be added. */
 static void open_object(struct buf *b, const struct params *params, const char *key)
 {
 	struct span own = span_trim(params_get(params, key), SPAN_WHITE);
@@ -313,8 +313,8 @@ static void open_object(struct buf *b, const struct params *params, const char *
 	buf_add(b, own.p, own.n);
 }
 
-/* The effort, and a summary where the user wants to see it: OpenAI shows no more of its
- * models' reasoning, and that to verified organizations only. */
+/* Adds the effort, and asks for a summary if the user wants to see the reasoning: OpenAI shows no more than
+ * that, and only to verified organizations. */
 static int add_reasoning(struct buf *b, const struct chat_request *rq, struct err *e)
 {
 	struct span effort = params_get(rq->params, "reasoning_effort");
@@ -365,7 +365,7 @@ static int openai_add_text(struct buf *b, const struct chat_request *rq, struct 
 	return 0;
 }
 
-/* Those without a member of ours. "reasoning" and "text" share theirs. */
+/* Members that the user may set as a whole. "reasoning" and "text" are merged with ours. */
 static int add_others(struct buf *b, const struct params *params, struct err *e)
 {
 	static const char *const own[] = { "model", "instructions", "input", "store", "stream", NULL };
@@ -382,7 +382,7 @@ static int add_others(struct buf *b, const struct params *params, struct err *e)
 	return 0;
 }
 
-/* The API has neither a seed nor stop sequences. */
+/* The API has no seed and no stop sequences. */
 static int openai_add_params(struct buf *b, const struct params *params, struct err *e)
 {
 	if (params_refuse(params, "seed", "openai", e) < 0 ||
@@ -396,8 +396,7 @@ static int openai_add_params(struct buf *b, const struct params *params, struct 
 	return add_others(b, params, e);
 }
 
-/* Nothing is left with OpenAI for later ("store"): the conversation is kept here, and sent
- * whole each time. */
+/* OpenAI stores nothing ("store"): mcbox keeps the conversation and sends it each time. */
 static int openai_request(const struct chat_request *rq, struct buf *url, struct buf *body,
                           struct err *e)
 {
@@ -419,10 +418,10 @@ static int openai_request(const struct chat_request *rq, struct buf *url, struct
 	return buf_check(url, e) < 0 ? -1 : buf_check(body, e);
 }
 
-/* ---- its errors ---- */
+/* ---- errors ---- */
 
-/* An error in a stream has no status of its own. The type invalid_request_error stands for
- * several, that of a wrong key among them. */
+/* The status for an error in a stream, which has none. invalid_request_error may mean several, including a
+ * wrong key. */
 static long status_of(struct span word)
 {
 	static const struct {
@@ -456,8 +455,8 @@ static void openai_judge(struct problem *p, struct json_object *error)
 		p->kind = PROBLEM_QUOTA;
 }
 
-/* {"error":{…}}, a response that failed, or the event `error`, whose members stand in it
- * itself, or in its "error". */
+/* {"error":{…}}, a failed response, or the event `error`, whose members are its own or those of its
+ * "error". */
 static void openai_take_problem(struct json_object *o, struct problem *p)
 {
 	struct json_object *inner = json_member(o, "error");
@@ -475,9 +474,9 @@ static void openai_problem(struct span body, struct problem *p)
 	wire_problem(body, openai_take_problem, p);
 }
 
-/* ---- its answer to ours ---- */
+/* ---- reading the answer ---- */
 
-/* Parts of reasoning, and messages, stand as paragraphs. */
+/* Parts of reasoning, and messages, become paragraphs. */
 static void paragraph(struct buf *b)
 {
 	if (b->n && !span_ends(buf_span(b), "\n\n"))
@@ -522,7 +521,7 @@ static void take_thoughts(struct buf *b, struct json_object *parts)
 	}
 }
 
-/* Those that the server runs itself have other types. */
+/* Calls that the server runs itself have other types. */
 static bool is_call(struct span type)
 {
 	static const char *const calls[] = { "function_call", "custom_tool_call", "computer_call",
@@ -534,7 +533,7 @@ static bool is_call(struct span type)
 	return *c != NULL;
 }
 
-/* What the model wants from a tool that is not a function has other members, or none. */
+/* Calls of tools that are not functions have other members, or none. */
 static void take_call(struct reply *r, struct json_object *item, int64_t index)
 {
 	struct reply_call *c = wire_call(r, json_member_str(item, "call_id"), index);
@@ -544,7 +543,7 @@ static void take_call(struct reply *r, struct json_object *item, int64_t index)
 	wire_call_whole(r, c, arguments ? arguments : json_member(item, "input"));
 }
 
-/* An item as it can be sent back: without members that say nothing, which the API takes from nobody. */
+/* An item that can be sent back: without empty members, which the API sends but does not accept. */
 static void take_native(struct reply *r, struct json_object *item)
 {
 	static const char *const keys[] = { "status", "content", "encrypted_content", "phase", NULL };
@@ -559,7 +558,7 @@ static void take_native(struct reply *r, struct json_object *item)
 		wire_plain(r, item);
 }
 
-/* A message has a status of its own, which gateways may give to it alone. */
+/* Some gateways set the status only in the message. */
 static void take_item(struct reply *r, struct json_object *item, int64_t index)
 {
 	struct span type = json_member_str(item, "type"), status = json_member_str(item, "status");
@@ -577,8 +576,7 @@ static void take_item(struct reply *r, struct json_object *item, int64_t index)
 	}
 }
 
-/* All of it at once. In a stream this tells again what has come already, unless a gateway
- * sent it here only. */
+/* A whole item. In a stream it repeats what has arrived, unless a gateway sends it only here. */
 static void take_output(struct reply *r, struct json_object *output)
 {
 	bool reasoning = !r->reasoning.n;
@@ -602,8 +600,8 @@ static void take_output(struct reply *r, struct json_object *output)
 	}
 }
 
-/* What a response's status stands for: what it says itself counts more than the event that brings
- * it, as gateways send response.completed for each. */
+/* The finish reason for a response's status. The status counts more than the type of the event, because
+ * gateways send response.completed for all. */
 static struct span status_of_response(struct json_object *response, struct span event)
 {
 	static const char *const known[] = { "completed", "incomplete", "failed", "cancelled", NULL };
@@ -641,7 +639,7 @@ static int take_response(struct reply *r, struct json_object *response, struct s
 	return 0;
 }
 
-/* The call that an event is about. NULL when none has begun. */
+/* The call that an event is about, or NULL. */
 static struct reply_call *call_at(struct reply *r, struct json_object *event)
 {
 	return r->ncalls ? wire_call(r, (struct span){ "", 0 }, wire_count(event, "output_index")) : NULL;
@@ -689,7 +687,7 @@ static int take_typed(struct reply *r, struct json_object *o, struct span type, 
 	return 0;
 }
 
-/* Gateways may send an error as the bare body that it would be without a stream. */
+/* Gateways may send an error as the bare body of an answer that does not stream. */
 static bool is_error(struct json_object *o)
 {
 	struct span type = json_member_str(o, "type");
@@ -711,7 +709,7 @@ static int take_object(struct reply *r, struct json_object *o, struct err *e)
 	return take_typed(r, o, (struct span){ type.p + 9, type.n - 9 }, e);
 }
 
-/* [DONE] is what gateways add; the end is a typed event. */
+/* Gateways add [DONE]; OpenAI's end mark is a typed event. */
 static int openai_take_event(struct reply *r, struct span data, struct err *e)
 {
 	struct json_object *o;
@@ -720,7 +718,7 @@ static int openai_take_event(struct reply *r, struct span data, struct err *e)
 	return what == WIRE_VALUE ? wire_done(o, take_object(r, o, e), r, e) : what < 0 ? -1 : 0;
 }
 
-/* One that is said to be running still (queued, in_progress), or was cancelled, is none. */
+/* A response that is still running (queued, in_progress) or was cancelled is not a reply. */
 static int check_whole(struct json_object *o, struct span status, struct err *e)
 {
 	if (span_eq(status, "completed") || span_eq(status, "incomplete") || span_eq(status, "failed"))
@@ -760,7 +758,7 @@ static int end(const struct reply *r, struct err *e)
 
 /* ---- models ---- */
 
-/* The list holds ids and dates: neither which API a model is for, nor how much it takes. */
+/* The list has only ids and dates: neither the API nor the window of a model. */
 static struct model openai_read_model(struct json_object *o)
 {
 	return (struct model){ .id = json_member_str(o, "id"), .name = { "", 0 } };
@@ -780,7 +778,7 @@ static int openai_models(struct span body, int (*take_model)(void *ctx, const st
 	return r;
 }
 
-/* Not gpt-oss, which others serve. */
+/* Without gpt-oss, which other servers offer. */
 static const char *const families[] = { "gpt-4", "gpt-5", "gpt-6", "gpt-7", "chatgpt-", "o1", "o3",
 	                                "o4", "ft:gpt-", NULL };
 static const char *const key_env[] = { "OPENAI_API_KEY", NULL };
