@@ -19,7 +19,7 @@ static void look_after(struct idle *m)
 	m->due = next < 0 ? 0 : clock_steady_ms() + next;
 }
 
-/* The keys that were typed meanwhile are for the next prompt; behind a Ctrl-C, for a look at
+/* The keys typed while it was busy are for the next prompt; after a Ctrl-C, for a look at
  * them first. */
 static void keep_keys(void)
 {

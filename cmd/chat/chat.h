@@ -39,7 +39,7 @@ struct wish {
 struct chat_session {
 	char id[ID_SIZE];
 	bool exists;                /* on the disk */
-	bool create;                /* if another process makes it meanwhile, that is as good */
+	bool create;                /* another process may create it first */
 	struct session_head head;   /* of one that is to be made, or has to be made again */
 	const char *model, *title;  /* that the next turn brings along; NULL: as they are */
 	struct session session;     /* with the conversation as it was last read; see chat_reload() */

@@ -279,7 +279,7 @@ static int set_system(struct chat *chat, struct span text, struct err *e)
 	if (!is_nothing(text))
 		buf_add(&at->own.system, text.p, text.n);
 	at->head.system = at->own.system.n ? buf_span(&at->own.system) : (struct span){ NULL, 0 };
-	at->create = false; /* one that another process makes meanwhile may have another */
+	at->create = false; /* another process may create it with another system prompt */
 	return buf_check(&at->own.system, e);
 }
 

@@ -19,7 +19,7 @@
 
 /* ---- in that process ---- */
 
-/* Not when somebody else gave it one meanwhile, nor when a turn runs. Nothing ends this between
+/* Not if another process has set a title, nor while a turn runs. Nothing ends this between
  * the lock and the end. */
 static int store(struct chat *chat, const struct buf *title, const struct usage *usage,
                  struct err *e)

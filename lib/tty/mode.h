@@ -1,5 +1,5 @@
 /*
- * The terminal's mode while a reply runs, and what is typed meanwhile.
+ * The terminal's mode while a reply runs, and the keys typed during that time.
  *
  *	mode_begin(in, out, paste, &e)   a conversation begins: the mode is remembered
  *	  mode_quiet()                   a reply runs

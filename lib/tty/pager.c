@@ -31,7 +31,7 @@ static const int ends[] = { SIGTERM, SIGHUP, SIGBUS, SIGSEGV, SIGFPE, SIGILL, SI
 static struct {
 	volatile pid_t pid; /* 0: there is none */
 	int err;      /* what stderr was, if `held` */
-	int held;     /* what went to stderr meanwhile; -1: it is not held back */
+	int held;     /* the output to stderr while the pager runs; -1: not held */
 	int status;   /* as waitpid(2) has it */
 	struct sigaction ignored[COUNT(not_ours)], handled[COUNT(ends)]; /* as they were before */
 } pager;

@@ -1,10 +1,10 @@
 /*
- * lib/client/models*. The input is a list of models as it is kept on the disk.
+ * lib/client/models.c. The input is a list of models as it is kept on the disk.
  *
  * Properties: a text is taken, or the list is empty. A list that was taken is sorted, each
  * id once, and all of it is text for a person's eyes and a command line; written and read
- * again it is the same. With its end missing anywhere it is not taken. Names near one of its
- * ids are of the list.
+ * again it is the same. With its end missing anywhere it is not taken. Suggestions for one of its
+ * ids are in the list.
  */
 #include "client/models.h"
 
@@ -33,15 +33,15 @@ static void check_list(const struct model_list *l)
 	}
 }
 
-static void check_near(const struct model_list *l)
+static void check_suggestions(const struct model_list *l)
 {
 	for (size_t i = 0; i < l->n && i < 4; i++) {
-		const char *near[3];
-		size_t n = models_suggest(l, l->v[i].id, near, 3);
+		const char *ids[3];
+		size_t n = models_suggest(l, l->v[i].id, ids, 3);
 
 		must(n <= 3, "%zu", n);
 		for (size_t k = 0; k < n; k++)
-			must(models_find(l, near[k]), "'%s' is of the list", near[k]);
+			must(models_find(l, ids[k]), "'%s' is of the list", ids[k]);
 	}
 }
 
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(ep.name, sizeof(ep.name), "here");
 	if (models_read(&l, &ep, text)) {
 		check_list(&l);
-		check_near(&l);
+		check_suggestions(&l);
 		check_again(&l, &ep);
 	} else {
 		must(!l.v && !l.n && !l.asked_at, "%zu models of a text that was refused", l.n);
