@@ -52,18 +52,6 @@ const char *key_place(const struct provider *p, const struct config_provider *s)
 	return s->api_key_command ? "apiKeyCommand" : NULL; /* its arguments may be secrets */
 }
 
-void key_origin(struct buf *b, const struct provider *p, const struct config_provider *s)
-{
-	const char *name = find_variable(p, s);
-
-	if (name)
-		buf_addf(b, "env %s", name);
-	else if (s && s->api_key_file)
-		buf_addf(b, "file %s", s->api_key_file);
-	else if (s && s->api_key_command)
-		buf_adds(b, "command"); /* its arguments may be secrets */
-}
-
 /* Only visible ASCII: a line break would begin another header. White space that an editor left around
  * the key is removed. */
 static int check_key(struct key *k, struct err *e)

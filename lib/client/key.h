@@ -34,10 +34,6 @@ void key_release(struct key *k);
  * "apiKeyCommand"; NULL: none is configured. Reads nothing. */
 const char *key_place(const struct provider *p, const struct config_provider *section);
 
-/* The same for the name of a cache file: adds "env NAME", "file PATH", "command", or
- * nothing. */
-void key_origin(struct buf *b, const struct provider *p, const struct config_provider *section);
-
 /* Adds the end of a sentence: what to do if the server refuses the key. */
 void key_advise(const struct key *k, struct buf *b);
 

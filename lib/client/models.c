@@ -232,14 +232,13 @@ bool models_read(struct model_list *l, const struct endpoint *ep, struct span te
 /* The origin of the key is part of the name, because another key may see other models. */
 static int cache_file_name(const struct endpoint *ep, char name[NAME_MAX_BYTES])
 {
+	const char *origin = ep->base_url && !ep->found ? key_place(ep->provider, ep->section) : NULL;
 	struct buf b = BUF_INIT;
 	bool oom;
 
 	buf_addf(&b, "%s\n%s\n", ep->name, ep->provider->name);
 	add_base_url(&b, ep);
-	buf_addc(&b, '\n');
-	if (ep->base_url && !ep->found)
-		key_origin(&b, ep->provider, ep->section);
+	buf_addf(&b, "\n%s", origin ? origin : "");
 	oom = b.oom;
 	snprintf(name, NAME_MAX_BYTES, "%016" PRIx64 ".jsonl", span_hash(buf_span(&b)));
 	buf_release(&b);
