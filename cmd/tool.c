@@ -196,7 +196,7 @@ bool with_person(void)
 	return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 }
 
-/* How many there are of at most `max`, without those that somebody deleted by hand. */
+/* Reads the newest sessions that still exist, at most `max`. Returns how many. */
 static size_t read_recent(const struct store *s, struct index_reader *index, struct index_record *v, size_t max)
 {
 	char id[ID_SIZE];

@@ -404,6 +404,7 @@ edited_by() {
 	edited_by 'echo "/etc is a folder" >"$1"'
 	term_start -x 120 mc-chat -n -s s
 	enter /edit
+	term_wait '^/etc is a folder$' # the reply: the prompt may look the same before it is asked
 	same 'conversation' '/etc is a folder' "$(said s)"
 }
 

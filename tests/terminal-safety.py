@@ -374,7 +374,7 @@ def open_ends():
 
 # ---- errors of a server ----
 
-ADVICE = {400: "", 401: "; no API key is set", 404: "; are the base URL", 429: "; wait", 500: ""}
+ADVICE = {400: "", 401: "; no API key is set", 404: "; are the base URL", 429: "; try again later", 500: ""}
 
 
 def refusals():

@@ -84,7 +84,7 @@ void child_close(struct child *c);
  */
 int child_end(struct child *c, const struct child_wait *w, struct err *e);
 
-/* Runs one that takes `input`, all of that in `limit` ms at most. The caller ignores SIGPIPE. */
+/* Runs a program with `input` as its standard input, for at most `limit` ms. The caller ignores SIGPIPE. */
 int child_feed(struct child *c, struct span input, const struct child_wait *w, struct err *e);
 
 #endif

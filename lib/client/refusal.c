@@ -41,7 +41,7 @@ static void add_plain_body(struct buf *message, struct span body)
 
 /* ---- what it is about ---- */
 
-static bool has_any(const char *text, const char *const *words)
+bool refusal_has_any(const char *text, const char *const *words)
 {
 	while (*words && !strcasestr(text, *words))
 		words++;
@@ -59,7 +59,7 @@ static bool is_about_input(const char *message)
 		"support audio", "support file", "is not a multimodal", "missing data required", "cannot process",
 		"no vision", "mmproj", NULL };
 
-	return has_any(message, kinds) && has_any(message, refused);
+	return refusal_has_any(message, kinds) && refusal_has_any(message, refused);
 }
 
 static bool has_files(const struct chat_request *rq)

@@ -12,4 +12,7 @@ int refusal_tell(struct client *client, const struct request *rq, const struct h
 void refusal_advise(struct client *client, const struct request *rq, struct problem *p, bool last,
                     struct err *e);
 
+/* Whether the text has any of these words, in any case. The last one is NULL. */
+bool refusal_has_any(const char *text, const char *const *words);
+
 #endif

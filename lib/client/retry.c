@@ -28,7 +28,7 @@ static int64_t back_off(int attempt)
 	return most - most / 2 * r / UINT16_MAX;
 }
 
-/* How long until another attempt makes sense, in ms; -1: never. `attempt` counts from 0. */
+/* The delay before another attempt, in ms; -1: there is no other attempt. `attempt` counts from 0. */
 static int64_t retry_delay(const struct problem *p, long status, int64_t retry_after, int attempt)
 {
 	bool passing = !status || status == 408 || status == 409 || status == 429 || (status >= 500 && status != 501);
@@ -41,13 +41,6 @@ static int64_t retry_delay(const struct problem *p, long status, int64_t retry_a
 }
 
 /* ---- amending a request that was refused ---- */
-
-static bool refuses_any(const struct http_response *rs, const char *const *words)
-{
-	while (*words && !strcasestr(rs->body.p, *words))
-		words++;
-	return *words != NULL;
-}
 
 /* Whether the server does not know, or does not accept, this field of the request. */
 static bool refuses_field(const struct http_response *rs, const char *field)
@@ -80,7 +73,7 @@ static bool refuses_system(const struct http_response *rs)
 		"system message is not supported", "system prompts are not supported",
 		"system prompt is not supported", "only user and assistant roles", "roles must alternate", NULL };
 
-	return rs->status >= 400 && refuses_any(rs, words);
+	return rs->status >= 400 && refusal_has_any(rs->body.p, words);
 }
 
 /* The native items of earlier replies are from another model or account, or the messages before them
@@ -95,7 +88,7 @@ static bool refuses_native(const struct http_response *rs)
 	static const char *const words[] = { "signature", "thinking", "thought", "reasoning", "encrypted",
 		"not persisted", NULL };
 
-	return (rs->status == 400 || rs->status == 404 || rs->status == 422) && refuses_any(rs, words);
+	return (rs->status == 400 || rs->status == 404 || rs->status == 422) && refusal_has_any(rs->body.p, words);
 }
 
 /* OpenAI: "Encrypted content is not supported with this model". */

@@ -5,7 +5,7 @@
 int aside_begin(struct aside *a, const struct client *client, struct err *e)
 {
 	a->client = *client;
-	a->client.listener.piece = NULL; /* it is nothing to show */
+	a->client.listener.piece = NULL; /* nothing of it is shown */
 	a->client.reasoning = false;
 	a->client.no_native = true;
 	a->client.params = (struct params)PARAMS_INIT;

@@ -1,5 +1,5 @@
 /*
- * What of a conversation goes along with a prompt, so that the model's window holds it.
+ * Chooses what of a conversation is sent with a prompt, so that it fits into the model's window.
  *
  * All of it, where that fits. Otherwise, of what the window leaves beside the system
  * prompt, the new prompt and the room for the reply:
@@ -54,10 +54,10 @@ struct context {
 	size_t n;
 	struct context_turn prompt;
 	const struct exchange_node *running; /* the steps that follow it; NULL: none */
-	size_t counting; /* exchanges that could go along */
+	size_t counting; /* exchanges that could be sent */
 	size_t left_out; /* of these, those that do not */
 	size_t summed;   /* and those that the summary stands for */
-	bool shortened;  /* the first exchange goes along without its steps */
+	bool shortened;  /* the first exchange is sent without its steps */
 	size_t reduced;  /* how many exchanges are not sent in full, whatever is missing: for the record */
 	bool native;     /* native items are sent: all of the conversation is, and there is room for them */
 	struct context_incomplete {

@@ -332,7 +332,7 @@ struct filling {
 	const struct store *store;
 	int dir;
 	int64_t left; /* bytes that there is room for */
-	bool full;    /* of what is older than this, nothing goes along any more */
+	bool full;    /* nothing older than this is sent */
 };
 
 static void replace(struct attachment *a, const char *text)

@@ -1,5 +1,5 @@
 /*
- * The files that go along with prompts: read where the user names them, stored with the
+ * The files that are sent with prompts: read where the user names them, stored with the
  * session, and found again for the later turns, which send them again.
  *
  *	files_attach(&f, path, &e)              once for each, before anything else is done
@@ -21,7 +21,7 @@
 struct files {
 	struct file **known; /* contents, each once; of the prompt, and of the turns before it */
 	size_t nknown, known_cap;
-	struct attachment_ref *refs; /* what goes along with the next prompt */
+	struct attachment_ref *refs; /* what is attached to the next prompt */
 	size_t nrefs, refs_cap;
 	int64_t size; /* of those together */
 	bool replace_invalid; /* text that is not UTF-8 is attached with U+FFFD for each such byte */

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "client/client.h"
 #include "store/place.h"
 #include "store/spool.h"
-#include "client/client.h"
 #include "turn/compact.h"
 #include "turn/context.h"
 #include "turn/messages.h"
@@ -234,7 +234,7 @@ static int send_request(struct turn *t, struct err *e)
 	struct reply *reply = &t->out->reply;
 	int r = client_run(t->client, &t->request, reply, e);
 
-	/* They come from the server as they like. */
+	/* The server may send any bytes. */
 	utf8_clean(&reply->finish_reason);
 	for (size_t i = 0; i < reply->ncalls; i++) {
 		utf8_clean(&reply->calls[i].id);
@@ -286,7 +286,7 @@ static struct context_ask ask_of(const struct turn *t)
 	};
 }
 
-/* What the request has not, or otherwise, because of the model. */
+/* Says what was left out of the request, or changed, because of the model. */
 static void tell_notices(struct turn *t)
 {
 	char *end;
@@ -319,7 +319,7 @@ static int draft(struct turn *t, struct err *e)
 		.room = context_room(&t->window, cx->tokens),
 	};
 	if (t->out->exchange.steps)
-		store.notice = NULL; /* what it says was said with the first request */
+		store.notice = NULL; /* the first request of the turn has printed these notices */
 	if (parcel_fill(&t->parcel, t->files, &store, t->session->dir, cx, &t->out->exchange, e) < 0 ||
 	    messages_make(&t->messages, cx, client->endpoint.name, span_str(t->out->model.p), e) < 0)
 		return -1;
@@ -327,7 +327,7 @@ static int draft(struct turn *t, struct err *e)
 	t->content.nmessages = t->messages.n;
 	if (request_prepare(&t->request, client, &t->content, e) < 0)
 		return -1;
-	if (!t->out->exchange.steps) /* they were told */
+	if (!t->out->exchange.steps) /* later requests repeat them */
 		tell_notices(t);
 	t->drafted = true;
 	return 0;

@@ -6,43 +6,14 @@
  *
  * Prints the reply. 0: it is stored. 74: it came, and is not stored. 1: it failed.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
+#include "shown.h"
 #include "turn/turn.h"
-
-static int unwritten;
-
-static void notice(const char *sentence)
-{
-	fprintf(stderr, "again: %s\n", sentence);
-}
-
-static int fail(const struct err *e)
-{
-	notice(e->msg);
-	return e->kind == ERR_UNSTORED ? 74 : 1;
-}
-
-static void put(struct span text)
-{
-	if (!unwritten && io_write(STDOUT_FILENO, text.p, text.n) < 0)
-		unwritten = errno;
-}
-
-static void show(void *ctx, const struct turn_event *ev)
-{
-	(void)ctx;
-	if (ev->kind == TURN_TEXT)
-		put(ev->text);
-	else if (ev->kind == TURN_NOTICE)
-		notice(ev->notice);
-}
 
 static int ask(struct session *x, const struct store *s, const char *id, const struct config *config,
                struct err *e)

@@ -17,35 +17,8 @@
 
 #include "base/io.h"
 #include "provider/wire.h"
+#include "shown.h"
 #include "turn/turn.h"
-
-static int unwritten;
-
-static void notice(const char *sentence)
-{
-	fprintf(stderr, "steps: %s\n", sentence);
-}
-
-static int fail(const struct err *e)
-{
-	notice(e->msg);
-	return e->kind == ERR_UNSTORED ? 74 : 1;
-}
-
-static void put(struct span text)
-{
-	if (!unwritten && io_write(STDOUT_FILENO, text.p, text.n) < 0)
-		unwritten = errno;
-}
-
-static void show(void *ctx, const struct turn_event *ev)
-{
-	(void)ctx;
-	if (ev->kind == TURN_TEXT)
-		put(ev->text);
-	else if (ev->kind == TURN_NOTICE)
-		notice(ev->notice);
-}
 
 /* ---- the model ---- */
 

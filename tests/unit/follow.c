@@ -195,6 +195,18 @@ static void test_looks(void)
 	buf_release(&told);
 }
 
+/* Begins to follow the session's turns, without what is there already. */
+static void open_follow(struct follow *f, struct buf *told)
+{
+	struct err e = ERR_INIT;
+
+	if (follow_open(f, &here, "s", &e) < 0)
+		buf_adds(told, e.msg);
+	f->turns = true;
+	f->tell = note;
+	f->ctx = told;
+}
+
 /* Begins after `start` steps. */
 static void follow_turn(size_t start, unsigned looks, struct buf *told)
 {
@@ -205,10 +217,7 @@ static void follow_turn(size_t start, unsigned looks, struct buf *told)
 	buf_clear(told);
 	for (size_t i = 0; i < start; i++)
 		do_step(&turn[i]);
-	follow_open(&f, &here, "s", &e);
-	f.turns = true;
-	f.tell = note;
-	f.ctx = told;
+	open_follow(&f, told);
 	if (start)
 		follow_look(&f, &e);
 	for (size_t i = start; i < NTURN; i++) {
@@ -247,10 +256,7 @@ static void test_late_text(void)
 	struct follow f;
 	int lock = make_session();
 
-	follow_open(&f, &here, "s", &e);
-	f.turns = true;
-	f.tell = note;
-	f.ctx = &told;
+	open_follow(&f, &told);
 	do_step(&turn[0]);
 	follow_look(&f, &e);
 	do_step(&turn[3]);
@@ -271,10 +277,7 @@ static void test_crash_in_steps(void)
 	struct follow f;
 	int lock = make_session();
 
-	follow_open(&f, &here, "s", &e);
-	f.turns = true;
-	f.tell = note;
-	f.ctx = &told;
+	open_follow(&f, &told);
 	do_step(&turn[0]);
 	follow_look(&f, &e);
 	for (size_t i = 1; i < 5; i++)
@@ -305,10 +308,7 @@ static void test_crash(void)
 	close(make_session());
 	do_step(&steps[0]);
 	add_to("s/" SPOOL_FILE, HEAD("b") "half \xc3");
-	follow_open(&f, &here, "s", &e);
-	f.turns = true;
-	f.tell = note;
-	f.ctx = &told;
+	open_follow(&f, &told);
 	is_int(follow_look(&f, &e), 0, "a turn that nobody runs");
 	is_buf(&told, "<b>half \357\277\275[cut]", "is ended at once");
 	is_int(follow_look(&f, &e), 0, "another look");
@@ -318,10 +318,7 @@ static void test_crash(void)
 	is_buf(&told, "<b>half \357\277\275[cut][again].", "brings nothing more");
 	follow_close(&f);
 	buf_clear(&told);
-	follow_open(&f, &here, "s", &e);
-	f.turns = true;
-	f.tell = note;
-	f.ctx = &told;
+	open_follow(&f, &told);
 	is_int(follow_look(&f, &e), 0, "a turn that is stored, whose file is there still");
 	is_buf(&told, "", "is told by the history alone");
 	follow_close(&f);
